@@ -1,0 +1,1 @@
+"""Pure SASL exchanges: bytes in, values and challenges out."""

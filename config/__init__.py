@@ -1,0 +1,1 @@
+"""Settings, loading, logging and the clock."""

@@ -1,0 +1,1 @@
+"""Decisions about a message, and its delivery."""

@@ -1,0 +1,1 @@
+"""IMAP: grammar, connection, session and commands."""

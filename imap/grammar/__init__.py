@@ -1,0 +1,1 @@
+"""Pure IMAP grammar: bytes to values and values to bytes, without I/O."""

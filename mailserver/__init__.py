@@ -1,0 +1,1 @@
+"""The program: wiring, processes and the command line."""

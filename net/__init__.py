@@ -1,0 +1,1 @@
+"""Sockets, TLS, DNS, limits and the one way into a thread."""

@@ -1,0 +1,1 @@
+"""Pure SMTP grammar: bytes to values and values to bytes, without I/O."""

@@ -1,0 +1,1 @@
+"""The sending side: queue runner, routing, client and bounces."""

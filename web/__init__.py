@@ -1,0 +1,1 @@
+"""HTTP: the gateway's listeners and what they serve."""
