@@ -1,0 +1,203 @@
+"""Every key of mailserver.toml as a typed, frozen model, with its default and its bounds.
+
+Reading files, environment and line numbers is config/load.py. Paths in a loaded Settings are absolute.
+"""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from config.units import Duration, Size
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+FILTER_NAMES = ("ratelimit", "blocklist", "tagging")
+LATER_FILTERS = ("spf", "dkim", "dmarc", "arc", "virus", "spam", "greylist")
+_DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+
+
+def _domain(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError('a domain name such as "example.test"')
+    try:
+        name = value.strip().rstrip(".").encode("idna").decode().lower()
+    except UnicodeError:
+        name = ""
+    if not _DOMAIN.fullmatch(name) or len(name) > 253:
+        raise ValueError('a domain name such as "example.test"')
+    return name
+
+
+def _network(value: object) -> Network:
+    try:
+        return ipaddress.ip_network(str(value), strict=False)
+    except ValueError:
+        raise ValueError('a network such as "192.0.2.0/24" or "::1/128"') from None
+
+
+class Endpoint(BaseModel):
+    """Where a listener binds: an address and a port; port 0 lets the system choose."""
+
+    model_config = ConfigDict(frozen=True)
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_endpoint(value: object) -> Endpoint:
+    """`127.0.0.1:2525`, `[::1]:2525` or `localhost:2525`. Raises ValueError."""
+    if isinstance(value, Endpoint):
+        return value
+    if isinstance(value, str):
+        host, colon, port = value.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if colon and host and port.isdecimal() and int(port) < 65536:
+            return Endpoint(host=host, port=int(port))
+    raise ValueError('an address and port such as "127.0.0.1:2525"')
+
+
+def _filter_name(value: str) -> str:
+    if value in LATER_FILTERS:
+        raise ValueError(f"not in this version: {value!r}; one of {', '.join(FILTER_NAMES)}")
+    if value not in FILTER_NAMES:
+        raise ValueError(f"one of {', '.join(FILTER_NAMES)}")
+    return value
+
+
+Domain = Annotated[str, BeforeValidator(_domain)]
+Net = Annotated[Network, BeforeValidator(_network)]
+Endpoints = list[Annotated[Endpoint, BeforeValidator(parse_endpoint)]]
+
+
+def _none_yet(value: Endpoints) -> Endpoints:
+    if value:
+        raise ValueError("not in this version; only [] is allowed")
+    return value
+
+
+LaterEndpoints = Annotated[Endpoints, AfterValidator(_none_yet)]
+
+
+def _at(*texts: str) -> Endpoints:
+    return [parse_endpoint(text) for text in texts]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Listen(Section):
+    smtp: Endpoints = _at("127.0.0.1:2525")
+    submission: Endpoints = _at("127.0.0.1:2587")
+    submissions: Endpoints = _at("127.0.0.1:2465")
+    lmtp: Endpoints = []
+    imap: Endpoints = _at("127.0.0.1:2143")
+    imaps: Endpoints = _at("127.0.0.1:2993")
+    managesieve: LaterEndpoints = []
+    pop3: LaterEndpoints = []
+    metrics: LaterEndpoints = []
+    http: Endpoints = _at("127.0.0.1:2080")
+    https: Endpoints = _at("127.0.0.1:2443")
+    proxy_protocol_from: list[Net] = []
+
+
+class Tls(Section):
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class Auth(Section):
+    plaintext_from: list[Net] = []
+    bcrypt_rounds: Annotated[int, Field(ge=4, le=16)] = 12
+    signup: Literal["closed", "invite", "open"] = "closed"
+    sms: str = "outbox"
+
+
+class Store(Section):
+    database: SecretStr = SecretStr("sqlite")
+    cache: SecretStr = SecretStr("memory")
+    maildir: Path = Path("mail")
+
+
+class Dns(Section):
+    nameservers: Endpoints = []
+
+
+class Outbound(Section):
+    port: Annotated[int, Field(ge=1, le=65535)] = 25
+    smarthost: SecretStr = SecretStr("")
+    life: Duration = 432000.0
+    delay_notice_after: Duration = 14400.0
+
+
+class Filters(Section):
+    pipeline: list[Annotated[str, AfterValidator(_filter_name)]] = list(FILTER_NAMES)
+    local_networks: list[Net] = [_network("127.0.0.0/8"), _network("::1/128")]
+    own: str = ""
+
+
+class TaggingRule(Section):
+    header: Annotated[str, Field(min_length=1, pattern=r"^[!-9;-~]+$")]
+    contains: Annotated[str, Field(min_length=1)]
+    tag: Annotated[
+        str, Field(min_length=1, max_length=64, pattern=r'^[^\\(){}%*"\]\x00-\x20\x7f-\xff]+$')
+    ]
+
+
+class Tagging(Section):
+    rule: list[TaggingRule] = []
+
+
+class Blocklist(Section):
+    networks: list[Net] = []
+
+
+class Http(Section):
+    trusted_proxies: list[Net] = []
+    metrics_from: list[Net] = []
+
+
+class Virus(Section):
+    clamd: Annotated[str, Field(pattern=r"^(unix:/.+|tcp:.+:\d+)?$")] = ""
+    on_error: Literal["defer", "accept"] = "defer"
+
+
+class Spam(Section):
+    tag_at: float = 5.0
+    reject_at: float = 15.0
+
+
+class Limits(Section):
+    message_size: Size = 50 * 1024**2
+    recipients: Annotated[int, Field(ge=1)] = 1000
+    connections_per_address: Annotated[int, Field(ge=1)] = 100
+    messages_per_minute_per_address: Annotated[int, Field(ge=1)] = 100
+    memory: Size = 500 * 1024**2
+
+
+class Settings(Section):
+    """A whole configuration. `hostname` is the only key without a default."""
+
+    hostname: Domain
+    domains: list[Domain] = []
+    data_dir: Path = Path("data")
+    listen: Listen = Listen()
+    tls: Tls = Tls()
+    auth: Auth = Auth()
+    store: Store = Store()
+    dns: Dns = Dns()
+    outbound: Outbound = Outbound()
+    filters: Filters = Filters()
+    tagging: Tagging = Tagging()
+    blocklist: Blocklist = Blocklist()
+    http: Http = Http()
+    virus: Virus = Virus()
+    spam: Spam = Spam()
+    limits: Limits = Limits()

@@ -1,0 +1,108 @@
+"""The one way out of the event loop: threads for blocking calls, processes for CPU work on messages.
+
+Pools: `disk` (flushes, file reads), `hash` (one thread, bcrypt), `mime` (small messages), and spawned
+worker processes for large messages. Nothing else in the project may start a thread for work.
+Invariants: the hash queue is bounded; worker processes are spawned, never forked, and die with their parent.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from enum import Enum
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Below this a message is cheaper to scan in a thread than to ship to another process.
+PROCESS_ABOVE = 256 * 1024
+
+
+class Pool(Enum):
+    """Which queue a blocking call waits in."""
+
+    DISK = "disk"
+    HASH = "hash"
+    MIME = "mime"
+
+
+class Busy(Exception):
+    """The pool's queue is full; the caller answers with a temporary failure."""
+
+
+_THREADS = {Pool.DISK: 4, Pool.HASH: 1, Pool.MIME: 1}
+_QUEUED = {Pool.DISK: 10_000, Pool.HASH: 2_000, Pool.MIME: 10_000}
+
+
+class Offload:
+    """Runs blocking and heavy calls beside the loop. Close it before the loop ends."""
+
+    def __init__(self, *, processes: int | None = None) -> None:
+        self._pools = {
+            pool: ThreadPoolExecutor(count, thread_name_prefix=pool.value)
+            for pool, count in _THREADS.items()
+        }
+        self._waiting = dict.fromkeys(Pool, 0)
+        self._count = processes if processes is not None else min(2, os.cpu_count() or 1)
+        self._workers: ProcessPoolExecutor | None = None
+
+    async def run(self, pool: Pool, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The call's result, computed in a thread of `pool`. Raises Busy when its queue is full."""
+        if self._waiting[pool] >= _QUEUED[pool]:
+            raise Busy(pool.value)
+        self._waiting[pool] += 1
+        try:
+            return await self._in(self._pools[pool], lambda: call(*args, **kwargs))
+        finally:
+            self._waiting[pool] -= 1
+
+    async def disk(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A call that may wait for the disk."""
+        return await self.run(Pool.DISK, call, *args, **kwargs)
+
+    async def process(self, call: Callable[[bytes], T], data: bytes) -> T:
+        """`call(data)` for a module-level pure function: a thread when small, a process when large."""
+        if len(data) <= PROCESS_ABOVE:
+            return await self.run(Pool.MIME, call, data)
+        return await asyncio.get_running_loop().run_in_executor(self._process_pool(), call, data)
+
+    async def process_path(self, call: Callable[[str], T], path: str) -> T:
+        """`call(path)` in a worker process, for spooled messages: the bytes are not shipped."""
+        return await asyncio.get_running_loop().run_in_executor(self._process_pool(), call, path)
+
+    def close(self) -> None:
+        """Ends threads and workers; waits for calls under way."""
+        for executor in self._pools.values():
+            executor.shutdown(wait=True, cancel_futures=True)
+        if self._workers is not None:
+            self._workers.shutdown(wait=True, cancel_futures=True)
+
+    def _process_pool(self) -> ProcessPoolExecutor:
+        if self._workers is None:
+            self._workers = ProcessPoolExecutor(
+                self._count,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_worker_start,
+                initargs=(os.getpid(),),
+            )
+        return self._workers
+
+    async def _in(self, executor: Executor, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(executor, call)
+
+
+def _worker_start(parent: int) -> None:
+    """A worker leaves signals to its parent and ends when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _die_with(parent: int) -> None:
+    done = threading.Event()
+    while os.getppid() == parent:
+        done.wait(0.5)
+    os._exit(0)
