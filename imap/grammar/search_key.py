@@ -1,0 +1,149 @@
+"""The tree of a SEARCH program, as values (RFC 9051 §6.4.4, RFC 7162 §3.1.5).
+
+Words that mean the same share a node: SEEN is FlagKey(\\Seen, True), UNKEYWORD x is
+FlagKey(x, False), OLD is FlagKey(\\Recent, False), NEW is an AndKey of two flags. An AndKey has at
+least two keys. Strings are decoded; the charset is gone.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import TypeAlias
+
+from imap.grammar.values import Flag, SequenceSet
+
+
+class TextField(Enum):
+    """Where a TextKey looks; the value is the word on the wire."""
+
+    BCC = "BCC"
+    BODY = "BODY"
+    CC = "CC"
+    FROM = "FROM"
+    SUBJECT = "SUBJECT"
+    TEXT = "TEXT"
+    TO = "TO"
+
+
+class DateField(Enum):
+    """Which date a DateKey compares: INTERNALDATE or the Date header; the value is the prefix."""
+
+    INTERNAL = ""
+    SENT = "SENT"
+
+
+class DateRelation(Enum):
+    """How a DateKey compares; whole days, time and zone disregarded."""
+
+    BEFORE = "BEFORE"
+    ON = "ON"
+    SINCE = "SINCE"
+
+
+class SearchReturn(Enum):
+    """What `RETURN (...)` asks for (RFC 4731 §3.1)."""
+
+    MIN = "MIN"
+    MAX = "MAX"
+    ALL = "ALL"
+    COUNT = "COUNT"
+
+
+@dataclass(frozen=True, slots=True)
+class AllKey:
+    """Every message."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagKey:
+    """Messages that have the flag or keyword, or (`present` False) that lack it."""
+
+    flag: Flag
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TextKey:
+    """Messages whose field contains the value, without regard to case."""
+
+    field: TextField
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderKey:
+    """Messages with a header of that name that contains the value; "" asks for its presence."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DateKey:
+    """Messages by a date."""
+
+    field: DateField
+    relation: DateRelation
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class SizeKey:
+    """Messages larger (or, `larger` False, smaller) than `size` octets."""
+
+    larger: bool
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetKey:
+    """Messages by sequence number or UID."""
+
+    sequence: SequenceSet
+    uid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModseqKey:
+    """Messages with a modseq of at least this; entry name and type (all, shared, priv) are kept."""
+
+    modseq: int
+    entry: str | None = None
+    entry_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotKey:
+    """Messages that do not match."""
+
+    key: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class OrKey:
+    """Messages that match one or both."""
+
+    left: "SearchKey"
+    right: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class AndKey:
+    """Messages that match all of them; two keys or more."""
+
+    keys: tuple["SearchKey", ...]
+
+
+SearchKey: TypeAlias = (
+    AllKey
+    | FlagKey
+    | TextKey
+    | HeaderKey
+    | DateKey
+    | SizeKey
+    | SetKey
+    | ModseqKey
+    | NotKey
+    | OrKey
+    | AndKey
+)
