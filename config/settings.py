@@ -1,6 +1,6 @@
 """Every key of mailserver.toml as a typed, frozen model, with its default and its bounds.
 
-Reading files, environment and line numbers is config/load.py. Paths in a loaded Settings are absolute.
+Reading files, environment and line numbers is config/load.py. Loaded paths are absolute.
 """
 
 import ipaddress

@@ -17,7 +17,8 @@ def parse_size(value: object) -> int:
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError('a size such as "50M" (K, M, G, T are powers of 1024)')
-    return int(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " ")
+    power: int = " KMGT".index(match[2].upper() or " ")
+    return int(match[1]) << (10 * power)
 
 
 def parse_duration(value: object) -> float:

@@ -1,8 +1,8 @@
-"""The one way out of the event loop: threads for blocking calls, processes for CPU work on messages.
+"""The one way out of the event loop: threads for blocking calls, processes for large messages.
 
-Pools: `disk` (flushes, file reads), `hash` (one thread, bcrypt), `mime` (small messages), and spawned
-worker processes for large messages. Nothing else in the project may start a thread for work.
-Invariants: the hash queue is bounded; worker processes are spawned, never forked, and die with their parent.
+Pools: `disk` (flushes, file reads), `hash` (one thread, bcrypt), `mime` (small messages), and
+spawned worker processes for large ones. Beside the store's writer nothing else starts a thread.
+Invariants: every queue is bounded; workers are spawned, never forked, and die with their parent.
 """
 
 import asyncio
@@ -65,7 +65,9 @@ class Offload:
         return await self.run(Pool.DISK, call, *args, **kwargs)
 
     async def process(self, call: Callable[[bytes], T], data: bytes) -> T:
-        """`call(data)` for a module-level pure function: a thread when small, a process when large."""
+        """`call(data)` for a pure module-level function: in a thread, or in a process when
+        large.
+        """
         if len(data) <= PROCESS_ABOVE:
             return await self.run(Pool.MIME, call, data)
         return await asyncio.get_running_loop().run_in_executor(self._process_pool(), call, data)

@@ -1,0 +1,233 @@
+"""Values that cross the store's border: ids, flags, content, deliveries, results and events.
+
+Nothing here does I/O. Names follow RFC 9051 and RFC 7162 (UID, UIDVALIDITY, MODSEQ).
+"""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, IntFlag
+from pathlib import Path
+from typing import NewType
+
+AccountId = NewType("AccountId", int)
+MailboxId = NewType("MailboxId", int)
+BlobId = NewType("BlobId", int)
+QueueId = NewType("QueueId", int)
+
+
+class System(IntFlag):
+    """System flags as stored in a message row and in the low bits of a view's flag field."""
+
+    SEEN = 1
+    ANSWERED = 2
+    FLAGGED = 4
+    DELETED = 8
+    DRAFT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Flags of one message. Keywords compare without case (RFC 9051 §2.3.2), first spelling
+    kept.
+    """
+
+    system: System = System(0)
+    keywords: frozenset[str] = frozenset()
+
+
+NO_FLAGS = Flags()
+
+
+class FlagChange(Enum):
+    """The three forms of STORE."""
+
+    SET = "FLAGS"
+    ADD = "+FLAGS"
+    REMOVE = "-FLAGS"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of one message, CRLF line ends: `prefix`, then `data` or the spooled file at
+    `path`.
+
+    `path` lies under the store's tmp folder (Store.spool_dir), on the same file system as the mail;
+    the store takes the file over. `size` counts prefix and body. `digest` is blake2b-128 of the
+    body
+    without the prefix, streamed while it arrived.
+    """
+
+    size: int
+    digest: bytes
+    prefix: bytes = b""
+    data: bytes | None = None
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRecipient:
+    """One copy into a mailbox. A mailbox that does not exist means INBOX."""
+
+    account: AccountId
+    address: str
+    mailbox: str = "INBOX"
+    flags: Flags = NO_FLAGS
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRecipient:
+    """One recipient of the outside world; `notify`, `orcpt` as in RFC 3461."""
+
+    address: str
+    notify: str = ""
+    orcpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One accepted message with all of its recipients: one job, one transaction.
+
+    `sender` is the reverse-path without brackets ("" for null). `received_at` is INTERNALDATE, in
+    seconds since 1970. `trace` is the id that every log line about the message carries. `smtputf8`
+    and `eightbit` say what the next hop must support (RFC 6531, RFC 6152); `held` keeps it in
+    the queue.
+    """
+
+    content: Content
+    sender: str
+    received_at: float
+    trace: str
+    local: Sequence[LocalRecipient] = ()
+    queued: Sequence[QueuedRecipient] = ()
+    envid: str = ""
+    ret: str = ""
+    smtputf8: bool = False
+    eightbit: bool = False
+    held: bool = False
+    account: AccountId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of one local recipient, in the order of Delivery.local."""
+
+    account: AccountId
+    mailbox: MailboxId
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryResult:
+    local: Sequence[Delivered]
+    queue_id: QueueId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One message of an APPEND command."""
+
+    content: Content
+    flags: Flags = NO_FLAGS
+    internaldate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UidMap:
+    """APPENDUID and COPYUID: source UIDs (empty for APPEND) and the UIDs given, in the same
+    order.
+    """
+
+    uidvalidity: int
+    source: Sequence[int]
+    target: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """STORE: UIDs changed with their new flags and the MODSEQ given, and those that failed
+    UNCHANGEDSINCE.
+    """
+
+    modseq: int
+    changed: Sequence[int]
+    modified: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One mailbox as LIST and STATUS see it. `special_use` is an attribute such as `\\Sent`, or
+    "".
+    """
+
+    id: MailboxId
+    account: AccountId
+    name: str
+    uidvalidity: int
+    uidnext: int
+    highestmodseq: int
+    messages: int
+    unseen: int
+    deleted: int
+    size: int
+    special_use: str = ""
+    subscribed: bool = True
+    selectable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """What FETCH needs of one message; `meta` is message/render.py's packed blob."""
+
+    uid: int
+    modseq: int
+    flags: Flags
+    internaldate: float
+    savedate: float | None
+    size: int
+    blob: BlobId
+    meta: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Use and limits of one account; a limit of 0 means none. Sizes in octets."""
+
+    bytes: int
+    messages: int
+    limit_bytes: int = 0
+    limit_messages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxChanged:
+    """One committed change of one mailbox; published after the view is up to date, in modseq
+    order.
+    """
+
+    account: AccountId
+    mailbox: MailboxId
+    modseq: int
+    appended: Sequence[int] = ()
+    expunged: Sequence[int] = ()
+    flagged: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FoldersChanged:
+    """A mailbox was created, renamed, deleted, subscribed or unsubscribed."""
+
+    account: AccountId
+    modseq: int
+    created: Sequence[str] = ()
+    deleted: Sequence[str] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """Rows were queued, retried or released: the outbound side looks."""
+
+
+Event = MailboxChanged | FoldersChanged | QueueChanged
+Uids = array[int]
