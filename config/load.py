@@ -1,0 +1,216 @@
+"""Reads mailserver.toml and the environment into Settings, or reports every error at once.
+
+A value from the environment (MAILSERVER_<SECTION>_<KEY>, MAILSERVER_<KEY>) wins over the file; a
+secret may stand in a file of its own, named by `<key>_file`. Secrets never show in an error.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from config.lines import KeyLines
+from config.settings import Section, Settings
+
+ENVIRONMENT_PREFIX = "MAILSERVER_"
+_NOT_KEYS = {"MAILSERVER_CONFIG", "MAILSERVER_HOME"}
+_SECRET_KEYS = {("outbound", "smarthost"), ("store", "database"), ("store", "cache")}
+SEARCH_PATH = (Path("mailserver.toml"), Path("/etc/mailserver/mailserver.toml"))
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigError:
+    """One thing wrong. `line` is 1-based, 0 where no line of the file says it."""
+
+    source: str
+    line: int
+    key: str
+    found: str
+    allowed: str
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}" if self.line else self.source
+        found = f"found {self.found}, " if self.found else ""
+        return f"{place}: {self.key}: {found}{self.allowed}"
+
+
+class ConfigInvalid(Exception):
+    """The configuration can't be used; `errors` lists everything that is wrong with it."""
+
+    def __init__(self, errors: list[ConfigError]) -> None:
+        super().__init__("\n".join(map(str, errors)))
+        self.errors = errors
+
+
+def find_config(given: Path | None, environment: Mapping[str, str]) -> Path:
+    """--config, $MAILSERVER_CONFIG, ./mailserver.toml, /etc/mailserver/mailserver.toml."""
+    if given is not None:
+        return given
+    if environment.get("MAILSERVER_CONFIG"):
+        return Path(environment["MAILSERVER_CONFIG"])
+    for path in SEARCH_PATH:
+        if path.exists():
+            return path
+    tried = ", ".join(map(str, SEARCH_PATH))
+    raise ConfigInvalid([ConfigError("mailserver", 0, "--config", "", f"no file at {tried}")])
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of the file at `path`, its paths made absolute. Raises ConfigInvalid."""
+    environment = os.environ if environment is None else environment
+    try:
+        text = path.read_text("utf-8")
+        tree = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigInvalid(
+            [ConfigError(str(path), 0, "file", "", error.strerror or "?")]
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigInvalid([ConfigError(str(path), 0, "file", "", "must be UTF-8")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigInvalid([_syntax(path, str(error))]) from None
+    return _Loader(path, KeyLines(text), tree, environment).settings()
+
+
+def _syntax(path: Path, text: str) -> ConfigError:
+    message, _, place = text.partition(" (at line ")
+    line = int(place.split(",")[0]) if place else 0
+    return ConfigError(str(path), line, "syntax", "", message)
+
+
+class _Loader:
+    def __init__(
+        self, path: Path, lines: KeyLines, tree: dict[str, Any], environment: Mapping[str, str]
+    ) -> None:
+        self._path, self._lines, self._tree, self._environment = path, lines, tree, environment
+        self._errors: list[ConfigError] = []
+        self._origin: dict[Key, str] = {}
+
+    def settings(self) -> Settings:
+        self._read_secret_files()
+        self._read_environment()
+        try:
+            loaded = Settings.model_validate(self._tree)
+        except ValidationError as invalid:
+            self._errors += [self._error(error) for error in invalid.errors(include_url=False)]
+            raise ConfigInvalid(sorted(self._errors, key=lambda e: (e.line, e.key))) from None
+        self._check_pairs(loaded)
+        if self._errors:
+            raise ConfigInvalid(self._errors)
+        return self._absolute(loaded)
+
+    def _read_secret_files(self) -> None:
+        for section, key in _SECRET_KEYS:
+            table = self._tree.get(section)
+            if isinstance(table, dict) and f"{key}_file" in table:
+                named = table.pop(f"{key}_file")
+                try:
+                    table[key] = (self._path.parent / str(named)).read_text("utf-8").strip()
+                except (OSError, UnicodeDecodeError):
+                    self._errors.append(
+                        self._at((section, f"{key}_file"), repr(named), "a readable file")
+                    )
+
+    def _read_environment(self) -> None:
+        for name, value in self._environment.items():
+            if not name.startswith(ENVIRONMENT_PREFIX) or name in _NOT_KEYS:
+                continue
+            found = _key_of(name.removeprefix(ENVIRONMENT_PREFIX).lower())
+            if found is None:
+                continue
+            self._origin[found] = name
+            table = self._tree
+            for part in found[:-1]:
+                inner = table.setdefault(str(part), {})
+                table = inner if isinstance(inner, dict) else {}
+            table[str(found[-1])] = _environment_value(found, value)
+
+    def _error(self, error: Any) -> ConfigError:
+        key: Key = tuple(error["loc"])
+        found = _shown(key, error.get("input"))
+        kind = error["type"]
+        if kind == "extra_forbidden":
+            return self._at(key, "", f"unknown key{_nearest(key)}")
+        if kind == "missing":
+            return self._at(key, "nothing", "this key is needed")
+        text = error["msg"].removeprefix("Value error, ")
+        return self._at(key, found, text if "not in this version" in text else f"allowed: {text}")
+
+    def _at(self, key: Key, found: str, allowed: str) -> ConfigError:
+        name = ".".join(str(part) for part in key if isinstance(part, str))
+        variable = self._origin.get(tuple(part for part in key if isinstance(part, str)))
+        if variable:
+            return ConfigError(variable, 0, name, found, allowed)
+        return ConfigError(str(self._path), self._lines.find(key), name, found, allowed)
+
+    def _check_pairs(self, loaded: Settings) -> None:
+        tls = loaded.tls
+        if (tls.certificate is None) != (tls.key is None):
+            missing = "key" if tls.key is None else "certificate"
+            self._errors.append(self._at(("tls", missing), "nothing", "needed beside the other"))
+
+    def _absolute(self, loaded: Settings) -> Settings:
+        base = self._path.parent.resolve()
+        data_dir = base / loaded.data_dir
+        tls = loaded.tls.model_copy(
+            update={
+                "certificate": base / loaded.tls.certificate if loaded.tls.certificate else None,
+                "key": base / loaded.tls.key if loaded.tls.key else None,
+            }
+        )
+        store = loaded.store.model_copy(update={"maildir": data_dir / loaded.store.maildir})
+        return loaded.model_copy(update={"data_dir": data_dir, "tls": tls, "store": store})
+
+
+def _sections() -> dict[str, type[Section]]:
+    return {
+        name: field.annotation
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
+
+
+def _key_of(name: str) -> tuple[str, ...] | None:
+    """`auth_bcrypt_rounds` is ("auth", "bcrypt_rounds"); None for what is no key."""
+    if name in Settings.model_fields and name not in _sections():
+        return (name,)
+    section, _, key = name.partition("_")
+    model = _sections().get(section)
+    return (section, key) if model is not None and key in model.model_fields else None
+
+
+def _environment_value(key: tuple[str, ...], text: str) -> object:
+    """Text as it stands, split at commas for a list, a TOML number or truth where one is meant."""
+    model: type[BaseModel] = Settings if len(key) == 1 else _sections()[key[0]]
+    annotation = model.model_fields[key[-1]].annotation
+    if str(annotation).startswith("list"):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return int(text) if annotation is int and text.isdecimal() else text
+
+
+def _shown(key: Key, value: object) -> str:
+    if key[:2] in _SECRET_KEYS or isinstance(value, SecretStr):
+        return "a secret"
+    return repr(value)[:80]
+
+
+def _nearest(key: Key) -> str:
+    model: type[BaseModel] | None = Settings
+    for part in key[:-1]:
+        if isinstance(part, int) or model is None:
+            continue
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        inner = get_args(annotation)[0] if get_args(annotation) else annotation
+        model = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    known = list(model.model_fields) if model else []
+    close = difflib.get_close_matches(str(key[-1]), known, n=1, cutoff=0.5)
+    if close:
+        return f'; nearest known key: "{close[0]}"'
+    return f"; known: {', '.join(known)}" if known else ""

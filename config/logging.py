@@ -1,0 +1,120 @@
+"""Structured logs on stderr: human on a terminal, one JSON object a line elsewhere.
+
+Every line about a connection carries `connection`, every line about a message `message`: bind them.
+Keys that may hold secrets are hidden before anything is written. Lines are written by a thread of
+their own, so that a slow reader of the log never stops the event loop.
+"""
+
+import atexit
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import orjson
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+Logger = FilteringBoundLogger
+
+_SECRET = ("password", "secret", "token", "credential", "authorization")
+_LEVELS = logging.getLevelNamesMapping()
+
+
+class LineSink:
+    """Collects lines and writes them in batches; above `limit` waiting lines new ones are counted."""
+
+    def __init__(self, stream: TextIO, limit: int = 100_000) -> None:
+        self._stream, self._limit = stream, limit
+        self._lines: deque[str] = deque()
+        self._wake = threading.Event()
+        self._dropped = 0
+        self._writing = threading.Lock()
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+        atexit.register(self.flush)
+
+    def write(self, text: str) -> None:
+        """Takes one line with its line end."""
+        if len(self._lines) >= self._limit:
+            self._dropped += 1
+            return
+        self._lines.append(text)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def flush(self) -> None:
+        """Writes what waits; returns when it is written or the stream is gone."""
+        with self._writing:
+            lines, self._lines = self._lines, deque()
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                lines.append(f'{{"event":"log lines dropped","count":{dropped}}}\n')
+            try:
+                self._stream.write("".join(lines))
+                self._stream.flush()
+            except (OSError, ValueError):
+                pass  # nobody reads the log any more: the server goes on
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            time.sleep(0.01)
+            self._wake.clear()
+            self.flush()
+
+
+class _SinkLogger:
+    """What structlog calls with a finished line."""
+
+    def __init__(self, sink: LineSink) -> None:
+        self._sink = sink
+
+    def msg(self, line: str) -> None:
+        self._sink.write(line + "\n")
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
+def _hide_secrets(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    for key in event:
+        if any(word in key.lower() for word in _SECRET):
+            event[key] = "[hidden]"
+    return event
+
+
+def _to_json(event: MutableMapping[str, Any], **_: object) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def configure(stream: TextIO = sys.stderr, level: str = "info") -> LineSink:
+    """Sets the process's one log sink. Called once, by the command line."""
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer()
+        if stream.isatty()
+        else structlog.processors.JSONRenderer(serializer=_to_json)
+    )
+    sink = LineSink(stream)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _hide_secrets,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.upper()]),
+        logger_factory=lambda *_: _SinkLogger(sink),
+        cache_logger_on_first_use=True,
+    )
+    return sink
+
+
+def get_logger(name: str) -> Logger:
+    """A logger that names its part of the program: get_logger("imap")."""
+    logger: Logger = structlog.get_logger(part=name)
+    return logger
