@@ -1,0 +1,38 @@
+"""What a connection or a login may do: send a password in the clear, send as an address.
+
+Who somebody is stands in auth/login.py; which addresses lead to an account in storage/directory.py.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+
+from auth.login import Login
+from config.settings import Network, Settings
+from message.address import Mailbox
+from storage.directory import Directory
+
+
+def plaintext_allowed(peer: str, tls: bool, settings: Settings) -> bool:
+    """Whether a password may be sent on this connection: over TLS or from auth.plaintext_from.
+
+    `peer` is the peer's IP address, possibly with a zone (`fe80::1%eth0`).
+    """
+    return tls or in_networks(peer, settings.auth.plaintext_from)
+
+
+def in_networks(peer: str, networks: Iterable[Network]) -> bool:
+    """Whether an IP address lies in one of the networks; ::ffff:192.0.2.1 counts as 192.0.2.1."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in network for network in networks)
+
+
+async def may_send_as(directory: Directory, login: Login, sender: Mailbox | str) -> bool:
+    """Whether the login may use `sender` as envelope sender: own address, its sub-addresses and
+    aliases that lead to the account; a catch-all gives no right.
+    """
+    return await directory.may_send_as(login.account, sender)

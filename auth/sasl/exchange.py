@@ -1,0 +1,98 @@
+"""What every SASL mechanism shares: the values of an exchange and the decoding of responses.
+
+An exchange is fed base64 as it stands on the wire, without CRLF, and answers with a value; lines,
+reply codes and the `AUTH`/`AUTHENTICATE` verbs belong to the protocols (RFC 4954, RFC 9051 §6.2.2).
+Invariants: nothing here does I/O; no value shows a password in its repr.
+"""
+
+import binascii
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+# RFC 4954 §4: a server must take responses of this many octets of base64; no more are taken here.
+MAX_RESPONSE = 12288
+
+
+class Reason(Enum):
+    """Why an exchange ended without credentials."""
+
+    MALFORMED = "malformed"
+    CANCELLED = "cancelled"
+    TOO_LONG = "too long"
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Send `wire` to the client (SMTP `334 wire`, IMAP `+ wire`) and step with its answer."""
+
+    data: bytes
+
+    @property
+    def wire(self) -> bytes:
+        """The challenge in base64, without CRLF; empty for an empty challenge."""
+        return b64encode(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user name as sent and a password, to be given to Authenticator.login."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The exchange is over. `text` is safe to send: SMTP 501 5.5.2 (TOO_LONG 500 5.5.6), IMAP
+    BAD.
+    """
+
+    reason: Reason
+    text: str
+
+
+Step = Challenge | Credentials | Failure
+CANCELLED = Failure(Reason.CANCELLED, "Authentication cancelled")
+
+
+class Exchange(Protocol):
+    """One run of a mechanism; not to be used again after Credentials or Failure."""
+
+    def start(self, initial: bytes | None) -> Step:
+        """`initial` is the initial response in base64, b"=" an empty one, None when absent."""
+
+    def step(self, response: bytes) -> Step:
+        """The client's answer to the last Challenge; b"*" cancels."""
+
+
+def malformed(text: str) -> Failure:
+    """A Failure for a response that breaks the mechanism's rules."""
+    return Failure(Reason.MALFORMED, text)
+
+
+def decode(response: bytes) -> bytes | Failure:
+    """The octets of one response, or why it is refused. Whitespace around it is not taken."""
+    if response == b"*":
+        return CANCELLED
+    if len(response) > MAX_RESPONSE:
+        return Failure(Reason.TOO_LONG, "Authentication response too long")
+    try:
+        return b64decode(response, validate=True)
+    except binascii.Error:
+        return malformed("Response is not base64")
+
+
+def decode_initial(initial: bytes) -> bytes | Failure:
+    """As decode, for an initial response, where b"=" means an empty one (RFC 4959 §3)."""
+    return b"" if initial == b"=" else decode(initial)
+
+
+def text_of(octets: bytes, what: str) -> str | Failure:
+    """UTF-8 without NUL, as RFC 4616 §2 wants user names and passwords."""
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        return malformed(f"{what} is not UTF-8")
+    return malformed(f"{what} contains NUL") if "\0" in text else text

@@ -1,0 +1,124 @@
+"""Values and errors of the directory: accounts, aliases, domains, resolutions, changes.
+
+Nothing here does I/O. Addresses compare without case; the spelling given first is kept.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from storage.errors import StoreError
+from storage.values import AccountId
+
+
+class DirectoryError(StoreError):
+    """Base. `str(error)` names the address and may be shown to an operator."""
+
+
+class AlreadyExists(DirectoryError):
+    """The address, alias or domain is there already."""
+
+
+class Absent(DirectoryError):
+    """No such account, alias or domain."""
+
+
+class NotAllowed(DirectoryError):
+    """The change contradicts something else: a domain not served, a domain still in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account. Quotas of 0 mean none; `created` in seconds since 1970.
+
+    `key` is the address for look-ups, `password_hash` a bcrypt string or "" (no login).
+    """
+
+    id: AccountId
+    key: str
+    address: str
+    name: str
+    password_hash: str = field(repr=False)
+    enabled: bool
+    admin: bool
+    quota_bytes: int
+    quota_messages: int
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An alias, a group (several targets) or a catch-all (`@domain`)."""
+
+    alias: str
+    targets: tuple[str, ...]
+
+
+class Source(Enum):
+    """Who serves a domain: mailserver.toml or a command."""
+
+    CONFIG = "config"
+    COMMAND = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    name: str
+    source: Source
+
+
+class Status(Enum):
+    """What an address is to this server.
+
+    DELIVERABLE: `local`, `remote` or both are filled. NOT_OURS: another server's domain (relay for
+    logged-in senders only). UNKNOWN: our domain, nobody there. DISABLED: only disabled accounts.
+    """
+
+    DELIVERABLE = "deliverable"
+    NOT_OURS = "not ours"
+    UNKNOWN = "unknown"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One account that a message reaches. `tag` is the sub-address ("" if none)."""
+
+    account: AccountId
+    address: str
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Where a recipient leads; every account and every remote address once."""
+
+    status: Status
+    local: tuple[Target, ...] = ()
+    remote: tuple[str, ...] = ()
+
+
+class ChangeKind(Enum):
+    """What happened to an account."""
+
+    CREATED = "created"
+    PASSWORD = "password"  # noqa: S105 - a kind of change
+    DISABLED = "disabled"
+    ENABLED = "enabled"
+    DELETED = "deleted"
+    EDITED = "edited"
+
+
+_REVOKING = frozenset({ChangeKind.PASSWORD, ChangeKind.DISABLED, ChangeKind.DELETED})
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """A committed change of one account, told to the listeners of Directory.on_change."""
+
+    account: AccountId
+    kind: ChangeKind
+
+    @property
+    def revokes(self) -> bool:
+        """Whether the account's open sessions must close."""
+        return self.kind in _REVOKING
