@@ -25,7 +25,7 @@ _LEVELS = logging.getLevelNamesMapping()
 
 
 class LineSink:
-    """Collects lines and writes them in batches; above `limit` waiting lines new ones are counted."""
+    """Writes lines in batches; above `limit` waiting lines further ones are only counted."""
 
     def __init__(self, stream: TextIO, limit: int = 100_000) -> None:
         self._stream, self._limit = stream, limit
@@ -48,7 +48,7 @@ class LineSink:
     def flush(self) -> None:
         """Writes what waits; returns when it is written or the stream is gone."""
         with self._writing:
-            lines, self._lines = self._lines, deque()
+            lines = [self._lines.popleft() for _ in range(len(self._lines))]
             dropped, self._dropped = self._dropped, 0
             if dropped:
                 lines.append(f'{{"event":"log lines dropped","count":{dropped}}}\n')

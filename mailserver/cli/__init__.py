@@ -1,0 +1,1 @@
+"""The command `mailserver`: argument parsing and printing only."""

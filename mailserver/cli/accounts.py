@@ -1,0 +1,91 @@
+"""`mailserver account ...`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from config.units import parse_size
+from mailserver.cli.context import perform
+from mailserver.cli.output import AsJson, print_list, print_one
+
+app = typer.Typer(no_args_is_help=True, help="Accounts: add, list, show, passwd, disable, delete.")
+Address = Annotated[str, typer.Argument(help="The account's full address.")]
+Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
+
+
+def read_password(from_stdin: bool) -> str:
+    """From stdin or asked twice on the terminal; without either, a usage error (exit 2)."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("no terminal to ask on", param_hint="--password-stdin")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _size(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--quota") from None
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    address: Address,
+    password_stdin: Stdin = False,
+    name: Annotated[str, typer.Option(help="Display name.")] = "",
+    quota: Annotated[str | None, typer.Option(help='Octets such as "2G"; 0 is none.')] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="May administer the server.")] = False,
+) -> None:
+    """Make an account and its mailboxes."""
+    limit = _size(quota)
+    args = {
+        "address": address,
+        "password": read_password(password_stdin),
+        "name": name,
+        "quota": limit or 0,
+        "admin": admin,
+    }
+    perform(context.obj, "account.add", args)
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """All accounts."""
+    columns = ("address", "name", "enabled", "admin", "quota", "used", "messages")
+    print_list(perform(context.obj, "account.list", {}), columns, as_json)
+
+
+@app.command()
+def show(context: typer.Context, address: Address, as_json: AsJson = False) -> None:
+    """One account."""
+    print_one(perform(context.obj, "account.show", {"address": address}), as_json)
+
+
+@app.command()
+def passwd(context: typer.Context, address: Address, password_stdin: Stdin = False) -> None:
+    """Set a password; open connections of the account are closed."""
+    args = {"address": address, "password": read_password(password_stdin)}
+    perform(context.obj, "account.passwd", args)
+
+
+@app.command()
+def disable(context: typer.Context, address: Address) -> None:
+    """Refuse logins and mail for an account; its mail stays."""
+    perform(context.obj, "account.disable", {"address": address})
+
+
+@app.command()
+def enable(context: typer.Context, address: Address) -> None:
+    """Undo disable."""
+    perform(context.obj, "account.enable", {"address": address})
+
+
+@app.command()
+def delete(context: typer.Context, address: Address) -> None:
+    """Remove an account; its message files are kept for 30 days."""
+    perform(context.obj, "account.delete", {"address": address})

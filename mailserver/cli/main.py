@@ -1,0 +1,52 @@
+"""The console script: `mailserver [--config FILE] COMMAND ...`. One module a group of commands."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailserver.cli import accounts, aliases, domains, importing, queue, serving
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Runs and administers the mail server.",
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+) -> None:
+    """Runs and administers the mail server."""
+    context.obj = config
+
+
+app.add_typer(accounts.app, name="account")
+app.add_typer(aliases.app, name="alias")
+app.add_typer(domains.app, name="domain")
+app.add_typer(queue.app, name="queue")
+app.add_typer(importing.app, name="import")
+serving.add_to(app)
+
+
+def _config_first(arguments: list[str]) -> list[str]:
+    """Lets --config stand anywhere on the line, not only before the command."""
+    moved, rest = [], []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            rest += [argument, *waiting]
+        elif argument == "--config":
+            moved += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+        elif argument.startswith("--config="):
+            moved.append(argument)
+        else:
+            rest.append(argument)
+    return moved + rest
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    app(_config_first(sys.argv[1:]), prog_name="mailserver")

@@ -1,0 +1,50 @@
+"""Operation names, as the command line and the control socket use them, and the functions behind."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from mailserver.control import Progress
+from mailserver.operations import accounts, aliases, domains, queue, running, store
+from mailserver.operations.errors import OperationError
+from mailserver.services import Services
+from storage.errors import StoreError
+
+Args = Mapping[str, Any]
+Quick = Callable[[Services, Args], Awaitable[Any]]
+Long = Callable[[Services, Args, Progress], Awaitable[Any]]
+
+QUICK: dict[str, Quick] = {
+    "account.add": accounts.account_add,
+    "account.list": accounts.account_list,
+    "account.show": accounts.account_show,
+    "account.passwd": accounts.account_passwd,
+    "account.disable": accounts.account_disable,
+    "account.enable": accounts.account_enable,
+    "account.delete": accounts.account_delete,
+    "alias.add": aliases.alias_add,
+    "alias.list": aliases.alias_list,
+    "alias.delete": aliases.alias_delete,
+    "domain.add": domains.domain_add,
+    "domain.list": domains.domain_list,
+    "domain.delete": domains.domain_delete,
+    "queue.list": queue.queue_list,
+    "queue.show": queue.queue_show,
+    "queue.retry": queue.queue_retry,
+    "queue.hold": queue.queue_hold,
+    "queue.release": queue.queue_release,
+    "queue.bounce": queue.queue_bounce,
+    "reload": running.reload,
+}
+LONG: dict[str, Long] = {"import": store.import_}
+
+
+async def perform(services: Services, name: str, args: Args, progress: Progress) -> Any:
+    """Runs one operation; its errors come out as OperationError."""
+    try:
+        if name in QUICK:
+            return await QUICK[name](services, args)
+        if name in LONG:
+            return await LONG[name](services, args, progress)
+    except StoreError as error:
+        raise OperationError(str(error)) from error
+    raise OperationError(f"unknown operation {name!r}")

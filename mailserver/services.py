@@ -1,0 +1,33 @@
+"""The parts that operations and listeners work on, built once in mailserver/wiring.py."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from auth.login import Authenticator
+from config.clock import Clock
+from config.logging import Logger
+from config.settings import Settings
+from net.dns import Resolver
+from net.threads import Offload
+from storage.directory import Directory
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from mailserver.serve import Server
+
+
+@dataclass(slots=True)
+class Services:
+    """Everything an operation may use. `server` is None when a command works without one."""
+
+    config_path: Path
+    settings: Settings
+    log: Logger
+    clock: Clock
+    offload: Offload
+    store: Store
+    directory: Directory
+    auth: Authenticator
+    resolver: Resolver
+    server: "Server | None" = field(default=None)

@@ -1,0 +1,74 @@
+"""The http and https listeners: uvicorn in the server's own event loop."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from config.settings import Endpoint
+from net.listener import address_of, bind
+from net.tls import TlsContexts
+
+STOP_SECONDS = 5
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn without its signal handlers: the program has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Both listeners with one application. `bind` first, then `start`."""
+
+    def __init__(self, http: list[Endpoint], https: list[Endpoint], tls: TlsContexts) -> None:
+        self._endpoints = {"http": http, "https": https}
+        self._tls = tls
+        self._bound: dict[str, list[socket.socket]] = {}
+        self._running: list[tuple[_Quiet, asyncio.Task[None]]] = []
+        self.addresses: dict[str, list[Endpoint]] = {}
+
+    def bind(self) -> None:
+        """Takes the ports. Raises ListenError."""
+        for name, endpoints in self._endpoints.items():
+            self._bound[name] = [bound for endpoint in endpoints for bound in bind(endpoint)]
+            self.addresses[name] = [address_of(bound) for bound in self._bound[name]]
+
+    async def start(self, app: ASGIApp) -> None:
+        """Serves; returns when both accept."""
+        for name, sockets in self._bound.items():
+            if sockets:
+                await self._serve(app, sockets, self._tls.server() if name == "https" else None)
+
+    async def _serve(
+        self, app: ASGIApp, sockets: list[socket.socket], tls: ssl.SSLContext | None
+    ) -> None:
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", server_header=False,
+            timeout_keep_alive=30, timeout_graceful_shutdown=STOP_SECONDS,
+            h11_max_incomplete_event_size=64 * 1024, proxy_headers=False,
+        )
+        config.load()
+        config.ssl = tls
+        server = _Quiet(config)
+        task = asyncio.create_task(server.serve(sockets=sockets))
+        self._running.append((server, task))
+        while not server.started and not task.done():  # uvicorn has no event for it
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Stops accepting, waits for requests under way, closes."""
+        for server, _task in self._running:
+            server.should_exit = True
+        for _server, task in self._running:
+            await task
+        if not self._running:
+            for sockets in self._bound.values():
+                for bound in sockets:
+                    bound.close()
