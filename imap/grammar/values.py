@@ -1,4 +1,4 @@
-"""The small values that IMAP commands are made of: literals, sequence sets, flags and mailbox names.
+"""The small values of IMAP commands: literals, sequence sets, flags and mailbox names.
 
 Values only: how they look on the wire stands in tokens (in) and encode (out). A sequence set keeps
 `*` as STAR, which is larger than every number, so that each range is ordered until it is resolved.
