@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from pathlib import Path
-from typing import NewType
+from typing import NewType, TypeAlias
 
 AccountId = NewType("AccountId", int)
 MailboxId = NewType("MailboxId", int)
@@ -177,7 +177,9 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """What FETCH needs of one message; `meta` is message/render.py's packed blob."""
+    """What FETCH needs of one message: `meta` is the packed blob of message/meta.py, `parts` the
+    offset table of message/section.py.
+    """
 
     uid: int
     modseq: int
@@ -187,6 +189,7 @@ class MessageRow:
     size: int
     blob: BlobId
     meta: bytes
+    parts: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,4 +233,4 @@ class QueueChanged:
 
 
 Event = MailboxChanged | FoldersChanged | QueueChanged
-Uids = array[int]
+Uids: TypeAlias = "array[int]"
