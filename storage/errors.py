@@ -39,3 +39,17 @@ class TooMany(StoreError):
 
 class MessageMissing(StoreError):
     """The message was expunged, or its file is gone after a scan under the folder's lock."""
+
+
+class StoreLocked(StoreError):
+    """Another process serves this store; the text says what to do."""
+
+
+class StoreDamaged(StoreError):
+    """The index is missing, corrupt or older than the message files: start refuses, the text names
+    `mailserver repair`.
+    """
+
+
+class SchemaTooNew(StoreError):
+    """The index was written by a newer program."""
