@@ -5,34 +5,125 @@ Invariants: one process writes; a change is committed, then dropped from the cac
 the listeners; a cached look-up runs no SQL.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
 from config.settings import Settings
-from message.address import Mailbox
-from storage.directory_values import Account, AccountChange, Alias, Domain, Resolution
+from message.address import AddressError, Mailbox, normalise_domain, parse_mailbox
+from net.threads import Offload
+from storage import directory_rows as rows
+from storage.config_database import ConfigDatabase
+from storage.directory_cache import DirectoryCache
+from storage.directory_values import (
+    Absent,
+    Account,
+    AccountChange,
+    Alias,
+    AlreadyExists,
+    ChangeKind,
+    Domain,
+    NotAllowed,
+    Resolution,
+)
+from storage.resolver import Resolver
+from storage.sites import sites_of
 from storage.values import AccountId
+
+Listener = Callable[[AccountChange], None]
 
 
 class Directory:
     """Open one a process with `open`; close it before the loop ends."""
 
+    def __init__(
+        self, database: ConfigDatabase, settings: Settings, commanded: set[str], clock: Clock
+    ) -> None:
+        self.database = database
+        self._settings, self._commanded, self._clock = settings, commanded, clock
+        self._cache = DirectoryCache(database)
+        self._resolver = Resolver(self._cache, sites_of(settings, commanded))
+        self._listeners: dict[object, Listener] = {}
+
     @classmethod
-    async def open(cls, settings: Settings, clock: Clock) -> Self: ...
-    async def close(self) -> None: ...
+    async def open(cls, settings: Settings, clock: Clock, offload: Offload) -> Self:
+        """Opens and migrates config.db. Raises storage.config_database.ConfigDatabaseError."""
+        url = settings.store.database.get_secret_value()
+        database = await ConfigDatabase.open(url, settings.data_dir, offload)
+        try:
+            async with database.reading() as connection:
+                commanded = await rows.all_domains(connection)
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database, settings, commanded, clock)
+
+    async def close(self) -> None:
+        await self.database.close()
+
     def reload(self, settings: Settings) -> None:
         """Takes hostname, domains and listening addresses of a changed configuration."""
+        self._settings = settings
+        self._resolver.sites = sites_of(settings, self._commanded)
 
-    def on_change(self, callback: Callable[[AccountChange], None]) -> Callable[[], None]:
-        """Calls back in the loop after each change of an account; returns the unsubscriber."""
+    def on_change(self, callback: Listener) -> Callable[[], None]:
+        """Calls back in the loop after each change of an account; returns the unsubscriber.
 
-    async def resolve(self, address: Mailbox | str) -> Resolution: ...
-    async def may_send_as(self, account: AccountId, address: Mailbox | str) -> bool: ...
-    def serves(self, domain: str) -> bool: ...
-    async def account(self, address: Mailbox | str) -> Account | None: ...
-    async def account_by_id(self, account: AccountId) -> Account | None: ...
-    async def accounts(self) -> list[Account]: ...
+        Sessions close when `change.revokes`.
+        """
+        token = object()
+        self._listeners[token] = callback
+
+        def unsubscribe() -> None:
+            self._listeners.pop(token, None)
+
+        return unsubscribe
+
+    async def resolve(self, address: Mailbox | str) -> Resolution:
+        """Where mail for `address` goes; see Status."""
+        return await self._resolver.resolve(address)
+
+    async def may_send_as(self, account: AccountId, address: Mailbox | str) -> bool:
+        """Whether the address leads to the enabled account without a catch-all."""
+        found = await self._resolver.resolve(address, catch_all=False)
+        return any(target.account == account for target in found.local)
+
+    def serves(self, domain: str) -> bool:
+        """Whether a domain (lower case A-labels) is ours."""
+        return self._resolver.sites.serves(domain)
+
+    def sole_domain(self) -> str | None:
+        """The served domain if there is exactly one."""
+        sites = self._resolver.sites
+        return sites.primary if len(sites.served) == 1 else None
+
+    async def account(self, address: Mailbox | str) -> Account | None:
+        """The account of exactly this address, disabled ones too; no alias, no sub-address."""
+        try:
+            key = (address if isinstance(address, Mailbox) else parse_mailbox(address)).key()
+        except AddressError:
+            return None
+        return (await self._cache.entries((key,)))[key].account
+
+    async def account_by_id(self, account: AccountId) -> Account | None:
+        return await self._cache.by_id(account)
+
+    async def accounts(self) -> list[Account]:
+        """All accounts in order of address, from SQL."""
+        async with self.database.reading() as connection:
+            return await rows.all_accounts(connection)
+
+    async def aliases(self) -> list[Alias]:
+        """All aliases in order, from SQL."""
+        async with self.database.reading() as connection:
+            return await rows.all_aliases(connection)
+
+    def domains(self) -> list[Domain]:
+        """All served domains by name."""
+        return self._resolver.sites.listed()
+
     async def add_account(
         self,
         address: str,
@@ -42,13 +133,167 @@ class Directory:
         admin: bool = False,
         quota_bytes: int = 0,
         quota_messages: int = 0,
-    ) -> Account: ...
-    async def set_password(self, address: str, password_hash: str) -> Account: ...
-    async def set_enabled(self, address: str, enabled: bool) -> Account: ...
-    async def delete_account(self, address: str) -> Account: ...
-    async def aliases(self) -> list[Alias]: ...
-    async def add_alias(self, alias: str, targets: list[str]) -> Alias: ...
-    async def delete_alias(self, alias: str) -> Alias: ...
-    def domains(self) -> list[Domain]: ...
-    async def add_domain(self, name: str) -> Domain: ...
-    async def delete_domain(self, name: str) -> Domain: ...
+    ) -> Account:
+        """Raises AlreadyExists, NotAllowed (bad address, domain not served)."""
+        box = self._own_address(address)
+        if "+" in box.local:
+            raise NotAllowed(f"{address}: the part after + is a sub-address; leave it out")
+        values = {
+            "address": str(box),
+            "name": name,
+            "password_hash": password_hash,
+            "admin": admin,
+            "quota_bytes": quota_bytes,
+            "quota_messages": quota_messages,
+            "created": self._clock.now(),
+        }
+        async with self.database.writing() as connection:
+            await _refuse_taken(connection, box.key(), str(box))
+            account = await rows.insert_account(connection, box.key(), box.domain, values)
+        self._publish(account, ChangeKind.CREATED)
+        return account
+
+    async def set_password(self, address: str, password_hash: str) -> Account:
+        """Raises Absent."""
+        return await self._update(address, ChangeKind.PASSWORD, password_hash=password_hash)
+
+    async def set_enabled(self, address: str, enabled: bool) -> Account:
+        """Raises Absent."""
+        kind = ChangeKind.ENABLED if enabled else ChangeKind.DISABLED
+        return await self._update(address, kind, enabled=enabled)
+
+    async def set_quota(self, address: str, quota_bytes: int, quota_messages: int) -> Account:
+        """Raises Absent. The store keeps its own copy: tell it by set_limits."""
+        values = {"quota_bytes": quota_bytes, "quota_messages": quota_messages}
+        return await self._update(address, ChangeKind.EDITED, **values)
+
+    async def delete_account(self, address: str) -> Account:
+        """Removes the row; aliases that name it stay. Raises Absent."""
+        key = _key(address)
+        async with self.database.writing() as connection:
+            account = (await rows.accounts_by_key(connection, (key,))).get(key)
+            if account is None:
+                raise Absent(f"There is no account {address}")
+            await rows.remove_account(connection, account.id)
+        self._publish(account, ChangeKind.DELETED)
+        return account
+
+    async def add_alias(self, alias: str, targets: Sequence[str]) -> Alias:
+        """`alias` is an address or `@domain`; targets may be of any domain and need not exist.
+        Raises AlreadyExists, NotAllowed.
+        """
+        if not targets:
+            raise NotAllowed(f"{alias} needs at least one target")
+        key, text, domain = self._alias_name(alias)
+        boxes = {box.key(): str(box) for box in map(_parse, targets)}
+        value = Alias(text, tuple(boxes.values()))
+        async with self.database.writing() as connection:
+            await _refuse_taken(connection, key, text)
+            await rows.insert_alias(connection, key, domain, value, self._clock.now())
+        self._cache.clear()
+        return value
+
+    async def delete_alias(self, alias: str) -> Alias:
+        """Raises Absent."""
+        key = _catch_all(alias) or _key(alias)
+        async with self.database.writing() as connection:
+            value = (await rows.aliases_by_key(connection, (key,))).get(key)
+            if value is None:
+                raise Absent(f"There is no alias {alias}")
+            await rows.remove_alias(connection, key)
+        self._cache.clear()
+        return value
+
+    async def add_domain(self, name: str) -> Domain:
+        """Raises AlreadyExists, NotAllowed."""
+        domain = _domain(name)
+        if self.serves(domain):
+            raise AlreadyExists(f"{domain} is served already")
+        async with self.database.writing() as connection:
+            await rows.insert_domain(connection, domain, self._clock.now())
+        self._set_commanded(self._commanded | {domain})
+        return next(each for each in self.domains() if each.name == domain)
+
+    async def delete_domain(self, name: str) -> Domain:
+        """Raises Absent, NotAllowed (configured, or still with accounts or aliases)."""
+        domain = _domain(name)
+        value = next((each for each in self.domains() if each.name == domain), None)
+        if value is None:
+            raise Absent(f"{domain} is not served")
+        if domain not in self._commanded:
+            raise NotAllowed(f"{domain} stands in the configuration file; remove it there")
+        async with self.database.writing() as connection:
+            accounts, aliases = await rows.in_domain(connection, domain)
+            if accounts or aliases:
+                raise NotAllowed(
+                    f"{domain} has {accounts} accounts and {aliases} aliases; delete them first"
+                )
+            await rows.remove_domain(connection, domain)
+        self._set_commanded(self._commanded - {domain})
+        return value
+
+    def _set_commanded(self, commanded: set[str]) -> None:
+        self._commanded = commanded
+        self._resolver.sites = sites_of(self._settings, commanded)
+
+    def _own_address(self, text: str) -> Mailbox:
+        box = _parse(text)
+        if not self.serves(box.domain):
+            raise NotAllowed(f"{box.domain} is not served; add it with: mailserver domain add")
+        return box
+
+    def _alias_name(self, alias: str) -> tuple[str, str, str]:
+        """Key, spelling and domain."""
+        key = _catch_all(alias)
+        if key is None:
+            box = self._own_address(alias)
+            return box.key(), str(box), box.domain
+        if not self.serves(key[1:]):
+            raise NotAllowed(f"{key[1:]} is not served; add it with: mailserver domain add")
+        return key, key, key[1:]
+
+    async def _update(self, address: str, kind: ChangeKind, **values: str | int | bool) -> Account:
+        async with self.database.writing() as connection:
+            account = await rows.update_account(connection, _key(address), **values)
+        if account is None:
+            raise Absent(f"There is no account {address}")
+        self._publish(account, kind)
+        return account
+
+    def _publish(self, account: Account, kind: ChangeKind) -> None:
+        self._cache.clear()
+        for listener in tuple(self._listeners.values()):
+            listener(AccountChange(account.id, kind))
+
+
+async def _refuse_taken(connection: AsyncConnection, key: str, text: str) -> None:
+    if await rows.accounts_by_key(connection, (key,)):
+        raise AlreadyExists(f"There is an account {text} already")
+    if await rows.aliases_by_key(connection, (key,)):
+        raise AlreadyExists(f"There is an alias {text} already")
+
+
+def _parse(text: str) -> Mailbox:
+    try:
+        return parse_mailbox(text)
+    except AddressError as error:
+        raise NotAllowed(f"{text!r} is not an address: {error}") from error
+
+
+def _key(address: str) -> str:
+    """For look-ups; a text that is no address is found nowhere."""
+    try:
+        return parse_mailbox(address).key()
+    except AddressError:
+        return ""
+
+
+def _domain(text: str) -> str:
+    try:
+        return normalise_domain(text)
+    except AddressError as error:
+        raise NotAllowed(f"{text!r} is not a domain: {error}") from error
+
+
+def _catch_all(alias: str) -> str | None:
+    return f"@{_domain(alias[1:])}" if alias.startswith("@") else None

@@ -1,0 +1,94 @@
+"""Tables of config.db: what cannot be derived from message files.
+
+On PostgreSQL they lie in the database of the index, hence the prefix. Account ids are never given
+twice: they name Maildirs. `config_account.modseq` numbers an account's changes of contacts,
+scripts and preferences and is the counter of `config_journal`; mail has a counter of its own.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+schema_version = Table(
+    "config_schema",
+    metadata,
+    Column("version", Integer, nullable=False),
+)
+
+account = Table(
+    "config_account",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("domain", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("password_hash", String, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("admin", Boolean, nullable=False),
+    Column("quota_bytes", BigInteger, nullable=False),
+    Column("quota_messages", BigInteger, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    Index("config_account_domain", "domain"),
+    sqlite_autoincrement=True,
+)
+
+alias = Table(
+    "config_alias",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("domain", String, nullable=False),
+    Column("alias", String, nullable=False),
+    Column("created", Float, nullable=False),
+    Index("config_alias_domain", "domain"),
+)
+
+alias_target = Table(
+    "config_alias_target",
+    metadata,
+    Column("alias_key", ForeignKey("config_alias.key", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("target", String, nullable=False),
+)
+
+domain = Table(
+    "config_domain",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("created", Float, nullable=False),
+)
+
+journal = Table(
+    "config_journal",
+    metadata,
+    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), primary_key=True),
+    Column("modseq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String, nullable=False),
+    Column("what", Text, nullable=False),
+)
+
+
+def _first(connection: Connection) -> None:
+    metadata.create_all(connection)
+
+
+# Number n is entry n - 1. A step once released is never edited: the next change is the next step.
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)

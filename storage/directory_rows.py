@@ -1,0 +1,150 @@
+"""The statements of the directory: rows of config.db in, values out, one connection each.
+
+Who may call when, and what is remembered, is storage/directory.py. `key` is always Mailbox.key(),
+or "@domain" for a catch-all.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.config_schema import account, alias, alias_target, domain, journal
+from storage.directory_values import Account, Alias
+from storage.values import AccountId
+
+_COLUMNS = (
+    account.c.id,
+    account.c.key,
+    account.c.address,
+    account.c.name,
+    account.c.password_hash,
+    account.c.enabled,
+    account.c.admin,
+    account.c.quota_bytes,
+    account.c.quota_messages,
+    account.c.created,
+)
+# Below the number of parameters that any SQLite takes in one statement (999).
+BATCH = 500
+
+
+def _account(row: Row[*tuple[Any, ...]]) -> Account:
+    return Account(*row)
+
+
+async def accounts_by_key(at: AsyncConnection, keys: Sequence[str]) -> dict[str, Account]:
+    """Those of at most BATCH keys that are accounts."""
+    rows = await at.execute(select(*_COLUMNS).where(account.c.key.in_(keys)))
+    return {row.key: _account(row) for row in rows}
+
+
+async def account_by_id(at: AsyncConnection, number: AccountId) -> Account | None:
+    row = (await at.execute(select(*_COLUMNS).where(account.c.id == number))).first()
+    return None if row is None else _account(row)
+
+
+async def all_accounts(at: AsyncConnection) -> list[Account]:
+    """In order of address."""
+    return [_account(row) for row in await at.execute(select(*_COLUMNS).order_by(account.c.key))]
+
+
+async def first_administrator(at: AsyncConnection) -> Account | None:
+    """The oldest enabled administrator, else the oldest enabled account."""
+    order = (account.c.admin.desc(), account.c.id)
+    query = select(*_COLUMNS).where(account.c.enabled).order_by(*order).limit(1)
+    row = (await at.execute(query)).first()
+    return None if row is None else _account(row)
+
+
+async def insert_account(
+    at: AsyncConnection, key: str, domain_name: str, values: dict[str, Any]
+) -> Account:
+    row = {"key": key, "domain": domain_name, "enabled": True, "modseq": 1, **values}
+    result = await at.execute(insert(account).values(row).returning(*_COLUMNS))
+    return _account(result.one())
+
+
+async def update_account(at: AsyncConnection, key: str, **values: Any) -> Account | None:
+    """The account after the change, None when there is none."""
+    change = update(account).where(account.c.key == key).values(**values).returning(*_COLUMNS)
+    row = (await at.execute(change)).first()
+    return None if row is None else _account(row)
+
+
+async def remove_account(at: AsyncConnection, number: AccountId) -> None:
+    await at.execute(delete(journal).where(journal.c.account == number))
+    await at.execute(delete(account).where(account.c.id == number))
+
+
+def _aliases(rows: Sequence[Row[str, str, str]]) -> dict[str, Alias]:
+    spelled: dict[str, str] = {}
+    targets: dict[str, list[str]] = {}
+    for key, text, target in rows:
+        spelled[key] = text
+        targets.setdefault(key, []).append(target)
+    return {key: Alias(spelled[key], tuple(targets[key])) for key in spelled}
+
+
+async def _select_aliases(at: AsyncConnection, where: ColumnElement[bool]) -> dict[str, Alias]:
+    query = (
+        select(alias.c.key, alias.c.alias, alias_target.c.target)
+        .join(alias_target, alias_target.c.alias_key == alias.c.key)
+        .where(where)
+        .order_by(alias.c.key, alias_target.c.position)
+    )
+    return _aliases((await at.execute(query)).all())
+
+
+async def aliases_by_key(at: AsyncConnection, keys: Sequence[str]) -> dict[str, Alias]:
+    """Those of at most BATCH keys that are aliases, by key."""
+    return await _select_aliases(at, alias.c.key.in_(keys))
+
+
+async def all_aliases(at: AsyncConnection) -> list[Alias]:
+    """In order of alias."""
+    return list((await _select_aliases(at, alias.c.key != "")).values())
+
+
+async def insert_alias(
+    at: AsyncConnection, key: str, domain_name: str, value: Alias, created: float
+) -> None:
+    row = {"key": key, "domain": domain_name, "alias": value.alias, "created": created}
+    await at.execute(insert(alias).values(row))
+    for start in range(0, len(value.targets), BATCH // 3):
+        chunk = value.targets[start : start + BATCH // 3]
+        await at.execute(
+            insert(alias_target).values(
+                [
+                    {"alias_key": key, "position": start + offset, "target": target}
+                    for offset, target in enumerate(chunk)
+                ]
+            )
+        )
+
+
+async def remove_alias(at: AsyncConnection, key: str) -> None:
+    await at.execute(delete(alias_target).where(alias_target.c.alias_key == key))
+    await at.execute(delete(alias).where(alias.c.key == key))
+
+
+async def all_domains(at: AsyncConnection) -> set[str]:
+    return set((await at.execute(select(domain.c.name))).scalars())
+
+
+async def insert_domain(at: AsyncConnection, name: str, created: float) -> None:
+    await at.execute(insert(domain).values(name=name, created=created))
+
+
+async def remove_domain(at: AsyncConnection, name: str) -> None:
+    await at.execute(delete(domain).where(domain.c.name == name))
+
+
+async def in_domain(at: AsyncConnection, name: str) -> tuple[int, int]:
+    """How many accounts and aliases a domain has."""
+    counts = []
+    for table in (account, alias):
+        query = select(func.count()).select_from(table).where(table.c.domain == name)
+        counts.append((await at.execute(query)).scalar_one())
+    return counts[0], counts[1]

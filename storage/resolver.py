@@ -1,0 +1,148 @@
+"""How a recipient leads to accounts and remote addresses: aliases, groups, sub-addresses,
+catch-all, postmaster, address literals.
+
+Look-ups come from storage/directory_cache.py. Invariants: an address of a domain not served is
+never looked up, let alone delivered; every address is visited once, so alias loops end.
+Order at each address: itself, without its sub-address, postmaster, the domain's catch-all.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from message.address import AddressError, Mailbox, parse_mailbox
+from storage.directory_cache import DirectoryCache, Entry
+from storage.directory_values import Account, Resolution, Status, Target
+from storage.sites import Sites
+
+POSTMASTER = "postmaster"
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One address on the way: `box` in a served domain, `tag` its sub-address or one inherited."""
+
+    box: Mailbox
+    base: Mailbox
+    tag: str
+    inherited: str
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What has been found so far."""
+
+    local: dict[int, Target] = field(default_factory=dict)
+    remote: dict[str, str] = field(default_factory=dict)
+    visited: set[str] = field(default_factory=set)
+    disabled: bool = False
+
+    def add(self, account: Account, tag: str) -> None:
+        if account.enabled:
+            self.local.setdefault(account.id, Target(account.id, account.address, tag))
+        else:
+            self.disabled = True
+
+    def result(self) -> Resolution:
+        if self.local or self.remote:
+            local, remote = tuple(self.local.values()), tuple(self.remote.values())
+            return Resolution(Status.DELIVERABLE, local, remote)
+        return Resolution(Status.DISABLED if self.disabled else Status.UNKNOWN)
+
+
+class Resolver:
+    """Resolves addresses against the domains of `sites`."""
+
+    def __init__(self, cache: DirectoryCache, sites: Sites) -> None:
+        self._cache = cache
+        self.sites = sites
+
+    async def resolve(self, address: Mailbox | str, *, catch_all: bool = True) -> Resolution:
+        """Where mail for `address` goes. A text that is no address is UNKNOWN, but for
+        `postmaster` alone (RFC 5321 §4.1.1.3).
+        """
+        if isinstance(address, str):
+            if address.casefold() == POSTMASTER:
+                return await self._bare_postmaster()
+            try:
+                address = parse_mailbox(address)
+            except AddressError:
+                return Resolution(Status.UNKNOWN)
+        home = self.sites.home(address.domain)
+        if home is None:
+            return await self._elsewhere(address)
+        walk = _Walk()
+        steps = [_step(address, home, "")]
+        while steps:
+            steps = await self._advance(steps, walk, catch_all)
+        return walk.result()
+
+    async def _bare_postmaster(self) -> Resolution:
+        """An alias or account of that name in the first domain, else the first administrator."""
+        if self.sites.primary is not None:
+            return await self.resolve(Mailbox(POSTMASTER, self.sites.primary))
+        walk = _Walk()
+        await self._add_postmaster(walk)
+        return walk.result()
+
+    async def _elsewhere(self, address: Mailbox) -> Resolution:
+        if address.local.casefold() == POSTMASTER and self.sites.is_self(address.domain):
+            return await self._bare_postmaster()
+        return Resolution(Status.NOT_OURS)
+
+    async def _add_postmaster(self, walk: _Walk) -> None:
+        account = await self._cache.postmaster()
+        if account is not None:
+            walk.add(account, "")
+
+    async def _advance(self, steps: list[_Step], walk: _Walk, catch_all: bool) -> list[_Step]:
+        """Looks up one level of addresses together; returns the next level."""
+        steps = [step for step in steps if step.box.key() not in walk.visited]
+        walk.visited.update(step.box.key() for step in steps)
+        entries = await self._cache.entries(_keys(steps, catch_all))
+        following: list[_Step] = []
+        for step in steps:
+            entry, tag = _pick(step, entries)
+            if not entry and step.box.local.casefold() == POSTMASTER:
+                await self._add_postmaster(walk)
+                continue
+            if not entry and catch_all:
+                entry, tag = entries[f"@{step.box.domain}"], ""
+            self._take(entry, tag, walk, following)
+        return following
+
+    def _take(self, entry: Entry, tag: str, walk: _Walk, following: list[_Step]) -> None:
+        if entry.account is not None:
+            walk.add(entry.account, tag)
+        elif entry.alias is not None:
+            for target in entry.alias.targets:
+                box = parse_mailbox(target)
+                home = self.sites.home(box.domain)
+                if home is None:
+                    walk.remote.setdefault(box.key(), target)
+                else:
+                    following.append(_step(box, home, tag))
+
+
+def _step(address: Mailbox, domain: str, inherited: str) -> _Step:
+    box = Mailbox(address.local, domain)
+    base, tag = box.split()
+    if not base.local or base == box:
+        return _Step(box, box, "", inherited)
+    return _Step(box, base, tag, inherited)
+
+
+def _keys(steps: Iterable[_Step], catch_all: bool) -> Iterable[str]:
+    for step in steps:
+        yield step.box.key()
+        if step.base is not step.box:
+            yield step.base.key()
+        if catch_all:
+            yield f"@{step.box.domain}"
+
+
+def _pick(step: _Step, entries: dict[str, Entry]) -> tuple[Entry, str]:
+    """The entry of the address itself, else of the address without its tag; and the tag."""
+    entry = entries[step.box.key()]
+    if entry or step.base is step.box:
+        return entry, step.inherited
+    return entries[step.base.key()], step.tag
