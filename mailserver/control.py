@@ -108,9 +108,7 @@ class ControlServer:
                 pass
 
 
-async def call(
-    data_dir: Path, operation: str, args: Mapping[str, Any], progress: Progress
-) -> Any:
+async def call(data_dir: Path, operation: str, args: Mapping[str, Any], progress: Progress) -> Any:
     """Asks the serving process; raises OperationError with its text."""
     try:
         with _short_path(data_dir) as path:

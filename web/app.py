@@ -16,7 +16,9 @@ PLAIN_PATHS = ("/healthz",)
 
 
 def create_app(
-    status: Callable[[], str], plaintext_from: Callable[[], Sequence[Network]], https_port: int | None
+    status: Callable[[], str],
+    plaintext_from: Callable[[], Sequence[Network]],
+    https_port: int | None,
 ) -> ASGIApp:
     """`status` gives "ok" while serving; `plaintext_from` the networks answered without TLS."""
 

@@ -50,9 +50,15 @@ class HttpServer:
         self, app: ASGIApp, sockets: list[socket.socket], tls: ssl.SSLContext | None
     ) -> None:
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", server_header=False,
-            timeout_keep_alive=30, timeout_graceful_shutdown=STOP_SECONDS,
-            h11_max_incomplete_event_size=64 * 1024, proxy_headers=False,
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            h11_max_incomplete_event_size=64 * 1024,
+            proxy_headers=False,
         )
         config.load()
         config.ssl = tls

@@ -9,7 +9,9 @@ import typer
 from mailserver.cli import accounts, aliases, domains, importing, queue, serving
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     help="Runs and administers the mail server.",
 )
 

@@ -1,0 +1,109 @@
+"""`mailserver check`: what would fail, and the command that mends it. Changes nothing.
+
+Each check gives {name, ok, detail, fix}; `fix` is empty when all is well.
+"""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+from config.settings import Settings
+from config.units import format_size
+from mailserver.control import is_served
+from net.clamd import ClamdError, ping
+from net.dns import DnsError, Resolver
+from net.listener import ListenError, bind
+from net.tls import CertificateError, check_pair
+from storage.inspect import inspect
+
+Result = dict[str, object]
+
+TEST_DOMAINS = (".test", ".example", ".invalid", ".localhost")
+LEAST_FREE = 1024**3
+
+
+def run_checks(path: Path, settings: Settings) -> list[Result]:
+    """All checks in the order in which a start would fail. The configuration is already valid."""
+    results = [result("configuration", True, str(path))]
+    for check in (_certificate, _data_folder, _database, _ports, _clamd):
+        results.append(check(settings))
+    results.append(asyncio.run(_dns(settings)))
+    return results
+
+
+def result(name: str, ok: bool, detail: str, fix: str = "") -> Result:
+    """One check's outcome."""
+    return {"name": name, "ok": ok, "detail": detail, "fix": "" if ok else fix}
+
+
+def _certificate(settings: Settings) -> Result:
+    certificate, key = settings.tls.certificate, settings.tls.key
+    if certificate is None or key is None:
+        return result("certificate", True, "self-signed, made at start")
+    try:
+        check_pair(certificate, key)
+    except CertificateError as error:
+        fix = "set tls.certificate and tls.key to PEM files that belong together"
+        return result("certificate", False, str(error), fix)
+    return result("certificate", True, str(certificate))
+
+
+def _data_folder(settings: Settings) -> Result:
+    folder = settings.data_dir
+    existing = next(part for part in (folder, *folder.parents) if part.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return result("data_dir", False, f"{existing} is not writable", f"chown it: {existing}")
+    free = shutil.disk_usage(existing).free
+    detail = f"{folder}, {format_size(free // 1024**2 * 1024**2)} free"
+    return result("data_dir", free >= LEAST_FREE, detail, "make room: less than 1G is free")
+
+
+def _database(settings: Settings) -> Result:
+    url = settings.store.database.get_secret_value()
+    problem = inspect(settings.data_dir, settings.store.maildir, url)
+    if problem is None:
+        return result("database", True, "sqlite" if url == "sqlite" else "postgresql")
+    return result("database", False, problem.detail, problem.fix)
+
+
+def _ports(settings: Settings) -> Result:
+    if is_served(settings.data_dir):
+        return result("ports", True, "served by the running server")
+    taken = []
+    listen = settings.listen
+    for name in type(listen).model_fields:
+        if name == "proxy_protocol_from":
+            continue
+        for endpoint in getattr(listen, name):
+            try:
+                for bound in bind(endpoint):
+                    bound.close()
+            except ListenError as error:
+                taken.append(f"{name} {error}")
+    return result("ports", not taken, "; ".join(taken) or "free", "see listen in the configuration")
+
+
+def _clamd(settings: Settings) -> Result:
+    if not settings.virus.clamd:
+        return result("clamd", True, "off")
+    try:
+        return result("clamd", True, ping(settings.virus.clamd))
+    except ClamdError as error:
+        return result("clamd", False, str(error), "start clamd, or correct virus.clamd")
+
+
+async def _dns(settings: Settings) -> Result:
+    names = [name for name in settings.domains if not f".{name}".endswith(TEST_DOMAINS)]
+    if not names:
+        return result("dns", True, "no public domain to look up")
+    resolver = Resolver(settings.dns.nameservers)
+    missing = []
+    for name in names:
+        try:
+            if not await resolver.mx(name):
+                missing.append(f"{name} has no MX record")
+        except DnsError as error:
+            missing.append(f"{name}: {error}")
+    fix = f"publish an MX record that names {settings.hostname}, or correct dns.nameservers"
+    return result("dns", not missing, "; ".join(missing) or "MX found for every domain", fix)

@@ -1,0 +1,84 @@
+"""What scripts/start runs: makes configuration, certificate and account where missing, serves.
+
+Prints `address:`, `password:` (only when the account is made) and one `NAME: ADDRESS:PORT` a listener.
+"""
+
+import argparse
+import asyncio
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from config.load import ConfigInvalid, load
+from config.settings import Settings
+from mailserver.cli.context import EX_CONFIG, fail
+from mailserver.offline import run_offline
+from mailserver.operations.errors import OperationError
+from mailserver.serve import CannotServe, run_server
+from net.tls import make_self_signed
+
+ADDRESS = "user@example.test"
+EXAMPLE = Path(__file__).parent.parent / "config" / "example.toml"
+
+
+def write_configuration(home: Path) -> Path:
+    """The example configuration and its certificate, where there are none."""
+    path = home / "mailserver.toml"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        path.write_text(EXAMPLE.read_text("utf-8"), "utf-8")
+        if not (home / "key.pem").exists():
+            make_self_signed(home / "fullchain.pem", home / "key.pem", "mx.example.test")
+    return path
+
+
+async def ensure_account(path: Path, settings: Settings) -> str | None:
+    """The password of the first account when it had to be made; None when an account exists."""
+    if await run_offline(path, settings, "account.list", {}, _no_progress):
+        return None
+    password = secrets.token_urlsafe(12)
+    args = {"address": ADDRESS, "password": password, "name": "User", "quota": 0, "admin": True}
+    await run_offline(path, settings, "account.add", args, _no_progress)
+    return password
+
+
+def _no_progress(_done: int, _total: int, _what: str) -> None:
+    return
+
+
+def print_settings(settings: Settings, password: str | None) -> None:
+    """One `name: value` a line, for people and programs."""
+    print(f"address: {ADDRESS}")
+    if password is not None:
+        print(f"password: {password}")
+    for name in type(settings.listen).model_fields:
+        if name != "proxy_protocol_from":
+            for endpoint in getattr(settings.listen, name):
+                print(f"{name}: {endpoint}")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Entry point of scripts/start."""
+    parser = argparse.ArgumentParser(prog="scripts/start")
+    parser.add_argument("--setup-only", action="store_true", help="set up, print, do not serve")
+    arguments = parser.parse_args()
+    home = Path(os.environ.get("MAILSERVER_HOME") or "var").resolve()
+    path = write_configuration(home)
+    try:
+        settings = load(path)
+        marker = settings.data_dir / "config.db"
+        password = None if marker.exists() else asyncio.run(ensure_account(path, settings))
+        print_settings(settings, password)
+        if not arguments.setup_only:
+            run_server(path, settings)
+    except ConfigInvalid as invalid:
+        print(invalid, file=sys.stderr)
+        raise SystemExit(EX_CONFIG) from None
+    except (CannotServe, OperationError) as error:
+        fail(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""The serving process: starts every part in order, says when it is ready, stops in reverse.
+
+Invariant: no listener accepts before the store has recovered; none is left when the store closes.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from config.load import ConfigInvalid, load
+from config.logging import configure, get_logger
+from config.settings import Endpoint, Settings
+from filters.pipeline import Pipeline
+from imap.server import ImapServer
+from mailserver.control import ControlServer, Progress
+from mailserver.notify import sd_notify
+from mailserver.operations.errors import OperationError
+from mailserver.operations.registry import perform
+from mailserver.reloading import applicable, changed_keys
+from mailserver.services import Services
+from mailserver.wiring import Parts, build_parts, close_services, open_services
+from net.listener import ListenError
+from net.tls import CertificateError, TlsContexts
+from smtp.outbound.runner import Outbound
+from smtp.server import SmtpServer
+from storage.errors import StoreError
+from web.app import create_app
+from web.server import HttpServer
+
+TLS_REFRESH_SECONDS = 10
+GC_THRESHOLDS = (50_000, 50, 100)
+
+
+class CannotServe(Exception):
+    """Start-up failed; the text is one line that says what to do."""
+
+
+class Server:
+    """A running server. `start` until ready, `wait` until told to stop, `stop`."""
+
+    def __init__(self, services: Services) -> None:
+        settings = services.settings
+        self.services = services
+        services.server = self
+        self._tls = TlsContexts.create(
+            settings.tls.certificate, settings.tls.key, settings.data_dir, settings.hostname
+        )
+        self._parts: Parts = build_parts(services, self._tls)
+        self._control = ControlServer(settings.data_dir, self._perform, services.log)
+        self._state = "starting"
+        self._stopping = asyncio.Event()
+        self._refresher: asyncio.Task[None] | None = None
+        self.failure: str | None = None
+
+    @property
+    def addresses(self) -> dict[str, list[Endpoint]]:
+        """The real address of each listener, by its name in [listen]."""
+        parts = self._parts
+        return {**parts.smtp.addresses, **parts.imap.addresses, **parts.http.addresses}
+
+    async def start(self) -> None:
+        """Returns when every listener accepts. Raises ListenError."""
+        parts, services = self._parts, self.services
+        parts.http.bind()
+        https = parts.http.addresses["https"]
+        app = create_app(
+            lambda: self._state,
+            lambda: self.services.settings.auth.plaintext_from,
+            https[0].port if https else None,
+        )
+        await parts.http.start(app)
+        await self._control.start()
+        await parts.imap.start()
+        await parts.smtp.start()
+        await parts.outbound.start()
+        services.store.on_failure(self._fail)
+        self._refresher = asyncio.create_task(self._refresh_certificate())
+        self._state = "ok"
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        listeners = {name: [str(a) for a in at] for name, at in self.addresses.items() if at}
+        services.log.info("ready", pid=os.getpid(), listen=listeners)
+        sd_notify("READY=1")
+
+    async def wait(self) -> None:
+        """Returns when a signal or a failure asks the server to stop."""
+        await self._stopping.wait()
+
+    def request_stop(self) -> None:
+        """Begins to stop; safe to call twice."""
+        self._stopping.set()
+
+    async def stop(self) -> None:
+        """Says good-bye to clients, ends background work, keeps the store for the caller to close."""
+        self._state = "stopping"
+        sd_notify("STOPPING=1")
+        self.services.log.info("stopping")
+        if self._refresher is not None:
+            self._refresher.cancel()
+        await self._parts.smtp.stop()
+        await self._parts.outbound.stop()
+        await self._parts.imap.stop()
+        await self._control.stop()
+        await self._parts.http.stop()
+
+    async def reload(self) -> dict[str, list[str]]:
+        """Reads the configuration again and applies what can change while running."""
+        services = self.services
+        sd_notify("RELOADING=1")
+        try:
+            loaded = load(services.config_path)
+        except ConfigInvalid as invalid:
+            for error in invalid.errors:
+                services.log.error("configuration is wrong, the old one stays", error=str(error))
+            raise OperationError("; ".join(map(str, invalid.errors))) from None
+        finally:
+            sd_notify("READY=1")
+        applied, restart = changed_keys(services.settings, loaded)
+        settings = applicable(services.settings, loaded)
+        services.settings = settings
+        services.directory.reload(settings)
+        for part in (services.auth, *self._parts_with_settings()):
+            part.reload(settings)
+        services.log.info("reloaded", applied=applied, restart=restart)
+        return {"applied": applied, "restart": restart}
+
+    def _parts_with_settings(self) -> tuple[Pipeline, SmtpServer, ImapServer, Outbound]:
+        parts = self._parts
+        return (parts.pipeline, parts.smtp, parts.imap, parts.outbound)
+
+    async def _perform(self, operation: str, args: Mapping[str, Any], progress: Progress) -> Any:
+        return await perform(self.services, operation, args, progress)
+
+    def _fail(self, text: str) -> None:
+        self.failure = text
+        self.services.log.critical("stopping after a failure", reason=text)
+        self.request_stop()
+
+    async def _refresh_certificate(self) -> None:
+        while True:
+            await asyncio.sleep(TLS_REFRESH_SECONDS)
+            try:
+                if await self.services.offload.disk(self._tls.refresh):
+                    self.services.log.info("certificate read again")
+            except CertificateError as error:
+                self.services.log.error(
+                    "certificate not usable, the old one stays", error=str(error)
+                )
+
+
+def run_server(config_path: Path, settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises CannotServe; leaves the loop closed."""
+    configure()
+    sys.setswitchinterval(0.0005)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config_path, settings))
+
+
+async def _serve(config_path: Path, settings: Settings) -> None:
+    try:
+        services = await open_services(config_path, settings)
+    except (StoreError, OSError) as error:
+        raise CannotServe(str(error)) from error
+    try:
+        server = Server(services)
+        _handle_signals(server)
+        try:
+            await server.start()
+            await server.wait()
+        finally:
+            await server.stop()
+    except (ListenError, CertificateError) as error:
+        raise CannotServe(str(error)) from error
+    finally:
+        await close_services(services)
+    if server.failure:
+        raise CannotServe(server.failure)
+
+
+def _handle_signals(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.request_stop)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def reload() -> None:
+        try:
+            await server.reload()
+        except OperationError:
+            pass  # logged where it was found
+
+    def on_hangup() -> None:
+        task = asyncio.create_task(reload())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)

@@ -1,0 +1,109 @@
+"""Builds every part and passes it to those that need it: what depends on what, in one file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from auth.login import Authenticator
+from config.clock import SystemClock
+from config.logging import get_logger
+from config.settings import Settings
+from filters.delivery import Delivery
+from filters.pipeline import Pipeline
+from imap.server import ImapServer
+from mailserver.services import Services
+from net.dns import Resolver
+from net.threads import Offload
+from net.tls import TlsContexts
+from smtp.outbound.runner import Outbound
+from smtp.server import SmtpServer
+from storage.directory import Directory
+from storage.store import Store
+from web.server import HttpServer
+
+
+async def open_services(config_path: Path, settings: Settings) -> Services:
+    """Opens the databases under the store's lock. Raises StoreError."""
+    clock = SystemClock()
+    offload = Offload()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = None
+    try:
+        store = await Store.open(
+            settings.data_dir,
+            settings.store.maildir,
+            settings.store.database.get_secret_value(),
+            offload,
+            clock,
+            settings.hostname,
+        )
+        directory = await Directory.open(settings, clock, offload)
+    except BaseException:
+        if store is not None:
+            await store.close()
+        offload.close()
+        raise
+    return Services(
+        config_path=config_path,
+        settings=settings,
+        log=get_logger("server"),
+        clock=clock,
+        offload=offload,
+        store=store,
+        directory=directory,
+        auth=Authenticator(settings, directory, offload, clock),
+        resolver=Resolver(settings.dns.nameservers),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The listeners and tasks of a serving process."""
+
+    pipeline: Pipeline
+    smtp: SmtpServer
+    imap: ImapServer
+    outbound: Outbound
+    http: HttpServer
+
+
+def build_parts(services: Services, tls: TlsContexts) -> Parts:
+    """Everything that listens or works in the background, not started."""
+    settings, store, clock = services.settings, services.store, services.clock
+    pipeline = Pipeline(settings, clock, get_logger("filters"))
+    delivery = Delivery(settings, services.directory, store, clock, get_logger("delivery"))
+    return Parts(
+        pipeline=pipeline,
+        smtp=SmtpServer(
+            settings,
+            pipeline,
+            delivery,
+            services.auth,
+            services.directory,
+            store,
+            tls,
+            clock,
+            services.offload,
+            get_logger("smtp"),
+        ),
+        imap=ImapServer(
+            settings, store, services.auth, tls, clock, services.offload, get_logger("imap")
+        ),
+        outbound=Outbound(
+            settings,
+            store,
+            services.resolver,
+            delivery,
+            clock,
+            services.offload,
+            get_logger("outbound"),
+        ),
+        http=HttpServer(settings.listen.http, settings.listen.https, tls),
+    )
+
+
+async def close_services(services: Services) -> None:
+    """Closes in the opposite order; what was queued for the store is finished first."""
+    await services.auth.close()
+    await services.store.close()
+    await services.directory.close()
+    services.offload.close()

