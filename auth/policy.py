@@ -3,11 +3,9 @@
 Who somebody is stands in auth/login.py; which addresses lead to an account in storage/directory.py.
 """
 
-import ipaddress
-from collections.abc import Iterable
-
 from auth.login import Login
-from config.settings import Network, Settings
+from auth.networks import in_networks
+from config.settings import Settings
 from message.address import Mailbox
 from storage.directory import Directory
 
@@ -18,17 +16,6 @@ def plaintext_allowed(peer: str, tls: bool, settings: Settings) -> bool:
     `peer` is the peer's IP address, possibly with a zone (`fe80::1%eth0`).
     """
     return tls or in_networks(peer, settings.auth.plaintext_from)
-
-
-def in_networks(peer: str, networks: Iterable[Network]) -> bool:
-    """Whether an IP address lies in one of the networks; ::ffff:192.0.2.1 counts as 192.0.2.1."""
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
 
 
 async def may_send_as(directory: Directory, login: Login, sender: Mailbox | str) -> bool:
