@@ -1,7 +1,7 @@
 """The control socket data/control.sock: how commands reach the serving process.
 
-One request a connection, JSON lines: `{"operation", "args"}` in; `{"progress": [done, total, what]}`
-any number of times, then `{"result"}` or `{"error"}` out. Only the server's own user may connect.
+One request a connection, JSON lines: `{"operation", "args"}` in; any number of
+`{"progress": [done, total, what]}`, then `{"result"}` or `{"error"}` out. Mode 0600.
 """
 
 import asyncio

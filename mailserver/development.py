@@ -1,6 +1,6 @@
 """What scripts/start runs: makes configuration, certificate and account where missing, serves.
 
-Prints `address:`, `password:` (only when the account is made) and one `NAME: ADDRESS:PORT` a listener.
+Prints `address:`, `password:` (only when the account is made), one `NAME: ADDRESS:PORT` a listener.
 """
 
 import argparse

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from imap.server import ImapServer
+from smtp.outbound.runner import Outbound
+from smtp.server import SmtpServer
 
 from config.load import ConfigInvalid, load
-from config.logging import configure, get_logger
+from config.logging import configure
 from config.settings import Endpoint, Settings
 from filters.pipeline import Pipeline
-from imap.server import ImapServer
 from mailserver.control import ControlServer, Progress
 from mailserver.notify import sd_notify
 from mailserver.operations.errors import OperationError
@@ -28,11 +30,8 @@ from mailserver.services import Services
 from mailserver.wiring import Parts, build_parts, close_services, open_services
 from net.listener import ListenError
 from net.tls import CertificateError, TlsContexts
-from smtp.outbound.runner import Outbound
-from smtp.server import SmtpServer
 from storage.errors import StoreError
 from web.app import create_app
-from web.server import HttpServer
 
 TLS_REFRESH_SECONDS = 10
 GC_THRESHOLDS = (50_000, 50, 100)
@@ -99,7 +98,7 @@ class Server:
         self._stopping.set()
 
     async def stop(self) -> None:
-        """Says good-bye to clients, ends background work, keeps the store for the caller to close."""
+        """Says good-bye to clients and ends background work; the caller closes the store."""
         self._state = "stopping"
         sd_notify("STOPPING=1")
         self.services.log.info("stopping")

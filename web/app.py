@@ -31,7 +31,7 @@ def create_app(
 
 
 class HttpsOnly:
-    """Sends plain HTTP to HTTPS with 308, but for trusted networks and the paths that must answer."""
+    """Sends plain HTTP to HTTPS with 308, but for trusted networks and PLAIN_PATHS."""
 
     def __init__(
         self, app: ASGIApp, plaintext_from: Callable[[], Sequence[Network]], https_port: int | None

@@ -65,7 +65,8 @@ class HttpServer:
         server = _Quiet(config)
         task = asyncio.create_task(server.serve(sockets=sockets))
         self._running.append((server, task))
-        while not server.started and not task.done():  # uvicorn has no event for it
+        # uvicorn offers no event to wait for
+        while not server.started and not task.done():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
     async def stop(self) -> None:

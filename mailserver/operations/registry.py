@@ -1,4 +1,4 @@
-"""Operation names, as the command line and the control socket use them, and the functions behind."""
+"""Operation names, as command line and control socket use them, and the functions behind."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

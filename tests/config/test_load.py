@@ -1,0 +1,112 @@
+"""Configuration files: defaults, every error at once with its line, environment, secrets."""
+
+from pathlib import Path
+
+import pytest
+
+from config.load import ConfigInvalid, find_config, load
+from config.settings import Section, Settings
+from mailserver.reloading import flatten
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "example.toml"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mailserver.toml"
+    path.write_text(text)
+    return path
+
+
+def errors_of(path: Path, environment: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigInvalid) as caught:
+        load(path, environment or {})
+    return [str(error).removeprefix(str(path)) for error in caught.value.errors]
+
+
+def test_hostname_is_the_only_key_needed(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, 'hostname = "MX.Example.Test."\n'), {})
+    assert settings.hostname == "mx.example.test"
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.store.maildir == tmp_path / "data" / "mail"
+    assert settings.tls.certificate is None
+    assert settings.auth.plaintext_from == []
+    assert settings.outbound.life == 5 * 86400
+
+
+def test_all_errors_at_once_with_line_key_found_and_allowed(tmp_path: Path) -> None:
+    text = '[listen]\nsmpt = []\nimap = ["nowhere"]\n[limits]\nmessage_size = "5X"\n'
+    assert errors_of(write(tmp_path, text)) == [
+        ": hostname: found nothing, this key is needed",
+        ':2: listen.smpt: unknown key; nearest known key: "smtp"',
+        ":3: listen.imap: found 'nowhere', allowed: an address and port such as \"127.0.0.1:2525\"",
+        ":5: limits.message_size: found '5X', allowed: a size such as \"50M\""
+        + " (K, M, G, T are powers of 1024)",
+    ]
+
+
+def test_a_syntax_error_is_reported_alone_with_its_line(tmp_path: Path) -> None:
+    (error,) = errors_of(write(tmp_path, 'hostname = "x"\n[listen\nzzz = 1\n'))
+    assert error.startswith(":2: syntax:")
+
+
+@pytest.mark.parametrize("name", ["spf", "dkim", "dmarc", "arc", "virus", "spam", "greylist"])
+def test_a_later_filter_is_named_as_such(tmp_path: Path, name: str) -> None:
+    text = f'hostname = "a.test"\n[filters]\npipeline = ["{name}"]\n'
+    (error,) = errors_of(write(tmp_path, text))
+    assert "not in this version" in error
+    assert error.startswith(":3: filters.pipeline")
+
+
+def test_the_environment_wins_and_is_named_in_errors(tmp_path: Path) -> None:
+    path = write(tmp_path, 'hostname = "a.test"\n[auth]\nbcrypt_rounds = 5\n')
+    assert load(path, {"MAILSERVER_AUTH_BCRYPT_ROUNDS": "6"}).auth.bcrypt_rounds == 6
+    assert load(path, {"MAILSERVER_DOMAINS": "a.test, b.test"}).domains == ["a.test", "b.test"]
+    with pytest.raises(ConfigInvalid, match=r"^MAILSERVER_AUTH_BCRYPT_ROUNDS: auth.bcrypt_rounds"):
+        load(path, {"MAILSERVER_AUTH_BCRYPT_ROUNDS": "99"})
+
+
+def test_secrets_come_from_files_and_never_show(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("smtp://user:hunter2@relay.test:587\n")
+    path = write(tmp_path, 'hostname = "a.test"\n[outbound]\nsmarthost_file = "secret"\n')
+    settings = load(path, {})
+    assert settings.outbound.smarthost.get_secret_value() == "smtp://user:hunter2@relay.test:587"
+    assert "hunter2" not in repr(settings)
+    bad = write(tmp_path, 'hostname = "a.test"\n[store]\ndatabase = ["hunter2"]\n')
+    assert "hunter2" not in " ".join(errors_of(bad))
+
+
+def test_certificate_and_key_go_together(tmp_path: Path) -> None:
+    (error,) = errors_of(write(tmp_path, 'hostname = "a.test"\n[tls]\ncertificate = "a.pem"\n'))
+    assert "tls.key" in error
+
+
+def test_the_example_explains_every_key() -> None:
+    text = EXAMPLE.read_text()
+    keys = [
+        name
+        for section in Settings.model_fields.values()
+        if isinstance(section.annotation, type) and issubclass(section.annotation, Section)
+        for name in section.annotation.model_fields
+    ]
+    for key in (*keys, "hostname", "domains", "data_dir", "header", "contains", "tag"):
+        assert f"\n{key} = " in text or f"\n# {key} = " in text or f"\n# [[tagging.{key}]]" in text
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    example = flatten(load(write(tmp_path, EXAMPLE.read_text()), {}))
+    default = flatten(load(write(tmp_path, 'hostname = "mx.example.test"\n'), {}))
+    differ = {key for key in example if example[key] != default[key]}
+    assert differ == {"domains", "tls.certificate", "tls.key", "auth.plaintext_from", "auth.signup"}
+
+
+def test_the_configuration_is_found_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if not Path("/etc/mailserver/mailserver.toml").exists():
+        with pytest.raises(ConfigInvalid):
+            find_config(None, {})
+    write(tmp_path, "")
+    assert find_config(None, {}) == Path("mailserver.toml")
+    assert find_config(None, {"MAILSERVER_CONFIG": "/a"}) == Path("/a")
+    assert find_config(Path("/b"), {"MAILSERVER_CONFIG": "/a"}) == Path("/b")
