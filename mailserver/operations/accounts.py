@@ -1,0 +1,133 @@
+"""`mailserver account ...`: the directory's row and the store's mailboxes of an account, together.
+
+Arguments are what mailserver/cli/accounts.py sends, results the JSON shapes of the command.
+Invariant: a row of the directory without mailboxes (a kill between the two) is mended at start by
+`settle_accounts`; mailboxes without a row cannot arise.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from auth.password import PasswordError, check_password
+from mailserver.operations.errors import OperationError
+from mailserver.services import Services
+from net.threads import Busy
+from storage.directory_values import Absent, Account
+from storage.errors import NoSuchAccount, StoreError
+from storage.values import Usage
+
+Args = Mapping[str, Any]
+NO_USAGE = Usage(0, 0)
+
+
+async def account_add(services: Services, args: Args) -> dict[str, Any]:
+    """Makes an account, its default mailboxes and its Maildir."""
+    directory, store = services.directory, services.store
+    hashed = await _hashed(services, args["password"])
+    account = await directory.add_account(
+        args["address"],
+        hashed,
+        name=args.get("name", ""),
+        admin=bool(args.get("admin", False)),
+        quota_bytes=int(args.get("quota", 0)),
+    )
+    try:
+        await store.add_account(account.id, limit_bytes=account.quota_bytes)
+    except StoreError:
+        await directory.delete_account(account.address)
+        raise
+    return await _shown(services, account)
+
+
+async def account_list(services: Services, _args: Args) -> list[dict[str, Any]]:
+    """All accounts in order of address."""
+    return [await _shown(services, account) for account in await services.directory.accounts()]
+
+
+async def account_show(services: Services, args: Args) -> dict[str, Any]:
+    """One account."""
+    return await _shown(services, await _account(services, args))
+
+
+async def account_passwd(services: Services, args: Args) -> dict[str, Any]:
+    """Sets a password; open sessions of the account close."""
+    account = await _account(services, args)
+    hashed = await _hashed(services, args["password"])
+    return await _shown(services, await services.directory.set_password(account.address, hashed))
+
+
+async def account_disable(services: Services, args: Args) -> dict[str, Any]:
+    """Refuses logins and mail; open sessions close."""
+    return await _shown(services, await services.directory.set_enabled(args["address"], False))
+
+
+async def account_enable(services: Services, args: Args) -> dict[str, Any]:
+    """Undoes account_disable."""
+    return await _shown(services, await services.directory.set_enabled(args["address"], True))
+
+
+async def account_delete(services: Services, args: Args) -> dict[str, Any]:
+    """Removes an account and its mailboxes; the store keeps its message files for a while.
+
+    Disabled first, so that nobody is logged in or delivers while the mailboxes go.
+    """
+    account = await _account(services, args)
+    shown = await _shown(services, account)
+    await services.directory.set_enabled(account.address, False)
+    try:
+        await services.store.remove_account(account.id)
+    except NoSuchAccount:
+        pass  # removed by an attempt that was killed
+    await services.directory.delete_account(account.address)
+    return shown
+
+
+async def settle_accounts(services: Services) -> None:
+    """At start: gives mailboxes to accounts that were killed half made, and the store the limits
+    that the directory holds.
+    """
+    for account in await services.directory.accounts():
+        limits = (account.quota_bytes, account.quota_messages)
+        try:
+            usage = await services.store.usage(account.id)
+        except NoSuchAccount:
+            await services.store.add_account(
+                account.id, limit_bytes=limits[0], limit_messages=limits[1]
+            )
+            continue
+        if (usage.limit_bytes, usage.limit_messages) != limits:
+            await services.store.set_limits(account.id, *limits)
+
+
+async def _account(services: Services, args: Args) -> Account:
+    account = await services.directory.account(args["address"])
+    if account is None:
+        raise Absent(f"There is no account {args['address']}")
+    return account
+
+
+async def _hashed(services: Services, password: str) -> str:
+    try:
+        check_password(password)
+        return await services.auth.hash_password(password)
+    except PasswordError as error:
+        raise OperationError(str(error)) from error
+    except Busy as error:
+        raise OperationError("too many logins are waiting; try again") from error
+
+
+async def _shown(services: Services, account: Account) -> dict[str, Any]:
+    try:
+        usage = await services.store.usage(account.id)
+    except NoSuchAccount:
+        usage = NO_USAGE
+    return {
+        "address": account.address,
+        "name": account.name,
+        "enabled": account.enabled,
+        "admin": account.admin,
+        "quota": account.quota_bytes,
+        "used": usage.bytes,
+        "messages": usage.messages,
+        "maildir": str(services.store.maildir(account.id)),
+    }
