@@ -39,8 +39,10 @@ def test_all_errors_at_once_with_line_key_found_and_allowed(tmp_path: Path) -> N
         ": hostname: found nothing, this key is needed",
         ':2: listen.smpt: unknown key; nearest known key: "smtp"',
         ":3: listen.imap: found 'nowhere', allowed: an address and port such as \"127.0.0.1:2525\"",
-        ":5: limits.message_size: found '5X', allowed: a size such as \"50M\""
-        + " (K, M, G, T are powers of 1024)",
+        (
+            ":5: limits.message_size: found '5X', allowed: a size such as \"50M\""
+            " (K, M, G, T are powers of 1024)"
+        ),
     ]
 
 

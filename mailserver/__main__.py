@@ -1,0 +1,5 @@
+"""`python -m mailserver` is the command `mailserver`."""
+
+from mailserver.cli.main import run
+
+run()

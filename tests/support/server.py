@@ -1,0 +1,181 @@
+"""A real server process for tests: its own folder, free ports, accounts, signals.
+
+The process is started from the command line as an operator would; what it logs is kept for messages.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+ROOT = Path(__file__).parents[2]
+MAILSERVER = [sys.executable, "-m", "mailserver"]
+PASSWORD = "correct horse"
+LISTENERS = ("smtp", "submission", "submissions", "lmtp", "imap", "imaps", "http", "https")
+
+
+def configuration(
+    *,
+    domains: Sequence[str] = ("example.test",),
+    database: str = "sqlite",
+    lmtp: bool = False,
+    extra: str = "",
+) -> str:
+    """A configuration text on ports chosen by the system. `extra` is further TOML."""
+    listen = "\n".join(
+        f'{name} = ["127.0.0.1:0"]' if name != "lmtp" or lmtp else "lmtp = []" for name in LISTENERS
+    )
+    return (
+        f'hostname = "mx.example.test"\ndomains = {json.dumps(list(domains))}\n'
+        f"[listen]\n{listen}\n"
+        f'[auth]\nplaintext_from = ["127.0.0.0/8", "::1/128"]\nbcrypt_rounds = 4\n'
+        f'[store]\ndatabase = "{database}"\n{extra}'
+    )
+
+
+class ServerProcess:
+    """`with ServerProcess(folder) as server`: serving inside the block, stopped by SIGTERM after it."""
+
+    def __init__(
+        self, folder: Path, config: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        self.config = folder / "mailserver.toml"
+        if config is not None or not self.config.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            self.config.write_text(config if config is not None else configuration())
+        self.environment = {**os.environ, **(environment or {}), "PYTHONPATH": str(ROOT)}
+        self.addresses: dict[str, tuple[str, int]] = {}
+        self.log: list[str] = []
+        self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def port(self, name: str) -> int:
+        """The port of a listener by its name in [listen]."""
+        return self.addresses[name][1]
+
+    def command(
+        self, *arguments: str, input_text: str = "", expect: int | None = 0
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs `mailserver ARGUMENTS` with this configuration; checks the exit status."""
+        done = subprocess.run(
+            [*MAILSERVER, "--config", str(self.config), *arguments],
+            input=input_text,
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=60,
+            check=False,
+        )
+        if expect is not None:
+            assert done.returncode == expect, f"{arguments}: {done.stdout}{done.stderr}"
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        """What a command with --json prints, parsed."""
+        return json.loads(self.command(*arguments, "--json").stdout)
+
+    def add_account(self, address: str, password: str = PASSWORD, *options: str) -> None:
+        """Makes an account, through the running server or without one."""
+        arguments = ("account", "add", address, "--password-stdin", *options)
+        self.command(*arguments, input_text=password + "\n")
+
+    def start(self, wait: float = 20) -> None:
+        """Starts and waits for the ready event; fails with the log when it does not come."""
+        self.spawn()
+        self.wait_ready(wait)
+
+    def spawn(self) -> None:
+        """Starts the process and the reader of its log."""
+        self.log = []
+        self.process = subprocess.Popen(
+            [*MAILSERVER, "--config", str(self.config), "serve"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            cwd=self.folder,
+        )
+        self._ready: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
+
+    def wait_ready(self, wait: float = 20) -> None:
+        """Returns when every listener accepts."""
+        try:
+            event = self._ready.get(timeout=wait)
+        except queue.Empty:
+            event = None
+        assert event is not None, "the server did not start:\n" + "\n".join(self.log[-30:])
+        for name, (first, *_) in event["listen"].items():
+            host, _, port = first.rpartition(":")
+            self.addresses[name] = (host, int(port))
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            self.log.append(line.rstrip("\n"))
+            if '"event":"ready"' in line:
+                self._ready.put(json.loads(line))
+        process.stderr.close()
+        self._ready.put(None)
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = 20) -> int:
+        """The exit status."""
+        assert self.process is not None
+        status = self.process.wait(seconds)
+        self._reader.join(5)
+        return status
+
+    def stop(self) -> int:
+        """SIGTERM; asserts exit status 0."""
+        self.signal(signal.SIGTERM)
+        status = self.wait()
+        assert status == 0, "\n".join(self.log[-30:])
+        return status
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Log entries with that event."""
+        entries = [json.loads(line) for line in self.log if line.startswith("{")]
+        return [entry for entry in entries if entry.get("event") == name]
+
+
+def until(check: Any, seconds: float = 10, pause: float = 0.02) -> Any:
+    """The first true value of `check()`; fails when none comes in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := check()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(pause)
+    return value
