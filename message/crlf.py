@@ -5,11 +5,14 @@ as CRLF; a bare CR is a byte like any other and is never a line end (nor changed
 inserts a CR before each bare LF, and a file that has none is its own CRLF form.
 """
 
+import re
 from mmap import mmap
 
 Buffer = bytes | bytearray | memoryview | mmap
 
 _CHUNK = 64 * 1024
+# The LF first: it is what the search engine can skip to.
+_BARE_LF = re.compile(rb"\n(?<!\r\n)")
 
 
 def as_bytes(data: Buffer) -> bytes:
@@ -19,11 +22,7 @@ def as_bytes(data: Buffer) -> bytes:
 
 def is_crlf(data: Buffer) -> bool:
     """True when no LF stands without its CR: the file is its own CRLF form."""
-    data = as_bytes(data)
-    first = data.find(b"\n")
-    if first <= 0:
-        return first < 0
-    return data[first - 1] == 13 and data.count(b"\n") == data.count(b"\r\n")
+    return _BARE_LF.search(data) is None
 
 
 def to_crlf(data: Buffer) -> bytes:

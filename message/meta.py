@@ -1,11 +1,24 @@
-"""`meta`: what FETCH sends of a message, as one blob of the store."""
+"""`meta`: what FETCH sends of a message, as one blob of the store.
 
+A fixed head, then the byte fields one behind the other; their lengths stand in the head, so that one
+of them is a slice away. `RENDERER_VERSION` leads: a reader renders again what is older.
+"""
+
+import struct
 from typing import NamedTuple
 
-from message.render import Rendered
+from message.render import RENDERER_VERSION, Rendered
+
+# version, flags, zone, size, header length, lines, date; lengths of the seven byte fields
+_HEAD = struct.Struct("<HHhxxQIIq7I")
+_TWO = struct.Struct("<II")
+_COMPLETE, _EIGHT_BIT, _DATED = 1, 2, 4
+_LENGTHS_AT = _HEAD.size - 28
 
 
 class Meta(NamedTuple):
+    """As in Rendered; `subject_base` is UTF-8 and `references` are joined by spaces."""
+
     version: int
     fields_complete: bool
     eight_bit: bool
@@ -19,12 +32,94 @@ class Meta(NamedTuple):
     body: bytes
     fields: bytes
     message_id: bytes
-    subject_base: bytes      # UTF-8
-    references: bytes        # space separated
+    subject_base: bytes
+    references: bytes
 
 
-def pack_meta(rendered: Rendered) -> bytes: ...
-def unpack_meta(blob: bytes) -> Meta: ...
-def meta_version(blob: bytes) -> int: ...
-def meta_envelope(blob: bytes) -> bytes: ...
-def meta_bodystructure(blob: bytes) -> bytes: ...
+def pack_meta(rendered: Rendered) -> bytes:
+    """The blob of a rendered message."""
+    flags = _COMPLETE if rendered.fields_complete else 0
+    flags |= _EIGHT_BIT if rendered.eight_bit else 0
+    flags |= _DATED if rendered.date is not None else 0
+    pieces = (
+        rendered.envelope,
+        rendered.bodystructure,
+        rendered.body,
+        rendered.fields,
+        rendered.message_id,
+        rendered.subject_base.encode("utf-8", "replace"),
+        b" ".join(rendered.references),
+    )
+    head = _HEAD.pack(
+        RENDERER_VERSION,
+        flags,
+        rendered.date_zone,
+        rendered.size,
+        rendered.header_length,
+        rendered.lines,
+        rendered.date or 0,
+        *map(len, pieces),
+    )
+    return b"".join((head, *pieces))
+
+
+def unpack_meta(blob: bytes) -> Meta:
+    """Everything in the blob; raises struct.error for what is no blob of pack_meta."""
+    version, flags, zone, size, header, lines, date, env, full, short, kept, ident, base, refs = (
+        _HEAD.unpack_from(blob)
+    )
+    a = _HEAD.size + env
+    b = a + full
+    c = b + short
+    d = c + kept
+    e = d + ident
+    f = e + base
+    return Meta(
+        version,
+        flags & 1 != 0,
+        flags & 2 != 0,
+        size,
+        header,
+        lines,
+        date if flags & 4 else None,
+        zone,
+        blob[_HEAD.size : a],
+        blob[a:b],
+        blob[b:c],
+        blob[c:d],
+        blob[d:e],
+        blob[e:f],
+        blob[f : f + refs],
+    )
+
+
+def meta_version(blob: bytes) -> int:
+    """The renderer's version; below RENDERER_VERSION the message is to be rendered again."""
+    return blob[0] | blob[1] << 8
+
+
+def meta_size(blob: bytes) -> int:
+    """RFC822.SIZE alone."""
+    return int.from_bytes(blob[8:16], "little")
+
+
+def meta_envelope(blob: bytes) -> bytes:
+    """The ENVELOPE alone."""
+    length = int.from_bytes(blob[_LENGTHS_AT : _LENGTHS_AT + 4], "little")
+    return blob[_HEAD.size : _HEAD.size + length]
+
+
+def meta_bodystructure(blob: bytes) -> bytes:
+    """The BODYSTRUCTURE alone."""
+    before, length = _TWO.unpack_from(blob, _LENGTHS_AT)
+    start = _HEAD.size + before
+    return blob[start : start + length]
+
+
+def meta_fields(blob: bytes) -> bytes | None:
+    """The kept header fields alone, for headers.header_fields; None where the file must be read."""
+    if not blob[2] & _COMPLETE:
+        return None
+    *before, length = struct.unpack_from("<4I", blob, _LENGTHS_AT)
+    start = _HEAD.size + sum(before)
+    return blob[start : start + length]

@@ -9,18 +9,22 @@ MAX_HOPS = 50
 @dataclass(frozen=True, slots=True)
 class Trace:
     helo: str
-    address: str             # peer's IP address, "" for a Unix socket
-    reverse: str             # verified host name, "" if unknown
-    hostname: str            # ours
+    address: str  # peer's IP address, "" for a Unix socket
+    reverse: str  # verified host name, "" if unknown
+    hostname: str  # ours
     queue_id: str
-    when: datetime           # aware
-    protocol: str            # with_protocol(...)
-    tls: str = ""            # "TLSv1.3 TLS_AES_256_GCM_SHA384"
-    recipients: tuple[str, ...] = ()   # `for` only when there is exactly one
+    when: datetime  # aware
+    protocol: str  # with_protocol(...)
+    tls: str = ""  # "TLSv1.3 TLS_AES_256_GCM_SHA384"
+    recipients: tuple[str, ...] = ()  # `for` only when there is exactly one
 
 
 def with_protocol(
-    *, esmtp: bool = True, tls: bool = False, auth: bool = False, lmtp: bool = False,
+    *,
+    esmtp: bool = True,
+    tls: bool = False,
+    auth: bool = False,
+    lmtp: bool = False,
     smtputf8: bool = False,
 ) -> str: ...
 def build_received(trace: Trace) -> bytes: ...

@@ -1,32 +1,128 @@
-"""What IMAP FETCH needs of a message, rendered to ready bytes once, at delivery."""
+"""What IMAP FETCH needs of a message, rendered to ready bytes once, at delivery.
 
+The result serves ASCII sessions; sessions in UTF-8 render again where `eight_bit` says that it makes
+a difference. A change of any rendered byte needs a higher RENDERER_VERSION: stored data is then
+rendered again when read.
+"""
+
+import re
 from dataclasses import dataclass
+from hashlib import blake2b
 
-from message.crlf import Buffer
+from message.crlf import Buffer, to_crlf
+from message.date import parse_date
+from message.envelope import Values, header_values, render_envelope
+from message.headers import CACHED_NAMES, Field, iter_fields, unfold
+from message.scan import MAX_HEADER, Part, scan_crlf, walk
+from message.section import pack_parts
+from message.structure import render_structure
+from message.subject import base_subject
 
 RENDERER_VERSION = 1
+MAX_FIELDS = 32 * 1024
+MAX_REFERENCES = 100
+MAX_MESSAGE_ID = 998
+
+_MESSAGE_ID = re.compile(rb"<[^<>\s]++>")
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Ready bytes and values of one message; lengths and counts are those of the CRLF form."""
+    """Ready bytes and values of one message; lengths and counts are those of the CRLF form.
+
+    `fields` holds the raw lines of the header fields that clients ask for (message/headers.py
+    `cached`); with `fields_complete` False it is empty and the file must be read. `eight_bit`: some
+    header has 8-bit bytes. `parts` is the table of message/section.py. `message_id` and `references`
+    keep their <>; `date` is that of the Date field in Unix seconds, `date_zone` its minutes east.
+    `digest` is BLAKE2b-128 of the CRLF form.
+    """
 
     envelope: bytes
     bodystructure: bytes
     body: bytes
-    fields: bytes            # raw lines of the header fields that clients ask for
-    fields_complete: bool    # False: too large to keep, read the header from the file
-    eight_bit: bool          # 8-bit header bytes: a UTF8=ACCEPT or IMAP4rev2 session renders again
+    fields: bytes
+    fields_complete: bool
+    eight_bit: bool
     size: int
     header_length: int
     lines: int
-    parts: bytes             # message.section.locate
-    message_id: bytes        # with <>, b"" if none
+    parts: bytes
+    message_id: bytes
     references: tuple[bytes, ...]
-    subject_base: str        # RFC 5256 §2.1, not case-folded
-    date: int | None         # Date: header, Unix seconds UTC
-    date_zone: int           # its zone, minutes east
-    digest: bytes            # blake2b-128 of the CRLF form
+    subject_base: str
+    date: int | None
+    date_zone: int
+    digest: bytes
 
 
-def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Rendered: ...
+def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Rendered:
+    """Render a message; any bytes give a result. `digest` spares hashing what was hashed before."""
+    data = to_crlf(data)
+    root = scan_crlf(data)
+    fields = list(iter_fields(data[: min(root.header_length, MAX_HEADER)]))
+    values = header_values(fields)
+    bodystructure, body = render_structure(data, root, utf8)
+    kept = _kept_fields(data, root, fields)
+    date = parse_date(values[b"date"][0]) if b"date" in values else None
+    return Rendered(
+        envelope=render_envelope(values, utf8),
+        bodystructure=bodystructure,
+        body=body,
+        fields=kept or b"",
+        fields_complete=kept is not None,
+        eight_bit=_has_eight_bit(data, root),
+        size=len(data),
+        header_length=root.header_length,
+        lines=data.count(b"\n"),
+        parts=pack_parts(root),
+        message_id=_message_id(values),
+        references=_references(values),
+        subject_base=base_subject(unfold(values[b"subject"][0])) if b"subject" in values else "",
+        date=None if date is None else date.timestamp,
+        date_zone=0 if date is None else date.zone,
+        digest=content_digest(data) if digest is None else digest,
+    )
+
+
+def content_digest(data: bytes) -> bytes:
+    """BLAKE2b-128 of a message in its CRLF form: 16 octets."""
+    return blake2b(data, digest_size=16).digest()
+
+
+def _kept_fields(data: bytes, root: Part, fields: list[Field]) -> bytes | None:
+    if root.header_length > MAX_HEADER:
+        return None
+    kept = [data[start:end] for name, _, start, end in fields if name.lower() in CACHED_NAMES]
+    if kept and not kept[-1].endswith(b"\n"):
+        kept[-1] = kept[-1].removesuffix(b"\r") + b"\r\n"
+    block = b"".join(kept)
+    return block if len(block) <= MAX_FIELDS else None
+
+
+def _has_eight_bit(data: bytes, root: Part) -> bool:
+    if data.isascii():
+        return False
+    return any(
+        not data[part.header_offset : part.header_offset + part.header_length].isascii()
+        for part in walk(root)
+    )
+
+
+def _message_id(values: Values) -> bytes:
+    if b"message-id" not in values:
+        return b""
+    value = unfold(values[b"message-id"][0])
+    match = _MESSAGE_ID.search(value)
+    return (value if match is None else match[0])[:MAX_MESSAGE_ID]
+
+
+def _references(values: Values) -> tuple[bytes, ...]:
+    """The message ids of References, else of In-Reply-To; of too many the first and the last."""
+    for name in (b"references", b"in-reply-to"):
+        if name in values:
+            found = _MESSAGE_ID.findall(unfold(values[name][0]))
+            if len(found) > MAX_REFERENCES:
+                found = found[:1] + found[1 - MAX_REFERENCES :]
+            if found:
+                return tuple(item for item in found if len(item) <= MAX_MESSAGE_ID)
+    return ()

@@ -1,8 +1,22 @@
-"""The parts table: BODY[1.2.MIME] to one range of the file, without parsing it."""
+"""The parts table: BODY[1.2.MIME] to one range of the file, without parsing it.
 
+A table is rows of ROW bytes, breadth first, so that the children of a row stand together. Row 0 is
+the message. A message/rfc822 row has one child, the message inside it, which has no number of its
+own. Ranges are those of the CRLF form.
+"""
+
+import struct
 from enum import StrEnum
 
 from message.scan import Part
+
+# kind, encoding, count of children, first child, header offset, length, body offset, length
+_ROW = struct.Struct("<BBHIIIII")
+_LEAF, _MULTIPART, _MESSAGE = range(3)
+_ENCODINGS = ("unknown", "7bit", "8bit", "binary", "base64", "quoted-printable")
+_CODES = {name.encode(): code for code, name in enumerate(_ENCODINGS)}
+
+Row = tuple[int, int, int, int, int, int, int, int]
 
 
 class Specifier(StrEnum):
@@ -14,10 +28,84 @@ class Specifier(StrEnum):
     MIME = "MIME"
 
 
-def pack_parts(root: Part) -> bytes: ...
+def pack_parts(root: Part) -> bytes:
+    """The table of a scanned message; 24 bytes a part."""
+    order = [root]
+    rows = []
+    for part in order:
+        if part.is_multipart:
+            kind = _MULTIPART
+        else:
+            kind = _MESSAGE if part.is_message else _LEAF
+        rows.append(
+            _ROW.pack(
+                kind,
+                _CODES.get(part.encoding, 0),
+                len(part.children),
+                len(order),
+                part.header_offset,
+                part.header_length,
+                part.body_offset,
+                part.body_length,
+            )
+        )
+        order.extend(part.children)
+    return b"".join(rows)
+
+
 def locate(
     parts: bytes, numbers: tuple[int, ...], specifier: Specifier = Specifier.ALL
 ) -> tuple[int, int] | None:
-    """(offset, length) in the CRLF form, or None when there is no such part (RFC 3501 §6.4.5)."""
+    """(offset, length) in the CRLF form, or None when there is no such part (RFC 9051 §6.4.5.1).
+
+    `()` with ALL is the whole message. HEADER and TEXT of a number exist for message/rfc822 only;
+    `1` of a message without parts is its body, and `1.MIME` then its header.
+    """
+    if not numbers:
+        return _of_message(_row(parts, 0), specifier)
+    node = _find(parts, numbers)
+    if node is None:
+        return None
+    if specifier is Specifier.ALL:
+        return node[6], node[7]
+    if specifier is Specifier.MIME:
+        return node[4], node[5]
+    if node[0] != _MESSAGE:
+        return None
+    return _of_message(_row(parts, node[3]), specifier)
+
+
 def part_encoding(parts: bytes, numbers: tuple[int, ...]) -> str | None:
-    """"7bit", "8bit", "binary", "base64", "quoted-printable", "unknown"; None: no such part."""
+    """The Content-Transfer-Encoding of a part, `unknown` for one nobody knows; None: no such part."""
+    node = _find(parts, numbers) if numbers else _row(parts, 0)
+    return None if node is None else _ENCODINGS[node[1]]
+
+
+def _of_message(row: Row, specifier: Specifier) -> tuple[int, int] | None:
+    if specifier is Specifier.HEADER:
+        return row[4], row[5]
+    if specifier is Specifier.TEXT:
+        return row[6], row[7]
+    if specifier is Specifier.ALL:
+        return row[4], row[6] + row[7] - row[4]
+    return None
+
+
+def _find(parts: bytes, numbers: tuple[int, ...]) -> Row | None:
+    node = _row(parts, 0)
+    in_message = True  # a message without parts is its own part 1
+    for number in numbers:
+        if not in_message and node[0] == _MESSAGE:
+            node, in_message = _row(parts, node[3]), True
+        if node[0] == _MULTIPART:
+            if not 1 <= number <= node[2]:
+                return None
+            node = _row(parts, node[3] + number - 1)
+        elif number != 1 or not in_message:
+            return None
+        in_message = False
+    return node
+
+
+def _row(parts: bytes, index: int) -> Row:
+    return _ROW.unpack_from(parts, index * _ROW.size)
