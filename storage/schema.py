@@ -230,7 +230,8 @@ suspect = Table(
     sqlite_with_rowid=False,
 )
 
-# The outbound queue (storage/queue.py). `path` is relative to data/queue.
+# The outbound queue (storage/queue.py). `path` is relative to data/queue. A recipient's `state` is
+# queue_values.State; `held` of the message is for display, what counts is its recipients' state.
 queue_message = Table(
     "queue_message",
     metadata,
@@ -265,6 +266,7 @@ queue_recipient = Table(
     _text("lease_owner"),
     _text("last_reply"),
     Column("delay_notice", Boolean, nullable=False, server_default=false()),
-    Index("queue_recipient_due", "state", "next_attempt"),
+    Index("queue_recipient_due", "state", "next_attempt", "domain"),
+    Index("queue_recipient_domain", "domain", "state", "next_attempt"),
     sqlite_with_rowid=False,
 )

@@ -1,0 +1,100 @@
+"""Values of the outbound queue: claims, results and what the operator sees.
+
+A claim is one message with those of its recipients that one transaction may carry. It is leased:
+results are taken from the holder of the newest lease only, so that a claimant that was thought dead
+can't overwrite what its successor found out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from storage.values import QueueId
+
+
+class State(IntEnum):
+    """Of one recipient. Finished ones stay in the table until the whole message is finished."""
+
+    WAITING = 0
+    HELD = 1
+    DELIVERED = 2
+    FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRecipient:
+    """One recipient to try; `attempts` counts those before this one."""
+
+    position: int
+    address: str
+    domain: str
+    notify: str
+    orcpt: str
+    attempts: int
+    delay_noticed: bool
+    last_reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One message for one destination. `path` is its file; `owner` names the lease."""
+
+    queue: QueueId
+    owner: str
+    path: Path
+    sender: str
+    size: int
+    queued_at: float
+    trace: str
+    envid: str
+    ret: str
+    smtputf8: bool
+    eightbit: bool
+    recipients: Sequence[ClaimedRecipient]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one recipient. WAITING means another attempt at `next_attempt` (Unix
+    seconds); `delay_noticed` that the sender has been told of the delay.
+    """
+
+    state: State
+    reply: str
+    next_attempt: float = 0.0
+    delay_noticed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A domain with messages that are due, and how many recipients wait there."""
+
+    domain: str
+    recipients: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRecipient:
+    """`next_attempt` is None when nothing more will be tried.
+
+    `state`: queued, deferred, held, delivered or failed.
+    """
+
+    address: str
+    state: str
+    attempts: int
+    next_attempt: float | None
+    last_reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One message of the queue; `state` is queued, deferred (tried before) or held."""
+
+    id: QueueId
+    sender: str
+    state: str
+    size: int
+    queued_at: float
+    recipients: Sequence[ListedRecipient]
