@@ -31,7 +31,8 @@ _DOT_ATOM = re.compile(r"[^\s\"(),:;<>@\[\]\\.]+(?:\.[^\s\"(),:;<>@\[\]\\.]+)*")
 
 class Address(NamedTuple):
     """One entry, raw and unquoted. `domain` None marks a group: its start (`local` is the group's
-    name) or its end (`local` None too). A missing local part or domain of a broken address is b""."""
+    name) or its end (`local` None too). What a broken address lacks of the two is b"".
+    """
 
     name: bytes | None
     route: bytes | None

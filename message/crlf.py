@@ -1,8 +1,8 @@
 """Line endings: a message is CRLF, whatever the file holds.
 
-Offsets, sizes and line counts everywhere are those of the CRLF form. The one rule: a bare LF is read
-as CRLF; a bare CR is a byte like any other and is never a line end (nor changed). So the mapping only
-inserts a CR before each bare LF, and a file that has none is its own CRLF form.
+Offsets, sizes and line counts everywhere are those of the CRLF form. The one rule: a bare LF is
+read as CRLF; a bare CR is a byte like any other, never a line end and never changed. So the mapping
+only inserts a CR before each bare LF, and a file that has none is its own CRLF form.
 """
 
 import re

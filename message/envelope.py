@@ -21,7 +21,7 @@ def header_values(fields: Sequence[Field]) -> Values:
 
 
 def render_envelope(values: Values, utf8: bool) -> bytes:
-    """The parenthesised envelope: absent fields NIL, empty ones `""`, Sender and Reply-To as From."""
+    """The envelope: absent fields NIL, empty ones `""`, Sender and Reply-To default to From."""
     sender = _addresses(values, b"from", utf8)
     parts = (
         plain_string(_single(values, b"date"), utf8),

@@ -1,7 +1,7 @@
 """Raw header fields: iterate, find, unfold, select, build.
 
 A field starts at the beginning of a line with a printable name and a colon, and runs through its
-continuation lines. Lines that are neither are junk and passed over; nothing here raises on any bytes.
+continuation lines. Other lines are junk and passed over; nothing here raises on any bytes.
 """
 
 import re

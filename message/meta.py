@@ -1,7 +1,7 @@
 """`meta`: what FETCH sends of a message, as one blob of the store.
 
-A fixed head, then the byte fields one behind the other; their lengths stand in the head, so that one
-of them is a slice away. `RENDERER_VERSION` leads: a reader renders again what is older.
+A fixed head, then the byte fields one behind the other; their lengths stand in the head, so that
+one of them is a slice away. `RENDERER_VERSION` leads: a reader renders again what is older.
 """
 
 import struct

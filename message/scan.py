@@ -43,8 +43,8 @@ class Part:
 
     Values are raw bytes as sent; `type`, `subtype`, `encoding` and parameter names are lower case.
     `lines` (line ends in the body) is counted for text and message parts. `fields` holds the raw
-    Content-* values by lower-case name without the prefix. A message part has one child: the message
-    inside. Filled in while scanning, read-only afterwards.
+    Content-* values by lower-case name without the prefix. A message part has one child: the
+    message inside. Filled in while scanning, read-only afterwards.
     """
 
     header_offset: int
@@ -190,9 +190,8 @@ class _Scanner:
             if inside and boundary:
                 self.shadowed[len(self.stack) - 1] = boundary, self.active.get(boundary)
                 self.active[boundary] = len(self.stack) - 1
-        elif part.type == b"message" and part.subtype in _MESSAGES:
-            if inside and part.encoding not in _ENCODED:
-                return self._open(body, plain=TEXT_PLAIN)
+        elif part.is_message and inside and part.encoding not in _ENCODED:
+            return self._open(body, plain=TEXT_PLAIN)
         return max(body - 2, 0)
 
     def _header_end(self, start: int) -> int:

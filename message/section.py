@@ -76,7 +76,7 @@ def locate(
 
 
 def part_encoding(parts: bytes, numbers: tuple[int, ...]) -> str | None:
-    """The Content-Transfer-Encoding of a part, `unknown` for one nobody knows; None: no such part."""
+    """A part's Content-Transfer-Encoding, `unknown` for what is none; None: no such part."""
     node = _find(parts, numbers) if numbers else _row(parts, 0)
     return None if node is None else _ENCODINGS[node[1]]
 
