@@ -16,7 +16,7 @@ from message.address import AddressError, Mailbox, normalise_domain, parse_mailb
 from net.threads import Offload
 from storage import directory_rows as rows
 from storage.config_database import ConfigDatabase
-from storage.directory_cache import DirectoryCache
+from storage.directory_cache import DirectoryCache, is_encodable
 from storage.directory_values import (
     Absent,
     Account,
@@ -275,9 +275,12 @@ async def _refuse_taken(connection: AsyncConnection, key: str, text: str) -> Non
 
 def _parse(text: str) -> Mailbox:
     try:
-        return parse_mailbox(text)
+        box = parse_mailbox(text)
     except AddressError as error:
         raise NotAllowed(f"{text!r} is not an address: {error}") from error
+    if not box.local or not is_encodable(box.local):
+        raise NotAllowed(f"{text!r} is not an address: local part is not valid")
+    return box
 
 
 def _key(address: str) -> str:

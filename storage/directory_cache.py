@@ -92,12 +92,21 @@ class DirectoryCache:
         return self._postmaster
 
     async def _load(self, keys: list[str]) -> dict[str, Entry]:
-        loaded: dict[str, Entry] = {}
+        loaded = dict.fromkeys(keys, Entry())
         async with self._database.reading() as connection:
             for start in range(0, len(keys), BATCH):
-                batch = keys[start : start + BATCH]
+                batch = [key for key in keys[start : start + BATCH] if is_encodable(key)]
                 accounts = await accounts_by_key(connection, batch)
                 aliases = await aliases_by_key(connection, batch)
                 for key in batch:
                     loaded[key] = Entry(accounts.get(key), aliases.get(key))
         return loaded
+
+
+def is_encodable(text: str) -> bool:
+    """False for lone surrogates, which no database takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

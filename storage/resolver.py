@@ -67,6 +67,8 @@ class Resolver:
                 address = parse_mailbox(address)
             except AddressError:
                 return Resolution(Status.UNKNOWN)
+        if not address.local:
+            return Resolution(Status.UNKNOWN)  # ""@domain has the key of the domain's catch-all
         home = self.sites.home(address.domain)
         if home is None:
             return await self._elsewhere(address)

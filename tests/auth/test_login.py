@@ -1,0 +1,336 @@
+"""Logins against a real config.db: who gets in, how many hashes it costs, what is forgotten."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+import auth.login
+from auth.login import Authenticator, Cause, Login, Refused
+from auth.password import PasswordError, dummy_hash, hash_password, verify_password
+from auth.policy import may_send_as, plaintext_allowed
+from net.threads import Offload, Pool
+from storage.directory import Directory
+from tests.support.directories import PASSWORD, MovedClock, make_settings
+
+ADA = "ada@example.test"
+
+
+@dataclass(slots=True)
+class Bench:
+    """An authenticator with its parts, and the hashes it asked for: (password, stored)."""
+
+    directory: Directory
+    auth: Authenticator
+    clock: MovedClock
+    hashes: list[tuple[str, str]] = field(default_factory=list)
+    hashing: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    async def login(
+        self, user: str = ADA, password: str = PASSWORD, peer: str = "192.0.2.1"
+    ) -> Login | Refused:
+        return await self.auth.login(user, password, peer=peer, protocol="imap")
+
+    async def cause(
+        self, user: str = ADA, password: str = "wrong", peer: str = "192.0.2.1"
+    ) -> Cause:
+        outcome = await self.login(user, password, peer)
+        assert isinstance(outcome, Refused)
+        return outcome.cause
+
+    async def fails_until_throttled(self, **how: str) -> int:
+        for number in range(1000):
+            if await self.cause(password=f"wrong {number}", **how) is Cause.THROTTLED:
+                return number
+        raise AssertionError("never throttled")
+
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
+    """Makes a Bench with an account of Ada's; settings and Authenticator options as keywords."""
+    offload, loop = Offload(), asyncio.get_running_loop()
+    benches: list[Bench] = []
+
+    async def build(queue: int = 128, **values: Any) -> Bench:
+        settings = make_settings(tmp_path, **values)
+        clock = MovedClock()
+        directory = await Directory.open(settings, clock, offload)
+        bench = Bench(
+            directory, Authenticator(settings, directory, offload, clock, queue=queue), clock
+        )
+        bench.gate.set()
+        benches.append(bench)
+
+        def counting(password: str, stored: str) -> bool:
+            bench.hashes.append((password, stored))
+            loop.call_soon_threadsafe(bench.hashing.set)
+            bench.gate.wait(10)
+            return verify_password(password, stored)
+
+        monkeypatch.setattr(auth.login, "verify_password", counting)
+        await directory.add_account("Ada@example.test", hash_password(PASSWORD, 4), admin=True)
+        return bench
+
+    yield build
+    for bench in benches:
+        await bench.auth.close()
+        await bench.directory.close()
+    offload.close()
+
+
+async def test_the_right_password(make: Make) -> None:
+    bench = await make()
+    outcome = await bench.login()
+    account = await bench.directory.account(ADA)
+    assert outcome == Login(account.id, "Ada@example.test", True)
+
+
+@pytest.mark.parametrize("user", ["ADA@Example.TEST", "ada", "Ada"])
+async def test_user_names_in_any_case_and_without_the_only_domain(make: Make, user: str) -> None:
+    bench = await make()
+    assert isinstance(await bench.login(user), Login)
+
+
+async def test_no_local_part_alone_when_several_domains_are_served(make: Make) -> None:
+    bench = await make(domains=["example.test", "example.org"])
+    assert await bench.cause("ada", PASSWORD) is Cause.CREDENTIALS
+    assert isinstance(await bench.login(), Login)
+
+
+@pytest.mark.parametrize("password", ["", "Correct horse", "correct horse ", "x" * 100, "a\0b"])
+async def test_wrong_passwords(make: Make, password: str) -> None:
+    bench = await make()
+    outcome = await bench.login(password=password)
+    assert outcome == Refused(Cause.CREDENTIALS)
+    assert not outcome.temporary
+
+
+@pytest.mark.parametrize(
+    "user", ["bob@example.test", "ada+tag@example.test", "ada@elsewhere.test", "", "\udc80", "a b"]
+)
+async def test_an_unknown_name_costs_the_same_hash_and_says_the_same(make: Make, user: str) -> None:
+    bench = await make()
+    known = await bench.login(password="wrong")
+    assert await bench.login(user) == known
+    assert [stored[:7] for _, stored in bench.hashes] == ["$2b$04$", "$2b$04$"]
+
+
+async def test_a_disabled_account_says_nothing_else(make: Make) -> None:
+    bench = await make()
+    await bench.login()
+    await bench.directory.set_enabled(ADA, False)
+    assert await bench.login() == Refused(Cause.CREDENTIALS)
+    assert len(bench.hashes) == 2
+    await bench.directory.set_enabled(ADA, True)
+    assert isinstance(await bench.login(), Login)
+
+
+async def test_verified_logins_are_remembered_for_ten_minutes(make: Make) -> None:
+    bench = await make()
+    for _ in range(5):
+        assert isinstance(await bench.login(), Login)
+    assert len(bench.hashes) == 1
+    assert await bench.cause() is Cause.CREDENTIALS
+    assert len(bench.hashes) == 2
+    bench.clock.seconds += 601
+    assert isinstance(await bench.login(), Login)
+    assert len(bench.hashes) == 3
+
+
+async def test_a_changed_password_ends_the_old_one_at_once(make: Make) -> None:
+    bench = await make()
+    await bench.login()
+    await bench.directory.set_password(ADA, await bench.auth.hash_password("another"))
+    assert await bench.cause(password=PASSWORD) is Cause.CREDENTIALS
+    assert isinstance(await bench.login(password="another"), Login)
+
+
+async def test_an_account_disabled_during_the_hash_does_not_get_in(make: Make) -> None:
+    bench = await make()
+    bench.gate.clear()
+    waiting = asyncio.create_task(bench.login())
+    await bench.hashing.wait()
+    await bench.directory.set_enabled(ADA, False)
+    bench.gate.set()
+    assert await waiting == Refused(Cause.CREDENTIALS)
+
+
+async def test_a_password_changed_during_the_hash_does_not_get_in(make: Make) -> None:
+    bench = await make()
+    bench.gate.clear()
+    waiting = asyncio.create_task(bench.login())
+    await bench.hashing.wait()
+    await bench.directory.set_password(ADA, hash_password("another", 4))
+    bench.gate.set()
+    assert await waiting == Refused(Cause.CREDENTIALS)
+
+
+async def test_equal_attempts_at_once_share_one_hash(make: Make) -> None:
+    bench = await make()
+    outcomes = await asyncio.gather(*(bench.login() for _ in range(50)))
+    assert all(isinstance(outcome, Login) for outcome in outcomes)
+    assert len(bench.hashes) == 1
+
+
+async def test_a_client_that_hangs_up_takes_nothing_from_the_others(make: Make) -> None:
+    bench = await make()
+    bench.gate.clear()
+    first = asyncio.create_task(bench.login())
+    await bench.hashing.wait()
+    second = asyncio.create_task(bench.login())
+    await asyncio.sleep(0)
+    first.cancel()
+    bench.gate.set()
+    assert isinstance(await second, Login)
+    assert len(bench.hashes) == 1
+
+
+async def test_a_full_queue_is_a_temporary_failure(make: Make) -> None:
+    bench = await make(queue=3)
+    await bench.directory.account(ADA)  # remembered, so that all attempts begin together
+    outcomes = await asyncio.gather(*(bench.login(password=f"wrong {n}") for n in range(8)))
+    busy = [outcome for outcome in outcomes if outcome == Refused(Cause.BUSY)]
+    assert len(busy) == 5
+    assert all(outcome.temporary for outcome in busy)
+    assert isinstance(await bench.login(), Login)
+
+
+async def test_failures_are_limited_before_hashing(make: Make) -> None:
+    bench = await make()
+    assert await bench.fails_until_throttled() == 10
+    hashes = len(bench.hashes)
+    outcome = await bench.login()
+    assert outcome == Refused(Cause.THROTTLED)
+    assert outcome.temporary
+    assert len(bench.hashes) == hashes
+    assert isinstance(await bench.login(peer="192.0.2.2"), Login)
+    assert isinstance(await bench.login(), Login), "a verified login needs no hash"
+    bench.clock.seconds += 301
+    assert await bench.cause() is Cause.CREDENTIALS
+
+
+async def test_a_burst_cannot_pass_before_its_first_failure_is_known(make: Make) -> None:
+    bench = await make()
+    await asyncio.gather(*(bench.login(password=f"wrong {n}") for n in range(60)))
+    assert len(bench.hashes) == 10
+
+
+async def test_one_address_cannot_try_every_account(make: Make) -> None:
+    bench = await make()
+    causes = [await bench.cause(f"user{n}@example.test") for n in range(101)]
+    assert causes.index(Cause.THROTTLED) == 100
+    assert await bench.cause("other@example.test", peer="192.0.2.2") is Cause.CREDENTIALS
+
+
+async def test_an_ipv6_network_counts_as_one_address(make: Make) -> None:
+    bench = await make()
+    await bench.fails_until_throttled(peer="2001:db8::1")
+    assert await bench.cause(peer="2001:db8::ffff:2") is Cause.THROTTLED
+    assert await bench.cause(peer="2001:db8:0:1::1") is Cause.CREDENTIALS
+
+
+async def test_many_addresses_cannot_try_one_account(make: Make) -> None:
+    bench = await make()
+    causes = [await bench.cause(peer=f"198.51.100.{n}", password=f"w{n}") for n in range(101)]
+    assert causes.index(Cause.THROTTLED) == 100
+
+
+async def test_local_networks_are_not_limited_by_address(make: Make) -> None:
+    bench = await make()
+    assert await bench.fails_until_throttled(peer="127.0.0.1") == 100
+
+
+async def test_right_passwords_are_never_limited(make: Make) -> None:
+    bench = await make()
+    for _ in range(30):
+        bench.clock.seconds += 601  # so that each costs a hash
+        assert isinstance(await bench.login(), Login)
+    bench.clock.seconds += 601
+    for _ in range(9):
+        assert await bench.cause(password="wrong") is Cause.CREDENTIALS
+        assert isinstance(await bench.login(), Login)
+
+
+async def test_revocation_is_told(make: Make) -> None:
+    bench = await make()
+    revoked: list[int] = []
+    bench.auth.on_revoke(revoked.append)
+    account = await bench.directory.account(ADA)
+    await bench.directory.set_quota(ADA, 1, 1)
+    assert revoked == []
+    await bench.directory.set_enabled(ADA, False)
+    assert revoked == [account.id]
+
+
+async def test_no_password_in_the_log(make: Make) -> None:
+    bench = await make()
+    with capture_logs() as lines:
+        await bench.login(password="my secret word")
+        await bench.login(user="my secret word")
+    assert len(lines) == 2
+    assert "secret" not in repr(lines)
+    assert lines[0]["account"] == "Ada@example.test"
+
+
+async def test_hashing_runs_in_the_hashing_thread(make: Make, monkeypatch: Any) -> None:
+    bench = await make()
+    pools: list[Pool] = []
+    run = Offload.run
+
+    async def watched(self: Offload, pool: Pool, *args: Any) -> Any:
+        pools.append(pool)
+        return await run(self, pool, *args)
+
+    monkeypatch.setattr(Offload, "run", watched)
+    await bench.login()
+    await bench.auth.hash_password("another")
+    assert pools == [Pool.HASH, Pool.HASH]
+
+
+async def test_may_send_as(make: Make) -> None:
+    bench = await make()
+    login = await bench.login()
+    assert await may_send_as(bench.directory, login, "ada+x@example.test")
+    assert not await may_send_as(bench.directory, login, "bob@example.test")
+
+
+@pytest.mark.parametrize(
+    ("peer", "tls", "allowed"),
+    [
+        ("203.0.113.5", True, True),
+        ("203.0.113.5", False, False),
+        ("127.0.0.1", False, True),
+        ("::ffff:127.0.0.1", False, True),
+        ("::1", False, True),
+        ("fe80::1%eth0", False, False),
+        ("", False, False),
+    ],
+)
+def test_plaintext_allowed(tmp_path: Path, peer: str, tls: bool, allowed: bool) -> None:
+    settings = make_settings(tmp_path, auth={"plaintext_from": ["127.0.0.0/8", "::1/128"]})
+    assert plaintext_allowed(peer, tls, settings) is allowed
+    assert not plaintext_allowed("127.0.0.1", False, make_settings(tmp_path))
+
+
+@pytest.mark.parametrize("password", ["a" * 73, "é" * 37, "", "a\0b"])
+def test_passwords_that_bcrypt_cannot_take_are_refused_not_cut(password: str) -> None:
+    with pytest.raises(PasswordError):
+        hash_password(password, 4)
+    assert not verify_password(password, hash_password("a" * 72, 4))
+
+
+def test_hashes() -> None:
+    hashed = hash_password("e\u0301" * 36, 4)
+    assert verify_password("é" * 36, hashed), "composed and decomposed letters are the same"
+    assert not verify_password("é" * 35, hashed)
+    for stored in ("", "garbage", dummy_hash(4), hashed[:-1], hashed + "x"):
+        assert not verify_password("é" * 36, stored)

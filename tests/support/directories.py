@@ -1,0 +1,79 @@
+"""Directories, clocks and databases of their own for tests of accounts and logins."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from config.settings import Settings
+from net.threads import Offload
+from storage.directory import Directory
+
+PASSWORD = "correct horse"
+
+
+@dataclass(slots=True)
+class MovedClock:
+    """A clock that stands still until a test moves it."""
+
+    seconds: float = 1_700_000_000.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+def make_settings(folder: Path, database: str = "sqlite", **values: Any) -> Settings:
+    """Settings with the quickest hash and example.test served, unless `values` say otherwise."""
+    base: dict[str, Any] = {
+        "hostname": "mx.example.test",
+        "domains": ["example.test"],
+        "data_dir": folder / "data",
+        "store": {"database": database},
+        "auth": {"bcrypt_rounds": 4},
+    }
+    return Settings.model_validate(base | values)
+
+
+@asynccontextmanager
+async def open_directory(settings: Settings) -> AsyncIterator[Directory]:
+    """A directory on config.db of these settings; closed with its threads."""
+    offload = Offload()
+    directory = await Directory.open(settings, MovedClock(), offload)
+    try:
+        yield directory
+    finally:
+        await directory.close()
+        offload.close()
+
+
+@asynccontextmanager
+async def own_database(kind: str) -> AsyncIterator[str]:
+    """`sqlite`, or the URL of an empty PostgreSQL database that is dropped afterwards."""
+    if kind == "sqlite":
+        yield "sqlite"
+        return
+    server = os.environ.get("MAILSERVER_TEST_POSTGRES")
+    if server is None:
+        missing = "MAILSERVER_TEST_POSTGRES is not set: scripts/test starts PostgreSQL"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    name = f"directory_{uuid.uuid4().hex}"
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield f"{server.rpartition('/')[0]}/{name}"
+        finally:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
