@@ -1,6 +1,6 @@
 """A real server process for tests: its own folder, free ports, accounts, signals.
 
-The process is started from the command line as an operator would; what it logs is kept for messages.
+The process is started from the command line as an operator would; its log is kept.
 """
 
 import json
@@ -42,7 +42,7 @@ def configuration(
 
 
 class ServerProcess:
-    """`with ServerProcess(folder) as server`: serving inside the block, stopped by SIGTERM after it."""
+    """`with ServerProcess(folder) as server`: serves inside the block, gets SIGTERM after it."""
 
     def __init__(
         self, folder: Path, config: str | None = None, environment: Mapping[str, str] | None = None

@@ -1,0 +1,128 @@
+"""Thin clients for loads: an asyncio SMTP session and a blocking IMAP connection.
+
+They do as little as a client may, so that the servers are measured and not they.
+"""
+
+import asyncio
+import socket
+import ssl
+import time
+
+
+def message(size: int, number: int) -> bytes:
+    """A plain message of about `size` octets, dot-stuffed where needed, CRLF line ends."""
+    head = (
+        f"From: Sender <sender@world.test>\r\nTo: User <b0@bench.test>\r\n"
+        f"Subject: Load {number}\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\n"
+        f"Message-ID: <{number}.{time.monotonic_ns()}@world.test>\r\nMIME-Version: 1.0\r\n"
+        f"Content-Type: text/plain; charset=utf-8\r\n\r\n"
+    ).encode()
+    line = b"The quick brown fox jumps over the lazy dog and goes home again.\r\n"
+    return head + line * max(1, (size - len(head)) // len(line))
+
+
+async def send_session(port: int, recipient: str, messages: list[bytes]) -> None:
+    """One SMTP session with PIPELINING; raises when a message is not accepted."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+    await _expect(reader, b"220")
+    writer.write(b"EHLO load.test\r\n")
+    await _expect(reader, b"250")
+    envelope = f"MAIL FROM:<sender@world.test>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode()
+    for body in messages:
+        writer.write(envelope)
+        for code in (b"250", b"250", b"354"):
+            await _expect(reader, code)
+        writer.write(body + b".\r\n")
+        await _expect(reader, b"250")
+    writer.write(b"QUIT\r\n")
+    await _expect(reader, b"221")
+    writer.close()
+
+
+async def _expect(reader: asyncio.StreamReader, code: bytes) -> None:
+    while True:
+        line = await reader.readline()
+        if not line.startswith(code):
+            raise RuntimeError(f"expected {code!r}, got {line!r}")
+        if line[3:4] != b"-":
+            return
+
+
+class Imap:
+    """A blocking IMAP connection that reads answers without parsing them."""
+
+    def __init__(self, port: int, tls: bool = False) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), 60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            self._socket = context.wrap_socket(self._socket)
+        self._number = 0
+        self._read_until(b"\r\n")
+
+    def login(self, user: str, password: str) -> None:
+        self.command(f"LOGIN {user} {password}".encode())
+
+    def command(self, text: bytes) -> bytes:
+        """Sends one command and returns everything up to and with its tagged OK."""
+        return self.finish(self.send(text))
+
+    def send(self, text: bytes) -> bytes:
+        """Sends one command and returns its tag, for pipelining."""
+        self._number += 1
+        tag = b"zq%d" % self._number
+        self._socket.sendall(tag + b" " + text + b"\r\n")
+        return tag
+
+    def send_many(self, texts: list[bytes]) -> bytes:
+        """Sends all in one write; returns the last tag."""
+        lines = []
+        for text in texts:
+            self._number += 1
+            lines.append(b"zq%d %b\r\n" % (self._number, text))
+        self._socket.sendall(b"".join(lines))
+        return b"zq%d" % self._number
+
+    def finish(self, tag: bytes) -> bytes:
+        """Reads up to the tagged answer; raises when it is not OK."""
+        data = self._read_until(b"\r\n", b"\r\n" + tag + b" ", tag + b" ")
+        if tag + b" OK" not in data[-400:]:
+            raise RuntimeError(f"not OK: {data[-300:]!r}")
+        return data
+
+    def append(self, mailbox: bytes, body: bytes) -> None:
+        """APPEND with a non-synchronising literal (LITERAL+)."""
+        head = b"APPEND %b {%d+}\r\n" % (mailbox, len(body))
+        self.command(head + body)
+
+    def wait_for(self, text: bytes) -> None:
+        """Reads until `text` came."""
+        data = bytearray()
+        while text not in data:
+            data += self._receive()
+
+    def write(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _receive(self) -> bytes:
+        data = self._socket.recv(1 << 20)
+        if not data:
+            raise ConnectionError("server closed the connection")
+        return data
+
+    def _read_until(self, end: bytes, mark: bytes = b"", first: bytes = b"") -> bytes:
+        chunks: list[bytes] = []
+        tail = b""
+        while True:
+            data = self._receive()
+            chunks.append(data)
+            tail = (tail + data)[-1024:]
+            if tail.endswith(end) and (
+                not mark or mark in tail or (first and b"".join(chunks[:1]).startswith(first))
+            ):
+                return b"".join(chunks)

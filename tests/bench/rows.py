@@ -1,0 +1,29 @@
+"""One table row: a load, its unit, and the ratio to reach against the peer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.bench.sides import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`run` gives one figure a call. `at_least` or `at_most` is the ratio ours / theirs to reach;
+    `limit` is an absolute bound on ours, in `unit`."""
+
+    name: str
+    unit: str
+    run: Callable[[Side], float]
+    at_least: float | None = None
+    at_most: float | None = None
+    limit: float | None = None
+    prepare: Callable[[Side], None] | None = None
+
+    def met(self, ours: float, theirs: float) -> bool:
+        """Whether the row reaches its figures."""
+        ratio = ours / theirs if theirs else 0.0
+        if self.at_least is not None and ratio < self.at_least:
+            return False
+        if self.limit is not None and ours > self.limit:
+            return False
+        return self.at_most is None or ratio <= self.at_most

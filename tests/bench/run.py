@@ -1,0 +1,117 @@
+"""Runs the loads on both sides, interleaved, and prints a table of ratios; called by scripts/bench.
+
+`scripts/bench NAME...` runs the rows whose name contains one of the words. Figures also go to
+var/bench/results.json. Each figure is the median of five rounds.
+"""
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import imap_rows, smtp_rows
+from tests.bench.peers import TEMPLATES
+from tests.bench.rows import Row
+from tests.bench.sides import Ours, Side, Theirs
+
+ROOT = Path(__file__).parents[2]
+BASE = ROOT / "var" / "bench"
+ROUNDS = 5
+ROWS = [*smtp_rows.ROWS, *imap_rows.ROWS]
+
+
+def measure(row: Row, sides: Sequence[Side]) -> list[list[float]]:
+    """Figures a side, rounds interleaved."""
+    figures: list[list[float]] = [[] for _ in sides]
+    for side in sides:
+        if row.prepare is not None:
+            row.prepare(side)
+    for number in range(ROUNDS):
+        for index, side in enumerate(sides):
+            figures[index].append(row.run(side))
+        print(f"{row.name}: round {number + 1} of {ROUNDS}", file=sys.stderr, flush=True)
+    return figures
+
+
+def target(row: Row) -> str:
+    """The figure to reach, in words."""
+    parts = []
+    if row.at_least is not None:
+        parts.append(f">= {row.at_least:g}x")
+    if row.at_most is not None:
+        parts.append(f"<= {row.at_most:g}x")
+    if row.limit is not None:
+        parts.append(f"<= {row.limit:g} {row.unit}")
+    return ", ".join(parts)
+
+
+def main() -> int:
+    words = sys.argv[1:]
+    rows = [row for row in ROWS if not words or any(word in row.name for word in words)]
+    shutil.rmtree(BASE / "ours", ignore_errors=True)
+    ours, theirs = Ours(BASE / "ours"), Theirs(BASE / "peers")
+    results = []
+    try:
+        sides = [ours.start(), theirs.start()]
+        for row in rows:
+            mine, other = measure(row, sides)
+            results.append(_result(row, mine, other))
+    finally:
+        ours.stop()
+        theirs.stop()
+    _print(results)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    stored = {"commit": commit, "time": time.strftime("%FT%TZ", time.gmtime()), "rows": results}
+    (BASE / "results.json").write_text(json.dumps(stored, indent=1))
+    return 0
+
+
+def _result(row: Row, mine: list[float], other: list[float]) -> dict[str, object]:
+    ours, theirs = statistics.median(mine), statistics.median(other)
+    return {
+        "name": row.name,
+        "unit": row.unit,
+        "ours": ours,
+        "theirs": theirs,
+        "ratio": ours / theirs if theirs else None,
+        "target": target(row),
+        "met": row.met(ours, theirs),
+        "rounds": {"ours": mine, "theirs": other},
+    }
+
+
+def _print(results: Sequence[dict[str, object]]) -> None:
+    console = Console(width=120)
+    for path in sorted(TEMPLATES.iterdir()):
+        console.print(f"[bold]{path.name}[/]", highlight=False)
+        print(path.read_text())
+    table = Table("load", "unit", "ours", "peer", "ratio", "to reach", "met")
+    for row in results:
+        ratio = row["ratio"]
+        table.add_row(
+            str(row["name"]),
+            str(row["unit"]),
+            f"{row['ours']:.4g}",
+            f"{row['theirs']:.4g}",
+            f"{ratio:.3g}x" if isinstance(ratio, float) else "-",
+            str(row["target"]),
+            "yes" if row["met"] else "NO",
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

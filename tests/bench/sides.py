@@ -1,0 +1,150 @@
+"""The two sides of a comparison: our server and Postfix with Dovecot, with the same users."""
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mailserver import control
+from tests.bench.peers import Peers, children
+from tests.support.server import ServerProcess
+
+DOMAIN = "bench.test"
+PASSWORD = "secret"
+USERS = 20
+CONFIG = """
+hostname = "mx.bench.test"
+domains = ["bench.test"]
+[listen]
+smtp = ["127.0.0.1:0"]
+submission = []
+submissions = []
+imap = ["127.0.0.1:0"]
+imaps = ["127.0.0.1:0"]
+http = []
+https = []
+[auth]
+plaintext_from = ["127.0.0.0/8"]
+bcrypt_rounds = 10
+[limits]
+connections_per_address = 5000
+messages_per_minute_per_address = 10000000
+"""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def user(number: int) -> str:
+    """The address of a bench account, from 0."""
+    return f"b{number}@{DOMAIN}"
+
+
+@dataclass(slots=True)
+class Side:
+    """What a load needs to know of one server."""
+
+    name: str
+    smtp_port: int
+    imap_port: int
+    imaps_port: int
+    pid: int
+    maildirs: Path
+    ours: bool
+    extra_pids: list[int] = field(default_factory=list)
+
+    def cpu(self) -> float:
+        """Seconds of CPU that its processes have used."""
+        return sum(map(_cpu, self.pids()))
+
+    def pids(self) -> list[int]:
+        return [self.pid, *children(self.pid)]
+
+    def memory(self) -> int:
+        """Octets of private and shared memory, shared parts divided among their users (PSS)."""
+        return sum(map(_pss, self.pids()))
+
+    def delivered(self, address: str) -> int:
+        """Message files in the user's INBOX, counted on disk."""
+        folder = self.maildirs / address
+        return sum(len(os.listdir(folder / name)) for name in ("new", "cur"))
+
+
+def _cpu(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _pss(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))
+
+
+class Ours:
+    """Our server as a process of its own, with its bench accounts."""
+
+    def __init__(self, base: Path) -> None:
+        self._server = ServerProcess(base, CONFIG)
+
+    def start(self) -> Side:
+        server = self._server
+        server.start()
+        asyncio.run(self._add_accounts())
+        assert server.process is not None
+        return Side(
+            name="mailserver",
+            smtp_port=server.port("smtp"),
+            imap_port=server.port("imap"),
+            imaps_port=server.port("imaps"),
+            pid=server.process.pid,
+            maildirs=self._links(),
+            ours=True,
+        )
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    async def _add_accounts(self) -> None:
+        for number in range(USERS):
+            args = {
+                "address": user(number),
+                "password": PASSWORD,
+                "name": "",
+                "quota": 0,
+                "admin": False,
+            }
+            await control.call(self._server.data, "account.add", args, lambda *_: None)
+
+    def _links(self) -> Path:
+        """A folder of links from address to Maildir, so that both sides are counted alike."""
+        links = self._server.folder / "by-address"
+        links.mkdir()
+        for row in self._server.json("account", "list"):
+            (links / row["address"]).symlink_to(row["maildir"])
+        return links
+
+
+class Theirs:
+    """Postfix -> Dovecot LMTP -> Maildir, and Dovecot's IMAP."""
+
+    def __init__(self, base: Path) -> None:
+        self._peers = Peers(base)
+
+    def start(self) -> Side:
+        self._peers.start()
+        return Side(
+            name="postfix+dovecot",
+            smtp_port=self._peers.smtp_port,
+            imap_port=self._peers.imap_port,
+            imaps_port=0,
+            pid=self._peers.pids()[0],
+            maildirs=self._peers.base / "mail",
+            ours=False,
+        )
+
+    def stop(self) -> None:
+        self._peers.stop()
