@@ -123,7 +123,7 @@ class DnsServer(asyncio.DatagramProtocol):
             answer.answer.append(alias)
             if not self.recursive:
                 return
-            name = alias[0].target  # type: ignore[attr-defined]
+            name = alias[0].target
 
 
 @asynccontextmanager
