@@ -23,6 +23,7 @@ from config.settings import Endpoint, Settings
 from filters.pipeline import Pipeline
 from mailserver.control import ControlServer, Progress
 from mailserver.notify import sd_notify
+from mailserver.operations.accounts import settle_accounts
 from mailserver.operations.errors import OperationError
 from mailserver.operations.registry import perform
 from mailserver.reloading import applicable, changed_keys
@@ -169,6 +170,7 @@ async def _serve(config_path: Path, settings: Settings) -> None:
     except (StoreError, OSError) as error:
         raise CannotServe(str(error)) from error
     try:
+        await settle_accounts(services)
         server = Server(services)
         _handle_signals(server)
         try:
@@ -176,7 +178,7 @@ async def _serve(config_path: Path, settings: Settings) -> None:
             await server.wait()
         finally:
             await server.stop()
-    except (ListenError, CertificateError) as error:
+    except (ListenError, CertificateError, StoreError) as error:
         raise CannotServe(str(error)) from error
     finally:
         await close_services(services)
