@@ -88,8 +88,9 @@ class Imap:
     def finish(self, tag: bytes) -> bytes:
         """Reads up to the tagged answer; raises when it is not OK."""
         data = self._read_until(b"\r\n", b"\r\n" + tag + b" ", tag + b" ")
-        if tag + b" OK" not in data[-400:]:
-            raise RuntimeError(f"not OK: {data[-300:]!r}")
+        answer = data[data.rindex(tag + b" ") :]
+        if not answer.startswith(tag + b" OK"):
+            raise RuntimeError(f"not OK: {answer[:300]!r}")
         return data
 
     def append(self, mailbox: bytes, body: bytes) -> None:
@@ -121,7 +122,7 @@ class Imap:
         while True:
             data = self._receive()
             chunks.append(data)
-            tail = (tail + data)[-1024:]
+            tail = (tail + data)[-4096:]
             if tail.endswith(end) and (
                 not mark or mark in tail or (first and b"".join(chunks[:1]).startswith(first))
             ):

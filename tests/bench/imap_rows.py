@@ -182,18 +182,23 @@ def idle(side: Side) -> float:
     client = selected(side, 3, b"INBOX")
     client.write(b"zi IDLE\r\n")
     client.wait_for(b"+")
-    times: list[float] = []
-    for _ in range(20):
-        arrived: list[float] = []
-        waiter = threading.Thread(
-            target=lambda: (client.wait_for(b"EXISTS"), arrived.append(time.perf_counter()))
-        )
-        waiter.start()
-        accepted = _send_one(side.smtp_port, user(3))
-        waiter.join()
-        times.append(max(0.0, arrived[0] - accepted) * 1000)
+    times = [_accepted_to_exists(side, client) for _ in range(20)]
     client.close()
     return statistics.median(times)
+
+
+def _accepted_to_exists(side: Side, client: Imap) -> float:
+    arrived: list[float] = []
+
+    def wait() -> None:
+        client.wait_for(b"EXISTS")
+        arrived.append(time.perf_counter())
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    accepted = _send_one(side.smtp_port, user(3))
+    waiter.join()
+    return max(0.0, arrived[0] - accepted) * 1000
 
 
 def _send_one(port: int, recipient: str) -> float:

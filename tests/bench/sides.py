@@ -65,7 +65,8 @@ class Side:
     def delivered(self, address: str) -> int:
         """Message files in the user's INBOX, counted on disk."""
         folder = self.maildirs / address
-        return sum(len(os.listdir(folder / name)) for name in ("new", "cur"))
+        counts = (len(os.listdir(folder / name)) for name in ("new", "cur"))  # noqa: PTH208
+        return sum(counts)
 
 
 def _cpu(pid: int) -> float:
