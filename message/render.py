@@ -1,8 +1,8 @@
 """What IMAP FETCH needs of a message, rendered to ready bytes once, at delivery.
 
 The result serves ASCII sessions; sessions in UTF-8 render again where `eight_bit` says that it
-makes a difference. A change of any rendered byte needs a higher RENDERER_VERSION: stored data is then
-rendered again when read.
+makes a difference. A change of any rendered byte needs a higher RENDERER_VERSION: stored data is
+then rendered again when read.
 """
 
 import re
@@ -33,8 +33,8 @@ class Rendered:
     `fields` holds the raw lines of the header fields that clients ask for (message/headers.py
     `cached`); with `fields_complete` False it is empty and the file must be read. `eight_bit`: some
     header has 8-bit bytes. `parts` is the table of message/section.py. `message_id` and
-    `references` keep their <>; `date` is that of the Date field in Unix seconds, `date_zone` its minutes east.
-    `digest` is BLAKE2b-128 of the CRLF form.
+    `references` keep their <>; `date` is that of the Date field in Unix seconds, `date_zone` its
+    minutes east. `digest` is BLAKE2b-128 of the CRLF form.
     """
 
     envelope: bytes
