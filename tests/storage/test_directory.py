@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-import storage.directory_cache
 from net.threads import Offload
+from storage import directory_rows
 from storage.config_database import ConfigDatabase, ConfigDatabaseError
 from storage.directory import Directory
 from storage.directory_values import (
@@ -296,14 +296,14 @@ async def test_a_look_up_under_way_during_a_write_is_not_remembered(
 ) -> None:
     await add(directory, "ada@example.test")
     read, go_on = asyncio.Event(), asyncio.Event()
-    original = storage.directory_cache.aliases_by_key
+    original = directory_rows.aliases_by_key
 
     async def slow(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, Alias]:
         read.set()
         await go_on.wait()
         return await original(connection, keys)
 
-    monkeypatch.setattr(storage.directory_cache, "aliases_by_key", slow)
+    monkeypatch.setattr("storage.directory_cache.aliases_by_key", slow)
     looking = asyncio.create_task(directory.resolve("ada@example.test"))
     await read.wait()
     await directory.set_enabled("ada@example.test", False)
