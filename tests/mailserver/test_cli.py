@@ -1,0 +1,162 @@
+"""The command line as an operator uses it: exit statuses, --json, with and without a server."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import MAILSERVER, PASSWORD, ServerProcess, configuration, until
+
+
+@pytest.fixture(params=["served", "alone"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerProcess]:
+    """Commands must do the same through a running server and without one."""
+    made = ServerProcess(tmp_path, configuration())
+    if request.param == "served":
+        with made:
+            yield made
+    else:
+        yield made
+
+
+def test_account_commands(server: ServerProcess) -> None:
+    server.add_account("user@example.test", PASSWORD, "--name", "U. Ser", "--quota", "2G")
+    (row,) = server.json("account", "list")
+    assert set(row) == {
+        "address", "name", "enabled", "admin", "quota", "used", "messages", "maildir",
+    }  # fmt: skip
+    assert row["quota"] == 2 * 1024**3
+    assert row["enabled"] is True
+    assert Path(row["maildir"]).is_dir()
+    assert server.json("account", "show", "USER@example.test") == row
+    server.command("account", "disable", "user@example.test")
+    assert server.json("account", "show", "user@example.test")["enabled"] is False
+    server.command("account", "enable", "user@example.test")
+    server.command("account", "passwd", "user@example.test", "--password-stdin", input_text="new\n")
+    server.command("account", "delete", "user@example.test")
+    assert server.json("account", "list") == []
+
+
+def test_account_refusals(server: ServerProcess) -> None:
+    server.add_account("user@example.test")
+    again = ("account", "add", "user@example.test", "--password-stdin")
+    refused = server.command(*again, input_text="x\n", expect=1)
+    assert len(refused.stderr.splitlines()) == 1
+    elsewhere = ("account", "add", "user@elsewhere.test", "--password-stdin")
+    server.command(*elsewhere, input_text="x\n", expect=1)
+    for command in ("show", "disable", "enable", "delete"):
+        server.command("account", command, "nobody@example.test", expect=1)
+
+
+def test_alias_and_domain_commands(server: ServerProcess) -> None:
+    server.add_account("user@example.test")
+    server.command("alias", "add", "team@example.test", "user@example.test", "out@world.test")
+    assert server.json("alias", "list") == [
+        {"alias": "team@example.test", "targets": ["user@example.test", "out@world.test"]}
+    ]
+    server.command("alias", "add", "team@example.test", "user@example.test", expect=1)
+    server.command("alias", "delete", "team@example.test")
+    server.command("alias", "delete", "team@example.test", expect=1)
+    server.command("domain", "add", "more.test")
+    server.command("domain", "add", "more.test", expect=1)
+    assert server.json("domain", "list") == [
+        {"name": "example.test", "source": "config"},
+        {"name": "more.test", "source": "command"},
+    ]
+    server.command("domain", "delete", "more.test")
+    server.command("domain", "delete", "more.test", expect=1)
+    server.command("domain", "delete", "example.test", expect=1)
+
+
+def test_queue_commands_on_an_empty_queue(server: ServerProcess) -> None:
+    server.add_account("user@example.test")
+    assert server.json("queue", "list") == []
+    for command in ("retry", "hold", "release"):
+        server.command("queue", command)
+    server.command("queue", "show", "1", expect=1)
+    server.command("queue", "bounce", "1", expect=1)
+    server.command("queue", "bounce", expect=2)
+
+
+def test_usage_errors_are_2(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, configuration())
+    for arguments in (("nonsense",), ("account", "nonsense"), ("account", "add"), ("serve", "-x")):
+        server.command(*arguments, expect=2)
+    no_terminal = server.command("account", "add", "a@example.test", expect=2)
+    assert "--password-stdin" in no_terminal.stderr
+
+
+def test_a_wrong_configuration_is_78_with_every_error(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, "[listen]\nsmpt = []\n[limits]\nrecipients = 0\n")
+    for command in (("serve",), ("check",), ("account", "list")):
+        lines = server.command(*command, expect=78).stderr.splitlines()
+        assert [line.split(": ")[1] for line in lines] == [
+            "hostname", "listen.smpt", "limits.recipients",
+        ]  # fmt: skip
+
+
+def test_config_may_stand_behind_the_command(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, configuration())
+    command = [*MAILSERVER, "account", "list", "--json", "--config", str(server.config)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=server.environment, check=True, timeout=30
+    )
+    assert json.loads(done.stdout) == []
+
+
+def test_check_says_what_would_fail(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, configuration())
+    results = {row["name"]: row for row in server.json("check")}
+    assert {"configuration", "certificate", "database", "ports", "clamd", "dns"} <= set(results)
+    assert all(row["ok"] and row["fix"] == "" for row in results.values())
+    with server:
+        taken = ServerProcess(
+            tmp_path / "second", configuration(extra='[tls]\ncertificate = "no"\nkey = "no"\n')
+        )
+        text = taken.config.read_text()
+        smtp = f'smtp = ["127.0.0.1:{server.port("smtp")}"]'
+        taken.config.write_text(text.replace('smtp = ["127.0.0.1:0"]', smtp, 1))
+        failed = json.loads(taken.command("check", "--json", expect=1).stdout)
+    bad = {row["name"]: row for row in failed if not row["ok"]}
+    assert set(bad) == {"certificate", "ports"}
+    assert all(row["fix"] for row in bad.values())
+
+
+def test_what_keeps_a_server_from_starting_is_one_line(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "one", configuration()) as first:
+        port = first.port("smtp")
+        config = configuration().replace('smtp = ["127.0.0.1:0"]', f'smtp = ["127.0.0.1:{port}"]')
+        taken = ServerProcess(tmp_path / "two", config).command("serve", expect=1)
+        assert "the port is taken" in taken.stderr.splitlines()[-1]
+        second = ServerProcess(tmp_path / "one").command("serve", expect=1)
+        assert "another" in second.stderr.splitlines()[-1]
+    bad = ServerProcess(
+        tmp_path / "three", configuration(extra='[tls]\ncertificate="a"\nkey="b"\n')
+    )
+    assert "a" in bad.command("serve", expect=1).stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_stop_with_status_0(tmp_path: Path, number: int) -> None:
+    server = ServerProcess(tmp_path, configuration())
+    server.start()
+    server.signal(number)
+    assert server.wait() == 0
+    assert len(server.events("ready")) == 1
+
+
+def test_reload_applies_and_says_what_needs_a_restart(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, configuration()) as server:
+        text = server.config.read_text()
+        text = text.replace('"mx.example.test"', '"mx2.example.test"')
+        server.config.write_text(text + "[limits]\nrecipients = 5\n")
+        assert server.json("reload") == {"applied": ["limits.recipients"], "restart": ["hostname"]}
+        server.config.write_text("nonsense = 1\n")
+        assert "nonsense" in server.command("reload", expect=1).stderr
+        server.config.write_text(text + "[limits]\nrecipients = 7\n")
+        server.signal(signal.SIGHUP)
+        until(lambda: len(server.events("reloaded")) == 2)
+    server.command("reload", expect=1)
