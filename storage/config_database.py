@@ -7,19 +7,22 @@ disposed on every way out (an open aiosqlite connection keeps the process alive)
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import URL, Connection, event, inspect, make_url, select, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from net.threads import Offload
 from storage.config_schema import MIGRATIONS, schema_version
 from storage.errors import StoreError, StoreUnavailable
+
+T = TypeVar("T")
 
 FILE_NAME = "config.db"
 _PRAGMAS = (
@@ -28,6 +31,8 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=5000",
 )
+# One writer and a few readers at a time; with SQLite each connection is a thread.
+_POOL: dict[str, Any] = {"pool_size": 4, "max_overflow": 0, "pool_timeout": 30}
 
 
 class ConfigDatabaseError(StoreError):
@@ -40,6 +45,7 @@ class ConfigDatabase:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @classmethod
     async def open(cls, database: str, data_dir: Path, offload: Offload) -> Self:
@@ -55,7 +61,23 @@ class ConfigDatabase:
         return await cls(engine)._migrated()
 
     async def close(self) -> None:
+        """Waits for what `finish` was given."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.engine.dispose()
+
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, which runs to its end even when the caller is cancelled: a write
+        must not be committed and then not be told, nor a connection be cut inside a statement.
+        """
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, even when the caller has gone
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -96,7 +118,7 @@ def _make_private(path: Path) -> None:
 
 
 def _sqlite_engine(path: Path) -> AsyncEngine:
-    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
+    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)), **_POOL)
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: object, _entry: ConnectionPoolEntry) -> None:
@@ -116,7 +138,9 @@ def _sqlite_engine(path: Path) -> AsyncEngine:
 
 def _postgresql_engine(url: URL) -> AsyncEngine:
     try:
-        return create_async_engine(url.set(drivername="postgresql+asyncpg"), pool_size=4)
+        return create_async_engine(
+            url.set(drivername="postgresql+asyncpg"), pool_pre_ping=True, **_POOL
+        )
     except ModuleNotFoundError as error:
         raise ConfigDatabaseError(
             "store.database needs asyncpg: install mailserver[postgres]"
@@ -143,7 +167,7 @@ def _migrate(connection: Connection) -> None:
 def _as_store_error() -> Iterator[None]:
     try:
         yield
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, PoolTimeout, OSError) as error:
         raise StoreUnavailable("The account database is not available") from error
 
 

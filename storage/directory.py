@@ -5,18 +5,20 @@ Invariants: one process writes; a change is committed, then dropped from the cac
 the listeners; a cached look-up runs no SQL.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Self
+from collections.abc import Callable, Coroutine, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
 from config.settings import Settings
-from message.address import AddressError, Mailbox, normalise_domain, parse_mailbox
+from message.address import AddressError, Mailbox, parse_mailbox
 from net.threads import Offload
 from storage import directory_rows as rows
 from storage.config_database import ConfigDatabase
-from storage.directory_cache import DirectoryCache, is_encodable
+from storage.directory_cache import DirectoryCache
+from storage.directory_names import address_key, address_of, catch_all_key, domain_of
 from storage.directory_values import (
     Absent,
     Account,
@@ -32,7 +34,21 @@ from storage.resolver import Resolver
 from storage.sites import sites_of
 from storage.values import AccountId
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Listener = Callable[[AccountChange], None]
+
+
+def _finished(
+    method: Callable[Concatenate["Directory", P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["Directory", P], Coroutine[Any, Any, T]]:
+    """The method, not interrupted when its caller is cancelled: commit and telling are one."""
+
+    @wraps(method)
+    async def finished(self: "Directory", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.database.finish(method(self, *args, **kwargs))
+
+    return finished
 
 
 class Directory:
@@ -110,11 +126,13 @@ class Directory:
     async def account_by_id(self, account: AccountId) -> Account | None:
         return await self._cache.by_id(account)
 
+    @_finished
     async def accounts(self) -> list[Account]:
         """All accounts in order of address, from SQL."""
         async with self.database.reading() as connection:
             return await rows.all_accounts(connection)
 
+    @_finished
     async def aliases(self) -> list[Alias]:
         """All aliases in order, from SQL."""
         async with self.database.reading() as connection:
@@ -124,6 +142,7 @@ class Directory:
         """All served domains by name."""
         return self._resolver.sites.listed()
 
+    @_finished
     async def add_account(
         self,
         address: str,
@@ -155,21 +174,25 @@ class Directory:
 
     async def set_password(self, address: str, password_hash: str) -> Account:
         """Raises Absent."""
-        return await self._update(address, ChangeKind.PASSWORD, password_hash=password_hash)
+        return await self._update(address, ChangeKind.PASSWORD, {"password_hash": password_hash})
 
     async def set_enabled(self, address: str, enabled: bool) -> Account:
         """Raises Absent."""
         kind = ChangeKind.ENABLED if enabled else ChangeKind.DISABLED
-        return await self._update(address, kind, enabled=enabled)
+        return await self._update(address, kind, {"enabled": enabled})
 
     async def set_quota(self, address: str, quota_bytes: int, quota_messages: int) -> Account:
         """Raises Absent. The store keeps its own copy: tell it by set_limits."""
-        values = {"quota_bytes": quota_bytes, "quota_messages": quota_messages}
-        return await self._update(address, ChangeKind.EDITED, **values)
+        return await self._update(
+            address,
+            ChangeKind.EDITED,
+            {"quota_bytes": quota_bytes, "quota_messages": quota_messages},
+        )
 
+    @_finished
     async def delete_account(self, address: str) -> Account:
         """Removes the row; aliases that name it stay. Raises Absent."""
-        key = _key(address)
+        key = address_key(address)
         async with self.database.writing() as connection:
             account = (await rows.accounts_by_key(connection, (key,))).get(key)
             if account is None:
@@ -178,6 +201,7 @@ class Directory:
         self._publish(account, ChangeKind.DELETED)
         return account
 
+    @_finished
     async def add_alias(self, alias: str, targets: Sequence[str]) -> Alias:
         """`alias` is an address or `@domain`; targets may be of any domain and need not exist.
         Raises AlreadyExists, NotAllowed.
@@ -185,7 +209,7 @@ class Directory:
         if not targets:
             raise NotAllowed(f"{alias} needs at least one target")
         key, text, domain = self._alias_name(alias)
-        boxes = {box.key(): str(box) for box in map(_parse, targets)}
+        boxes = {box.key(): str(box) for box in map(address_of, targets)}
         value = Alias(text, tuple(boxes.values()))
         async with self.database.writing() as connection:
             await _refuse_taken(connection, key, text)
@@ -193,9 +217,10 @@ class Directory:
         self._cache.clear()
         return value
 
+    @_finished
     async def delete_alias(self, alias: str) -> Alias:
         """Raises Absent."""
-        key = _catch_all(alias) or _key(alias)
+        key = catch_all_key(alias) or address_key(alias)
         async with self.database.writing() as connection:
             value = (await rows.aliases_by_key(connection, (key,))).get(key)
             if value is None:
@@ -204,9 +229,10 @@ class Directory:
         self._cache.clear()
         return value
 
+    @_finished
     async def add_domain(self, name: str) -> Domain:
         """Raises AlreadyExists, NotAllowed."""
-        domain = _domain(name)
+        domain = domain_of(name)
         if self.serves(domain):
             raise AlreadyExists(f"{domain} is served already")
         async with self.database.writing() as connection:
@@ -214,9 +240,10 @@ class Directory:
         self._set_commanded(self._commanded | {domain})
         return next(each for each in self.domains() if each.name == domain)
 
+    @_finished
     async def delete_domain(self, name: str) -> Domain:
         """Raises Absent, NotAllowed (configured, or still with accounts or aliases)."""
-        domain = _domain(name)
+        domain = domain_of(name)
         value = next((each for each in self.domains() if each.name == domain), None)
         if value is None:
             raise Absent(f"{domain} is not served")
@@ -237,14 +264,14 @@ class Directory:
         self._resolver.sites = sites_of(self._settings, commanded)
 
     def _own_address(self, text: str) -> Mailbox:
-        box = _parse(text)
+        box = address_of(text)
         if not self.serves(box.domain):
             raise NotAllowed(f"{box.domain} is not served; add it with: mailserver domain add")
         return box
 
     def _alias_name(self, alias: str) -> tuple[str, str, str]:
         """Key, spelling and domain."""
-        key = _catch_all(alias)
+        key = catch_all_key(alias)
         if key is None:
             box = self._own_address(alias)
             return box.key(), str(box), box.domain
@@ -252,9 +279,12 @@ class Directory:
             raise NotAllowed(f"{key[1:]} is not served; add it with: mailserver domain add")
         return key, key, key[1:]
 
-    async def _update(self, address: str, kind: ChangeKind, **values: str | int | bool) -> Account:
+    @_finished
+    async def _update(
+        self, address: str, kind: ChangeKind, values: dict[str, str | int | bool]
+    ) -> Account:
         async with self.database.writing() as connection:
-            account = await rows.update_account(connection, _key(address), **values)
+            account = await rows.update_account(connection, address_key(address), values)
         if account is None:
             raise Absent(f"There is no account {address}")
         self._publish(account, kind)
@@ -271,32 +301,3 @@ async def _refuse_taken(connection: AsyncConnection, key: str, text: str) -> Non
         raise AlreadyExists(f"There is an account {text} already")
     if await rows.aliases_by_key(connection, (key,)):
         raise AlreadyExists(f"There is an alias {text} already")
-
-
-def _parse(text: str) -> Mailbox:
-    try:
-        box = parse_mailbox(text)
-    except AddressError as error:
-        raise NotAllowed(f"{text!r} is not an address: {error}") from error
-    if not box.local or not is_encodable(box.local):
-        raise NotAllowed(f"{text!r} is not an address: local part is not valid")
-    return box
-
-
-def _key(address: str) -> str:
-    """For look-ups; a text that is no address is found nowhere."""
-    try:
-        return parse_mailbox(address).key()
-    except AddressError:
-        return ""
-
-
-def _domain(text: str) -> str:
-    try:
-        return normalise_domain(text)
-    except AddressError as error:
-        raise NotAllowed(f"{text!r} is not a domain: {error}") from error
-
-
-def _catch_all(alias: str) -> str | None:
-    return f"@{_domain(alias[1:])}" if alias.startswith("@") else None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 
 from storage.config_database import ConfigDatabase
+from storage.directory_names import is_encodable
 from storage.directory_rows import (
     BATCH,
     account_by_id,
@@ -64,7 +65,7 @@ class DirectoryCache:
                 found[key] = entry
         if missing:
             generation = self._generation
-            loaded = await self._load(missing)
+            loaded = await self._database.finish(self._load(missing))
             if generation == self._generation:
                 self._entries.update(loaded)
             found |= loaded
@@ -74,8 +75,7 @@ class DirectoryCache:
         if number in self._by_id:
             return self._by_id[number]
         generation = self._generation
-        async with self._database.reading() as connection:
-            account = await account_by_id(connection, number)
+        account = await self._database.finish(self._load_by_id(number))
         if generation == self._generation:
             self._by_id[number] = account
         return account
@@ -84,8 +84,7 @@ class DirectoryCache:
         """The first administrator, else the first account; None when nobody is enabled."""
         if self._postmaster is None:
             generation = self._generation
-            async with self._database.reading() as connection:
-                account = await first_administrator(connection)
+            account = await self._database.finish(self._load_postmaster())
             if generation != self._generation:
                 return account
             self._postmaster = account
@@ -102,11 +101,10 @@ class DirectoryCache:
                     loaded[key] = Entry(accounts.get(key), aliases.get(key))
         return loaded
 
+    async def _load_by_id(self, number: AccountId) -> Account | None:
+        async with self._database.reading() as connection:
+            return await account_by_id(connection, number)
 
-def is_encodable(text: str) -> bool:
-    """False for lone surrogates, which no database takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    async def _load_postmaster(self) -> Account | None:
+        async with self._database.reading() as connection:
+            return await first_administrator(connection)

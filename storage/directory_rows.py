@@ -66,9 +66,9 @@ async def insert_account(
     return _account(result.one())
 
 
-async def update_account(at: AsyncConnection, key: str, **values: Any) -> Account | None:
+async def update_account(at: AsyncConnection, key: str, values: dict[str, Any]) -> Account | None:
     """The account after the change, None when there is none."""
-    change = update(account).where(account.c.key == key).values(**values).returning(*_COLUMNS)
+    change = update(account).where(account.c.key == key).values(values).returning(*_COLUMNS)
     row = (await at.execute(change)).first()
     return None if row is None else _account(row)
 

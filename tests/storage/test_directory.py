@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -312,6 +313,31 @@ async def test_a_look_up_under_way_during_a_write_is_not_remembered(
     assert (await directory.resolve("ada@example.test")).status is Status.DISABLED
 
 
+async def test_a_write_whose_caller_is_cancelled_is_told_all_the_same(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add(directory, "ada@example.test")
+    await directory.resolve("ada@example.test")
+    heard = asyncio.Event()
+    directory.on_change(lambda _: heard.set())
+    written, go_on = asyncio.Event(), asyncio.Event()
+    original = directory_rows.update_account
+
+    async def slow(connection: AsyncConnection, key: str, values: dict[str, Any]) -> Account | None:
+        account = await original(connection, key, values)
+        written.set()
+        await go_on.wait()
+        return account
+
+    monkeypatch.setattr(directory_rows, "update_account", slow)
+    disabling = asyncio.create_task(directory.set_enabled("ada@example.test", False))
+    await written.wait()
+    disabling.cancel()
+    go_on.set()
+    await heard.wait()
+    assert (await directory.resolve("ada@example.test")).status is Status.DISABLED
+
+
 async def test_listeners_hear_what_revokes_sessions(directory: Directory) -> None:
     heard: list[AccountChange] = []
     unsubscribe = directory.on_change(heard.append)
@@ -348,13 +374,25 @@ async def test_what_exists_is_not_added_and_what_does_not_is_not_changed(
         directory.delete_alias("bob@example.test"),
         directory.delete_alias("@example.test"),
         directory.delete_account("nonsense"),
+        directory.delete_account("\udc80@example.test"),
     ):
         with pytest.raises(Absent):
             await change
 
 
 @pytest.mark.parametrize(
-    "address", ["ada@elsewhere.test", "ada", "ada+tag@example.test", "", "a b@example.test"]
+    "address",
+    [
+        "ada@elsewhere.test",
+        "ada",
+        "ada+tag@example.test",
+        "",
+        "a b@example.test",
+        '""@example.test',
+        "\udc80@example.test",
+        "ada@[127.0.0.1]",
+        "ada@mx.example.test",
+    ],
 )
 async def test_accounts_that_cannot_be(directory: Directory, address: str) -> None:
     with pytest.raises(NotAllowed):
@@ -385,6 +423,9 @@ async def test_domains(directory: Directory) -> None:
     }
     with pytest.raises(AlreadyExists):
         await directory.add_domain("added.test")
+    for bad in ("", "[192.0.2.1]", "no domain", "a..b", "-a.test", "\udc80.test"):
+        with pytest.raises(NotAllowed):
+            await directory.add_domain(bad)
     await add(directory, "ada@added.test")
     with pytest.raises(NotAllowed, match="1 accounts"):
         await directory.delete_domain("added.test")

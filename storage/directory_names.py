@@ -1,0 +1,48 @@
+"""What an operator types as address, alias or domain, checked and as look-up key. Pure."""
+
+from message.address import AddressError, Mailbox, normalise_domain, parse_mailbox
+from storage.directory_values import NotAllowed
+
+
+def address_of(text: str) -> Mailbox:
+    """An address fit for the directory. Raises NotAllowed."""
+    try:
+        box = parse_mailbox(text)
+    except AddressError as error:
+        raise NotAllowed(f"{text!r} is not an address: {error}") from error
+    if not box.local or not is_encodable(box.local):
+        raise NotAllowed(f"{text!r} is not an address: local part is not valid")
+    return box
+
+
+def address_key(address: str) -> str:
+    """For look-ups; a text that is no address is found nowhere."""
+    try:
+        key = parse_mailbox(address).key()
+    except AddressError:
+        return ""
+    return key if is_encodable(key) else ""
+
+
+def domain_of(text: str) -> str:
+    """A domain as A-labels. Raises NotAllowed."""
+    try:
+        if text.startswith("["):
+            raise AddressError("an address literal")
+        return normalise_domain(text)
+    except AddressError as error:
+        raise NotAllowed(f"{text!r} is not a domain: {error}") from error
+
+
+def catch_all_key(alias: str) -> str | None:
+    """`@domain` for look-ups, None when the alias is no catch-all. Raises NotAllowed."""
+    return f"@{domain_of(alias[1:])}" if alias.startswith("@") else None
+
+
+def is_encodable(text: str) -> bool:
+    """False for lone surrogates, which no database takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
