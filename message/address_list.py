@@ -12,6 +12,7 @@ from message.headers import unfold
 from message.words import decode_text, decode_words
 
 MAX_VALUE = 128 * 1024
+MAX_ENTRIES = 5000
 
 _QUOTED = rb"\"((?:[^\"\\]++|\\.)*+)\""
 _ATOM = rb"[^<>@\s\"(),:;\\\[\]]++"
@@ -60,7 +61,7 @@ def parse_address_list(value: bytes) -> list[Address]:
     value = unfold(value)[:MAX_VALUE]
     out: list[Address] = []
     position, grouped = 0, False
-    while position < len(value):
+    while position < len(value) and len(out) < MAX_ENTRIES:
         match = _SIMPLE.match(value, position)
         if match is not None:
             quoted, phrase, local, domain, stop = match.groups()

@@ -138,15 +138,18 @@ def _human_part(report: Report) -> bytes:
         found = [one for one in report.recipients if one.action is action]
         if found:
             paragraphs.append(_LEADS[action] + "\n")
-        for one in found:
-            diagnostic = _UNPRINTABLE.sub(" ", one.diagnostic)
-            paragraphs.append(
-                entry(one.final, one.status, one.remote_mta, diagnostic, one.will_retry_until)
-            )
+        paragraphs += [_entry(one) for one in found]
     text = "\n".join(paragraphs).encode("utf-8", "replace")
     if text.isascii() and _LONG_LINE.search(text) is None:
         return _part("text/plain; charset=us-ascii", "7bit", to_crlf(text))
     return _part("text/plain; charset=utf-8", "base64", to_crlf(encodebytes(text)))
+
+
+def _entry(one: RecipientStatus) -> str:
+    address, host, reply = (
+        _UNPRINTABLE.sub(" ", text) for text in (one.final, one.remote_mta, one.diagnostic)
+    )
+    return entry(address, one.status, host, reply, one.will_retry_until)
 
 
 def _status_part(report: Report) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from message.date import format_date
+from message.headers import all_values
 
 MAX_HOPS = 50
 
@@ -76,20 +77,23 @@ def count_received(block: bytes) -> int:
     return len(_RECEIVED.findall(block))
 
 
-def is_looping(block: bytes, trace_id: str = "", limit: int = MAX_HOPS) -> bool:
-    """True for more than `limit` hops, or when `trace_id` says that it was here before.
+def count_own(block: bytes, hostname: str) -> int:
+    """How many of them this host wrote: how often the message came by here."""
+    by = re.compile(rb"\bby\s+" + re.escape(hostname.encode()) + rb"(?![\w.-])", re.IGNORECASE)
+    return sum(by.search(value) is not None for value in all_values(block, b"received"))
 
-    `trace_id` is what this server writes into the `id` of its Received fields for this message.
+
+def is_looping(block: bytes, trace_id: str = "", limit: int = MAX_HOPS) -> bool:
+    """True for more than `limit` hops, or when a Received field has the `id` `trace_id`.
+
+    `trace_id` is one that this server writes for this message each time it passes.
     """
     if count_received(block) > limit:
         return True
     if not trace_id:
         return False
-    ours = re.compile(
-        rb"^Received[ \t]*:(?:[^\n]*\n[ \t])*+[^\n]*?\bid\s+" + re.escape(trace_id.encode()),
-        re.MULTILINE | re.IGNORECASE,
-    )
-    return ours.search(block) is not None
+    ours = re.compile(rb"\bid\s+" + re.escape(trace_id.encode()) + rb"(?![\w.-])")
+    return any(ours.search(value) for value in all_values(block, b"received"))
 
 
 def _clean(text: str) -> str:
