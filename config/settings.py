@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from config.smarthost import parse_smarthost
 from config.units import Duration, Size
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -66,6 +67,12 @@ def _filter_name(value: str) -> str:
         raise ValueError(f"not in this version: {value!r}; one of {', '.join(FILTER_NAMES)}")
     if value not in FILTER_NAMES:
         raise ValueError(f"one of {', '.join(FILTER_NAMES)}")
+    return value
+
+
+def _smarthost(value: SecretStr) -> SecretStr:
+    if value.get_secret_value():
+        parse_smarthost(value.get_secret_value())
     return value
 
 
@@ -132,7 +139,7 @@ class Dns(Section):
 
 class Outbound(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 25
-    smarthost: SecretStr = SecretStr("")
+    smarthost: Annotated[SecretStr, AfterValidator(_smarthost)] = SecretStr("")
     life: Duration = 432000.0
     delay_notice_after: Duration = 14400.0
 

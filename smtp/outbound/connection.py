@@ -1,0 +1,167 @@
+"""One TCP connection to a peer: bytes out, replies in. Every wait and every buffer is bounded.
+
+Invariants: a reply that nobody asked for before TLS starts ends the connection (injection); after
+an error the connection is dead and says so on every further use.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections import deque
+from typing import cast
+
+from smtp.outbound.peer_reply import BadReply, PeerReply, ReplyParser
+
+_PAUSE_REPLIES = 256
+
+
+class ConnectionFailed(Exception):
+    """Connecting, talking or TLS failed; the text says how, in words for a reply."""
+
+
+class Connection(asyncio.Protocol):
+    """Made by `connect`. One task uses it at a time."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser = ReplyParser()
+        self._replies: deque[PeerReply] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._failure = ""
+
+    # Called by the transport.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._replies += self._parser.feed(data)
+        except BadReply as error:
+            self._fail(f"the peer answered with {error}")
+        if len(self._replies) > _PAUSE_REPLIES:
+            self._fail("the peer sent replies without being asked")
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self._fail("the peer closed the connection")
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(f"the connection broke: {exc}" if exc else "the peer closed the connection")
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    # Called by the client.
+
+    @property
+    def alive(self) -> bool:
+        return not self._failure
+
+    def write(self, data: bytes) -> None:
+        """Buffers bytes; raises ConnectionFailed when the connection is dead."""
+        if self._failure or self._transport is None:
+            raise ConnectionFailed(self._failure)
+        self._transport.write(data)
+
+    async def drain(self, seconds: float) -> None:
+        """Returns when the peer has taken most of what was written."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._writable.wait()
+        except TimeoutError:
+            self._fail("the peer took no data in time")
+        if self._failure:
+            raise ConnectionFailed(self._failure)
+
+    async def reply(self, seconds: float) -> PeerReply:
+        """The next reply, in order; raises ConnectionFailed."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._replies:
+                    if self._failure:
+                        raise ConnectionFailed(self._failure)
+                    self._waiter = self._loop.create_future()
+                    await self._waiter
+        except TimeoutError:
+            self._fail("the peer did not answer in time")
+            raise ConnectionFailed(self._failure) from None
+        return self._replies.popleft()
+
+    async def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float) -> None:
+        """Turns TLS on; raises ConnectionFailed, also when plain replies wait already."""
+        if self._replies or self._parser.pending or self._transport is None:
+            self._fail("the peer sent more before TLS")
+            raise ConnectionFailed(self._failure)
+        try:
+            secured = await self._loop.start_tls(
+                self._transport,
+                self,
+                context,
+                server_hostname=hostname,
+                ssl_handshake_timeout=seconds,
+            )
+        except (OSError, ssl.SSLError) as error:
+            self._fail(f"TLS failed: {_reason(error)}")
+            raise ConnectionFailed(self._failure) from None
+        if secured is None:
+            self._fail("TLS failed: the connection broke")
+            raise ConnectionFailed(self._failure)
+        self._transport = secured
+
+    def close(self) -> None:
+        """Ends the connection at once; never raises."""
+        self._fail("closed")
+
+    def _fail(self, text: str) -> None:
+        self._failure = self._failure or text
+        self._writable.set()
+        self._wake()
+        if self._transport is not None:
+            with contextlib.suppress(OSError, RuntimeError):
+                self._transport.abort()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+async def connect(
+    address: str,
+    port: int,
+    seconds: float,
+    *,
+    tls: ssl.SSLContext | None = None,
+    hostname: str = "",
+) -> Connection:
+    """A connection to a numeric address, with TLS from the start if `tls` is given."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(seconds):
+            _, connection = await loop.create_connection(
+                Connection,
+                address,
+                port,
+                ssl=tls,
+                server_hostname=hostname if tls else None,
+            )
+    except TimeoutError:
+        raise ConnectionFailed("no connection in time") from None
+    except (OSError, ssl.SSLError) as error:
+        raise ConnectionFailed(f"no connection: {_reason(error)}") from None
+    return connection
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not trusted ({error.verify_message})"
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "handshake").replace("_", " ").lower()
+    return error.strerror or type(error).__name__

@@ -1,0 +1,77 @@
+"""A queued message as the client sees it: envelope values and a range of a file."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from storage.queue_file import message_offset
+from storage.queue_values import Claim
+
+_PIECE = 1024 * 1024
+_MAX_HEADER = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """`size` octets at `offset` of `path`. The flags say what the next hop is asked for."""
+
+    path: Path
+    offset: int
+    size: int
+    sender: str
+    envid: str = ""
+    ret: str = ""
+    smtputf8: bool = False
+    eightbit: bool = False
+
+
+def open_claim(claim: Claim) -> Outgoing:
+    """Blocks on the disk. Raises QueueFileDamaged, OSError.
+
+    Clients that send 8-bit data without declaring it are many: what the first MiB holds counts.
+    """
+    offset, size = message_offset(claim.path)
+    declared = Outgoing(
+        claim.path,
+        offset,
+        size,
+        claim.sender,
+        claim.envid,
+        claim.ret,
+        claim.smtputf8,
+        claim.eightbit,
+    )
+    if claim.eightbit or read_start(declared, _PIECE).isascii():
+        return declared
+    return replace(declared, eightbit=True)
+
+
+def read_start(message: Outgoing, octets: int) -> bytes:
+    """The first octets of the message. Blocks on the disk."""
+    descriptor = os.open(message.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(descriptor, min(octets, message.size), message.offset)
+    finally:
+        os.close(descriptor)
+
+
+def has_eight_bit(message: Outgoing) -> bool:
+    """True when the message, whatever was declared, is not pure ASCII. Blocks on the disk."""
+    descriptor = os.open(message.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        offset, end = message.offset, message.offset + message.size
+        while offset < end:
+            piece = os.pread(descriptor, min(_PIECE, end - offset), offset)
+            if not piece or not piece.isascii():
+                return bool(piece)
+            offset += len(piece)
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def has_utf8_header(message: Outgoing) -> bool:
+    """True when the header is not pure ASCII: only then SMTPUTF8 is needed for it. Blocks."""
+    start = read_start(message, _MAX_HEADER)
+    end = start.find(b"\r\n\r\n")
+    return not (start if end < 0 else start[:end]).isascii()

@@ -1,0 +1,173 @@
+"""After an attempt: what is done, what is tried again and when, who is told; then the record.
+
+Invariants: notices are durable before the queue forgets what they are about; results are recorded
+until the store takes them, since a delivery that is not recorded is made twice.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Protocol
+
+from config.clock import Clock
+from config.logging import Logger
+from config.settings import Settings
+from message.dsn import Action
+from net.threads import Offload
+from smtp.outbound.notice import Told, build_notice, wanted
+from smtp.outbound.results import Kind, Outcome, permanent
+from smtp.outbound.schedule import next_attempt
+from storage.errors import StoreError
+from storage.queue import QueueStore
+from storage.queue_values import Claim, ClaimedRecipient, Result, State
+
+NOTICE_FAILED_RETRY = 300.0
+RECORD_RETRY = (0.5, 1.0, 2.0, 5.0, 10.0, 10.0, 10.0)
+
+
+class NoticeDelivery(Protocol):
+    """Takes a notice for a local mailbox or the queue, with the null sender; durable after it."""
+
+    async def deliver_notice(self, recipient: str, message: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    recipient: ClaimedRecipient
+    outcome: Outcome
+    result: Result
+    action: Action | None = None
+
+
+class Settler:
+    """Decides for one configuration, records in one queue."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        queue: QueueStore,
+        notices: NoticeDelivery,
+        clock: Clock,
+        offload: Offload,
+        chance: Random,
+        log: Logger,
+    ) -> None:
+        self._settings, self._queue, self._notices = settings, queue, notices
+        self._clock, self._offload, self._chance, self._log = clock, offload, chance, log
+
+    async def settle(self, claim: Claim, outcomes: Mapping[int, Outcome]) -> None:
+        """Records the outcomes (by position) and tells the sender. Raises StoreError only after
+        the store refused for half a minute.
+        """
+        now = self._clock.now()
+        decisions = [
+            self._decide(claim, recipient, outcomes[recipient.position], now)
+            for recipient in claim.recipients
+            if recipient.position in outcomes
+        ]
+        decisions = await self._tell(claim, decisions, now)
+        for decision in decisions:
+            self._report(claim, decision)
+        await self._record(claim, {d.recipient.position: d.result for d in decisions})
+
+    async def bounce(self, claim: Claim) -> None:
+        """Fails all of the claim's recipients because the operator says so."""
+        text = "returned by the administrator of this server"
+        outcomes = {
+            recipient.position: permanent("5.0.0", recipient.last_reply or text)
+            for recipient in claim.recipients
+        }
+        await self.settle(claim, outcomes)
+
+    def _decide(
+        self, claim: Claim, recipient: ClaimedRecipient, outcome: Outcome, now: float
+    ) -> _Decision:
+        if outcome.kind is Kind.TEMPORARY:
+            return self._postpone(claim, recipient, outcome, now)
+        if outcome.kind is Kind.DELIVERED:
+            result, action = Result(State.DELIVERED, outcome.line), Action.RELAYED
+            told = outcome.relayed and wanted(action, recipient.notify, claim.sender)
+        else:
+            result, action = Result(State.FAILED, outcome.line), Action.FAILED
+            told = wanted(action, recipient.notify, claim.sender)
+        return _Decision(recipient, outcome, result, action if told else None)
+
+    def _postpone(
+        self, claim: Claim, recipient: ClaimedRecipient, outcome: Outcome, now: float
+    ) -> _Decision:
+        limits = self._settings.outbound
+        expires = claim.queued_at + limits.life
+        again = next_attempt(recipient.attempts + 1, now, expires, self._chance)
+        if again is None:
+            # RFC 3463 X.4.7: delivery time expired; the diagnostic keeps the peer's last words.
+            expired = replace(outcome, kind=Kind.PERMANENT, status="4.4.7")
+            return self._decide(claim, recipient, expired, now)
+        late = now >= claim.queued_at + limits.delay_notice_after and not recipient.delay_noticed
+        told = late and wanted(Action.DELAYED, recipient.notify, claim.sender)
+        result = Result(State.WAITING, outcome.line, again, recipient.delay_noticed or told)
+        return _Decision(recipient, outcome, result, Action.DELAYED if told else None)
+
+    async def _tell(self, claim: Claim, decisions: list[_Decision], now: float) -> list[_Decision]:
+        """Sends one notice for each action. Without it nothing is final: those whose notice could
+        not be stored are tried again a little later.
+        """
+        untold: set[Action] = set()
+        for action in {d.action for d in decisions if d.action is not None}:
+            told = [self._told(claim, d) for d in decisions if d.action is action]
+            try:
+                message = await self._offload.disk(
+                    build_notice, claim, told, self._settings.hostname, now
+                )
+                await self._notices.deliver_notice(claim.sender, message)
+            except StoreError as error:
+                self._log.error("notice not stored", message=claim.trace, error=str(error))
+                untold.add(action)
+        return [_retold(d, now) if d.action in untold else d for d in decisions]
+
+    def _told(self, claim: Claim, decision: _Decision) -> Told:
+        assert decision.action is not None
+        until = claim.queued_at + self._settings.outbound.life
+        return Told(
+            decision.recipient,
+            decision.action,
+            decision.outcome,
+            until if decision.action is Action.DELAYED else None,
+        )
+
+    def _report(self, claim: Claim, decision: _Decision) -> None:
+        self._log.info(
+            "sent" if decision.result.state is State.DELIVERED else "not sent",
+            message=claim.trace,
+            queue=str(claim.queue),
+            recipient=decision.recipient.address,
+            state=decision.result.state.name.lower(),
+            status=decision.outcome.status,
+            reply=decision.result.reply,
+        )
+
+    async def _record(self, claim: Claim, results: Mapping[int, Result]) -> None:
+        for seconds in RECORD_RETRY:
+            try:
+                recorded = await self._queue.record(claim, results)
+            except StoreError as error:
+                self._log.error("result not recorded", message=claim.trace, error=str(error))
+                await asyncio.sleep(seconds)
+                continue
+            if len(recorded.applied) < len(results):
+                self._log.warning("lease lost, result not recorded", message=claim.trace)
+            return
+        await self._queue.record(claim, results)
+
+
+def _retold(decision: _Decision, now: float) -> _Decision:
+    """A delivered recipient stays delivered; the others wait for another try."""
+    if decision.result.state is State.DELIVERED:
+        return decision
+    again = Result(
+        State.WAITING,
+        decision.result.reply,
+        now + NOTICE_FAILED_RETRY,
+        decision.recipient.delay_noticed,
+    )
+    return replace(decision, result=again)

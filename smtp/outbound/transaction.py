@@ -1,0 +1,223 @@
+"""One message over an open session: MAIL, RCPT, DATA, the data and its reply.
+
+What the peer can't take is decided before MAIL: its SIZE, 8-bit data without 8BITMIME (bounced with
+5.6.3: turning it into 7 bits would break its signatures), UTF-8 addresses or headers without
+SMTPUTF8 (5.6.7). Messages are read and sent in pieces; none is held in memory.
+"""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from net.threads import Offload
+from smtp.grammar.xtext import encode_xtext
+from smtp.outbound.connection import ConnectionFailed
+from smtp.outbound.dots import DotStuffer
+from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header
+from smtp.outbound.results import Kind, Outcome, of_reply, permanent, temporary
+from smtp.outbound.session import Session
+from storage.queue_values import ClaimedRecipient
+
+PIECE = 128 * 1024
+
+
+class Transaction:
+    """Sends `message` to `recipients`; `outcomes` grows as replies come, one a recipient."""
+
+    def __init__(
+        self,
+        session: Session,
+        message: Outgoing,
+        recipients: Sequence[ClaimedRecipient],
+        offload: Offload,
+    ) -> None:
+        self._session, self._message, self._offload = session, message, offload
+        self._recipients = recipients
+        self._outcomes: dict[int, Outcome] = {}
+        self._utf8 = False
+        self._data_sent = False
+
+    async def run(self) -> dict[int, Outcome]:
+        """Outcomes by position. Never raises for what a peer does; the session may be dead then."""
+        try:
+            to_send = await self._acceptable()
+            if to_send:
+                await self._talk(to_send)
+        except ConnectionFailed as error:
+            self._session.connection.close()
+            failed = temporary(
+                "4.4.2", str(error), self._session.remote, elsewhere=not self._data_sent
+            )
+            self._for_all(self._recipients, failed)
+        return self._outcomes
+
+    def _for_all(self, recipients: Sequence[ClaimedRecipient], outcome: Outcome) -> None:
+        for recipient in recipients:
+            self._outcomes.setdefault(recipient.position, outcome)
+
+    # What the peer can take.
+
+    async def _acceptable(self) -> list[ClaimedRecipient]:
+        refused = self._too_large() or await self._eight_bit() or await self._utf8_message()
+        if refused is not None:
+            self._for_all(self._recipients, refused)
+            return []
+        return [recipient for recipient in self._recipients if self._utf8_recipient(recipient)]
+
+    def _too_large(self) -> Outcome | None:
+        limit = self._session.extensions.get("SIZE", "")
+        if not limit.isdecimal() or not 0 < int(limit) < self._message.size:
+            return None
+        text = f"the message has {self._message.size} octets, the server takes {int(limit)}"
+        return permanent("5.3.4", text, self._session.remote)
+
+    async def _eight_bit(self) -> Outcome | None:
+        if self._session.offers("8BITMIME"):
+            return None
+        if not await self._offload.disk(has_eight_bit, self._message):
+            return None
+        text = "the message has 8-bit data, the server takes only 7-bit (no 8BITMIME)"
+        return permanent("5.6.3", text, self._session.remote)
+
+    async def _utf8_message(self) -> Outcome | None:
+        if self._session.offers("SMTPUTF8"):
+            self._utf8 = self._message.smtputf8 or not self._message.sender.isascii()
+            return None
+        text = "the server takes no internationalized mail (no SMTPUTF8)"
+        if not self._message.sender.isascii():
+            return permanent("5.6.7", text, self._session.remote)
+        if self._message.smtputf8 and await self._offload.disk(has_utf8_header, self._message):
+            return permanent("5.6.7", text, self._session.remote)
+        return None
+
+    def _utf8_recipient(self, recipient: ClaimedRecipient) -> bool:
+        if recipient.address.isascii():
+            return True
+        if self._session.offers("SMTPUTF8"):
+            self._utf8 = True
+            return True
+        text = "the server takes no internationalized addresses (no SMTPUTF8)"
+        self._outcomes[recipient.position] = permanent("5.6.7", text, self._session.remote)
+        return False
+
+    # The conversation.
+
+    async def _talk(self, recipients: Sequence[ClaimedRecipient]) -> None:
+        self._session.messages += 1
+        if self._session.offers("PIPELINING"):
+            go = await self._pipelined(recipients)
+        else:
+            go = await self._lock_step(recipients)
+        accepted = [r for r in recipients if r.position not in self._outcomes]
+        if go:
+            await self._data(accepted)
+        elif self._session.connection.alive:
+            await self._session.command("RSET", self._session.timeouts.mail)
+
+    async def _pipelined(self, recipients: Sequence[ClaimedRecipient]) -> bool:
+        session, times = self._session, self._session.timeouts
+        lines = [self._mail(), *(self._rcpt(recipient) for recipient in recipients), "DATA"]
+        session.connection.write("".join(f"{line}\r\n" for line in lines).encode())
+        mail = of_reply(await session.connection.reply(times.mail), session.remote)
+        for recipient in recipients:
+            outcome = of_reply(
+                await session.connection.reply(times.rcpt), session.remote, rcpt=True
+            )
+            self._refuse(recipient, mail, outcome)
+        return await self._data_reply(recipients)
+
+    async def _lock_step(self, recipients: Sequence[ClaimedRecipient]) -> bool:
+        session, times = self._session, self._session.timeouts
+        mail = of_reply(await session.command(self._mail(), times.mail), session.remote)
+        if mail.kind is not Kind.DELIVERED:
+            self._for_all(recipients, mail)
+            return False
+        for recipient in recipients:
+            reply = await session.command(self._rcpt(recipient), times.rcpt)
+            self._refuse(recipient, mail, of_reply(reply, session.remote, rcpt=True))
+        if all(recipient.position in self._outcomes for recipient in recipients):
+            return False
+        session.connection.write(b"DATA\r\n")
+        return await self._data_reply(recipients)
+
+    def _refuse(self, recipient: ClaimedRecipient, mail: Outcome, rcpt: Outcome) -> None:
+        """A refused MAIL speaks for its recipients; "503 need MAIL" would say nothing."""
+        for outcome in (mail, rcpt):
+            if outcome.kind is not Kind.DELIVERED:
+                self._outcomes.setdefault(recipient.position, outcome)
+
+    async def _data_reply(self, recipients: Sequence[ClaimedRecipient]) -> bool:
+        """True when the peer waits for data: also with no recipient left (RFC 2920 §3.1)."""
+        reply = await self._session.connection.reply(self._session.timeouts.data)
+        if reply.code == 354:
+            return True
+        outcome = of_reply(reply, self._session.remote)
+        if outcome.kind is Kind.DELIVERED:
+            outcome = temporary("4.5.0", reply.text, self._session.remote)
+        self._for_all(recipients, outcome)
+        return False
+
+    async def _data(self, accepted: Sequence[ClaimedRecipient]) -> None:
+        session, times = self._session, self._session.timeouts
+        if accepted:
+            await self._stream()
+        else:
+            session.connection.write(b".\r\n")
+        reply = await session.connection.reply(times.final)
+        outcome = of_reply(reply, session.remote)
+        # 421 after the data is no licence to send it again at once through another host.
+        done = Outcome(
+            outcome.kind,
+            outcome.status,
+            outcome.text,
+            session.remote,
+            relayed=outcome.kind is Kind.DELIVERED and not session.offers("DSN"),
+        )
+        self._for_all(accepted, done)
+
+    async def _stream(self) -> None:
+        message, connection, stuffer = self._message, self._session.connection, DotStuffer()
+        descriptor = await self._offload.disk(_open, message.path)
+        try:
+            offset, end = message.offset, message.offset + message.size
+            while offset < end:
+                length = min(PIECE, end - offset)
+                piece = await self._offload.disk(os.pread, descriptor, length, offset)
+                if not piece:
+                    raise ConnectionFailed("the queue file is shorter than it was")
+                offset += len(piece)
+                connection.write(stuffer.feed(piece))
+                await connection.drain(self._session.timeouts.block)
+        finally:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._data_sent = True
+        connection.write(stuffer.end())
+        await connection.drain(self._session.timeouts.block)
+
+    def _mail(self) -> str:
+        message, session = self._message, self._session
+        words = [f"MAIL FROM:<{message.sender}>"]
+        if session.offers("SIZE"):
+            words.append(f"SIZE={message.size}")
+        if session.offers("8BITMIME") and message.eightbit:
+            words.append("BODY=8BITMIME")
+        if self._utf8:
+            words.append("SMTPUTF8")
+        if session.offers("DSN"):
+            words += [f"RET={message.ret}"] if message.ret else []
+            words += [f"ENVID={encode_xtext(message.envid)}"] if message.envid else []
+        return " ".join(words)
+
+    def _rcpt(self, recipient: ClaimedRecipient) -> str:
+        words = [f"RCPT TO:<{recipient.address}>"]
+        if self._session.offers("DSN"):
+            words += [f"NOTIFY={recipient.notify}"] if recipient.notify else []
+            kind, found, address = recipient.orcpt.partition(";")
+            words += [f"ORCPT={kind};{encode_xtext(address)}"] if found else []
+        return " ".join(words)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
