@@ -310,6 +310,11 @@ def _sweep(conn: Connection, queue: QueueId) -> bool:
     ).scalar()
     if left:
         return False
+    forget(conn, queue)
+    return True
+
+
+def forget(conn: Connection, queue: QueueId) -> None:
+    """Deletes the rows of one message."""
     conn.execute(delete(recipient).where(recipient.c.queue == queue))
     conn.execute(delete(message).where(message.c.id == queue))
-    return True

@@ -1,0 +1,243 @@
+"""The queue's rows and files: claims, leases, results, the operator's changes, rebuilding."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from net.threads import Offload
+from storage import queue_jobs
+from storage.queue import LEASE
+from storage.queue_file import QueueFileDamaged, append_log, read_queue_file
+from storage.queue_values import Claim, Result, State
+from storage.values import AccountId, QueuedRecipient
+from tests.support.queue_harness import ManualClock, QueueHarness
+
+
+@pytest.fixture
+async def offload() -> AsyncIterator[Offload]:
+    running = Offload(processes=1)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, offload: Offload) -> AsyncIterator[QueueHarness]:
+    harness = QueueHarness(tmp_path, ManualClock(), offload)
+    yield harness
+    harness.close()
+
+
+async def claimed(store: QueueHarness, domain: str | None = None) -> Claim:
+    claim = await store.queue.claim(domain)
+    assert claim is not None
+    return claim
+
+
+async def test_claim_takes_all_recipients_of_one_domain_and_no_other(store: QueueHarness) -> None:
+    queue = await store.put("a@one.test", "b@two.test", "c@ONE.test", envid="e1", ret="HDRS")
+    claim = await claimed(store, "one.test")
+    assert (claim.queue, claim.sender, claim.envid, claim.ret) == (
+        queue,
+        "me@example.test",
+        "e1",
+        "HDRS",
+    )
+    assert [r.address for r in claim.recipients] == ["a@one.test", "c@ONE.test"]
+    assert await store.queue.claim("one.test") is None
+    assert [d.domain for d in await store.queue.destinations()] == ["two.test"]
+    assert [r.address for r in (await claimed(store)).recipients] == ["b@two.test"]
+
+
+async def test_claim_takes_at_most_the_recipients_of_one_transaction(store: QueueHarness) -> None:
+    await store.put(*(f"u{n}@one.test" for n in range(250)))
+    sizes = []
+    while claim := await store.queue.claim("one.test"):
+        sizes.append(len(claim.recipients))
+    assert sizes == [100, 100, 50]
+
+
+async def test_longest_waiting_goes_first(store: QueueHarness) -> None:
+    first = await store.put("a@one.test")
+    store.clock.at += 1
+    await store.put("b@one.test")
+    assert (await claimed(store, "one.test")).queue == first
+
+
+async def test_delivered_message_leaves_neither_row_nor_file(store: QueueHarness) -> None:
+    queue = await store.put("a@one.test")
+    claim = await claimed(store)
+    recorded = await store.queue.record(claim, {0: Result(State.DELIVERED, "250 ok")})
+    assert recorded.done
+    assert await store.queue.show(queue) is None
+    assert not claim.path.exists()
+
+
+async def test_failed_attempt_waits_and_counts(store: QueueHarness) -> None:
+    queue = await store.put("a@one.test")
+    later = store.clock.at + 60
+    claim = await claimed(store)
+    await store.queue.record(claim, {0: Result(State.WAITING, "450 later", later)})
+    shown = await store.queue.show(queue)
+    assert shown is not None
+    assert shown.state == "deferred"
+    recipient = shown.recipients[0]
+    assert (recipient.attempts, recipient.next_attempt, recipient.last_reply) == (
+        1,
+        later,
+        "450 later",
+    )
+    assert await store.queue.claim(None) is None
+    assert await store.queue.next_due() == later
+    store.clock.at = later
+    assert (await claimed(store)).recipients[0].attempts == 1
+
+
+async def test_lease_expires_and_its_former_holder_can_record_nothing(store: QueueHarness) -> None:
+    await store.put("a@one.test")
+    slow = await claimed(store)
+    store.clock.at += LEASE + 1
+    second = await claimed(store)
+    late = await store.queue.record(slow, {0: Result(State.FAILED, "550")})
+    assert late.applied == frozenset()
+    assert not await store.queue.renew(slow)
+    assert await store.queue.renew(second)
+    done = await store.queue.record(second, {0: Result(State.DELIVERED, "250")})
+    assert done.done
+
+
+async def test_start_after_a_kill_frees_leases(store: QueueHarness) -> None:
+    await store.put("a@one.test")
+    await claimed(store)
+    assert await store.queue.recover() == 1
+    await claimed(store)
+
+
+async def test_give_back_counts_no_attempt(store: QueueHarness) -> None:
+    await store.put("a@one.test")
+    await store.queue.give_back(await claimed(store))
+    assert (await claimed(store)).recipients[0].attempts == 0
+
+
+async def test_finished_recipients_stand_in_the_file(store: QueueHarness, tmp_path: Path) -> None:
+    data = b"Subject: no final line end\r\n\r\nend"
+    queue = await store.put(
+        QueuedRecipient("a@one.test", "NEVER", "rfc822;x@y"),
+        "b@two.test",
+        data=data,
+        account=AccountId(7),
+        smtputf8=True,
+    )
+    claim = await claimed(store, "one.test")
+    await store.queue.record(claim, {0: Result(State.DELIVERED, "250 täken")})
+    file = read_queue_file(claim.path)
+    assert file.finished == {0}
+    assert file.envelope.id == queue
+    assert file.envelope.account == 7
+    assert file.envelope.smtputf8
+    assert file.envelope.recipients[0] == QueuedRecipient("a@one.test", "NEVER", "rfc822;x@y")
+    assert claim.path.read_bytes()[file.offset :][: file.size] == data
+
+
+async def test_rows_are_rebuilt_from_the_file(store: QueueHarness) -> None:
+    queue = await store.put("a@one.test", "b@two.test")
+    claim = await claimed(store, "one.test")
+    await store.queue.record(claim, {0: Result(State.FAILED, "550 no")})
+    await store.queue.hold(queue)
+    file = read_queue_file(claim.path)
+    await store.submit(lambda conn: queue_jobs.forget(conn, queue))
+    assert await store.queue.show(queue) is None
+    await store.submit(lambda conn: queue_jobs.insert_file(conn, file))
+    shown = await store.queue.show(queue)
+    assert shown is not None
+    assert shown.state == "held"
+    assert await store.queue.release(queue) == 1
+    assert [r.address for r in (await claimed(store)).recipients] == ["b@two.test"]
+
+
+async def test_torn_log_line_is_ignored_and_a_torn_message_is_damage(store: QueueHarness) -> None:
+    await store.put("a@one.test", "b@one.test")
+    claim = await claimed(store)
+    append_log(claim.path, b'{"at": 1, "fini')
+    append_log(claim.path, b'{"at": 2, "finished": 1, "reply": "250"}\n')
+    assert read_queue_file(claim.path).finished == {1}
+    whole = claim.path.read_bytes()
+    file = read_queue_file(claim.path)
+    for cut in (0, 5, 30, file.offset - 1, file.offset + file.size - 1):
+        claim.path.write_bytes(whole[:cut])
+        with pytest.raises(QueueFileDamaged):
+            read_queue_file(claim.path)
+
+
+async def test_files_without_rows_are_moved_finished_ones_removed(
+    store: QueueHarness, tmp_path: Path
+) -> None:
+    lost = await store.put("a@one.test")
+    done = await store.put("b@one.test")
+    kept = await store.put("c@one.test")
+    path = store.folder / f"{done}.msg"
+    append_log(path, b'{"finished": 0}\n')
+    foreign = store.folder / "README"
+    foreign.write_text("not ours")
+    for queue in (lost, done):
+        await store.submit(partial(queue_jobs.forget, queue=queue))
+    await store.queue.recover()
+    assert sorted(p.name for p in store.folder.iterdir()) == sorted([f"{kept}.msg", "README"])
+    assert [p.name for p in (tmp_path / "orphans").iterdir()] == [f"queue.{lost}.msg"]
+
+
+async def test_hold_release_and_retry(store: QueueHarness) -> None:
+    events: list[object] = []
+    store.bus.subscribe(None, events.append)
+    first, second = await store.put("a@one.test"), await store.put("b@one.test")
+    events.clear()
+    assert await store.queue.hold(first) == 1
+    shown = await store.queue.show(first)
+    assert shown is not None
+    assert (shown.state, shown.recipients[0].state) == ("held", "held")
+    assert (await claimed(store)).queue == second
+    assert await store.queue.claim(None) is None
+    assert await store.queue.release(None) == 1
+    assert len(events) == 1
+    claim = await claimed(store)
+    assert claim.queue == first
+    await store.queue.record(claim, {0: Result(State.WAITING, "450", store.clock.at + 999)})
+    assert await store.queue.retry(first) == 1
+    assert (await claimed(store)).queue == first
+
+
+async def test_hold_during_an_attempt_stands_after_it(store: QueueHarness) -> None:
+    queue = await store.put("a@one.test")
+    claim = await claimed(store)
+    await store.queue.hold(queue)
+    await store.queue.record(claim, {0: Result(State.WAITING, "450", store.clock.at)})
+    assert await store.queue.claim(None) is None
+    await store.queue.release(queue)
+    await claimed(store)
+
+
+async def test_held_from_the_start(store: QueueHarness) -> None:
+    await store.put("a@one.test", held=True)
+    assert await store.queue.claim(None) is None
+
+
+async def test_whole_message_can_be_claimed_unless_it_is_being_sent(store: QueueHarness) -> None:
+    queue = await store.put("a@one.test", "b@two.test")
+    sending = await claimed(store, "one.test")
+    assert await store.queue.claim_message(queue) is None
+    await store.queue.give_back(sending)
+    await store.queue.hold(queue)
+    whole = await store.queue.claim_message(queue)
+    assert whole is not None
+    assert len(whole.recipients) == 2
+
+
+async def test_entries_come_in_pieces_in_order(
+    store: QueueHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.queue._LIST_PIECE", 2)
+    queued = [await store.put(f"u{n}@one.test", "x@two.test") for n in range(5)]
+    entries = [entry async for entry in store.queue.entries()]
+    assert [entry.id for entry in entries] == queued
+    assert all(len(entry.recipients) == 2 for entry in entries)
