@@ -113,6 +113,7 @@ GROUP_END = Address(None, None, None, None)
                 Address(None, None, b"a", b"b"),
             ],
         ),
+        (b"open: a@b", [Address(None, None, b"open", None), A_AT_B, GROUP_END]),
         (
             b"Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>",
             [Address(b"Pete", None, b"pete", b"silly.test")],

@@ -48,6 +48,13 @@ def test_a_slice_far_into_a_large_file() -> None:
         assert crlf_slice(data, offset, 100) == whole[offset : offset + 100]
 
 
+def test_a_slice_whose_seek_ends_between_cr_and_lf() -> None:
+    data = b"\n" + b"a" * 1022 + b"\r\n" + b"b" * 3000
+    whole = to_crlf(data)
+    for offset in range(1020, 1030):
+        assert crlf_slice(data, offset, 50) == whole[offset : offset + 50]
+
+
 def test_a_mapped_file_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "message"
     path.write_bytes(b"a\nb\n" * 5000)

@@ -182,6 +182,9 @@ def test_a_message_inside_has_its_envelope_structure_and_lines() -> None:
         b'("MESSAGE" "RFC822" NIL NIL NIL "7BIT" %d %b ("TEXT" "PLAIN" NIL NIL NIL "7BIT" 6 2) %d)'
         % (len(inside.whole), envelope, lines)
     )
+    assert rendered.bodystructure.endswith(
+        b' "7BIT" 6 2 NIL NIL NIL NIL) %d NIL NIL NIL NIL)' % lines
+    )
 
 
 def test_without_a_content_type_it_is_ascii_text() -> None:

@@ -80,6 +80,12 @@ def _bodies(data: bytes) -> list[tuple[str, bytes]]:
 
 
 DIGEST = b"Content-Type: multipart/digest; boundary=b\r\n\r\n"
+
+
+def texts(*bodies: bytes) -> list[tuple[str, bytes]]:
+    return [("text/plain", body) for body in bodies]
+
+
 MIXED = b"Content-Type: multipart/mixed; boundary=%b\r\n\r\n"
 
 
@@ -102,6 +108,11 @@ MIXED = b"Content-Type: multipart/mixed; boundary=%b\r\n\r\n"
             MIXED % b"o" + b"--o\r\n" + MIXED % b"i"
             + b"--i\r\n\r\nin\r\n--o\r\n\r\nout\r\n--o--\r\n",
             [("multipart/mixed", b"--i\r\n\r\nin"), ("text/plain", b"in"), ("text/plain", b"out")],
+        ),
+        # an inner multipart with the boundary of the outer one, which goes on behind it
+        (
+            MIXED % b"b" + b"--b\r\n" + MIXED % b"b" + b"--b\r\n\r\nin\r\n--b--\r\n--b\r\n\r\nout",
+            [("multipart/mixed", b"--b\r\n\r\nin\r\n--b--"), *texts(b"in", b"out")],
         ),
         # an epilogue with a boundary that is closed already
         (MIXED % b"b" + b"--b\r\n\r\none\r\n--b--\r\n--b\r\n\r\nno", [("text/plain", b"one")]),
