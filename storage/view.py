@@ -118,7 +118,7 @@ class View:
 
     # What follows is called by storage/views.py alone, in commit order.
 
-    def extend(self, uids: array[int], flags: array[int], modseqs: array[int]) -> None:
+    def extend(self, uids: "array[int]", flags: "array[int]", modseqs: "array[int]") -> None:
         """Adds messages at the end; those at or below the last UID are known already."""
         start = bisect_left(uids, self.uids[-1] + 1) if self.uids else 0
         self.uids.extend(uids[start:])
@@ -126,7 +126,7 @@ class View:
         self.modseqs.extend(modseqs[start:])
         self._unseen_at = -1
 
-    def change(self, uids: array[int], flags: array[int], modseq: int) -> None:
+    def change(self, uids: "array[int]", flags: "array[int]", modseq: int) -> None:
         """Sets the fields of `uids` (ascending); vanished ones and newer ones are left alone."""
         if not uids:
             return
@@ -160,7 +160,7 @@ class View:
         self.highestmodseq = max(self.highestmodseq, box.highestmodseq)
 
 
-def _without(values: array[int], cuts: list[int]) -> array[int]:
+def _without(values: "array[int]", cuts: list[int]) -> "array[int]":
     """`values` without the indices of `cuts` (which begins with -1 and ends with the length)."""
     kept = array(values.typecode)
     for before, after in zip(cuts, cuts[1:], strict=False):
