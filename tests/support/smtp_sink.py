@@ -55,6 +55,7 @@ class Sink:
     pipelined: bool = False
     endpoint: Endpoint = field(default_factory=lambda: Endpoint(host="127.0.0.1", port=0))
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -82,6 +83,7 @@ class Sink:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sessions += 1
+        self.connected.set()
         self._writers.add(writer)
         try:
             await _Conversation(self, reader, writer, self.sessions).run()

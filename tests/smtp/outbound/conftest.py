@@ -1,0 +1,146 @@
+"""A sending side with a real queue, DNS server and SMTP sinks, on a clock that tests move."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+import pytest
+import trustme
+
+from config.logging import get_logger
+from config.settings import Settings
+from net.client_tls import ClientTls
+from net.dns import Resolver
+from net.threads import Offload
+from smtp.outbound.hop import Timeouts
+from smtp.outbound.runner import Outbound
+from storage.queue_values import Listed
+from storage.store import Store
+from storage.values import QueueId
+from tests.support.dns_server import DnsServer, dns_server
+from tests.support.queue_harness import ManualClock, QueueHarness
+from tests.support.smtp_sink import Sink
+
+SHORT = Timeouts(
+    connect=2, greeting=2, hello=2, tls=2, mail=2, rcpt=2, data=2, block=2, final=2, quit=1
+)
+
+
+class Notices:
+    """Takes the notices that a server would deliver."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, bytes]] = []
+        self.failing: list[Exception] = []
+
+    async def deliver_notice(self, recipient: str, message: bytes) -> None:
+        if self.failing:
+            raise self.failing.pop()
+        self.taken.append((recipient, message))
+
+
+class Sender:
+    """Everything around one Outbound; `start` it after the names and settings are set."""
+
+    def __init__(
+        self, store: QueueHarness, clock: ManualClock, dns: DnsServer, offload: Offload
+    ) -> None:
+        self.store, self.clock, self.dns, self.offload = store, clock, dns, offload
+        self.notices = Notices()
+        self.settings: dict[str, Any] = {}
+        self.tls: ClientTls | None = None
+        self.timeouts = SHORT
+        self.outbound: Outbound | None = None
+
+    async def start(self, port: int = 1, **outbound: Any) -> None:
+        settings = Settings.model_validate(
+            {
+                "hostname": "mx.example.test",
+                "outbound": {"port": port, **outbound},
+                "listen": {"smtp": []},
+                **self.settings,
+            }
+        )
+        self.outbound = Outbound(
+            settings,
+            cast(Store, self.store),
+            Resolver([self.dns.endpoint], lifetime=1.0),
+            self.notices,
+            self.clock,
+            self.offload,
+            get_logger("outbound"),
+            tls=self.tls,
+            timeouts=self.timeouts,
+            chance=Random(1),
+            grace=0.5,
+        )
+        await self.outbound.start()
+
+    def advance(self, seconds: float) -> None:
+        """Time passes, and the runner looks."""
+        self.clock.at += seconds
+        assert self.outbound is not None
+        self.outbound.wake()
+
+    async def until(self, done: Callable[[Listed | None], bool], queue: QueueId) -> Listed | None:
+        """The message's listing when it is as wished."""
+        for _ in range(2000):
+            if done(shown := await self.store.queue.show(queue)):
+                return shown
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"still {shown}")
+
+    async def until_gone(self, queue: QueueId) -> None:
+        await self.until(lambda shown: shown is None, queue)
+
+    async def until_tried(self, queue: QueueId, attempts: int = 1) -> Listed:
+        shown = await self.until(
+            lambda s: s is not None and all(r.attempts >= attempts for r in s.recipients), queue
+        )
+        assert shown is not None
+        return shown
+
+
+@pytest.fixture
+async def sender(tmp_path: Path) -> AsyncIterator[Sender]:
+    offload, clock = Offload(processes=1), ManualClock()
+    store = QueueHarness(tmp_path, clock, offload)
+    async with dns_server() as dns:
+        made = Sender(store, clock, dns, offload)
+        yield made
+        if made.outbound is not None:
+            await made.outbound.stop()
+    store.close()
+    offload.close()
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[Sink]:
+    """On 127.0.0.1, with a free port."""
+    running = Sink()
+    await running.start()
+    yield running
+    await running.close()
+
+
+@pytest.fixture
+def there(sender: Sender, sink: Sink) -> Sink:
+    """The sink as mail host of there.test."""
+    sender.dns.mail_domain("there.test", (10, "mx.there.test", "127.0.0.1"))
+    return sink
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def sink_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A server context for mx.there.test."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("mx.there.test", "127.0.0.1").configure_cert(context)
+    return context
