@@ -6,6 +6,7 @@ an error the connection is dead and says so on every further use.
 
 import asyncio
 import contextlib
+import os
 import ssl
 from collections import deque
 from typing import cast
@@ -164,4 +165,4 @@ def _reason(error: OSError) -> str:
         return f"certificate not trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return (error.reason or "handshake").replace("_", " ").lower()
-    return error.strerror or type(error).__name__
+    return os.strerror(error.errno) if error.errno else type(error).__name__

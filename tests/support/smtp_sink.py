@@ -43,6 +43,8 @@ class Sink:
     final: str = "250 2.0.0 taken"
     starttls: str = "220 2.0.0 ready"
     login: tuple[str, str] | None = None
+    offer_login: bool = True
+    data_always: bool = False
     drop_after_data: int = 0
     drop_after_rcpt: int = 0
     drip: float = 0.0
@@ -149,7 +151,7 @@ class _Conversation:
         words = list(self._sink.extensions)
         if self._sink.tls is not None and not self._tls:
             words.append("STARTTLS")
-        if self._sink.login is not None:
+        if self._sink.login is not None and self._sink.offer_login:
             words.append("AUTH PLAIN LOGIN")
         await self._say("\r\n".join(["250-sink", *(f"250-{word}" for word in words), "250 HELP"]))
         return True
@@ -203,7 +205,8 @@ class _Conversation:
         return self._goes_on(reply)
 
     async def _data(self, line: str) -> bool:
-        reply = self._sink.data if self._recipients else "554 5.5.1 no valid recipients"
+        go = self._recipients or self._sink.data_always
+        reply = self._sink.data if go else "554 5.5.1 no valid recipients"
         await self._say(reply)
         if not reply.startswith("354"):
             return self._goes_on(reply)

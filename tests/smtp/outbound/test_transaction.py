@@ -1,0 +1,175 @@
+"""What a server can't take, and what it says to MAIL, RCPT and DATA."""
+
+import pytest
+
+from storage.values import QueuedRecipient
+from tests.smtp.outbound.conftest import Sender
+from tests.support.smtp_sink import EXTENSIONS, Sink
+
+UTF8_HEADER = "Subject: grüße\r\n\r\nhi\r\n".encode()
+
+
+async def bounced(sender: Sender, sink: Sink, *recipients: str, **put: object) -> bytes:
+    """Sends, waits for the end, returns all notices."""
+    queue = await sender.store.put(*recipients, **put)  # type: ignore[arg-type]
+    await sender.start(sink.endpoint.port)
+    await sender.until_gone(queue)
+    return b"".join(notice for _, notice in sender.notices.taken)
+
+
+def without(word: str) -> tuple[str, ...]:
+    return tuple(extension for extension in EXTENSIONS if not extension.startswith(word))
+
+
+async def test_too_large_for_the_server(sender: Sender, there: Sink) -> None:
+    there.extensions = ("SIZE 100",)
+    notice = await bounced(sender, there, "bob@there.test", data=b"x" * 101)
+    assert b"Status: 5.3.4" in notice
+    assert not any(command.startswith("MAIL") for command in there.commands)
+
+
+async def test_size_is_announced(sender: Sender, there: Sink) -> None:
+    await bounced(sender, there, "bob@there.test", data=b"S: x\r\n\r\n")
+    assert there.received[0].mail == "MAIL FROM:<me@example.test> SIZE=8"
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_eight_bit_is_declared_where_it_is_offered(
+    sender: Sender, there: Sink, declared: bool
+) -> None:
+    await bounced(sender, there, "bob@there.test", data=b"S: x\r\n\r\n\xe4\r\n", eightbit=declared)
+    assert there.received[0].mail.endswith("BODY=8BITMIME")
+
+
+async def test_eight_bit_without_8bitmime_bounces(sender: Sender, there: Sink) -> None:
+    there.extensions = without("8BITMIME")
+    notice = await bounced(
+        sender, there, "bob@there.test", data=b"S: x\r\n\r\n\xe4\r\n", eightbit=True
+    )
+    assert b"Status: 5.6.3" in notice
+    assert there.received == []
+
+
+async def test_seven_bit_declared_eight_bit_goes_without_8bitmime(
+    sender: Sender, there: Sink
+) -> None:
+    there.extensions = without("8BITMIME")
+    assert await bounced(sender, there, "bob@there.test", eightbit=True) == b""
+    assert "BODY" not in there.received[0].mail
+
+
+async def test_utf8_goes_to_a_server_with_smtputf8(sender: Sender, there: Sink) -> None:
+    notice = await bounced(
+        sender, there, "jürgen@there.test", data=UTF8_HEADER, smtputf8=True, eightbit=True
+    )
+    assert notice == b""
+    assert there.received[0].mail.endswith("BODY=8BITMIME SMTPUTF8")
+    assert there.received[0].recipients == ["jürgen@there.test"]
+
+
+async def test_utf8_recipient_without_smtputf8_bounces_alone(sender: Sender, there: Sink) -> None:
+    there.extensions = without("SMTPUTF8")
+    notice = await bounced(sender, there, "jürgen@there.test", "bob@there.test", smtputf8=True)
+    assert b"5.6.7" in notice
+    assert there.received[0].recipients == ["bob@there.test"]
+
+
+@pytest.mark.parametrize(
+    ("address", "data"), [("ü@example.test", b"S: x\r\n\r\n"), ("me@e.test", UTF8_HEADER)]
+)
+async def test_utf8_message_without_smtputf8_bounces(
+    sender: Sender, there: Sink, address: str, data: bytes
+) -> None:
+    there.extensions = without("SMTPUTF8")
+    queue = await sender.store.put("bob@there.test", sender=address, data=data, smtputf8=True)
+    await sender.start(there.endpoint.port)
+    await sender.until_gone(queue)
+    ((recipient, notice),) = sender.notices.taken
+    assert recipient == address
+    assert b"5.6.7" in notice
+    assert there.received == []
+
+
+async def test_plain_ascii_needs_no_smtputf8(sender: Sender, there: Sink) -> None:
+    there.extensions = without("SMTPUTF8")
+    assert await bounced(sender, there, "bob@there.test", smtputf8=True) == b""
+    assert len(there.received) == 1
+
+
+async def test_server_without_pipelining_gets_one_command_at_a_time(
+    sender: Sender, there: Sink
+) -> None:
+    there.extensions = ()
+    there.refuse["no@there.test"] = "550 no"
+    notice = await bounced(sender, there, "no@there.test", "bob@there.test")
+    assert not there.pipelined
+    assert b"Status: 5.1.1" in notice
+    assert there.received[0].recipients == ["bob@there.test"]
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ()])
+async def test_refused_sender_fails_all(
+    sender: Sender, there: Sink, extensions: tuple[str, ...]
+) -> None:
+    there.extensions, there.mail = extensions, "550 5.7.1 not from you"
+    notice = await bounced(sender, there, "a@there.test", "b@there.test")
+    assert notice.count(b"Status: 5.7.1") == 2
+    assert b"need MAIL" not in notice
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ()])
+async def test_all_recipients_refused_and_the_session_goes_on(
+    sender: Sender, there: Sink, extensions: tuple[str, ...]
+) -> None:
+    there.extensions = extensions
+    there.refuse["no@there.test"] = "550 5.1.1 no"
+    await sender.store.put("no@there.test")
+    await bounced(sender, there, "bob@there.test")
+    await there.wait()
+
+
+async def test_354_without_recipients_is_ended_with_a_dot(sender: Sender, there: Sink) -> None:
+    there.data_always = True
+    there.refuse["no@there.test"] = "550 5.1.1 no"
+    there.final = "554 5.5.1 no valid recipients"
+    notice = await bounced(sender, there, "no@there.test")
+    assert b"Status: 5.1.1" in notice
+    assert there.received == []
+
+
+async def test_552_at_rcpt_means_later(sender: Sender, there: Sink) -> None:
+    there.refuse["b@there.test"] = "552 too many recipients"
+    queue = await sender.store.put("a@there.test", "b@there.test")
+    await sender.start(there.endpoint.port)
+    await sender.until_tried(queue)
+    del there.refuse["b@there.test"]
+    sender.advance(100)
+    await sender.until_gone(queue)
+    assert [got.recipients for got in there.received] == [["a@there.test"], ["b@there.test"]]
+
+
+async def test_data_refused_for_good(sender: Sender, there: Sink) -> None:
+    there.final = "554 5.7.1 spam"
+    notice = await bounced(sender, there, "bob@there.test")
+    assert b"Status: 5.7.1" in notice
+    assert b"554 5.7.1 spam" in notice
+
+
+async def test_large_message_streams(sender: Sender, there: Sink) -> None:
+    line = b".dots and more " + b"x" * 60 + b"\r\n"
+    data = b"Subject: large\r\n\r\n" + line * 20_000
+    await bounced(sender, there, "bob@there.test", data=data)
+    assert there.received[0].data == data
+
+
+async def test_orcpt_and_notify_stay_away_from_a_server_without_dsn(
+    sender: Sender, there: Sink
+) -> None:
+    there.extensions = without("DSN")
+    queue = await sender.store.put(
+        QueuedRecipient("bob@there.test", "FAILURE", "rfc822;bob@there.test"), envid="x"
+    )
+    await sender.start(there.endpoint.port)
+    await sender.until_gone(queue)
+    assert there.received[0].rcpt == ["RCPT TO:<bob@there.test>"]
+    assert "ENVID" not in there.received[0].mail
