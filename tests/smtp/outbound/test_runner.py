@@ -336,3 +336,24 @@ async def test_missing_file_is_a_bounce_not_a_loop(sender: Sender, there: Sink) 
     await sender.start(there.endpoint.port)
     await sender.until_gone(queue)
     assert b"Status: 5.3.0" in sender.notices.taken[0][1]
+
+
+async def test_smarthost_gets_all_domains_in_one_transaction(sender: Sender, sink: Sink) -> None:
+    sink.login = ("user", "pass")
+    queue = await sender.store.put("a@one.test", "b@two.test")
+    smarthost = f"smtp://user:pass@127.0.0.1:{sink.endpoint.port}"
+    await sender.start(smarthost=smarthost)
+    await sender.until_gone(queue)
+    assert sink.received[0].recipients == ["a@one.test", "b@two.test"]
+    assert any(command.startswith("AUTH PLAIN") for command in sink.commands)
+    assert sender.dns.asked == []
+
+
+async def test_wrong_smarthost_password_keeps_all_mail(sender: Sender, sink: Sink) -> None:
+    sink.login = ("user", "pass")
+    queued = [await sender.store.put(f"u{n}@one.test") for n in range(3)]
+    await sender.start(smarthost=f"smtp://user:wrong@127.0.0.1:{sink.endpoint.port}")
+    for queue in queued:
+        shown = await sender.until_tried(queue)
+        assert "535 5.7.8 wrong" in shown.recipients[0].last_reply
+    assert sender.notices.taken == []

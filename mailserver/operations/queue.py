@@ -1,0 +1,109 @@
+"""Operations on the outbound queue: list, show, retry, hold, release, bounce.
+
+They work the same with and without a serving process; the serving one wakes by the store's event.
+"""
+
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+from filters.delivery import Delivery
+
+from config.clock import rfc3339
+from config.logging import get_logger
+from mailserver.operations.errors import OperationError
+from mailserver.services import Services
+from smtp.outbound.settle import Settler
+from storage.queue_values import Listed, ListedRecipient
+from storage.values import QueueId
+
+Args = Mapping[str, Any]
+
+
+async def queue_list(services: Services, _args: Args) -> list[dict[str, Any]]:
+    """Every message that waits, in order of arrival, in operator.md's shape."""
+    return [_shown(entry) async for entry in services.store.queue.entries()]
+
+
+async def queue_show(services: Services, args: Args) -> dict[str, Any]:
+    """One message. Args: id."""
+    return _shown(await _entry(services, _required(args)))
+
+
+async def queue_retry(services: Services, args: Args) -> dict[str, int]:
+    """Tries one message or all again at once. Args: id or none. {messages}."""
+    queue = await _optional(services, args)
+    return {"messages": await services.store.queue.retry(queue)}
+
+
+async def queue_hold(services: Services, args: Args) -> dict[str, int]:
+    """Keeps one message or all until released. Args: id or none. {messages}."""
+    queue = await _optional(services, args)
+    return {"messages": await services.store.queue.hold(queue)}
+
+
+async def queue_release(services: Services, args: Args) -> dict[str, int]:
+    """Ends a hold. Args: id or none. {messages}."""
+    queue = await _optional(services, args)
+    return {"messages": await services.store.queue.release(queue)}
+
+
+async def queue_bounce(services: Services, args: Args) -> dict[str, int]:
+    """Gives a message up and tells its sender. Args: id. {messages}."""
+    queue = _required(args)
+    await _entry(services, queue)
+    claim = await services.store.queue.claim_message(queue)
+    if claim is None:
+        raise OperationError(f"message {queue} is being sent at this moment; try again")
+    await _settler(services).bounce(claim)
+    return {"messages": 1}
+
+
+def _settler(services: Services) -> Settler:
+    settings, clock, offload = services.settings, services.clock, services.offload
+    log = get_logger("outbound")
+    notices = Delivery(settings, services.directory, services.store, clock, log)
+    return Settler(settings, services.store.queue, notices, clock, offload, Random(), log)
+
+
+async def _entry(services: Services, queue: QueueId) -> Listed:
+    entry = await services.store.queue.show(queue)
+    if entry is None:
+        raise OperationError(f"no message {queue} in the queue; see: mailserver queue list")
+    return entry
+
+
+async def _optional(services: Services, args: Args) -> QueueId | None:
+    """The id of a message that is there; None when all are meant."""
+    if args.get("id") is None:
+        return None
+    return (await _entry(services, _required(args))).id
+
+
+def _required(args: Args) -> QueueId:
+    text = str(args.get("id", ""))
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise OperationError(f"{text!r} is not a queue id; see: mailserver queue list")
+    return QueueId(int(text))
+
+
+def _shown(entry: Listed) -> dict[str, Any]:
+    return {
+        "id": str(entry.id),
+        "sender": entry.sender,
+        "state": entry.state,
+        "size": entry.size,
+        "queued_at": rfc3339(entry.queued_at),
+        "recipients": [_shown_recipient(recipient) for recipient in entry.recipients],
+    }
+
+
+def _shown_recipient(recipient: ListedRecipient) -> dict[str, Any]:
+    at = recipient.next_attempt
+    return {
+        "address": recipient.address,
+        "state": recipient.state,
+        "attempts": recipient.attempts,
+        "next_attempt": None if at is None else rfc3339(at),
+        "last_reply": recipient.last_reply,
+    }
