@@ -1,0 +1,76 @@
+"""What a filter sees of a connection, its transaction and the message.
+
+The session that owns a Context changes it between the stages; filters only read it.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from auth.login import Login
+from storage.directory_values import Resolution
+from storage.values import Content
+
+
+class Kind(Enum):
+    """How the mail comes in."""
+
+    MX = "smtp"
+    SUBMISSION = "submission"
+    LMTP = "lmtp"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is connected. `local`: in filters.local_networks. `reverse` is a verified name or ""."""
+
+    address: str
+    port: int = 0
+    local: bool = False
+    reverse: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One accepted recipient: the address as given, where it leads, and its DSN wishes."""
+
+    address: str
+    resolution: Resolution
+    notify: str = ""
+    orcpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A received message: its bytes, its header block without the blank line.
+
+    `whole_header` is False when the block did not end within what was looked at; `eightbit` when
+    any octet is above 127.
+    """
+
+    content: Content
+    header: bytes
+    whole_header: bool = True
+    eightbit: bool = False
+
+
+@dataclass(slots=True)
+class Context:
+    """One connection and its present transaction. `tls` is "TLSv1.3 CIPHER" or ""."""
+
+    kind: Kind
+    peer: Peer
+    tls: str = ""
+    helo: str = ""
+    extended: bool = False
+    login: Login | None = None
+    trace: str = ""
+    sender: str = ""
+    size: int = 0
+    smtputf8: bool = False
+    eightbit: bool = False
+    ret: str = ""
+    envid: str = ""
+    recipients: list[Recipient] = field(default_factory=list)
+    rcpt: Recipient | None = None
+    message: Message | None = None

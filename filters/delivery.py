@@ -1,0 +1,215 @@
+"""From an accepted message to the store: who gets it, the trace fields, one job, the answers.
+
+Invariants: the answers are made after Store.deliver returned; one message is one job, so that all
+of its recipients are stored and queued, or none; an account gets one copy however many of its
+addresses were named.
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+
+from config.clock import Clock
+from config.logging import Logger
+from config.settings import Settings
+from filters.context import Kind, Message, Recipient
+from filters.envelope import Envelope, Outcome, Source, loop_tag, make_trace
+from filters.notices import build_success, wants_success
+from filters.verdict import ACCEPT, Action, Verdict
+from message.headers import header_block
+from message.received import Trace, build_received, build_return_path, is_looping
+from storage import values
+from storage.directory import Directory
+from storage.directory_values import Status
+from storage.errors import StoreError, StoreFull
+from storage.store import Store
+from storage.values import Content, Flags, LocalRecipient, QueuedRecipient
+
+ADMISSION_SECONDS = 10.0
+_ADMISSION_STEP = 0.05
+_OK = (250, "2.0.0", "Ok")
+_FULL = (452, "4.3.1", "Insufficient system storage, try again later")
+_FAILED = (451, "4.3.0", "Mail store not available, try again later")
+_LOOP = (554, "5.4.6", "Mail loop detected")
+_NOBODY = (550, "5.1.1", "No recipient left")
+Answer = tuple[int, str, str]
+
+
+class Delivery:
+    """The one way of a message into the store, for SMTP, LMTP, notices and HTTP."""
+
+    def __init__(
+        self, settings: Settings, directory: Directory, store: Store, clock: Clock, log: Logger
+    ) -> None:
+        self._hostname = settings.hostname
+        self._directory, self._store, self._clock, self._log = directory, store, clock, log
+
+    async def accept(
+        self, envelope: Envelope, message: Message, verdict: Verdict = ACCEPT
+    ) -> list[Outcome]:
+        """Stores and queues; one outcome a recipient, in their order. Never raises StoreError."""
+        answer = await self._deliver(envelope, message, verdict)
+        self._report(envelope, message, answer)
+        if answer[0] == 250 and any(wants_success(one) for one in envelope.recipients):
+            await self._tell_success(envelope, message)
+        code, status, text = answer
+        if code == 250:
+            text = f"Ok, id {envelope.trace}"
+        return [Outcome(one.address, code, status, text) for one in envelope.recipients]
+
+    async def deliver_notice(self, recipient: str, message: bytes) -> None:
+        """A report to a sender, here or outside, from the null sender; durable on return.
+
+        Raises StoreError. A recipient that nobody has any more gets nothing: RFC 5321 §6.1.
+        """
+        resolution = await self._directory.resolve(recipient)
+        outside = resolution.status is Status.NOT_OURS
+        remote = (recipient,) if outside else resolution.remote
+        if not resolution.local and not remote:
+            self._log.warning("notice for nobody", recipient=recipient)
+            return
+        target = Recipient(recipient, replace(resolution, remote=remote), notify="NEVER")
+        envelope = Envelope(
+            Kind.LOCAL, "", (target,), make_trace(), self._clock.now(), smtputf8=not _ascii(message)
+        )
+        job = self._job(envelope, _message_of(message), ACCEPT, "")
+        await self._store.deliver(job)
+        self._log.info("notice delivered", message=envelope.trace, recipient=recipient)
+
+    async def admit(self, size: int) -> bool:
+        """Waits a while for room in the store's queue; False when there is none."""
+        waited = 0.0
+        while not self._store.accepting(size):
+            if waited >= ADMISSION_SECONDS:
+                return False
+            await asyncio.sleep(_ADMISSION_STEP)
+            waited += _ADMISSION_STEP
+        return True
+
+    async def _deliver(self, envelope: Envelope, message: Message, verdict: Verdict) -> Answer:
+        tag = self._tag(envelope)
+        if is_looping(message.header) or (tag and _passed(message.header, tag)):
+            return _LOOP
+        job = self._job(envelope, message, verdict, tag)
+        if not job.local and not job.queued:
+            return _NOBODY
+        if not await self.admit(job.content.size):
+            return _FULL
+        try:
+            await self._store.deliver(job)
+        except StoreFull:
+            return _FULL
+        except (StoreError, OSError) as error:
+            self._log.error("delivery failed", message=envelope.trace, reason=repr(error))
+            return _FAILED
+        return _OK
+
+    def _job(
+        self, envelope: Envelope, message: Message, verdict: Verdict, tag: str
+    ) -> values.Delivery:
+        local = _local(envelope.recipients, verdict)
+        queued = _queued(envelope.recipients)
+        prefix = self._prefix(envelope, verdict, tag, returned=not queued)
+        content = message.content
+        return values.Delivery(
+            content=replace(content, prefix=prefix, size=content.size + len(prefix)),
+            sender=envelope.sender,
+            received_at=envelope.received_at,
+            trace=envelope.trace,
+            local=local,
+            queued=queued,
+            envid=envelope.envid,
+            ret=envelope.ret,
+            smtputf8=envelope.smtputf8,
+            eightbit=envelope.eightbit or message.eightbit,
+            account=envelope.account,
+        )
+
+    def _prefix(self, envelope: Envelope, verdict: Verdict, tag: str, *, returned: bool) -> bytes:
+        """Return-Path stands only where delivery is final: a relayed message has none (§4.4)."""
+        fields = [build_return_path(envelope.sender)] if returned else []
+        if envelope.kind is not Kind.LOCAL:
+            fields.append(self._received(envelope, tag))
+        return b"".join((*fields, *verdict.headers, *envelope.headers))
+
+    def _received(self, envelope: Envelope, tag: str) -> bytes:
+        source: Source = envelope.source
+        names = tuple(one.address for one in envelope.recipients[:2])
+        return build_received(
+            Trace(
+                source.helo,
+                source.address,
+                source.reverse,
+                self._hostname,
+                f"{envelope.trace}.{tag}" if tag else envelope.trace,
+                datetime.fromtimestamp(envelope.received_at, UTC),
+                source.protocol,
+                source.tls,
+                names,
+            )
+        )
+
+    def _tag(self, envelope: Envelope) -> str:
+        """Only what comes from outside and goes there again can go round in a circle."""
+        forwards = any(one.resolution.remote for one in envelope.recipients)
+        return loop_tag(envelope) if forwards and envelope.account is None else ""
+
+    async def _tell_success(self, envelope: Envelope, message: Message) -> None:
+        try:
+            report = build_success(envelope, message, self._hostname, self._clock.now())
+            if report:
+                await self.deliver_notice(envelope.sender, report)
+        except StoreError as error:
+            self._log.warning("notice not stored", message=envelope.trace, reason=str(error))
+
+    def _report(self, envelope: Envelope, message: Message, answer: Answer) -> None:
+        self._log.info(
+            "accepted" if answer[0] == 250 else "not accepted",
+            message=envelope.trace,
+            sender=envelope.sender,
+            recipients=[one.address for one in envelope.recipients[:20]],
+            count=len(envelope.recipients),
+            size=message.content.size,
+            code=answer[0],
+            status=answer[1],
+        )
+
+
+def _local(recipients: Sequence[Recipient], verdict: Verdict) -> tuple[LocalRecipient, ...]:
+    mailbox = "Junk" if verdict.action is Action.QUARANTINE else "INBOX"
+    flags = Flags(keywords=verdict.keywords)
+    found: dict[int, LocalRecipient] = {}
+    for recipient in recipients:
+        for target in recipient.resolution.local:
+            found.setdefault(
+                target.account, LocalRecipient(target.account, recipient.address, mailbox, flags)
+            )
+    return tuple(found.values())
+
+
+def _queued(recipients: Sequence[Recipient]) -> tuple[QueuedRecipient, ...]:
+    found: dict[str, QueuedRecipient] = {}
+    for recipient in recipients:
+        for address in recipient.resolution.remote:
+            orcpt = recipient.orcpt or (
+                f"rfc822;{recipient.address}" if address != recipient.address else ""
+            )
+            found.setdefault(address, QueuedRecipient(address, recipient.notify, orcpt))
+    return tuple(found.values())
+
+
+def _passed(header: bytes, tag: str) -> bool:
+    own = re.compile(rb"\bid\s+[0-9a-f]+\." + tag.encode() + rb"(?![\w.-])")
+    return own.search(header) is not None
+
+
+def _ascii(message: bytes) -> bool:
+    return header_block(message[: 64 * 1024]).isascii()
+
+
+def _message_of(data: bytes) -> Message:
+    content = Content(len(data), blake2b(data, digest_size=16).digest(), data=data)
+    return Message(content, header_block(data), eightbit=not data.isascii())

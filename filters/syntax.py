@@ -1,0 +1,35 @@
+"""Checks that are always on: the size of the message and of its header, and the header's syntax.
+
+Line ends, NUL and the size while the message arrives are smtp/intake.py's.
+"""
+
+from config.settings import Limits
+from filters.context import Context
+from filters.filter import Filter
+from filters.verdict import ACCEPT, Verdict, reject
+
+_TOO_BIG = reject("Message too big for system", status="5.3.4", code=552)
+_HEADER_TOO_BIG = reject("Message header too big", status="5.3.4", code=552)
+_FOLDED_FIRST = reject("Message begins with a continuation line", status="5.6.0")
+
+
+class Syntax(Filter):
+    """Refuses what no program could read; everything merely odd is taken as it is."""
+
+    name = "syntax"
+
+    def __init__(self, limits: Limits) -> None:
+        self._size = limits.message_size
+
+    async def data(self, context: Context) -> Verdict:
+        message = context.message
+        if message is None:
+            return ACCEPT
+        if message.content.size > self._size:
+            return _TOO_BIG
+        if not message.whole_header:
+            return _HEADER_TOO_BIG
+        # the server's own trace fields go above: such a line would become part of them
+        if message.header[:1] in (b" ", b"\t"):
+            return _FOLDED_FIRST
+        return ACCEPT
