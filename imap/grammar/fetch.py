@@ -1,0 +1,150 @@
+"""Parser of FETCH (RFC 9051 §6.4.5) with its sections, partials and CHANGEDSINCE (RFC 7162 §3.1.4).
+
+Macros are written out here. A command may ask for MAX_ITEMS items at most.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from imap.grammar.command import Command, Fetch
+from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section, SectionKind
+from imap.grammar.tokens import MAX_NUMBER, MAX_NUMBER64, Cursor
+from imap.grammar.values import Partial
+
+MAX_ITEMS: Final = 1000
+MAX_DEPTH: Final = 200
+
+_FAST: Final = (FetchAtom.FLAGS, FetchAtom.INTERNALDATE, FetchAtom.RFC822_SIZE)
+_MACROS: Final[Mapping[str, tuple[FetchItem, ...]]] = {
+    "FAST": _FAST,
+    "ALL": (*_FAST, FetchAtom.ENVELOPE),
+    "FULL": (*_FAST, FetchAtom.ENVELOPE, FetchAtom.BODY),
+}
+# RFC822.PEEK and RFC822.TEXT.PEEK are IMAP2bis; old c-client programs still send them.
+_ATOMS: Final = {item.value.encode(): item for item in FetchAtom}
+_KINDS: Final = {kind.value: kind for kind in SectionKind}
+_FIELDS: Final = frozenset({SectionKind.HEADER_FIELDS, SectionKind.HEADER_FIELDS_NOT})
+
+_NAME: Final = re.compile(rb"[A-Za-z0-9.]+")
+_PARTS: Final = re.compile(rb"[0-9]{1,10}(?:\.[0-9]{1,10})*")
+_KIND: Final = re.compile(rb"[A-Za-z.]+")
+_HEADER_ATOMS: Final = re.compile(rb"\( *([!#$&'+,\-./0-9;<=>?@A-Z\[^_`a-z|}~ ]+)\)")
+
+
+def parse_fetch(cursor: Cursor) -> Fetch:
+    """FETCH and UID FETCH."""
+    cursor.space()
+    sequence = cursor.sequence()
+    cursor.space()
+    items = _items(cursor)
+    since = None if cursor.at_end() else _modifiers(cursor)
+    return Fetch(cursor.frame.tag, cursor.frame.uid, sequence, items, since)
+
+
+def parse_section(cursor: Cursor) -> Section:
+    """What stands between the brackets of BODY[...], which are not taken."""
+    parts: tuple[int, ...] = ()
+    if cursor.peek().isdigit():
+        parts = _parts(cursor)
+        if not cursor.accept(b"."):
+            return Section(parts)
+    elif cursor.peek() == b"]":
+        return Section()
+    word = cursor.match(_KIND, "a section such as HEADER, TEXT or 1.2")[0].decode().upper()
+    kind = _KINDS.get(word)
+    if kind is None:
+        raise cursor.error(f"unknown section {word}")
+    if kind is SectionKind.MIME and not parts:
+        raise cursor.error("MIME needs the number of a part before it")
+    return Section(parts, kind, _headers(cursor) if kind in _FIELDS else ())
+
+
+def _items(cursor: Cursor) -> tuple[FetchItem, ...]:
+    """A macro, an item, or items in parentheses."""
+    if cursor.peek() != b"(":
+        macro = _MACROS.get(cursor.next_word())
+        if macro is None:
+            return (_item(cursor),)
+        cursor.word("a macro")
+        return macro
+    cursor.open("items")
+    items = [_item(cursor)]
+    while cursor.more():
+        if len(items) == MAX_ITEMS:
+            raise cursor.error(f"more than {MAX_ITEMS} items")
+        items.append(_item(cursor))
+    return tuple(items)
+
+
+def _item(cursor: Cursor) -> FetchItem:
+    start = cursor.position
+    name = cursor.match(_NAME, "an item such as FLAGS")[0].upper()
+    if name in (b"BODY", b"BODY.PEEK") and cursor.accept(b"["):
+        section = parse_section(cursor)
+        cursor.expect(b"]")
+        partial = _partial(cursor) if cursor.accept(b"<") else None
+        return FetchBody(section, name == b"BODY.PEEK", partial)
+    atom = _ATOMS.get(name)
+    if atom is None:
+        cursor.position = start
+        cursor.fail("an item of FETCH such as FLAGS or BODY.PEEK[]")
+    return atom
+
+
+def _parts(cursor: Cursor) -> tuple[int, ...]:
+    text = cursor.match(_PARTS, "the number of a part")[0]
+    parts = tuple([int(number) for number in text.split(b".")])
+    if not all(0 < part <= MAX_NUMBER for part in parts):
+        raise cursor.error("numbers of parts begin at 1")
+    if len(parts) > MAX_DEPTH:
+        raise cursor.error(f"more than {MAX_DEPTH} numbers of parts")
+    return parts
+
+
+def _headers(cursor: Cursor) -> tuple[str, ...]:
+    """The names of header fields in parentheses, at least one."""
+    cursor.space()
+    found = _HEADER_ATOMS.match(cursor.text, cursor.position)
+    if found is not None:
+        names = tuple(found[1].decode("ascii").split())
+        if names:
+            cursor.position = found.end()
+            return names
+    cursor.open("names of header fields")
+    slow = [_header(cursor)]
+    while cursor.more():
+        slow.append(_header(cursor))
+    return tuple(slow)
+
+
+def _header(cursor: Cursor) -> str:
+    """A name that is quoted or a literal; what is no US-ASCII can match no field."""
+    name = cursor.astring("the name of a header field")
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        raise cursor.error("expected the name of a header field in US-ASCII") from None
+
+
+def _partial(cursor: Cursor) -> Partial:
+    offset = cursor.number("the first octet of a partial", MAX_NUMBER64)
+    cursor.expect(b".", "a partial such as <0.2048>")
+    size = cursor.number("the size of a partial", MAX_NUMBER64, 1)
+    cursor.expect(b">")
+    return Partial(offset, size)
+
+
+def _modifiers(cursor: Cursor) -> int:
+    """The modifiers; 0, which iOS sends, is no modseq of RFC 7162 but harmless."""
+    cursor.open("the modifier CHANGEDSINCE")
+    if cursor.word("the modifier CHANGEDSINCE") != "CHANGEDSINCE":
+        raise cursor.error("the only modifier known is CHANGEDSINCE")
+    cursor.space()
+    since = cursor.number("a modseq", MAX_NUMBER64)
+    cursor.skip_spaces()
+    cursor.expect(b")")
+    return since
+
+
+PARSERS: Final[Mapping[str, Callable[[Cursor], Command]]] = {"FETCH": parse_fetch}
