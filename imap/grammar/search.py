@@ -1,0 +1,229 @@
+"""Parser of SEARCH (RFC 9051 §6.4.4; RFC 4731; RFC 7162 §3.1.5).
+
+Strings are decoded here, so that the charset ends here. Keys nest MAX_DEPTH deep at most, NOT and
+OR included. Without CHARSET, strings are UTF-8, which US-ASCII is part of.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from encodings.aliases import aliases
+from typing import Final, TypeAlias
+
+from imap.grammar.command import Command, Search
+from imap.grammar.dates import parse_date
+from imap.grammar.frame import Status
+from imap.grammar.search_key import (
+    AllKey,
+    AndKey,
+    DateField,
+    DateKey,
+    DateRelation,
+    FlagKey,
+    HeaderKey,
+    ModseqKey,
+    NotKey,
+    OrKey,
+    SearchKey,
+    SearchReturn,
+    SetKey,
+    SizeKey,
+    TextField,
+    TextKey,
+)
+from imap.grammar.tokens import MAX_NUMBER64, Cursor
+from imap.grammar.values import (
+    ANSWERED,
+    DELETED,
+    DRAFT,
+    FLAGGED,
+    RECENT,
+    SEEN,
+)
+
+MAX_DEPTH: Final = 50
+
+_RETURNS: Final = {option.value: option for option in SearchReturn}
+_WORD: Final = re.compile(rb"[A-Za-z]+")
+_FLAG_WORDS: Final = {
+    "ANSWERED": ANSWERED,
+    "DELETED": DELETED,
+    "DRAFT": DRAFT,
+    "FLAGGED": FLAGGED,
+    "SEEN": SEEN,
+}
+_FIXED: Final[Mapping[str, SearchKey]] = {
+    "ALL": AllKey(),
+    "NEW": AndKey((FlagKey(RECENT), FlagKey(SEEN, False))),
+    "OLD": FlagKey(RECENT, False),
+    "RECENT": FlagKey(RECENT),
+    **{word: FlagKey(flag) for word, flag in _FLAG_WORDS.items()},
+    **{f"UN{word}": FlagKey(flag, False) for word, flag in _FLAG_WORDS.items()},
+}
+_DATES: Final = {
+    field.value + relation.value: (field, relation)
+    for field in DateField
+    for relation in DateRelation
+}
+_TEXTS: Final = {field.value: field for field in TextField}
+
+
+def parse_search(cursor: Cursor) -> Search:
+    """SEARCH and UID SEARCH."""
+    cursor.space()
+    returns, charset = None, "utf-8"
+    if cursor.next_word() == "RETURN":
+        cursor.word("RETURN")
+        returns = _returns(cursor)
+        cursor.space()
+    if cursor.next_word() == "CHARSET":
+        cursor.word("CHARSET")
+        charset = _charset(cursor)
+        cursor.space()
+    key = _Keys(cursor, charset).all_of(lambda: not cursor.at_end(), 0)
+    return Search(cursor.frame.tag, cursor.frame.uid, key, returns)
+
+
+def _returns(cursor: Cursor) -> frozenset[SearchReturn]:
+    cursor.space()
+    cursor.open("return options")
+    found: set[SearchReturn] = set()
+    while cursor.more():
+        word = cursor.word("a return option such as COUNT")
+        if word not in _RETURNS:
+            raise cursor.error(f"unknown return option {word}")
+        found.add(_RETURNS[word])
+    return frozenset(found or {SearchReturn.ALL})
+
+
+def _charset(cursor: Cursor) -> str:
+    """A charset that Python knows; its table is asked, as a look-up would keep every name sent."""
+    cursor.space()
+    name = cursor.astring("the name of a charset").decode("ascii", "replace").lower()
+    known = name.replace("-", "_").replace(":", "_").replace(" ", "_")
+    codec = aliases.get(known, known)
+    if codec in _CODECS:
+        return codec
+    raise cursor.error("unknown charset", "BADCHARSET (US-ASCII UTF-8)", Status.NO)
+
+
+def _is_text(codec: str) -> bool:
+    try:
+        b"".decode(codec)
+    except LookupError:
+        return False
+    return True
+
+
+_CODECS: Final = frozenset(filter(_is_text, {*aliases.values(), "utf_8"}))
+
+
+class _Keys:
+    """The keys of one command."""
+
+    __slots__ = ("_charset", "_cursor")
+
+    def __init__(self, cursor: Cursor, charset: str) -> None:
+        self._cursor = cursor
+        self._charset = charset
+
+    def all_of(self, more: Callable[[], bool], depth: int) -> SearchKey:
+        """Keys up to an end, at least one; a single one stands for itself."""
+        keys = [self._key(depth)]
+        while more():
+            keys.append(self._key(depth))
+        return keys[0] if len(keys) == 1 else AndKey(tuple(keys))
+
+    def _key(self, depth: int) -> SearchKey:
+        cursor = self._cursor
+        if depth > MAX_DEPTH:
+            raise cursor.error(f"search keys nested more than {MAX_DEPTH} deep")
+        first = cursor.peek()
+        if first == b"(":
+            cursor.open("search keys")
+            return self.all_of(cursor.more, depth + 1)
+        if first.isdigit() or first == b"*":
+            return SetKey(cursor.sequence())
+        start = cursor.position
+        word = cursor.match(_WORD, "a search key such as UNSEEN")[0].decode().upper()
+        fixed = _FIXED.get(word)
+        if fixed is not None:
+            return fixed
+        if word in ("NOT", "OR"):
+            return self._combined(word, depth + 1)
+        parse = _ARGUMENTS.get(word)
+        if parse is None:
+            cursor.position = start
+            cursor.fail("a search key such as UNSEEN")
+        cursor.space()
+        return parse(self, word)
+
+    def _combined(self, word: str, depth: int) -> SearchKey:
+        self._cursor.space()
+        first = self._key(depth)
+        if word == "NOT":
+            return NotKey(first)
+        self._cursor.space()
+        return OrKey(first, self._key(depth))
+
+    def _string(self, what: str) -> str:
+        octets = self._cursor.astring(what)
+        try:
+            return octets.decode(self._charset)
+        except UnicodeError:
+            raise self._cursor.error(f"expected {what} in {self._charset}") from None
+
+    def keyword(self, word: str) -> SearchKey:
+        """KEYWORD and UNKEYWORD."""
+        return FlagKey(self._cursor.flag("a keyword"), word == "KEYWORD")
+
+    def text(self, word: str) -> SearchKey:
+        """BCC, BODY and the like."""
+        return TextKey(_TEXTS[word], self._string("a search string"))
+
+    def header(self, _: str) -> SearchKey:
+        """HEADER."""
+        name = self._string("the name of a header field")
+        self._cursor.space()
+        return HeaderKey(name, self._string("a search string"))
+
+    def day(self, word: str) -> SearchKey:
+        """BEFORE and the like."""
+        field, relation = _DATES[word]
+        return DateKey(field, relation, parse_date(self._cursor))
+
+    def size(self, word: str) -> SearchKey:
+        """LARGER and SMALLER."""
+        return SizeKey(word == "LARGER", self._cursor.number("a size in octets", MAX_NUMBER64))
+
+    def uid(self, _: str) -> SearchKey:
+        """UID."""
+        return SetKey(self._cursor.sequence(), True)
+
+    def modseq(self, _: str) -> SearchKey:
+        """MODSEQ, with the name and type of a flag's entry or without."""
+        cursor = self._cursor
+        entry = kind = None
+        if cursor.peek() in (b'"', b"\n"):
+            entry = self._string("the name of an entry")
+            cursor.space()
+            kind = cursor.word("a type: all, shared or priv").lower()
+            if kind not in ("all", "shared", "priv"):
+                raise cursor.error("expected one of the types all, shared and priv")
+            cursor.space()
+        return ModseqKey(cursor.number("a modseq", MAX_NUMBER64), entry, kind)
+
+
+_Argument: TypeAlias = Callable[[_Keys, str], SearchKey]
+_ARGUMENTS: Final[Mapping[str, _Argument]] = {
+    **dict.fromkeys(_TEXTS, _Keys.text),
+    **dict.fromkeys(_DATES, _Keys.day),
+    "HEADER": _Keys.header,
+    "KEYWORD": _Keys.keyword,
+    "LARGER": _Keys.size,
+    "MODSEQ": _Keys.modseq,
+    "SMALLER": _Keys.size,
+    "UID": _Keys.uid,
+    "UNKEYWORD": _Keys.keyword,
+}
+
+PARSERS: Final[Mapping[str, Callable[[Cursor], Command]]] = {"SEARCH": parse_search}
