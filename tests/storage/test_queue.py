@@ -1,6 +1,6 @@
 """The queue's rows and files: claims, leases, results, the operator's changes, rebuilding."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,17 +16,12 @@ from tests.support.queue_harness import ManualClock, QueueHarness
 
 
 @pytest.fixture
-async def offload() -> AsyncIterator[Offload]:
-    running = Offload(processes=1)
-    yield running
-    running.close()
-
-
-@pytest.fixture
-async def store(tmp_path: Path, offload: Offload) -> AsyncIterator[QueueHarness]:
+def store(tmp_path: Path) -> Iterator[QueueHarness]:
+    offload = Offload(processes=1)
     harness = QueueHarness(tmp_path, ManualClock(), offload)
     yield harness
     harness.close()
+    offload.close()
 
 
 async def claimed(store: QueueHarness, domain: str | None = None) -> Claim:
@@ -131,7 +126,7 @@ async def test_finished_recipients_stand_in_the_file(store: QueueHarness, tmp_pa
     )
     claim = await claimed(store, "one.test")
     await store.queue.record(claim, {0: Result(State.DELIVERED, "250 täken")})
-    file = read_queue_file(claim.path)
+    file = await store.offload.disk(read_queue_file, claim.path)
     assert file.finished == {0}
     assert file.envelope.id == queue
     assert file.envelope.account == 7
@@ -145,7 +140,7 @@ async def test_rows_are_rebuilt_from_the_file(store: QueueHarness) -> None:
     claim = await claimed(store, "one.test")
     await store.queue.record(claim, {0: Result(State.FAILED, "550 no")})
     await store.queue.hold(queue)
-    file = read_queue_file(claim.path)
+    file = await store.offload.disk(read_queue_file, claim.path)
     await store.submit(lambda conn: queue_jobs.forget(conn, queue))
     assert await store.queue.show(queue) is None
     await store.submit(lambda conn: queue_jobs.insert_file(conn, file))
@@ -159,15 +154,15 @@ async def test_rows_are_rebuilt_from_the_file(store: QueueHarness) -> None:
 async def test_torn_log_line_is_ignored_and_a_torn_message_is_damage(store: QueueHarness) -> None:
     await store.put("a@one.test", "b@one.test")
     claim = await claimed(store)
-    append_log(claim.path, b'{"at": 1, "fini')
-    append_log(claim.path, b'{"at": 2, "finished": 1, "reply": "250"}\n')
-    assert read_queue_file(claim.path).finished == {1}
+    await store.offload.disk(append_log, claim.path, b'{"at": 1, "fini')
+    await store.offload.disk(append_log, claim.path, b'{"at": 2, "finished": 1, "reply": "250"}\n')
+    assert (await store.offload.disk(read_queue_file, claim.path)).finished == {1}
     whole = claim.path.read_bytes()
-    file = read_queue_file(claim.path)
+    file = await store.offload.disk(read_queue_file, claim.path)
     for cut in (0, 5, 30, file.offset - 1, file.offset + file.size - 1):
         claim.path.write_bytes(whole[:cut])
         with pytest.raises(QueueFileDamaged):
-            read_queue_file(claim.path)
+            await store.offload.disk(read_queue_file, claim.path)
 
 
 async def test_files_without_rows_are_moved_finished_ones_removed(
@@ -177,7 +172,7 @@ async def test_files_without_rows_are_moved_finished_ones_removed(
     done = await store.put("b@one.test")
     kept = await store.put("c@one.test")
     path = store.folder / f"{done}.msg"
-    append_log(path, b'{"finished": 0}\n')
+    await store.offload.disk(append_log, path, b'{"finished": 0}\n')
     foreign = store.folder / "README"
     foreign.write_text("not ours")
     for queue in (lost, done):

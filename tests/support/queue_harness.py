@@ -48,7 +48,7 @@ class QueueHarness:
         )
         metadata.create_all(self._engine)
         self._lock = asyncio.Lock()
-        self._offload = offload
+        self.offload = offload
         self._last = 0
         self.queue = QueueStore(
             self.submit, self.folder, offload=offload, clock=clock, publish=self.bus.publish
@@ -58,7 +58,7 @@ class QueueHarness:
         async with self._lock:
             if self.failing:
                 raise self.failing.pop()
-            return await self._offload.disk(self._run, job)
+            return await self.offload.disk(self._run, job)
 
     def _run(self, job: Callable[[Connection], T]) -> T:
         with self._engine.begin() as conn:
@@ -83,7 +83,7 @@ class QueueHarness:
         self._last = max(self._last + 1, int(self.clock.now() * 1_000_000))
         queue = QueueId(self._last)
         path = self.folder / file_name(queue)
-        await self._offload.disk(
+        await self.offload.disk(
             path.write_bytes, head(envelope_of(delivery, queue), len(data)) + data
         )
         await self.submit(lambda conn: insert_queued(conn, delivery, queue, len(data)))

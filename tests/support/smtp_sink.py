@@ -165,7 +165,13 @@ class _Conversation:
             await self._say(self._sink.starttls)
             return True
         self._writer.write(self._sink.starttls.encode() + b"\r\n" + self._sink.injected)
-        await self._writer.start_tls(self._sink.tls, ssl_handshake_timeout=5)
+        plain = self._writer.transport
+        try:
+            await self._writer.start_tls(self._sink.tls, ssl_handshake_timeout=5)
+        finally:
+            # uvloop leaves a writer without transport when the peer goes during the handshake.
+            if getattr(self._writer, "transport", None) is None:  # noqa: B009
+                setattr(self._writer, "_transport", plain)  # noqa: B010
         self._tls = True
         return True
 

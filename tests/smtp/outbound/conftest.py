@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -45,10 +45,8 @@ class Notices:
 class Sender:
     """Everything around one Outbound; `start` it after the names and settings are set."""
 
-    def __init__(
-        self, store: QueueHarness, clock: ManualClock, dns: DnsServer, offload: Offload
-    ) -> None:
-        self.store, self.clock, self.dns, self.offload = store, clock, dns, offload
+    def __init__(self, store: QueueHarness, dns: DnsServer) -> None:
+        self.store, self.clock, self.dns = store, store.clock, dns
         self.notices = Notices()
         self.settings: dict[str, Any] = {}
         self.tls: ClientTls | None = None
@@ -70,7 +68,7 @@ class Sender:
             Resolver([self.dns.endpoint], lifetime=1.0),
             self.notices,
             self.clock,
-            self.offload,
+            self.store.offload,
             get_logger("outbound"),
             tls=self.tls,
             timeouts=self.timeouts,
@@ -105,16 +103,21 @@ class Sender:
 
 
 @pytest.fixture
-async def sender(tmp_path: Path) -> AsyncIterator[Sender]:
-    offload, clock = Offload(processes=1), ManualClock()
-    store = QueueHarness(tmp_path, clock, offload)
+def store(tmp_path: Path) -> Iterator[QueueHarness]:
+    offload = Offload(processes=1)
+    harness = QueueHarness(tmp_path, ManualClock(), offload)
+    yield harness
+    harness.close()
+    offload.close()
+
+
+@pytest.fixture
+async def sender(store: QueueHarness) -> AsyncIterator[Sender]:
     async with dns_server() as dns:
-        made = Sender(store, clock, dns, offload)
+        made = Sender(store, dns)
         yield made
         if made.outbound is not None:
             await made.outbound.stop()
-    store.close()
-    offload.close()
 
 
 @pytest.fixture
