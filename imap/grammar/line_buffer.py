@@ -52,10 +52,10 @@ class LineBuffer:
         if end < 0:
             self._scanned = max(start, len(data) - 1)
             if len(data) - start > limit + 1:
-                self._shorten(len(data) - 1)
+                self._shorten(len(data) - 1, limit)
             return None
         if self.overlong or end - start > limit:
-            self._shorten(end)
+            self._shorten(end, limit)
         line = bytes(data[self._start : end])
         self._move(end + 2)
         return line
@@ -94,10 +94,10 @@ class LineBuffer:
             position = 0
         self._start = self._scanned = position
 
-    def _shorten(self, end: int) -> None:
+    def _shorten(self, end: int, limit: int) -> None:
         if not self.overlong:
             self.overlong = True
-            self.head = bytes(self._data[self._start : self._start + HEAD])
+            self.head = bytes(self._data[self._start : self._start + min(HEAD, limit)])
         keep = max(self._start, end - TAIL)
         self.dropped += keep - self._start
         self._start = keep
