@@ -1,0 +1,165 @@
+"""Untagged responses and response codes as bytes (RFC 9051 §7).
+
+Each `*_line` ends with CRLF; each `*_code` is what stands between the brackets. What goes into a
+FETCH response (envelopes, structures) comes ready from message; here it is only put together.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final, TypeAlias
+
+from imap.grammar.command import StatusItem
+from imap.grammar.encode import NIL, encode_id, joined, mailbox, quoted, uid_set
+
+CHUNK: Final = 250
+
+
+def fetch_line(number: int, parts: Iterable[bytes]) -> bytes:
+    """`* n FETCH (...)` of parts such as `UID 5`."""
+    return b"* %d FETCH (%s)\r\n" % (number, b" ".join(parts))
+
+
+def uid_flags_chunks(rows: Iterable[tuple[int, int, bytes]], chunk: int = CHUNK) -> Iterator[bytes]:
+    """Lines with UID and FLAGS for rows of number, UID and flags without parentheses.
+
+    `chunk` lines come as one value, made when it is asked for. This is what `FETCH 1:* (FLAGS)` of
+    a large mailbox consists of, hence no call a line.
+    """
+    iterator = iter(rows)
+    while lines := [b"* %d FETCH (UID %d FLAGS (%s))\r\n" % row for row in islice(iterator, chunk)]:
+        yield b"".join(lines)
+
+
+def flags_chunks(rows: Iterable[tuple[int, bytes]], chunk: int = CHUNK) -> Iterator[bytes]:
+    """As uid_flags_chunks, without the UID."""
+    iterator = iter(rows)
+    while lines := [b"* %d FETCH (FLAGS (%s))\r\n" % row for row in islice(iterator, chunk)]:
+        yield b"".join(lines)
+
+
+def uid_flags_modseq_chunks(
+    rows: Iterable[tuple[int, int, bytes, int]], chunk: int = CHUNK
+) -> Iterator[bytes]:
+    """As uid_flags_chunks, with the modseq last (RFC 7162 §3.1.4.2)."""
+    iterator = iter(rows)
+    while lines := [
+        b"* %d FETCH (UID %d FLAGS (%s) MODSEQ (%d))\r\n" % row for row in islice(iterator, chunk)
+    ]:
+        yield b"".join(lines)
+
+
+def list_line(
+    name: str,
+    attributes: Iterable[str],
+    separator: str | None,
+    *,
+    command: bytes = b"LIST",
+    child_info: Iterable[str] = (),
+    utf8: bool = False,
+) -> bytes:
+    """LIST or LSUB; `child_info` names the options that children match (RFC 5258 §4)."""
+    names = joined(lambda option: quoted(option.encode()), child_info)
+    return b"* %s (%s) %s %s%s\r\n" % (
+        command,
+        " ".join(attributes).encode(),
+        _separator(separator),
+        mailbox(name, utf8),
+        b"" if names == b"()" else b' ("CHILDINFO" %s)' % names,
+    )
+
+
+def status_line(name: str, values: Mapping[StatusItem, int | None], utf8: bool = False) -> bytes:
+    """STATUS; None is NIL, which only APPENDLIMIT may be (RFC 7889 §4)."""
+    pairs = [
+        b"%s %s" % (item.value.encode(), NIL if value is None else b"%d" % value)
+        for item, value in values.items()
+    ]
+    return b"* STATUS %s (%s)\r\n" % (mailbox(name, utf8), b" ".join(pairs))
+
+
+def search_line(numbers: Sequence[int], modseq: int | None = None) -> bytes:
+    """SEARCH; with MODSEQ only if something was found (RFC 7162 §3.1.5)."""
+    words = b"".join([b" %d" % number for number in numbers])
+    tail = b"" if modseq is None or not numbers else b" (MODSEQ %d)" % modseq
+    return b"* SEARCH%s%s\r\n" % (words, tail)
+
+
+def esearch_line(
+    tag: str,
+    *,
+    uid: bool,
+    low: int | None = None,
+    high: int | None = None,
+    numbers: Sequence[int] = (),
+    count: int | None = None,
+    modseq: int | None = None,
+) -> bytes:
+    """ESEARCH (RFC 4731 §3.1): what is None or empty is left out. `numbers` are ascending."""
+    words = [b"* ESEARCH (TAG %s)" % quoted(tag.encode())]
+    if uid:
+        words.append(b"UID")
+    named = ((b"MIN", low), (b"MAX", high), (b"COUNT", count))
+    words += [b"%s %d" % (name, value) for name, value in named if value is not None]
+    if numbers:
+        words.append(b"ALL " + uid_set(numbers))
+    if modseq is not None:
+        words.append(b"MODSEQ %d" % modseq)
+    return b" ".join(words) + b"\r\n"
+
+
+Namespaces: TypeAlias = Sequence[tuple[str, str | None]]
+
+
+def namespace_line(
+    personal: Namespaces, others: Namespaces = (), shared: Namespaces = (), utf8: bool = False
+) -> bytes:
+    """NAMESPACE of (prefix, separator) pairs (RFC 9051 §7.3.4)."""
+    groups = [_namespaces(group, utf8) for group in (personal, others, shared)]
+    return b"* NAMESPACE %s\r\n" % b" ".join(groups)
+
+
+def _namespaces(group: Namespaces, utf8: bool) -> bytes:
+    if not group:
+        return NIL
+    pairs = [(_quoted_name(prefix, utf8), _separator(separator)) for prefix, separator in group]
+    return b"(%s)" % b"".join([b"(%s %s)" % pair for pair in pairs])
+
+
+def _quoted_name(prefix: str, utf8: bool) -> bytes:
+    """A prefix, which is a string and no astring."""
+    name = mailbox(prefix, utf8)
+    return name if name.startswith((b'"', b"{")) else quoted(name)
+
+
+def _separator(separator: str | None) -> bytes:
+    return NIL if separator is None else quoted(separator.encode())
+
+
+def id_line(parameters: Iterable[tuple[str, str | None]] | None) -> bytes:
+    """ID (RFC 2971 §3.2)."""
+    return b"* ID %s\r\n" % encode_id(parameters)
+
+
+def appenduid_code(uidvalidity: int, uids: Sequence[int]) -> bytes:
+    """APPENDUID (RFC 4315 §3)."""
+    return b"APPENDUID %d %s" % (uidvalidity, uid_set(uids))
+
+
+def copyuid_code(uidvalidity: int, source: Sequence[int], target: Sequence[int]) -> bytes:
+    """COPYUID of the target's UIDVALIDITY; both are ascending and pair off (RFC 4315 §3)."""
+    return b"COPYUID %d %s %s" % (uidvalidity, uid_set(source), uid_set(target))
+
+
+def modified_code(numbers: Sequence[int]) -> bytes:
+    """MODIFIED (RFC 7162 §3.1.3)."""
+    return b"MODIFIED " + uid_set(numbers)
+
+
+def permanentflags_code(flags: Iterable[str]) -> bytes:
+    """PERMANENTFLAGS; `\\*` among the flags says that keywords may be made."""
+    return b"PERMANENTFLAGS (%s)" % " ".join(flags).encode("ascii", "replace")
+
+
+def number_code(name: bytes, value: int) -> bytes:
+    """UIDVALIDITY, UIDNEXT, UNSEEN and HIGHESTMODSEQ."""
+    return b"%s %d" % (name, value)
