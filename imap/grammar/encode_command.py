@@ -1,0 +1,181 @@
+"""Commands to bytes, as a client with LITERAL+ writes them; `parse` gives the same command back.
+
+The server sends none of this: tests speak it, and whatever is a client of another IMAP server.
+"""
+
+from binascii import b2a_base64
+from collections.abc import Iterable
+from functools import singledispatch
+
+from imap.grammar import command as ast
+from imap.grammar import utf7
+from imap.grammar.dates import format_date_time
+from imap.grammar.encode import (
+    astring,
+    encode_id,
+    fetch_item,
+    flag_list,
+    literal,
+    mailbox,
+    sequence_set,
+    string,
+)
+from imap.grammar.encode_search import search_keys
+from imap.grammar.values import Literal
+
+_UID_COMMANDS = ast.Copy | ast.Expunge | ast.Fetch | ast.Move | ast.Search | ast.Store
+
+
+def encode_command(command: ast.Command) -> bytes:
+    """The whole command with its CRLF; ValueError if a literal in it was streamed away."""
+    name = type(command).__name__.upper()
+    if isinstance(command, ast.Select) and command.read_only:
+        name = "EXAMINE"
+    prefix = "UID " if isinstance(command, _UID_COMMANDS) and command.uid else ""
+    words = [f"{command.tag} {prefix}{name}".encode(), *_arguments(command)]
+    return b" ".join(words) + b"\r\n"
+
+
+@singledispatch
+def _arguments(_: ast.Command) -> list[bytes]:
+    """The arguments; most commands have none."""
+    return []
+
+
+@_arguments.register
+def _(command: ast.Authenticate) -> list[bytes]:
+    if command.initial is None:
+        return [command.mechanism.encode()]
+    return [command.mechanism.encode(), _base64(command.initial)]
+
+
+@_arguments.register
+def _(command: ast.Login) -> list[bytes]:
+    return [_astring(command.user), _astring(command.password)]
+
+
+@_arguments.register
+def _(command: ast.Enable) -> list[bytes]:
+    return [name.encode() for name in command.capabilities]
+
+
+@_arguments.register
+def _(command: ast.Id) -> list[bytes]:
+    return [encode_id(command.parameters, plus=True)]
+
+
+@_arguments.register
+def _(command: ast.Select) -> list[bytes]:
+    return [mailbox(command.mailbox), *([b"(CONDSTORE)"] if command.condstore else [])]
+
+
+@_arguments.register
+def _(command: ast.Create) -> list[bytes]:
+    use = [b"(USE %s)" % flag_list(command.use)] if command.use else []
+    return [mailbox(command.mailbox), *use]
+
+
+@_arguments.register(ast.Delete | ast.Subscribe | ast.Unsubscribe)
+def _(command: ast.Delete | ast.Subscribe | ast.Unsubscribe) -> list[bytes]:
+    return [mailbox(command.mailbox)]
+
+
+@_arguments.register
+def _(command: ast.Rename) -> list[bytes]:
+    return [mailbox(command.source), mailbox(command.target)]
+
+
+@_arguments.register
+def _(command: ast.List) -> list[bytes]:
+    patterns = [_pattern(pattern) for pattern in command.patterns]
+    if not command.extended:
+        return [_pattern(command.reference), *patterns]
+    returns = [option.value.encode() for option in command.returns]
+    if command.status:
+        returns.append(b"STATUS " + _status_items(command.status))
+    selection = _list(option.value for option in command.selection)
+    options = [b"RETURN (%s)" % b" ".join(returns)] if returns else []
+    return [selection, _pattern(command.reference), b"(%s)" % b" ".join(patterns), *options]
+
+
+@_arguments.register
+def _(command: ast.Lsub) -> list[bytes]:
+    return [_pattern(command.reference), _pattern(command.pattern)]
+
+
+@_arguments.register
+def _(command: ast.Status) -> list[bytes]:
+    return [mailbox(command.mailbox), _status_items(command.items)]
+
+
+@_arguments.register
+def _(command: ast.Append) -> list[bytes]:
+    words = [mailbox(command.mailbox)]
+    for message in command.messages:
+        if message.flags:
+            words.append(flag_list(message.flags))
+        if message.date is not None:
+            words.append(format_date_time(message.date))
+        words.append(_literal(message.literal))
+    return words
+
+
+@_arguments.register
+def _(command: ast.Expunge) -> list[bytes]:
+    return [] if command.sequence is None else [sequence_set(command.sequence)]
+
+
+@_arguments.register
+def _(command: ast.Search) -> list[bytes]:
+    words = []
+    if command.returns is not None:
+        words.append(b"RETURN " + _list(option.value for option in command.returns))
+    return [*words, search_keys(command.key)]
+
+
+@_arguments.register
+def _(command: ast.Fetch) -> list[bytes]:
+    items = b" ".join([fetch_item(item, plus=True) for item in command.items])
+    since = command.changed_since
+    modifiers = [] if since is None else [b"(CHANGEDSINCE %d)" % since]
+    return [sequence_set(command.sequence), b"(%s)" % items, *modifiers]
+
+
+@_arguments.register
+def _(command: ast.Store) -> list[bytes]:
+    since = command.unchanged_since
+    modifiers = [] if since is None else [b"(UNCHANGEDSINCE %d)" % since]
+    silent = ".SILENT" if command.silent else ""
+    mode = f"{command.mode.value}FLAGS{silent}".encode()
+    return [sequence_set(command.sequence), *modifiers, mode, flag_list(command.flags)]
+
+
+@_arguments.register(ast.Copy | ast.Move)
+def _(command: ast.Copy | ast.Move) -> list[bytes]:
+    return [sequence_set(command.sequence), mailbox(command.mailbox)]
+
+
+def _astring(text: str) -> bytes:
+    return astring(text.encode("utf-8"), plus=True)
+
+
+def _pattern(text: str) -> bytes:
+    return string(utf7.encode(text), plus=True)
+
+
+def _literal(value: Literal) -> bytes:
+    if value.data is None:
+        raise ValueError("a streamed literal has no octets to send")
+    return literal(value.data, True, value.binary)
+
+
+def _list(words: Iterable[str]) -> bytes:
+    return f"({' '.join(words)})".encode()
+
+
+def _status_items(items: Iterable[ast.StatusItem]) -> bytes:
+    return _list(item.value for item in items)
+
+
+def _base64(octets: bytes) -> bytes:
+    return b2a_base64(octets, newline=False) or b"="
