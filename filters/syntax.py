@@ -10,7 +10,6 @@ from filters.verdict import ACCEPT, Verdict, reject
 
 _TOO_BIG = reject("Message too big for system", status="5.3.4", code=552)
 _HEADER_TOO_BIG = reject("Message header too big", status="5.3.4", code=552)
-_FOLDED_FIRST = reject("Message begins with a continuation line", status="5.6.0")
 
 
 class Syntax(Filter):
@@ -27,9 +26,4 @@ class Syntax(Filter):
             return ACCEPT
         if message.content.size > self._size:
             return _TOO_BIG
-        if not message.whole_header:
-            return _HEADER_TOO_BIG
-        # the server's own trace fields go above: such a line would become part of them
-        if message.header[:1] in (b" ", b"\t"):
-            return _FOLDED_FIRST
-        return ACCEPT
+        return ACCEPT if message.whole_header else _HEADER_TOO_BIG

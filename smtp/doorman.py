@@ -1,0 +1,147 @@
+"""Who may connect: counted before anything is built for a connection, TLS included.
+
+Connections are accepted here and not by the loop's own server: a refused one costs an accept, a
+send and a close, so that a flood from one address harms nobody, and implicit TLS is counted before
+its handshake. Invariant: every connection let in is counted until it leaves, once.
+"""
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable
+
+from auth.networks import in_networks
+from config.logging import Logger
+from config.settings import Settings
+from filters.context import Peer
+from filters.ratelimit import address_key
+from smtp.engine import Engine
+from smtp.grammar import replies
+from smtp.grammar.reply import Reply
+
+# Accepted in one turn of the loop, so that others get theirs.
+BURST = 64
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE = 1.0
+
+
+class Gate:
+    """Counts connections by address (IPv6 by /64) and in all."""
+
+    def __init__(self, settings: Settings, total: int) -> None:
+        self.settings, self._total = settings, total
+        self._by_key: Counter[str] = Counter()
+        self._open = 0
+
+    def admit(self, peer: Peer) -> Reply | None:
+        """Counts the connection, or says why it is refused. Local networks have no own limit."""
+        if self._open >= self._total:
+            return replies.SERVER_BUSY
+        key = address_key(peer.address)
+        if not peer.local and self._by_key[key] >= self.settings.limits.connections_per_address:
+            return replies.TOO_MANY_CONNECTIONS
+        self._by_key[key] += 1
+        self._open += 1
+        return None
+
+    def leave(self, peer: Peer) -> None:
+        """The connection is over."""
+        key = address_key(peer.address)
+        self._open -= 1
+        self._by_key[key] -= 1
+        if not self._by_key[key]:
+            del self._by_key[key]
+
+    def peer_of(self, name: tuple[str, int]) -> Peer:
+        """Who is at the other end, by the name that accept() gave."""
+        address, port = name[:2]
+        return Peer(address, port, in_networks(address, self.settings.filters.local_networks))
+
+
+class Doorman:
+    """Accepts at one listening socket; `make` builds the engine of a connection let in."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        gate: Gate,
+        make: Callable[[Peer], Engine],
+        context: Callable[[], ssl.SSLContext] | None,
+        log: Logger,
+    ) -> None:
+        self._socket, self._gate, self._make, self._context = listening, gate, make, context
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refused = 0
+        self._resume()
+
+    def close(self) -> None:
+        """Stops accepting; handshakes under way are broken off."""
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        for task in self._tasks:
+            task.cancel()
+
+    def _resume(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(BURST):
+            try:
+                accepted, name = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                self._log.error("no more connections can be accepted", reason=str(error))
+                self._loop.remove_reader(self._socket.fileno())
+                self._loop.call_later(_PAUSE, self._resume)
+                return
+            self._let_in(accepted, self._gate.peer_of(name))
+
+    def _let_in(self, accepted: socket.socket, peer: Peer) -> None:
+        refusal = self._gate.admit(peer)
+        if refusal is not None:
+            self._turn_away(accepted, peer, refusal)
+            return
+        accepted.setblocking(False)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = self._loop.create_task(self._connect(accepted, self._make(peer)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _turn_away(self, accepted: socket.socket, peer: Peer, refusal: Reply) -> None:
+        self._refused += 1
+        if self._refused % 100 == 1:
+            self._log.warning(
+                "connections refused", peer=peer.address, reason=refusal.text, count=self._refused
+            )
+        with accepted:
+            accepted.setblocking(False)
+            if self._context is None:
+                try:
+                    accepted.send(refusal.wire)
+                except OSError:
+                    pass
+
+    async def _connect(self, accepted: socket.socket, engine: Engine) -> None:
+        """Implicit TLS (RFC 8314) where there is a context; then the engine has the connection."""
+        context = self._context() if self._context is not None else None
+        timeout = engine.wiring.timeouts.handshake if context is not None else None
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: engine, accepted, ssl=context, ssl_handshake_timeout=timeout
+            )
+        except (OSError, TimeoutError) as error:
+            accepted.close()
+            engine.never_began()
+            engine.policy.log.info("TLS handshake failed", reason=str(error))
+        except BaseException:
+            accepted.close()
+            engine.never_began()
+            raise

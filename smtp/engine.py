@@ -1,0 +1,382 @@
+"""The SMTP engine: aiosmtpd by subclass, the one file that knows it.
+
+What is overridden and why: the command loop works on the reader's buffer and gathers replies while
+commands are buffered (PIPELINING); STARTTLS goes through the loop's own start_tls and forgets what
+was pipelined behind it; the end of the connection never interrupts a delivery; timeouts say why.
+Verbs are smtp/verbs.py and smtp/data.py. tests/smtp/test_engine.py pins the private names used.
+Invariants: every wait for the peer has a deadline, no wait for ourselves has one; replies are
+written before the connection waits for input.
+"""
+
+import asyncio
+import logging
+import math
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import cast
+
+from aiosmtpd.smtp import SMTP
+
+from config.logging import Logger
+from smtp.grammar import replies
+from smtp.grammar.command import MAX_AUTH_LINE, MAX_LINE, LineError, parse_command
+from smtp.grammar.reply import Reply
+from smtp.intake import IntakeLimits
+from smtp.session import Session
+from smtp.timeouts import Timeouts
+
+# Twice this may stand in a connection's buffer before reading pauses.
+BUFFER = 256 * 1024
+GATHER = 32 * 1024
+TURNS = 64
+MAX_ERRORS = 30
+MAX_SKIPPED = 1024 * 1024
+
+# aiosmtpd logs every connection and more on its own logger; this server logs itself.
+logging.getLogger("mail.log").setLevel(logging.ERROR)
+
+
+class Phase(Enum):
+    """What a connection is doing, for a graceful stop."""
+
+    WAITING = "waiting for a command"
+    BUSY = "in a command"
+    ENDED = "ended"
+
+
+class Gone(Exception):
+    """The peer is gone, or has been told to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What all connections of a listener share. `tls` gives the context for one handshake."""
+
+    hostname: str
+    timeouts: Timeouts
+    limits: IntakeLimits
+    tls: Callable[[], ssl.SSLContext] | None
+    log: Logger
+
+
+class Engine(SMTP):
+    """One connection. `policy` decides; the engine reads, writes and keeps time."""
+
+    line_length_limit = BUFFER
+
+    def __init__(self, wiring: Wiring, policy: Session, on_end: Callable[["Engine"], None]) -> None:
+        super().__init__(
+            None,
+            data_size_limit=None,
+            enable_SMTPUTF8=True,
+            hostname=wiring.hostname,
+            ident="ESMTP",
+            loop=asyncio.get_running_loop(),
+        )
+        self.wiring, self.policy, self._on_end = wiring, policy, on_end
+        self.phase = Phase.BUSY
+        self.over_tls = False
+        self._out: list[bytes] = []
+        self._gathered = 0
+        self._deadline = math.inf
+        self._awaited = ""
+        self._allowed = 0.0
+        self._errors = 0
+        self._parting: Reply | None = None
+
+    # -- the connection's life
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if transport.get_extra_info("ssl_object") is not None:
+            self._secured(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The handler notices by itself: what it is delivering is delivered."""
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        asyncio.StreamReaderProtocol.connection_lost(self, error)
+        self.transport = None
+        if self._handler_coroutine is None:
+            self._on_end(self)
+
+    def eof_received(self) -> bool | None:
+        """What was sent before the peer's end of file is still answered."""
+        return asyncio.StreamReaderProtocol.eof_received(self)
+
+    def say_goodbye(self, parting: Reply) -> None:
+        """Ends the connection: at once when it waits for a command, else after the command."""
+        self._parting = parting
+        if self.phase is Phase.WAITING:
+            self._part(parting)
+
+    def never_began(self) -> None:
+        """The TLS handshake failed: there was no conversation."""
+        self.phase = Phase.ENDED
+        self._on_end(self)
+
+    def abort(self) -> None:
+        """Ends the connection without a word."""
+        if self.transport is not None:
+            self._transport_now().abort()
+        if self._handler_coroutine is not None:
+            self._handler_coroutine.cancel()
+
+    async def ended(self) -> None:
+        """Returns when nothing of the connection is left."""
+        if self._handler_coroutine is not None:
+            await asyncio.wait([self._handler_coroutine])
+
+    # -- time
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """The library's own timer is not used."""
+
+    def allow(self, seconds: float, awaited: str) -> None:
+        """From here on the peer has so many seconds for what the text names."""
+        self._allowed, self._awaited = seconds, awaited
+        self._deadline = self.loop.time() + seconds
+        handle = self._timeout_handle
+        if handle is None or handle.cancelled() or handle.when() > self._deadline:
+            if handle is not None:
+                handle.cancel()
+            self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+
+    def stop_clock(self) -> None:
+        """The peer is not waited for."""
+        self._deadline = math.inf
+
+    def _timeout_cb(self) -> None:
+        self._timeout_handle = None
+        if self.transport is None or self._deadline is math.inf:
+            return
+        if self.loop.time() < self._deadline:
+            self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+            return
+        self.policy.log.info("timed out", awaited=self._awaited, seconds=self._allowed)
+        self._part(replies.timed_out(self.hostname, self._awaited, self._allowed))
+
+    def _part(self, parting: Reply) -> None:
+        """Says why, closes, and wakes the handler that waits for input."""
+        self.send(parting)
+        self._close()
+        if self._handler_coroutine is not None:
+            self._handler_coroutine.cancel()
+
+    def _close(self) -> None:
+        self.phase = Phase.ENDED
+        self._deadline = math.inf
+        if self.transport is None:
+            return
+        self._write()
+        transport = self._transport_now()
+        if transport.is_closing():
+            return
+        transport.close()
+        self.loop.call_later(self.wiring.timeouts.linger, transport.abort)
+
+    # -- output
+
+    def send(self, reply: Reply) -> None:
+        """Gathers a reply; it is written before the connection waits for input."""
+        self._out.append(reply.wire)
+        self._gathered += len(reply.wire)
+        # not 503: a client that pipelines gets one for each command behind a refused MAIL
+        self._errors += reply.code in (500, 501, 502, 504)
+
+    def send_line(self, line: bytes) -> None:
+        """Gathers a line of an AUTH exchange."""
+        self._out.append(line)
+
+    async def flush(self) -> None:
+        """Writes what was gathered and waits while the peer is slow to take it."""
+        self._write()
+        if self._paused:  # type: ignore[attr-defined]
+            self.allow(self.wiring.timeouts.reply, "no reply taken")
+            try:
+                await self._drain_helper()  # type: ignore[attr-defined]
+            except ConnectionError:
+                raise Gone from None
+            self.stop_clock()
+
+    def _write(self) -> None:
+        if self._out and self.transport is not None:
+            self._transport_now().write(b"".join(self._out))
+        self._out.clear()
+        self._gathered = 0
+
+    def _transport_now(self) -> asyncio.Transport:
+        if self.transport is None:
+            raise Gone
+        return cast(asyncio.Transport, self.transport)  # uvloop's are no subclasses
+
+    # -- input
+
+    @property
+    def buffer(self) -> bytearray:
+        """What has arrived and was not taken."""
+        buffer: bytearray = self._reader._buffer  # type: ignore[attr-defined]
+        return buffer
+
+    async def more(self) -> None:
+        """Writes what was gathered and waits for more input. Raises Gone at its end."""
+        if self._out:
+            await self.flush()
+        reader = self._reader
+        if reader.at_eof() or reader._eof or self.transport is None:  # type: ignore[attr-defined]
+            raise Gone
+        size = len(self.buffer)
+        await reader._wait_for_data("more")  # type: ignore[attr-defined]
+        if len(self.buffer) == size:
+            raise Gone
+
+    def taken(self) -> None:
+        """To be called after bytes were removed from the buffer."""
+        self._reader._maybe_resume_transport()  # type: ignore[attr-defined]
+
+    async def line(self, limit: int = MAX_LINE) -> bytes | None:
+        """The next line with its LF; None for one that was too long and has been skipped."""
+        buffer, scanned = self.buffer, 0
+        while True:
+            at = buffer.find(b"\n", scanned)
+            if 0 <= at < limit:
+                line = bytes(buffer[: at + 1])
+                del buffer[: at + 1]
+                return line
+            if at >= 0 or len(buffer) >= limit:
+                await self._skip_line()
+                return None
+            scanned = len(buffer)
+            await self.more()
+
+    async def _skip_line(self) -> None:
+        skipped, buffer = 0, self.buffer
+        while True:
+            at = buffer.find(b"\n")
+            taken = at + 1 if at >= 0 else len(buffer)
+            del buffer[:taken]
+            self.taken()
+            if at >= 0:
+                return
+            skipped += taken
+            if skipped > MAX_SKIPPED:
+                self.send(replies.LINE_TOO_LONG)
+                self._close()
+                raise Gone
+            await self.more()
+
+    # -- the command loop
+
+    async def _handle_client(self) -> None:
+        try:
+            await self._converse()
+        except Gone:
+            pass
+        except Exception:
+            self.policy.log.exception("connection failed")
+        finally:
+            self._close()
+            self.policy.end()
+            self._on_end(self)
+
+    async def _converse(self) -> None:
+        self.send(await self.policy.connect())
+        if self.policy.refused:
+            return
+        turns = 0
+        while self.phase is not Phase.ENDED:
+            buffer = self.buffer
+            if b"\n" in buffer:
+                turns += 1
+                if turns % TURNS == 0:
+                    await asyncio.sleep(0)
+            else:
+                turns = 0
+                self.phase = Phase.WAITING
+                self.allow(self.wiring.timeouts.command, "no complete command")
+            line = await self.line(MAX_AUTH_LINE if buffer[:4].upper() == b"AUTH" else MAX_LINE)
+            self.phase = Phase.BUSY
+            self.stop_clock()
+            await self._obey(line)
+            if self._parting is not None:
+                self.send(self._parting)
+                return
+            if self._errors > MAX_ERRORS or self.policy.expelled:
+                self.send(replies.TOO_MANY_ERRORS)
+                return
+            if self._gathered > GATHER:
+                await self.flush()
+
+    async def _obey(self, line: bytes | None) -> None:
+        if line is None:
+            self.send(replies.LINE_TOO_LONG)
+            return
+        try:
+            verb, argument = parse_command(line)
+        except LineError:
+            self.send(replies.BAD_LINE)
+            return
+        method = self._smtp_methods.get(verb)
+        if method is None:
+            self.send(replies.UNKNOWN_COMMAND)
+            return
+        try:
+            await method(argument)
+        except (Gone, asyncio.CancelledError):
+            raise
+        except Exception:
+            self.policy.log.exception("command failed", verb=verb)
+            self.send(replies.LOCAL_ERROR)
+
+    def close_after_reply(self) -> None:
+        """For QUIT: what was gathered is written, then the connection ends."""
+        self._close()
+
+    # -- TLS
+
+    async def smtp_STARTTLS(self, arg: str) -> None:
+        refused = self.policy.starttls(offered=self.wiring.tls is not None, active=self.over_tls)
+        if arg:
+            refused = replies.NO_ARGUMENT
+        if refused is not None or self.wiring.tls is None:
+            self.send(refused or replies.TLS_UNAVAILABLE)
+            return
+        self.send(replies.READY_FOR_TLS)
+        # Input pipelined behind STARTTLS came in the clear: never to be obeyed (RFC 3207 §4.2).
+        self.buffer.clear()
+        self._write()
+        await self._handshake(self.wiring.tls())
+
+    async def _handshake(self, context: ssl.SSLContext) -> None:
+        try:
+            transport = await self.loop.start_tls(
+                self._transport_now(),
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=self.wiring.timeouts.handshake,
+            )
+        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+            self.policy.log.info("TLS handshake failed", reason=str(error))
+            self.abort_quietly()
+            raise Gone from None
+        if transport is None:
+            raise Gone
+        self._replace_writer(asyncio.StreamWriter(transport, self, self._reader, self.loop))  # type: ignore[attr-defined]
+        self._reader._transport = transport  # type: ignore[attr-defined]
+        self.transport = transport
+        self._secured(transport)
+        self.policy.forget_peer()
+
+    def abort_quietly(self) -> None:
+        """After a failed handshake nothing can be said."""
+        self.phase = Phase.ENDED
+        if self.transport is not None:
+            self._transport_now().abort()
+
+    def _secured(self, transport: asyncio.BaseTransport) -> None:
+        self.over_tls = True
+        cipher = transport.get_extra_info("cipher") or ("", "", 0)
+        self.policy.secured(f"{cipher[1]} {cipher[0]}".strip())

@@ -1,0 +1,165 @@
+"""The receiving listeners: smtp, submission, submissions and lmtp, with their connections.
+
+Invariants: a connection belongs to one listener and one policy for its life; stopping closes idle
+connections at once and gives the others the time to end what they deliver.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from auth.login import Authenticator
+from config.clock import Clock
+from config.logging import Logger
+from config.settings import Endpoint, Settings
+from filters.context import Peer
+from filters.delivery import Delivery
+from filters.envelope import make_trace
+from filters.pipeline import Pipeline
+from net.listener import address_of, bind
+from net.threads import Offload
+from net.tls import TlsContexts
+from smtp.budget import Budget
+from smtp.doorman import Doorman, Gate
+from smtp.engine import Engine, Wiring
+from smtp.grammar import replies
+from smtp.grammar.reply import Reply, reply
+from smtp.intake import IntakeLimits
+from smtp.lmtp import LmtpSession
+from smtp.quota import Quotas
+from smtp.session import Session, Shared
+from smtp.submission import SubmissionSession
+from smtp.timeouts import Timeouts
+from smtp.verbs import Connection
+from storage.directory import Directory
+from storage.store import Store
+from storage.values import AccountId
+
+MAX_CONNECTIONS = 10_000
+_REVOKED = reply(421, "4.7.0", "The account has changed, log in again")
+_POLICIES: dict[str, type[Session]] = {
+    "smtp": Session,
+    "submission": SubmissionSession,
+    "submissions": SubmissionSession,
+    "lmtp": LmtpSession,
+}
+
+
+class SmtpServer:
+    """Build, `start`, `stop`. `addresses` holds the real addresses by listener name."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        delivery: Delivery,
+        authenticator: Authenticator,
+        directory: Directory,
+        store: Store,
+        tls: TlsContexts | None,
+        clock: Clock,
+        offload: Offload,
+        log: Logger,
+        *,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        self._tls, self._timeouts, self._offload, self._log = tls, timeouts, offload, log
+        self._shared = Shared(
+            settings, pipeline, delivery, authenticator, directory, store, clock, Quotas(store), log
+        )
+        self._budget = Budget(settings.limits.memory, timeouts.memory)
+        self._gate = Gate(settings, max_connections)
+        self._engines: dict[Engine, Peer] = {}
+        self._doormen: list[Doorman] = []
+        self._unsubscribe: Callable[[], None] | None = None
+        self.addresses: dict[str, list[Endpoint]] = {name: [] for name in _POLICIES}
+        self._wiring = self._wire()
+
+    async def start(self) -> None:
+        """Returns when every listener accepts. Raises ListenError."""
+        self._unsubscribe = self._shared.authenticator.on_revoke(self._revoke)
+        try:
+            for name in _POLICIES:
+                for endpoint in getattr(self._shared.settings.listen, name):
+                    for bound in bind(endpoint):
+                        self.addresses[name].append(address_of(bound))
+                        self._doormen.append(self._doorman(name, bound))
+        except BaseException:
+            await self.stop()
+            raise
+
+    def reload(self, settings: Settings) -> None:
+        """Takes limits and networks of a changed configuration; for connections to come."""
+        self._shared.settings = self._gate.settings = settings
+        self._wiring = self._wire()
+
+    async def stop(self) -> None:
+        """Stops listening, says good-bye, waits for deliveries under way."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        for doorman in self._doormen:
+            doorman.close()
+        self._doormen = []
+        self._part_with(lambda _: True, replies.shutting_down(self._shared.settings.hostname))
+        await self._wait_for_connections(self._timeouts.stop)
+        for engine in list(self._engines):
+            engine.abort()
+        await self._wait_for_connections(1.0)
+
+    @property
+    def connections(self) -> int:
+        """How many are open, handshakes included."""
+        return len(self._engines)
+
+    def _wire(self) -> Wiring:
+        shared = self._shared
+        return Wiring(
+            shared.settings.hostname,
+            self._timeouts,
+            IntakeLimits(
+                shared.settings.limits.message_size,
+                shared.store.spool_dir,
+                self._offload,
+                self._budget,
+            ),
+            self._tls.server if self._tls is not None else None,
+            self._log,
+        )
+
+    def _doorman(self, name: str, bound: socket.socket) -> Doorman:
+        policy = _POLICIES[name]
+        implicit = self._wiring.tls if name == "submissions" else None
+
+        def make(peer: Peer) -> Engine:
+            session = policy(self._shared, peer, make_trace())
+            engine = Connection(self._wiring, session, self._forget)
+            self._engines[engine] = peer
+            return engine
+
+        return Doorman(bound, self._gate, make, implicit, self._log)
+
+    def _forget(self, engine: Engine) -> None:
+        peer = self._engines.pop(engine, None)
+        if peer is not None:
+            self._gate.leave(peer)
+
+    def _revoke(self, account: AccountId) -> None:
+        self._part_with(lambda engine: _account_of(engine) == account, _REVOKED)
+
+    def _part_with(self, which: Callable[[Engine], bool], parting: Reply) -> None:
+        for engine in [engine for engine in self._engines if which(engine)]:
+            engine.say_goodbye(parting)
+
+    async def _wait_for_connections(self, seconds: float) -> None:
+        waits = [asyncio.create_task(engine.ended()) for engine in self._engines]
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=seconds)
+            for task in late:
+                task.cancel()
+
+
+def _account_of(engine: Engine) -> AccountId | None:
+    login = engine.policy.context.login
+    return login.account if login is not None else None

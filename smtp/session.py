@@ -1,0 +1,318 @@
+"""The state of one connection and its transaction, and what is decided at each verb.
+
+The base is the MX: it takes mail for its own domains and relays for nobody. Submission and LMTP
+change single decisions. Reading and writing are smtp/engine.py's.
+Invariant: a recipient is accepted only for what the directory resolved, or, after a login, for
+anywhere.
+"""
+
+from dataclasses import dataclass
+
+from auth.login import Authenticator
+from auth.sasl.exchange import Credentials, Exchange
+from config.clock import Clock
+from config.logging import Logger
+from config.settings import Settings
+from filters.context import Context, Kind, Message, Peer, Recipient
+from filters.delivery import Delivery
+from filters.envelope import Envelope, Source, make_trace, needs_smtputf8
+from filters.filter import Stage
+from filters.pipeline import Pipeline
+from filters.verdict import Verdict
+from message.received import with_protocol
+from smtp.grammar import replies
+from smtp.grammar.ehlo import Offer, ehlo_reply
+from smtp.grammar.mail import Body, Mail
+from smtp.grammar.rcpt import Rcpt
+from smtp.grammar.reply import Reply, reply
+from smtp.quota import Quotas, Reservation
+from storage.directory import Directory
+from storage.directory_values import Resolution, Status
+from storage.errors import StoreError
+from storage.store import Store
+
+# Refused recipients of one connection, above which it is guessing addresses.
+MAX_REFUSED = 1000
+
+
+@dataclass(slots=True)
+class Shared:
+    """What the sessions of a server work with. `settings` is replaced on reload."""
+
+    settings: Settings
+    pipeline: Pipeline
+    delivery: Delivery
+    authenticator: Authenticator
+    directory: Directory
+    store: Store
+    clock: Clock
+    quotas: Quotas
+    log: Logger
+
+
+class Session:
+    """Mail from anywhere for our own domains (port 25)."""
+
+    kind = Kind.MX
+    is_lmtp = False
+
+    def __init__(self, shared: Shared, peer: Peer, connection: str) -> None:
+        self.shared = shared
+        self.context = Context(self.kind, peer)
+        self.log = shared.log.bind(connection=connection, peer=peer.address)
+        self.refused = False
+        self.expelled = False
+        self._open = False
+        self._turned_away = 0
+        self._reservations: list[Reservation] = []
+
+    # -- the connection
+
+    async def connect(self) -> Reply:
+        """The greeting, or why there is none."""
+        verdict = await self.shared.pipeline.run(Stage.CONNECT, self.context)
+        if verdict.refused:
+            self.refused = True
+            return self._refusal(verdict, "connection")
+        return reply(220, "", f"{self.shared.settings.hostname} ESMTP ready")
+
+    def secured(self, tls: str) -> None:
+        """TLS is active."""
+        self.context.tls = tls or "TLS"
+
+    def forget_peer(self) -> None:
+        """After STARTTLS nothing said in the clear counts (RFC 3207 §4.2)."""
+        self.reset()
+        self.context.helo, self.context.extended, self.context.login = "", False, None
+
+    def end(self) -> None:
+        """The connection is over."""
+        self.reset()
+
+    async def helo(self, name: str, *, extended: bool, starttls: bool) -> Reply:
+        """HELO, EHLO and LHLO; they end a transaction (RFC 5321 §4.1.4)."""
+        self.reset()
+        self.context.helo, self.context.extended = name[:255], extended
+        verdict = await self.shared.pipeline.run(Stage.HELO, self.context)
+        if verdict.refused:
+            self.context.helo = ""
+            return self._refusal(verdict, "helo")
+        settings = self.shared.settings
+        if not extended:
+            return reply(250, "", settings.hostname)
+        size = settings.limits.message_size
+        return ehlo_reply(Offer(settings.hostname, size, starttls, self.mechanisms()))
+
+    def starttls(self, *, offered: bool, active: bool) -> Reply | None:
+        """Why STARTTLS is refused, or None."""
+        if active:
+            return replies.TLS_ACTIVE
+        return None if offered else replies.NOT_IMPLEMENTED
+
+    # -- AUTH: submission only
+
+    def mechanisms(self) -> tuple[str, ...]:
+        """What EHLO announces."""
+        return ()
+
+    def ready_for_auth(self) -> Reply | None:
+        """Why AUTH is refused, or None."""
+        return replies.NOT_IMPLEMENTED
+
+    def exchange(self, mechanism: str) -> Exchange | None:
+        """The exchange of a mechanism that may be used, or None."""
+        return None
+
+    async def log_in(self, credentials: Credentials) -> Reply:
+        """Verifies what an exchange brought."""
+        return replies.NOT_IMPLEMENTED
+
+    # -- the transaction
+
+    def reset(self) -> None:
+        """Ends the transaction."""
+        self._open = False
+        context = self.context
+        context.sender, context.size, context.trace = "", 0, ""
+        context.recipients, context.message, context.rcpt = [], None, None
+        for reservation in self._reservations:
+            reservation.give_back()
+        self._reservations = []
+
+    async def mail(self, mail: Mail) -> Reply:
+        """MAIL FROM."""
+        refused = self._mail_out_of_order()
+        if refused is not None:
+            return refused
+        if mail.size > self.shared.settings.limits.message_size:
+            return replies.TOO_BIG
+        if not self.shared.store.accepting(mail.size):
+            return replies.STORAGE_FULL
+        context = self.context
+        try:
+            refused = await self.judge_sender(mail)
+        except StoreError:
+            return replies.LOCAL_ERROR
+        if refused is not None:
+            self.log.info("sender refused", sender=mail.sender.text, code=refused.code)
+            return refused
+        context.trace = make_trace()
+        context.sender, context.size = mail.sender.text, mail.size
+        context.smtputf8, context.eightbit = mail.smtputf8, mail.body is Body.EIGHT_BIT
+        context.ret, context.envid = mail.ret, mail.envid
+        verdict = await self.shared.pipeline.run(Stage.MAIL, context)
+        if verdict.refused:
+            refusal = self._refusal(verdict, "sender", sender=mail.sender.text)
+            self.reset()
+            return refusal
+        self._open = True
+        return replies.SENDER_OK
+
+    def _mail_out_of_order(self) -> Reply | None:
+        if not self.context.helo:
+            return replies.HELO_FIRST
+        return replies.NESTED_MAIL if self._open else None
+
+    async def judge_sender(self, mail: Mail) -> Reply | None:
+        """Why the sender may not send here, or None."""
+        return None
+
+    async def rcpt(self, rcpt: Rcpt) -> Reply:
+        """RCPT TO."""
+        if not self._open:
+            return replies.MAIL_FIRST
+        context = self.context
+        if len(context.recipients) >= self.shared.settings.limits.recipients:
+            return replies.TOO_MANY_RECIPIENTS
+        try:
+            answer = await self._judge_recipient(rcpt)
+        except StoreError:
+            return replies.LOCAL_ERROR
+        if isinstance(answer, Reply):
+            self._turn_away(rcpt, answer)
+            return answer
+        context.rcpt = answer
+        verdict = await self.shared.pipeline.run(Stage.RCPT, context)
+        if verdict.refused:
+            return self._refusal(verdict, "recipient", recipient=answer.address)
+        context.recipients.append(answer)
+        return replies.RECIPIENT_OK
+
+    async def _judge_recipient(self, rcpt: Rcpt) -> Recipient | Reply:
+        path = rcpt.recipient
+        if not path.is_ascii and not self.context.smtputf8:
+            return replies.NEEDS_SMTPUTF8
+        resolution = await self.shared.directory.resolve(path.mailbox or path.text)
+        if resolution.status is Status.NOT_OURS:
+            outside = self.judge_outside(path.text)
+            if isinstance(outside, Reply):
+                return outside
+            resolution = outside
+        elif resolution.status is Status.UNKNOWN:
+            return replies.NO_SUCH_USER
+        elif resolution.status is Status.DISABLED:
+            return replies.DISABLED_USER
+        if resolution.local and not await self._reserve(resolution):
+            return replies.OVER_QUOTA
+        return Recipient(path.text, resolution, rcpt.notify, rcpt.orcpt)
+
+    def judge_outside(self, address: str) -> Resolution | Reply:
+        """Whether mail may go to somebody else's domain."""
+        return replies.NO_RELAY
+
+    async def _reserve(self, resolution: Resolution) -> bool:
+        targets = () if resolution.remote else resolution.local
+        reservation = await self.shared.quotas.admit(targets, self.context.size)
+        if reservation is None:
+            return False
+        self._reservations.append(reservation)
+        return True
+
+    def _turn_away(self, rcpt: Rcpt, answer: Reply) -> None:
+        self._turned_away += answer.code >= 500
+        self.expelled = self.expelled or self._turned_away > MAX_REFUSED
+        self.log.info(
+            "recipient refused",
+            sender=self.context.sender,
+            recipient=rcpt.recipient.text,
+            code=answer.code,
+            status=answer.status,
+        )
+
+    # -- the content
+
+    def ready_for_data(self, *, chunked: bool) -> Reply | None:
+        """Why DATA or the first BDAT is refused, or None."""
+        if chunked:
+            return replies.DATA_AFTER_BDAT
+        if not self._open:
+            return replies.MAIL_FIRST
+        return None if self.context.recipients else replies.RCPT_FIRST
+
+    def refuse_content(self, refusal: Reply) -> list[Reply]:
+        """The answers to content that could not be taken; ends the transaction."""
+        self.log.info(
+            "content refused",
+            message=self.context.trace,
+            sender=self.context.sender,
+            code=refusal.code,
+            reason=refusal.text,
+        )
+        answers = [refusal] * self.answers_wanted()
+        self.reset()
+        return answers
+
+    def answers_wanted(self) -> int:
+        """How many replies the end of the data gets."""
+        return 1
+
+    async def accept(self, message: Message) -> list[Reply]:
+        """Filters and delivers; the answers are made after the store has the message."""
+        context, shared = self.context, self.shared
+        context.message = message
+        verdict = await shared.pipeline.run(Stage.DATA, context)
+        if verdict.refused:
+            return self.refuse_content(_reply_of(verdict))
+        outcomes = await shared.delivery.accept(self._envelope(message), message, verdict)
+        answers = [reply(one.code, one.status, one.text) for one in outcomes]
+        answers = answers[: self.answers_wanted()]
+        self.reset()
+        return answers
+
+    def extra_headers(self, message: Message) -> tuple[bytes, ...]:
+        """Fields that the message lacks."""
+        return ()
+
+    def _envelope(self, message: Message) -> Envelope:
+        context = self.context
+        login = context.login
+        protocol = with_protocol(
+            esmtp=context.extended,
+            tls=bool(context.tls),
+            auth=login is not None,
+            lmtp=self.is_lmtp,
+            smtputf8=context.smtputf8,
+        )
+        peer = context.peer
+        return Envelope(
+            kind=context.kind,
+            sender=context.sender,
+            recipients=tuple(context.recipients),
+            trace=context.trace,
+            received_at=self.shared.clock.now(),
+            source=Source(context.helo, peer.address, peer.reverse, protocol, context.tls),
+            account=login.account if login is not None else None,
+            smtputf8=needs_smtputf8(context, message),
+            eightbit=context.eightbit,
+            ret=context.ret,
+            envid=context.envid,
+            headers=self.extra_headers(message),
+        )
+
+    def _refusal(self, verdict: Verdict, what: str, **about: str) -> Reply:
+        self.log.info(f"{what} refused", symbols=verdict.symbols, code=verdict.code, **about)
+        return _reply_of(verdict)
+
+
+def _reply_of(verdict: Verdict) -> Reply:
+    return reply(verdict.code, verdict.status, verdict.text)

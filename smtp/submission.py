@@ -1,0 +1,94 @@
+"""Submission (RFC 6409): who sends has logged in, sends as itself, and may send anywhere."""
+
+import secrets
+from datetime import UTC, datetime
+
+from auth.login import Refused
+from auth.policy import may_send_as, plaintext_allowed
+from auth.sasl import registry
+from auth.sasl.exchange import Credentials, Exchange
+from filters.context import Kind, Message
+from message.date import format_date
+from message.headers import first
+from smtp.grammar import replies
+from smtp.grammar.mail import Mail
+from smtp.grammar.reply import Reply, reply
+from smtp.session import Session
+from storage.directory_values import Resolution, Status
+from storage.errors import StoreError
+
+MAX_FAILURES = 5
+
+
+class SubmissionSession(Session):
+    """Mail of our own users (ports 587 and 465)."""
+
+    kind = Kind.SUBMISSION
+    _failures = 0
+
+    def mechanisms(self) -> tuple[str, ...]:
+        tls = bool(self.context.tls)
+        return registry.mechanisms(tls, self._plaintext_ok())
+
+    def ready_for_auth(self) -> Reply | None:
+        if not self.context.helo or not self.context.extended:
+            return replies.HELO_FIRST
+        if self.context.login is not None:
+            return replies.ALREADY_AUTHENTICATED
+        if self._open:
+            return replies.AUTH_IN_TRANSACTION
+        return None if self.mechanisms() else replies.AUTH_NEEDS_TLS
+
+    def exchange(self, mechanism: str) -> Exchange | None:
+        try:
+            return registry.exchange(mechanism)
+        except registry.UnknownMechanism:
+            return None
+
+    async def log_in(self, credentials: Credentials) -> Reply:
+        peer = self.context.peer.address
+        try:
+            found = await self.shared.authenticator.login(
+                credentials.user, credentials.password, peer=peer, protocol="smtp"
+            )
+        except StoreError:
+            return reply(454, "4.3.0", "Temporary authentication failure")
+        if isinstance(found, Refused):
+            self._failures += 1
+            self.expelled = self._failures >= MAX_FAILURES
+            code, status = (454, "4.7.0") if found.temporary else (535, "5.7.8")
+            return reply(code, status, found.text)
+        self.context.login = found
+        self.log = self.log.bind(account=found.address)
+        self.log.info("logged in")
+        return replies.AUTHENTICATED
+
+    async def judge_sender(self, mail: Mail) -> Reply | None:
+        login = self.context.login
+        if login is None:
+            return replies.AUTH_NEEDED if self.mechanisms() else replies.TLS_NEEDED
+        mailbox = mail.sender.mailbox
+        # the null sender is what clients send read receipts with (RFC 8098 §3)
+        if mailbox is None or await may_send_as(self.shared.directory, login, mailbox):
+            return None
+        return replies.NOT_YOURS
+
+    def judge_outside(self, address: str) -> Resolution | Reply:
+        if self.context.login is None:
+            return replies.AUTH_NEEDED
+        return Resolution(Status.DELIVERABLE, remote=(address,))
+
+    def extra_headers(self, message: Message) -> tuple[bytes, ...]:
+        """Date and Message-ID where they are missing (RFC 6409 §8.2, §8.3)."""
+        added = []
+        if first(message.header, b"date") is None:
+            now = datetime.fromtimestamp(self.shared.clock.now(), UTC)
+            added.append(f"Date: {format_date(now)}\r\n".encode())
+        if first(message.header, b"message-id") is None:
+            name = f"{secrets.token_hex(12)}@{self.shared.settings.hostname}"
+            added.append(f"Message-ID: <{name}>\r\n".encode())
+        return tuple(added)
+
+    def _plaintext_ok(self) -> bool:
+        context = self.context
+        return plaintext_allowed(context.peer.address, bool(context.tls), self.shared.settings)

@@ -1,0 +1,232 @@
+"""A real SmtpServer on loopback with a real directory and logins, and raw clients for it.
+
+RecordingStore stands for the store where a test is about the protocol: it keeps each delivery, and
+fails, waits or refuses when told to.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+
+from auth.login import Authenticator
+from auth.password import hash_password
+from config.clock import SystemClock
+from config.settings import Endpoint, Settings
+from filters.delivery import Delivery
+from filters.filter import Filter
+from filters.pipeline import Pipeline
+from net.threads import Offload
+from net.tls import TlsContexts
+from smtp.server import SmtpServer
+from smtp.timeouts import Timeouts
+from storage import values
+from storage.directory import Directory
+from storage.values import AccountId, Delivered, DeliveryResult, MailboxId, Usage
+from tests.support.directories import PASSWORD, make_settings
+
+LOCAL = {
+    "listen": {
+        "smtp": ["127.0.0.1:0"],
+        "submission": ["127.0.0.1:0"],
+        "submissions": ["127.0.0.1:0"],
+        "lmtp": ["127.0.0.1:0"],
+    }
+}
+ADA, BEN = "ada@example.test", "ben@example.test"
+OUTSIDE = "friend@elsewhere.test"
+
+
+@dataclass(slots=True)
+class RecordingStore:
+    """What SMTP and delivery use of a Store."""
+
+    spool_dir: Path
+    delivered: list[values.Delivery] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    usages: dict[int, Usage] = field(default_factory=dict)
+    failure: Exception | None = None
+    room: bool = True
+    gate: asyncio.Event | None = None
+    keep: bool = True
+
+    def accepting(self, size: int) -> bool:
+        return self.room
+
+    async def usage(self, account: AccountId) -> Usage:
+        return self.usages.get(account, Usage(0, 0))
+
+    async def deliver(self, delivery: values.Delivery) -> DeliveryResult:
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        content = delivery.content
+        body = content.data
+        if content.path is not None:
+            body = content.path.read_bytes() if self.keep else b""
+            content.path.unlink()
+        if self.keep:
+            self.delivered.append(delivery)
+            self.bodies.append(content.prefix + (body or b""))
+        local = [Delivered(one.account, MailboxId(1), 1) for one in delivery.local]
+        return DeliveryResult(local, None)
+
+
+@dataclass(slots=True)
+class Receiving:
+    """The parts of a running server."""
+
+    settings: Settings
+    store: RecordingStore
+    directory: Directory
+    server: SmtpServer
+    pipeline: Pipeline
+    delivery: Delivery
+    offload: Offload
+
+    def at(self, listener: str = "smtp") -> Endpoint:
+        return self.server.addresses[listener][0]
+
+    async def client(self, listener: str = "smtp") -> "Client":
+        return await Client.connect(self.at(listener), tls=listener == "submissions")
+
+    @property
+    def body(self) -> bytes:
+        """The only message, as it reached the store."""
+        assert len(self.store.bodies) == 1
+        return self.store.bodies[0]
+
+
+class Client:
+    """Raw bytes out, whole replies in."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def connect(cls, endpoint: Endpoint, *, tls: bool = False) -> Self:
+        context = client_context() if tls else None
+        return cls(*await asyncio.open_connection(endpoint.host, endpoint.port, ssl=context))
+
+    def write(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def reply(self) -> str:
+        """The next reply, lines joined by LF, without the last line end; "" at the end."""
+        lines = []
+        while True:
+            line = (await asyncio.wait_for(self.reader.readline(), 20)).decode()
+            lines.append(line.rstrip("\r\n"))
+            if line[3:4] != "-":
+                return "\n".join(lines)
+
+    async def say(self, line: str | bytes) -> str:
+        """One command and its reply."""
+        self.write((line.encode() if isinstance(line, str) else line) + b"\r\n")
+        return await self.reply()
+
+    async def greet(self, verb: str = "EHLO") -> str:
+        """Takes the greeting and says hello; returns what the server offers."""
+        assert (await self.reply())[:3] == "220"
+        return await self.say(f"{verb} client.test")
+
+    async def begin(self, sender: str = OUTSIDE, *recipients: str, verb: str = "EHLO") -> None:
+        """Up to DATA's 354."""
+        await self.greet(verb)
+        assert (await self.say(f"MAIL FROM:<{sender}>"))[:3] == "250"
+        for recipient in recipients or (ADA,):
+            assert (await self.say(f"RCPT TO:<{recipient}>"))[:3] == "250"
+        assert (await self.say("DATA"))[:3] == "354"
+
+    async def starttls(self) -> None:
+        """After STARTTLS was answered."""
+        await self.writer.start_tls(client_context())
+
+    async def closed(self) -> bool:
+        """True when the server has closed the connection."""
+        return await asyncio.wait_for(self.reader.read(), 20) == b""
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+def client_context() -> ssl.SSLContext:
+    """Trusts anybody: the certificate is not what these tests are about."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@asynccontextmanager
+async def receiving(
+    folder: Path,
+    *,
+    timeouts: Timeouts | None = None,
+    filters: list[Filter] | None = None,
+    max_connections: int = 10_000,
+    store: Any = None,
+    **settings: Any,
+) -> AsyncIterator[Receiving]:
+    """A server with the accounts ada and ben, the alias `both` to them and `away` to outside."""
+    chosen = make_settings(folder, **{**LOCAL, **settings})
+    clock, offload, log = SystemClock(), Offload(), structlog.get_logger()
+    chosen.data_dir.mkdir(parents=True, exist_ok=True)
+    spool = chosen.data_dir / "tmp"
+    spool.mkdir(exist_ok=True)
+    directory = await Directory.open(chosen, clock, offload)
+    await _fill(directory)
+    recording: Any = store or RecordingStore(spool)
+    authenticator = Authenticator(chosen, directory, offload, clock)
+    pipeline = Pipeline(chosen, clock, log, filters=filters)
+    delivery = Delivery(chosen, directory, recording, clock, log)
+    server = SmtpServer(
+        chosen,
+        pipeline,
+        delivery,
+        authenticator,
+        directory,
+        recording,
+        _contexts(chosen),
+        clock,
+        offload,
+        log,
+        timeouts=timeouts or replace(Timeouts(), stop=1.0),
+        max_connections=max_connections,
+    )
+    await server.start()
+    try:
+        yield Receiving(chosen, recording, directory, server, pipeline, delivery, offload)
+    finally:
+        await server.stop()
+        await authenticator.close()
+        await directory.close()
+        offload.close()
+
+
+async def _fill(directory: Directory) -> None:
+    if await directory.account(ADA):
+        return
+    hashed = hash_password(PASSWORD, 4)
+    await directory.add_account(ADA, hashed, admin=True)
+    await directory.add_account(BEN, hashed)
+    await directory.add_account("gone@example.test", hashed)
+    await directory.set_enabled("gone@example.test", False)
+    await directory.add_alias("both@example.test", [ADA, BEN])
+    await directory.add_alias("away@example.test", ["friend@far.test"])
+
+
+def _contexts(settings: Settings) -> TlsContexts:
+    return TlsContexts.create(None, None, settings.data_dir, settings.hostname)
+
+
+def loopback_connection(endpoint: Endpoint) -> socket.socket:
+    """A blocking socket, for clients that run in a thread."""
+    return socket.create_connection((endpoint.host, endpoint.port), timeout=20)
