@@ -1,0 +1,132 @@
+"""The one table of what the server announces, and when (RFC 9051 §7.2.2).
+
+The CAPABILITY command, the greeting's and the login's response code, ENABLE and docs/imap.md all
+come from it. What a name stands for is implemented elsewhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
+
+
+class Phase(Flag):
+    """The stages of a connection at which a capability may be announced."""
+
+    PLAIN = auto()  # not logged in, TLS not in use
+    SECURE = auto()  # not logged in, TLS in use
+    LOGGED_IN = auto()
+    ALWAYS = PLAIN | SECURE | LOGGED_IN
+
+
+class Condition(Flag):
+    """What must hold beside the phase."""
+
+    NONE = 0
+    TLS_OFFERED = auto()
+    LOGIN_REFUSED = auto()  # a password may not be sent on this connection
+    LOGIN_ALLOWED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """A row of the table. `{limit}` and `{mechanism}` in the name are filled in."""
+
+    name: str
+    standard: str
+    phase: Phase = Phase.ALWAYS
+    condition: Condition = Condition.NONE
+    enabled_by: bool = False
+
+
+_BEFORE_LOGIN = Phase.PLAIN | Phase.SECURE
+TABLE = (
+    Capability("IMAP4rev1", "RFC 3501"),
+    Capability("LITERAL+", "RFC 7888"),
+    Capability("SASL-IR", "RFC 4959"),
+    Capability("ID", "RFC 2971"),
+    Capability("ENABLE", "RFC 5161"),
+    Capability("IDLE", "RFC 2177"),
+    Capability("STARTTLS", "RFC 3501 §6.2.1", Phase.PLAIN, Condition.TLS_OFFERED),
+    Capability("LOGINDISABLED", "RFC 3501 §6.2.3", Phase.PLAIN, Condition.LOGIN_REFUSED),
+    Capability("AUTH={mechanism}", "RFC 3501 §6.2.2", _BEFORE_LOGIN, Condition.LOGIN_ALLOWED),
+    Capability("NAMESPACE", "RFC 2342"),
+    Capability("CHILDREN", "RFC 3348"),
+    Capability("UNSELECT", "RFC 3691"),
+    Capability("UIDPLUS", "RFC 4315"),
+    Capability("MOVE", "RFC 6851"),
+    Capability("SPECIAL-USE", "RFC 6154"),
+    Capability("LIST-EXTENDED", "RFC 5258"),
+    Capability("LIST-STATUS", "RFC 5819"),
+    Capability("STATUS=SIZE", "RFC 8438"),
+    Capability("ESEARCH", "RFC 4731"),
+    Capability("CONDSTORE", "RFC 7162", enabled_by=True),
+    Capability("APPENDLIMIT={limit}", "RFC 7889"),
+    Capability("MULTIAPPEND", "RFC 3502"),
+)
+ENABLE = frozenset(row.name for row in TABLE if row.enabled_by)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a connection stands. `append_limit` in octets, `mechanisms` those allowed here."""
+
+    tls: bool
+    tls_offered: bool
+    login_allowed: bool
+    logged_in: bool
+    append_limit: int
+    mechanisms: Sequence[str]
+
+    @property
+    def phase(self) -> Phase:
+        if self.logged_in:
+            return Phase.LOGGED_IN
+        return Phase.SECURE if self.tls else Phase.PLAIN
+
+    @property
+    def conditions(self) -> Condition:
+        login = Condition.LOGIN_ALLOWED if self.login_allowed else Condition.LOGIN_REFUSED
+        return login | (Condition.TLS_OFFERED if self.tls_offered else Condition.NONE)
+
+
+def announce(stage: Stage) -> bytes:
+    """The capabilities of a connection at this stage, joined by spaces."""
+    phase, conditions = stage.phase, stage.conditions
+    words: list[str] = []
+    for row in TABLE:
+        if phase in row.phase and row.condition in conditions:
+            words += _written(row.name, stage)
+    return " ".join(words).encode()
+
+
+def _written(name: str, stage: Stage) -> list[str]:
+    if "{mechanism}" in name:
+        return [name.format(mechanism=mechanism) for mechanism in stage.mechanisms]
+    return [name.format(limit=stage.append_limit)]
+
+
+def documentation() -> str:
+    """The table of docs/imap.md, as Markdown."""
+    lines = [
+        "| capability | standard | before TLS | before login, with TLS | after login |",
+        "|---|---|---|---|---|",
+    ]
+    for row in TABLE:
+        marks = " | ".join(
+            _mark(row, phase) for phase in (Phase.PLAIN, Phase.SECURE, Phase.LOGGED_IN)
+        )
+        name = row.name.replace("{limit}", "n").replace("{mechanism}", "PLAIN, AUTH=LOGIN")
+        lines.append(f"| {name} | {row.standard} | {marks} |")
+    return "\n".join(lines) + "\n"
+
+
+def _mark(row: Capability, phase: Phase) -> str:
+    if phase not in row.phase:
+        return "no"
+    if row.condition is Condition.TLS_OFFERED:
+        return "yes, with a certificate"
+    if phase is Phase.PLAIN and row.condition is Condition.LOGIN_REFUSED:
+        return "unless in auth.plaintext_from"
+    if phase is Phase.PLAIN and row.condition is Condition.LOGIN_ALLOWED:
+        return "in auth.plaintext_from"
+    return "yes"

@@ -1,0 +1,51 @@
+"""COPY and MOVE with COPYUID (RFC 9051 §6.4.7 and §6.4.8, RFC 4315, RFC 6851).
+
+Both are atomic in the store. MOVE sends COPYUID untagged before the EXPUNGE lines, which come from
+the view as everywhere.
+"""
+
+from imap.grammar.command import Copy, Move
+from imap.grammar.responses import copyuid_code
+from imap.replies import No, Reply, Status, reply_of
+from imap.session import Session
+from storage.errors import NoSuchMailbox
+from storage.values import UidMap
+
+
+async def copy(session: Session, command: Copy) -> Reply:
+    selected = session.mailbox
+    uids = selected.uids_of(command.sequence, command.uid)
+    try:
+        done = await session.store.copy(session.account, selected.mailbox, uids, command.mailbox)
+    except NoSuchMailbox as error:
+        return reply_of(error, target=True)
+    return _ended("COPY", len(uids) - len(done.source), command.uid, _code(done))
+
+
+async def move(session: Session, command: Move) -> Reply:
+    selected = session.mailbox
+    if selected.read_only:
+        raise No("The mailbox is open read-only", b"READ-ONLY")
+    uids = selected.uids_of(command.sequence, command.uid)
+    try:
+        done = await session.store.move(session.account, selected.mailbox, uids, command.mailbox)
+    except NoSuchMailbox as error:
+        return reply_of(error, target=True)
+    code = _code(done)
+    if code:
+        session.send(b"* OK [%s] Moved\r\n" % code)
+    return _ended("MOVE", len(uids) - len(done.source), command.uid, b"")
+
+
+def _code(done: UidMap) -> bytes:
+    """COPYUID, nothing when no message was copied."""
+    if not done.source:
+        return b""
+    return copyuid_code(done.uidvalidity, done.source, done.target)
+
+
+def _ended(word: str, missing: int, by_uid: bool, code: bytes) -> Reply:
+    """By sequence number, messages that others expunged are worth a NO (RFC 2180 §4.4)."""
+    if missing and not by_uid:
+        return Reply("Some messages were expunged", code or b"EXPUNGEISSUED", Status.NO)
+    return Reply(f"{word} completed", code)

@@ -1,0 +1,152 @@
+"""LIST in all its forms, LSUB, NAMESPACE and STATUS.
+
+RFC 9051 §6.3.9 to §6.3.11, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8438, RFC 7889. The
+separator is `/`; `%` stops there and `*` does not. Special-use attributes are given to plain LIST
+too, for the clients that never ask (Outlook, iOS).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imap.grammar.command import (
+    List,
+    ListReturn,
+    ListSelect,
+    Lsub,
+    Namespace,
+    Status,
+    StatusItem,
+)
+from imap.grammar.responses import list_line, namespace_line, status_line
+from imap.listing import Matcher, order, parents
+from imap.replies import No, Reply
+from imap.session import Session
+from storage.values import Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name that LIST may give: a mailbox, or one that is only subscribed to or has children."""
+
+    name: str
+    box: Mailbox | None
+    subscribed: bool
+    children: bool
+
+
+async def list_(session: Session, command: List) -> Reply:
+    if not command.extended and command.patterns == ("",):
+        session.send(b'* LIST (\\Noselect) "/" ""\r\n')
+        return Reply("LIST completed")
+    names = await _names(session)
+    match = Matcher(command.reference, command.patterns)
+    below = _parents_of_chosen(names, command, match)
+    for name in names:
+        if not match(name.name):
+            continue
+        info = ("SUBSCRIBED",) if name.name in below else ()
+        if info or _chosen(name, command.selection):
+            marks = _attributes(name, command)
+            session.send(list_line(name.name, marks, "/", child_info=info))
+            if command.status and name.box is not None and name.box.selectable:
+                session.send(_status(session, name.box, command.status))
+    return Reply("LIST completed")
+
+
+async def lsub(session: Session, command: Lsub) -> Reply:
+    """`%` gives a parent that is not subscribed itself as \\Noselect (RFC 3501 §6.3.9)."""
+    names = {name.name: name for name in await _names(session) if name.subscribed}
+    match = Matcher(command.reference, (command.pattern,))
+    shown: dict[str, tuple[str, ...]] = {}
+    for name in names.values():
+        if match(name.name):
+            lost = name.box is None or not name.box.selectable
+            shown[name.name] = ("\\Noselect",) if lost else ()
+        elif command.pattern.endswith("%"):
+            for parent in parents(name.name):
+                if match(parent) and parent not in names:
+                    shown[parent] = ("\\Noselect",)
+    for text in sorted(shown, key=order):
+        session.send(list_line(text, shown[text], "/", command=b"LSUB"))
+    return Reply("LSUB completed")
+
+
+async def namespace(session: Session, _command: Namespace) -> Reply:
+    session.send(namespace_line((("", "/"),)))
+    return Reply("NAMESPACE completed")
+
+
+async def status(session: Session, command: Status) -> Reply:
+    box = await session.store.mailbox(session.account, command.mailbox)
+    if not box.selectable:
+        raise No("This name holds other mailboxes only", b"NONEXISTENT")
+    session.send(_status(session, box, command.items))
+    return Reply("STATUS completed")
+
+
+# What there is, what is chosen and how it is written.
+
+
+async def _names(session: Session) -> list[Name]:
+    """Mailboxes and bare names, sorted, INBOX first."""
+    boxes = {box.name: box for box in await session.store.mailboxes(session.account)}
+    subscribed = set(await session.store.subscriptions(session.account))
+    subscribed |= {name for name, box in boxes.items() if box.subscribed}
+    above = {parent for name in boxes for parent in parents(name)}
+    return [
+        Name(name, boxes.get(name), name in subscribed, name in above)
+        for name in sorted(subscribed | above | set(boxes), key=order)
+    ]
+
+
+def _chosen(name: Name, selection: frozenset[ListSelect]) -> bool:
+    if ListSelect.SPECIAL_USE in selection and not (name.box and name.box.special_use):
+        return False
+    if ListSelect.SUBSCRIBED in selection:
+        return name.subscribed
+    return name.box is not None or name.children
+
+
+def _parents_of_chosen(names: Sequence[Name], command: List, match: Matcher) -> set[str]:
+    """With RECURSIVEMATCH, the names above those that meet the selection and no pattern."""
+    if ListSelect.RECURSIVEMATCH not in command.selection:
+        return set()
+    return {
+        parent
+        for name in names
+        if _chosen(name, command.selection) and not match(name.name)
+        for parent in parents(name.name)
+    }
+
+
+def _attributes(name: Name, command: List) -> list[str]:
+    box = name.box
+    marks: list[str] = []
+    if box is None:
+        marks.append("\\NonExistent")
+    elif not box.selectable:
+        marks.append("\\Noselect")
+    wants_subscribed = ListReturn.SUBSCRIBED in command.returns
+    if name.subscribed and (wants_subscribed or ListSelect.SUBSCRIBED in command.selection):
+        marks.append("\\Subscribed")
+    marks.append("\\HasChildren" if name.children else "\\HasNoChildren")
+    if box is not None and box.special_use:
+        marks.append(box.special_use)
+    return marks
+
+
+def _status(session: Session, box: Mailbox, items: Sequence[StatusItem]) -> bytes:
+    values: dict[StatusItem, int | None] = {
+        StatusItem.MESSAGES: box.messages,
+        StatusItem.RECENT: 0,
+        StatusItem.UIDNEXT: box.uidnext,
+        StatusItem.UIDVALIDITY: box.uidvalidity,
+        StatusItem.UNSEEN: box.unseen,
+        StatusItem.DELETED: box.deleted,
+        StatusItem.SIZE: box.size,
+        StatusItem.HIGHESTMODSEQ: max(1, box.highestmodseq),
+        StatusItem.APPENDLIMIT: session.context.settings.limits.message_size,
+    }
+    if StatusItem.HIGHESTMODSEQ in items:
+        session.condstore = True
+    return status_line(box.name, {item: values[item] for item in items})

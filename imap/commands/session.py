@@ -1,0 +1,57 @@
+"""CAPABILITY, NOOP, LOGOUT, ID, ENABLE and STARTTLS (RFC 9051 §6.1, §6.2.1, §6.3.1, RFC 2971)."""
+
+from imap.capabilities import ENABLE
+from imap.grammar.command import Capability, Enable, Id, Logout, Noop, StartTls
+from imap.grammar.responses import id_line
+from imap.replies import Bad, Closing, No, Reply, untagged
+from imap.session import Session
+
+_SERVER_ID = (("name", "mailserver"),)
+_LOGGED_ID = ("name", "version", "os", "os-version", "vendor")
+
+
+async def capability(session: Session, _command: Capability) -> Reply:
+    session.send(untagged(session.capabilities()))
+    return Reply("CAPABILITY completed")
+
+
+async def noop(_session: Session, _command: Noop) -> Reply:
+    return Reply("NOOP completed")
+
+
+async def logout(session: Session, command: Logout) -> Reply:
+    """BYE comes before the tagged OK, and the connection closes behind it."""
+    session.send(b"* BYE Logging out\r\n")
+    session.send(Reply("LOGOUT completed").tagged(command.tag))
+    session.connection.finish()
+    raise Closing
+
+
+async def id_(session: Session, command: Id) -> Reply:
+    """The client's name goes to the log; nothing is ever decided by it."""
+    if command.parameters:
+        told = {name: value for name, value in command.parameters if name.lower() in _LOGGED_ID}
+        session.log.info("client", **{f"id_{key.lower()}": (told[key] or "")[:80] for key in told})
+    session.send(id_line(_SERVER_ID))
+    return Reply("ID completed")
+
+
+async def enable(session: Session, command: Enable) -> Reply:
+    """Answers with what was enabled by this command (RFC 5161 §3.2)."""
+    names = [name for name in dict.fromkeys(command.capabilities) if name in ENABLE]
+    if "CONDSTORE" in names:
+        session.condstore = True
+    session.send(untagged(" ".join(("ENABLED", *names)).encode()))
+    return Reply("ENABLE completed")
+
+
+async def starttls(session: Session, command: StartTls) -> Reply:
+    """What the client said before is forgotten with the buffer; it starts again over TLS."""
+    tls = session.context.tls
+    if session.connection.tls:
+        raise Bad("TLS is in use already")
+    if tls is None:
+        raise No("TLS is not available")
+    session.send(Reply("Begin TLS").tagged(command.tag))
+    await session.connection.start_tls(tls.server())
+    raise Closing

@@ -1,0 +1,390 @@
+"""One connection: bytes in to commands, replies out, timers, TLS, and its end with a reason.
+
+Invariants: input is pulled from the framer only when no command runs, so that limits, continuations
+and replies keep their order; every wait has a bound (context.Timing); an idle connection holds no
+task, no buffer and no thread.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from config.logging import Logger
+from imap import dispatch
+from imap.context import Context
+from imap.grammar.frame import (
+    Continuation,
+    Event,
+    Fatal,
+    Frame,
+    Limits,
+    Line,
+    LiteralBegin,
+    LiteralData,
+    ParseError,
+    Rejected,
+    Status,
+)
+from imap.grammar.framer import Framer
+from imap.grammar.parse import parse
+from imap.replies import Bad, Closing, rejection
+from imap.session import Session
+from imap.upload import Upload
+
+_GATHER: Final = 64 * 1024
+_SLICE: Final = 0.002
+_PROGRESS: Final = 1024
+
+
+class Connection(asyncio.Protocol):
+    """The protocol object of one client."""
+
+    __slots__ = (
+        "_active",
+        "_blocked_since",
+        "_closing",
+        "_commands",
+        "_context",
+        "_drained",
+        "_flush_due",
+        "_framer",
+        "_line",
+        "_loop",
+        "_on_lost",
+        "_on_open",
+        "_out",
+        "_out_size",
+        "_reading",
+        "_slice",
+        "_task",
+        "_timer",
+        "_transport",
+        "_unread",
+        "log",
+        "mid_literal",
+        "peer",
+        "session",
+        "tls",
+        "upload",
+    )
+
+    def __init__(
+        self,
+        context: Context,
+        log: Logger,
+        on_open: Callable[["Connection"], None],
+        on_lost: Callable[["Connection"], None],
+    ) -> None:
+        self._context, self.log = context, log
+        self._on_open, self._on_lost = on_open, on_lost
+        self._loop = asyncio.get_running_loop()
+        self._framer = Framer()
+        self._out: list[bytes] = []
+        self._out_size = self._commands = self._unread = 0
+        self._closing = self._flush_due = False
+        self._reading = True
+        self._task: asyncio.Task[None] | None = None
+        self._line: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._blocked_since: float | None = None
+        self._active = self._slice = self._loop.time()
+        self.mid_literal = self.tls = False
+        self.peer = ""
+        self.upload: Upload | None = None
+        self.session = Session(context, self, log)
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._take(transport)
+        name = transport.get_extra_info("peername")
+        self.peer = str(name[0]) if isinstance(name, tuple) else ""
+        self._timer = self._loop.call_later(self._context.timing.login, self._tick)
+        self._on_open(self)
+
+    def greet(self) -> None:
+        """Says hello with the capabilities (RFC 9051 §7.1)."""
+        self.send(b"* OK [%s] Ready\r\n" % self.session.capabilities())
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        self._framer.receive(data)
+        if self._task is None:
+            event = self._framer.next_event()
+            if event is not None:
+                self._task = self._loop.create_task(self._serve(event))
+        elif self._line is not None:
+            if not self._line.done():
+                self._line.set_result(None)
+        else:
+            self._unread += len(data)
+            if self._unread > self._context.bounds.input_buffer and self._reading:
+                self._reading = False
+                self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._blocked_since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        self._blocked_since = None
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        elif self.session.idling:
+            self.session.push()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._closing = True
+        self._timer.cancel()
+        self._out = []
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._drop_upload()
+        self.session.close()
+        self._on_lost(self)
+
+    # Sending.
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the client does not read what is sent."""
+        return self._blocked_since is not None
+
+    def send(self, data: bytes) -> None:
+        """Adds to what is sent; replies to pipelined commands leave in one write."""
+        self._out.append(data)
+        self._out_size += len(data)
+        if self._out_size > _GATHER:
+            self.flush()
+        elif not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        self._flush_due = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Hands over what was gathered."""
+        if self._out:
+            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out = []
+            self._out_size = 0
+            if not self._closing:
+                self._transport.write(data)
+
+    async def breathe(self) -> None:
+        """Waits while the client does not read; lets others run after 2 ms of work."""
+        if self._blocked_since is not None:
+            self.flush()
+            self._drained = self._loop.create_future()
+            try:
+                await self._drained
+            finally:
+                self._drained = None
+            self._slice = self._loop.time()
+        elif self._loop.time() - self._slice > _SLICE:
+            await asyncio.sleep(0)
+            self._slice = self._loop.time()
+
+    def bye(self, text: str, *, code: str = "") -> None:
+        """Says BYE and closes; in the middle of a literal it only closes."""
+        if self._closing:
+            return
+        if not self.mid_literal:
+            mark = f"[{code}] " if code else ""
+            self.send(f"* BYE {mark}{text}\r\n".encode())
+        self.finish()
+
+    def finish(self) -> None:
+        """Sends what was gathered and closes; gives a client that does not read a few seconds."""
+        self.flush()
+        self._closing = True
+        self._transport.close()
+        self._timer.cancel()
+        self._timer = self._loop.call_later(self._context.timing.farewell, self.abort)
+
+    def abort(self) -> None:
+        """Closes without waiting for anything."""
+        self._closing = True
+        self._transport.abort()
+
+    # Receiving.
+
+    def logged_in(self) -> None:
+        """Wider limits hold from here on."""
+        self._commands = 0
+        self._framer.limits = Limits(append=self._context.settings.limits.message_size)
+
+    async def next_line(self) -> bytes:
+        """The client's next line as it is: an answer of AUTHENTICATE, the DONE of IDLE.
+
+        Raises Bad when it is too long, Closing when the connection is over.
+        """
+        self._framer.expect_line()
+        self.flush()
+        while (event := self._framer.next_event()) is None:
+            self._read_on()
+            self._line = self._loop.create_future()
+            try:
+                await self._line
+            finally:
+                self._line = None
+        self._active = self._loop.time()
+        if isinstance(event, Line):
+            return event.data
+        if isinstance(event, Rejected):
+            raise Bad(event.text)
+        self.bye("Too much input")
+        raise Closing
+
+    def unread(self, line: bytes) -> None:
+        """Puts a line back: it is a command."""
+        self._framer.unread(line)
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Upgrades; what came in behind the command is forgotten (RFC 9051 §11.1)."""
+        self._reading = False
+        self._transport.pause_reading()
+        discarded = self._framer.discard_buffer()
+        if discarded:
+            self.log.warning("input behind STARTTLS discarded", octets=discarded)
+        self.flush()
+        try:
+            transport = await self._loop.start_tls(
+                self._transport,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=self._context.timing.handshake,
+            )
+        except (OSError, ssl.SSLError) as error:
+            self.log.info("TLS handshake failed", error=str(error))
+            self.abort()
+            raise Closing from None
+        assert transport is not None
+        self._reading = True
+        self._take(transport)
+
+    def _take(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(self._context.bounds.write_buffer)
+        self.tls = transport.get_extra_info("ssl_object") is not None
+
+    async def _serve(self, event: Event | None) -> None:
+        """Handles events until the framer has no more."""
+        self._slice = self._loop.time()
+        try:
+            while event is not None and not self._closing:
+                await self._handle(event)
+                await self.breathe()
+                event = self._framer.next_event()
+        except Closing:
+            pass
+        except asyncio.CancelledError:
+            self._drop_upload()
+            raise
+        except Exception:
+            self.log.exception("connection failed")
+            self.bye("Internal error")
+        finally:
+            self._task = None
+        self.flush()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        self._unread = 0
+        if not self._reading and not self._closing:
+            self._reading = True
+            self._transport.resume_reading()
+
+    async def _handle(self, event: Event) -> None:
+        if isinstance(event, Frame):
+            self._active = self._loop.time()
+            try:
+                await self._command(event)
+            finally:
+                self._drop_upload()
+        elif isinstance(event, LiteralData):
+            await self._literal_data(event.data)
+        elif isinstance(event, LiteralBegin):
+            await self._literal_begin(event)
+        elif isinstance(event, Continuation):
+            self.send(b"+ Go on\r\n")
+            self.flush()
+        elif isinstance(event, Rejected):
+            self._drop_upload()
+            self._reject(event)
+        elif isinstance(event, Fatal):
+            self.bye(event.text)
+
+    async def _command(self, frame: Frame) -> None:
+        if self.session.login is None:
+            self._commands += 1
+            if self._commands > self._context.bounds.anonymous_commands:
+                self.bye("Too many commands before login")
+                return
+        try:
+            command = parse(frame)
+        except ParseError as error:
+            self._reject(error.rejected)
+            return
+        if self.session.login is not None:
+            self._commands = 0
+        await dispatch.run(self.session, command)
+
+    def _reject(self, rejected: Rejected) -> None:
+        self.send(rejection(rejected))
+        if rejected.status is Status.BAD:
+            self._commands += 1
+            if self._commands > self._context.bounds.bad_commands:
+                self.bye("Too many bad commands")
+
+    async def _literal_begin(self, event: LiteralBegin) -> None:
+        if self.upload is None:
+            self.upload = Upload(self._context)
+        refusal = await self.upload.begin(self.session.account, event.size)
+        if refusal is not None:
+            self._framer.refuse(*refusal)
+
+    async def _literal_data(self, data: bytes) -> None:
+        if len(data) >= _PROGRESS:
+            self._active = self._loop.time()
+        if self.upload is None:
+            return
+        try:
+            await self.upload.add(data)
+        except OSError as error:
+            self.log.error("message not spooled", error=str(error))
+            self._framer.refuse("No space for the message, try again later", "UNAVAILABLE")
+            self._drop_upload()
+
+    def _drop_upload(self) -> None:
+        if self.upload is not None:
+            self.upload.discard()
+            self.upload = None
+
+    # Time.
+
+    def _tick(self) -> None:
+        """Checks every bound on waiting, then sleeps until the next may be reached."""
+        timing, now = self._context.timing, self._loop.time()
+        if self._blocked_since is not None and now - self._blocked_since > timing.write:
+            self.log.info("client does not read")
+            self.abort()
+            return
+        limit = timing.login if self.session.login is None else timing.idle
+        left = limit
+        if self._task is None or self._line is not None:
+            left = self._active + limit - now
+            if left <= 0:
+                self.bye("Autologout, nothing was asked for too long")
+                return
+            if self.session.idling and not self.blocked:
+                self.send(b"* OK Still here\r\n")
+        delay = min(left, timing.write, timing.still_here)
+        self._timer = self._loop.call_later(max(delay, 0.001), self._tick)

@@ -1,0 +1,56 @@
+"""What every connection of the IMAP server shares: its parts and its limits."""
+
+from dataclasses import dataclass
+
+from auth.login import Authenticator
+from config.clock import Clock
+from config.logging import Logger
+from config.settings import Settings
+from net.threads import Offload
+from net.tls import TlsContexts
+from storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Bounds on waiting, in seconds.
+
+    `idle` is the autologout of RFC 9051 §5.4 (30 minutes at least); `still_here` the interval of
+    the untagged OK during IDLE, which keeps NAT tables and Outlook alive; `write` how long a client
+    may leave what was sent unread.
+    """
+
+    login: float = 60.0
+    idle: float = 1800.0
+    write: float = 300.0
+    still_here: float = 120.0
+    handshake: float = 30.0
+    farewell: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Bounds on what one client may make the server hold or do."""
+
+    connections: int = 20_000
+    bad_commands: int = 20
+    anonymous_commands: int = 50
+    input_buffer: int = 256 * 1024
+    write_buffer: int = 256 * 1024
+    append_messages: int = 10_000
+    append_bytes: int = 2 * 1024**3
+
+
+@dataclass(slots=True)
+class Context:
+    """Built once by the server."""
+
+    settings: Settings
+    store: Store
+    authenticator: Authenticator
+    tls: TlsContexts | None
+    clock: Clock
+    offload: Offload
+    log: Logger
+    timing: Timing = Timing()
+    bounds: Bounds = Bounds()

@@ -1,0 +1,107 @@
+"""The table of commands: who runs each, in which states it is legal, whether EXPUNGE may follow.
+
+Commands run in order, one at a time (RFC 9051 §5.5). Every error becomes a reply here.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from imap.commands.append import append
+from imap.commands.copy import copy, move
+from imap.commands.expunge import expunge
+from imap.commands.fetch import fetch
+from imap.commands.idle import idle
+from imap.commands.listing import list_, lsub, namespace, status
+from imap.commands.login import authenticate, login
+from imap.commands.mailbox import create, delete, rename, subscribe, unsubscribe
+from imap.commands.search import search
+from imap.commands.select import check, close, select, unselect
+from imap.commands.session import capability, enable, id_, logout, noop, starttls
+from imap.commands.store import store
+from imap.grammar import command as ast
+from imap.replies import Closing, CommandError, No, Reply, Status, reply_of
+from imap.session import Session, State
+from net.threads import Busy
+from storage.errors import StoreError
+
+Handler: TypeAlias = Callable[[Session, Any], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`by_number`: sequence numbers must stay as they are until the command is over, unless it came
+    with UID (RFC 9051 §7.5.1).
+    """
+
+    handler: Handler
+    states: State
+    by_number: bool = False
+
+
+TABLE: dict[type, Row] = {
+    ast.Capability: Row(capability, State.ANY),
+    ast.Noop: Row(noop, State.ANY),
+    ast.Logout: Row(logout, State.ANY),
+    ast.Id: Row(id_, State.ANY),
+    ast.StartTls: Row(starttls, State.ANONYMOUS),
+    ast.Authenticate: Row(authenticate, State.ANONYMOUS),
+    ast.Login: Row(login, State.ANONYMOUS),
+    ast.Enable: Row(enable, State.LOGGED_IN),
+    ast.Select: Row(select, State.LOGGED_IN),
+    ast.Create: Row(create, State.LOGGED_IN),
+    ast.Delete: Row(delete, State.LOGGED_IN),
+    ast.Rename: Row(rename, State.LOGGED_IN),
+    ast.Subscribe: Row(subscribe, State.LOGGED_IN),
+    ast.Unsubscribe: Row(unsubscribe, State.LOGGED_IN),
+    ast.List: Row(list_, State.LOGGED_IN),
+    ast.Lsub: Row(lsub, State.LOGGED_IN),
+    ast.Namespace: Row(namespace, State.LOGGED_IN),
+    ast.Status: Row(status, State.LOGGED_IN),
+    ast.Append: Row(append, State.LOGGED_IN),
+    ast.Idle: Row(idle, State.LOGGED_IN),
+    ast.Check: Row(check, State.SELECTED),
+    ast.Close: Row(close, State.SELECTED),
+    ast.Unselect: Row(unselect, State.SELECTED),
+    ast.Expunge: Row(expunge, State.SELECTED),
+    ast.Search: Row(search, State.SELECTED, by_number=True),
+    ast.Fetch: Row(fetch, State.SELECTED, by_number=True),
+    ast.Store: Row(store, State.SELECTED, by_number=True),
+    ast.Copy: Row(copy, State.SELECTED),
+    ast.Move: Row(move, State.SELECTED),
+}
+
+
+async def run(session: Session, command: ast.Command) -> None:
+    """Runs a command and answers it. Raises Closing when the connection is to end."""
+    row = TABLE[type(command)]
+    if session.state not in row.states:
+        reply = Reply(_not_in(session.state), status=Status.BAD)
+    else:
+        reply = await _answer(session, row.handler(session, command))
+        session.updates(expunge=not row.by_number or bool(getattr(command, "uid", False)))
+    session.send(reply.tagged(command.tag))
+
+
+async def _answer(session: Session, work: Awaitable[Reply]) -> Reply:
+    try:
+        return await work
+    except CommandError as error:
+        return error.reply
+    except (StoreError, Busy) as error:
+        if error.__cause__ is not None:
+            session.log.warning("store refused", error=repr(error), cause=repr(error.__cause__))
+        return reply_of(error)
+    except (Closing, ConnectionError):
+        raise
+    except Exception:
+        session.log.exception("command failed")
+        return No("Internal error", b"UNAVAILABLE").reply
+
+
+def _not_in(state: State) -> str:
+    if state is State.ANONYMOUS:
+        return "Log in first"
+    if state is State.AUTHENTICATED:
+        return "No mailbox is selected"
+    return "Already logged in"

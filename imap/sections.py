@@ -1,0 +1,98 @@
+"""Sections of a message for FETCH: found by the table of parts, read as a range of the file.
+
+A section is ready bytes, a Span of the message, or None for one that does not exist. Nothing here
+reads more of a file than was asked for, but for the header lists, which need their header whole.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from imap.fetch_plan import BodyItem
+from imap.grammar.fetch_item import Section, SectionKind
+from imap.grammar.values import Partial
+from message.headers import cached, header_fields
+from message.meta import meta_fields
+from message.section import Specifier, locate
+from storage.errors import MessageMissing
+from storage.store import Store
+from storage.values import AccountId, MailboxId, MessageRow
+
+PIECE: Final = 256 * 1024
+# A header longer than this is cut before fields are picked from it.
+_HEADER: Final = 4 * 1024 * 1024
+_SPECIFIERS: Final = {
+    None: Specifier.ALL,
+    SectionKind.HEADER: Specifier.HEADER,
+    SectionKind.HEADER_FIELDS: Specifier.HEADER,
+    SectionKind.HEADER_FIELDS_NOT: Specifier.HEADER,
+    SectionKind.TEXT: Specifier.TEXT,
+    SectionKind.MIME: Specifier.MIME,
+}
+_LISTS: Final = frozenset({SectionKind.HEADER_FIELDS, SectionKind.HEADER_FIELDS_NOT})
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Octets of the message in its CRLF form."""
+
+    offset: int
+    length: int
+
+
+class Reader:
+    """Reads sections of the messages of one mailbox."""
+
+    __slots__ = ("_account", "_mailbox", "_store")
+
+    def __init__(self, store: Store, account: AccountId, mailbox: MailboxId) -> None:
+        self._store, self._account, self._mailbox = store, account, mailbox
+
+    async def find(self, row: MessageRow, item: BodyItem) -> bytes | Span | None:
+        """What an item names, its partial applied. Raises MessageMissing."""
+        if item.section.kind in _LISTS:
+            fields = await self._fields(row, item)
+            return None if fields is None else _cut(fields, item.partial)
+        span = _locate(row, item.section)
+        if span is None or item.partial is None:
+            return span
+        start = min(item.partial.offset, span.length)
+        return Span(span.offset + start, min(item.partial.size, span.length - start))
+
+    async def read(self, row: MessageRow, span: Span) -> bytes:
+        """The octets of a span of at most PIECE octets. Raises MessageMissing."""
+        if not span.length:
+            return b""
+        data = await self._store.read_body(
+            self._account, row.blob, self._mailbox, row.uid, span.offset, span.length
+        )
+        if len(data) != span.length:
+            raise MessageMissing("The message's file is shorter than it was")
+        return data
+
+    async def _fields(self, row: MessageRow, item: BodyItem) -> bytes | None:
+        invert = item.section.kind is SectionKind.HEADER_FIELDS_NOT
+        if not item.section.parts and cached(item.headers, invert):
+            kept = meta_fields(row.meta)
+            if kept is not None:
+                return header_fields(kept, item.headers)
+        span = _locate(row, Section(item.section.parts, SectionKind.HEADER))
+        if span is None:
+            return None
+        pieces = []
+        for offset in range(0, min(span.length, _HEADER), PIECE):
+            length = min(PIECE, span.length - offset)
+            pieces.append(await self.read(row, Span(span.offset + offset, length)))
+        return header_fields(b"".join(pieces), item.headers, invert)
+
+
+def _locate(row: MessageRow, section: Section) -> Span | None:
+    if not section.parts and section.kind is None:
+        return Span(0, row.size)
+    found = locate(row.parts, section.parts, _SPECIFIERS[section.kind])
+    return None if found is None else Span(*found)
+
+
+def _cut(data: bytes, partial: Partial | None) -> bytes:
+    if partial is None:
+        return data
+    return data[partial.offset : partial.offset + partial.size]

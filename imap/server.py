@@ -1,0 +1,129 @@
+"""The IMAP listeners: opens, counts and closes connections.
+
+Invariants: no address has more than limits.connections_per_address connections and the server no
+more than Bounds.connections; who is refused is told why. Nothing of the protocol is known here.
+"""
+
+import asyncio
+import itertools
+import ssl
+from collections import Counter
+
+from auth.login import Authenticator
+from config.clock import Clock
+from config.logging import Logger
+from config.settings import Endpoint, Settings
+from imap.connection import Connection
+from imap.context import Bounds, Context, Timing
+from net.listener import listen
+from net.threads import Offload
+from net.tls import TlsContexts
+from storage.store import Store
+from storage.values import AccountId
+
+
+class ImapServer:
+    """Listeners `imap` (STARTTLS) and `imaps` (implicit TLS)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        authenticator: Authenticator,
+        tls: TlsContexts | None,
+        clock: Clock,
+        offload: Offload,
+        log: Logger,
+        *,
+        timing: Timing | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
+        self._context = Context(
+            settings,
+            store,
+            authenticator,
+            tls,
+            clock,
+            offload,
+            log,
+            timing or Timing(),
+            bounds or Bounds(),
+        )
+        self._connections: set[Connection] = set()
+        self._by_address: Counter[str] = Counter()
+        self._numbers = itertools.count(1)
+        self._servers: list[asyncio.Server] = []
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.addresses: dict[str, list[Endpoint]] = {"imap": [], "imaps": []}
+
+    async def start(self) -> None:
+        """Accepts connections; `addresses` are the real ones from here on. Raises ListenError."""
+        wanted = self._context.settings.listen
+        tls = self._context.tls
+        for endpoint in wanted.imap:
+            await self._listen("imap", endpoint, None)
+        for endpoint in wanted.imaps if tls is not None else ():
+            await self._listen("imaps", endpoint, tls.server() if tls is not None else None)
+
+    async def _listen(self, name: str, endpoint: Endpoint, tls: ssl.SSLContext | None) -> None:
+        servers, addresses = await listen(endpoint, self._new, tls)
+        self._servers += servers
+        self.addresses[name] += addresses
+
+    async def stop(self) -> None:
+        """Accepts no more, says BYE to everybody and waits for a moment until they are gone."""
+        for server in self._servers:
+            server.close()
+        for connection in tuple(self._connections):
+            connection.bye("The server is shutting down", code="UNAVAILABLE")
+        try:
+            await asyncio.wait_for(self._empty.wait(), self._context.timing.farewell)
+        except TimeoutError:
+            for connection in tuple(self._connections):
+                connection.abort()
+            await asyncio.sleep(0)
+        self._servers = []
+
+    def reload(self, settings: Settings) -> None:
+        """Takes limits and networks for what comes; listeners stay as they are."""
+        self._context.settings = settings
+
+    def close_account(self, account: AccountId) -> None:
+        """Ends the sessions of an account that was disabled, deleted or got another password."""
+        for connection in tuple(self._connections):
+            login = connection.session.login
+            if login is not None and login.account == account:
+                connection.bye("The account's access was changed, log in again")
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._connections)
+
+    def _new(self) -> Connection:
+        log = self._context.log.bind(connection=f"imap-{next(self._numbers):x}")
+        return Connection(self._context, log, self._opened, self._lost)
+
+    def _opened(self, connection: Connection) -> None:
+        """Counts a connection and greets it, or refuses it with the reason."""
+        self._connections.add(connection)
+        self._by_address[connection.peer] += 1
+        self._empty.clear()
+        most = self._context.settings.limits.connections_per_address
+        if self._by_address[connection.peer] > most:
+            connection.bye(f"Too many connections from your address ({most})", code="LIMIT")
+        elif len(self._connections) > self._context.bounds.connections:
+            connection.bye("Too many connections, try again later", code="UNAVAILABLE")
+        else:
+            connection.greet()
+
+    def _lost(self, connection: Connection) -> None:
+        if connection not in self._connections:
+            return
+        self._connections.discard(connection)
+        self._by_address[connection.peer] -= 1
+        if not self._by_address[connection.peer]:
+            del self._by_address[connection.peer]
+        if not self._connections:
+            self._empty.set()

@@ -1,0 +1,167 @@
+"""One session: who it is, its state, its selected mailbox, and what it is told of changes.
+
+What is on the wire and when to read belongs to connection.py, which command is legal when to
+dispatch.py, what a command does to commands/.
+"""
+
+from collections.abc import Callable
+from enum import Flag, auto
+from typing import TYPE_CHECKING
+
+from auth.login import Login
+from auth.policy import plaintext_allowed
+from auth.sasl.registry import mechanisms
+from config.logging import Logger
+from imap import updates
+from imap.capabilities import Stage, announce
+from imap.context import Context
+from imap.selected import Selected
+from storage.store import Store
+from storage.values import AccountId, Event, FoldersChanged, MailboxChanged
+
+if TYPE_CHECKING:
+    from imap.connection import Connection
+
+
+class State(Flag):
+    """RFC 9051 §3; the sets are those in which a command may be legal."""
+
+    ANONYMOUS = auto()
+    AUTHENTICATED = auto()
+    SELECTED = auto()
+    LOGGED_IN = AUTHENTICATED | SELECTED
+    ANY = ANONYMOUS | AUTHENTICATED | SELECTED
+
+
+class Session:
+    """What the server knows of one client."""
+
+    __slots__ = (
+        "_unsubscribe",
+        "condstore",
+        "connection",
+        "context",
+        "idling",
+        "log",
+        "login",
+        "name",
+        "selected",
+    )
+
+    def __init__(self, context: Context, connection: "Connection", log: Logger) -> None:
+        self.context = context
+        self.connection = connection
+        self.log = log
+        self.login: Login | None = None
+        self.name = ""
+        self.selected: Selected | None = None
+        self.condstore = False
+        self.idling = False
+        self._unsubscribe: Callable[[], None] | None = None
+
+    @property
+    def state(self) -> State:
+        if self.selected is not None:
+            return State.SELECTED
+        return State.ANONYMOUS if self.login is None else State.AUTHENTICATED
+
+    @property
+    def store(self) -> Store:
+        return self.context.store
+
+    @property
+    def account(self) -> AccountId:
+        """The account that is logged in."""
+        assert self.login is not None
+        return self.login.account
+
+    @property
+    def mailbox(self) -> Selected:
+        """The selected mailbox; asked for only in the selected state."""
+        assert self.selected is not None
+        return self.selected
+
+    # Capabilities and login.
+
+    def stage(self) -> Stage:
+        """Where the connection stands in the table of capabilities."""
+        connection, settings = self.connection, self.context.settings
+        allowed = plaintext_allowed(connection.peer, connection.tls, settings)
+        return Stage(
+            tls=connection.tls,
+            tls_offered=self.context.tls is not None,
+            login_allowed=allowed,
+            logged_in=self.login is not None,
+            append_limit=settings.limits.message_size,
+            mechanisms=mechanisms(connection.tls, allowed),
+        )
+
+    def capabilities(self) -> bytes:
+        """`CAPABILITY ...` as it stands in a response or a response code."""
+        return b"CAPABILITY " + announce(self.stage())
+
+    def log_in(self, login: Login) -> None:
+        """The session belongs to the account from here on."""
+        self.login = login
+        self._unsubscribe = self.store.bus.subscribe(login.account, self._on_event)
+        self.log = self.log.bind(account=login.address)
+        self.log.info("login", peer=self.connection.peer, tls=self.connection.tls)
+        self.connection.logged_in()
+
+    # The selected mailbox.
+
+    def select(self, selected: Selected) -> None:
+        self.selected = selected
+
+    def unselect(self) -> bool:
+        """Whether a mailbox was selected."""
+        selected, self.selected = self.selected, None
+        if selected is not None:
+            selected.close()
+        return selected is not None
+
+    def close(self) -> None:
+        """Lets go of everything; the connection is gone."""
+        self.unselect()
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    def _on_event(self, event: Event) -> None:
+        selected = self.selected
+        if selected is None:
+            return
+        if isinstance(event, MailboxChanged):
+            if event.mailbox == selected.mailbox:
+                selected.note(event)
+                if self.idling:
+                    self.push()
+        elif isinstance(event, FoldersChanged):
+            self._follow(selected, event)
+
+    def _follow(self, selected: Selected, event: FoldersChanged) -> None:
+        """The selected mailbox was renamed, or is gone: then the session can't go on."""
+        if selected.name in event.renamed:
+            selected.name = event.renamed[selected.name]
+        elif selected.name in event.deleted and selected.name not in event.created:
+            self.connection.bye("The selected mailbox was deleted")
+
+    # Sending.
+
+    def send(self, data: bytes) -> None:
+        self.connection.send(data)
+
+    def updates(self, *, expunge: bool) -> None:
+        """Sends what is due of the selected mailbox."""
+        if self.selected is not None:
+            lines = updates.pending(self.selected, expunge=expunge, condstore=self.condstore)
+            if lines:
+                self.connection.send(lines)
+
+    def push(self) -> None:
+        """As updates, at once and while no command runs; left for later when the client does not
+        read.
+        """
+        if not self.connection.blocked:
+            self.updates(expunge=True)
+            self.connection.flush()

@@ -1,0 +1,70 @@
+"""What a client is told unasked, and when: EXISTS, EXPUNGE, FETCH, FLAGS (RFC 9051 §5.2, §7.4).
+
+EXPUNGE may not be sent while FETCH, STORE or SEARCH by sequence number run, nor while no command
+does; until it may, the session keeps its generation and hears of no arrivals. During IDLE all of it
+is sent at once, from the bus callback, in the same step of the loop as the commit's result.
+"""
+
+from imap.selected import Selected
+
+_STANDARD = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
+# From the start, so that Thunderbird uses its junk flags and the dollar forms (clients look for
+# them in FLAGS before they store any).
+_LISTED = ("$Junk", "$NotJunk", "Junk", "NonJunk", "$Forwarded", "$MDNSent", "$Phishing")
+
+
+def flag_names(selected: Selected) -> bytes:
+    """Every flag of the mailbox: the standard ones, those listed always and those in use."""
+    listed = {name.casefold() for name in _LISTED}
+    used = [name for name in selected.view.keywords() if name.casefold() not in listed]
+    selected.keywords |= listed | {name.casefold() for name in used}
+    return " ".join((*_STANDARD, *_LISTED, *used)).encode()
+
+
+def flags_lines(selected: Selected) -> bytes:
+    """`FLAGS` and `PERMANENTFLAGS`."""
+    names = flag_names(selected)
+    permanent = b"" if selected.read_only else names + b" \\*"
+    return b"* FLAGS (%s)\r\n* OK [PERMANENTFLAGS (%s)] Flags kept\r\n" % (names, permanent)
+
+
+def pending(selected: Selected, *, expunge: bool, condstore: bool) -> bytes:
+    """The lines that are due; what they tell is known to the client from here on."""
+    if not selected.dirty:
+        return b""
+    lines: list[bytes] = []
+    if expunge and selected.stale:
+        lines += [b"* %d EXPUNGE\r\n" % number for number in selected.take_expunged()]
+    if not selected.stale and len(selected.uids) != selected.count:
+        known, selected.count = selected.count, len(selected.uids)
+        lines.append(b"* %d EXISTS\r\n" % selected.count)
+        if selected.new_keywords(selected.view.flags[known:]):
+            lines.append(flags_lines(selected))
+    if selected.flagged:
+        lines += _flag_lines(selected, condstore)
+    return b"".join(lines)
+
+
+def _flag_lines(selected: Selected, condstore: bool) -> list[bytes]:
+    flagged, selected.flagged = selected.flagged, {}
+    lines = []
+    fields = set()
+    for uid in sorted(flagged):
+        index, number = selected.view.index_of(uid), selected.number(uid)
+        if index >= 0 and number:
+            fields.add(selected.view.flags[index])
+            lines.append(flag_line(selected, number, index, with_uid=True, condstore=condstore))
+    if selected.new_keywords(fields):
+        lines.insert(0, flags_lines(selected))
+    return lines
+
+
+def flag_line(
+    selected: Selected, number: int, index: int, *, with_uid: bool, condstore: bool
+) -> bytes:
+    """One FETCH response with the flags of the view's message at `index`."""
+    view = selected.view
+    uid = b"UID %d " % view.uids[index] if with_uid else b""
+    modseq = b" MODSEQ (%d)" % view.modseqs[index] if condstore else b""
+    text = view.flags_text(view.flags[index])
+    return b"* %d FETCH (%sFLAGS (%s)%s)\r\n" % (number, uid, text, modseq)

@@ -1,0 +1,53 @@
+"""The messages of one APPEND while they arrive, each in a Spool, under common bounds.
+
+What is refused here is refused before its octets come, when the client waits for the continuation
+(RFC 9051 §4.3); else they are thrown away.
+"""
+
+from imap.context import Context
+from imap.spool import MEMORY, Spool
+from storage.values import AccountId, Content
+
+_MEMORY_OF_ALL = 4 * MEMORY
+
+
+class Upload:
+    """Spools by the number of their literal. `discard` whatever happens."""
+
+    __slots__ = ("_context", "_spools", "_total")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._spools: list[Spool] = []
+        self._total = 0
+
+    async def begin(self, account: AccountId, size: int) -> tuple[str, str] | None:
+        """Room for one more message of `size` octets; else why not, and the response code."""
+        bounds, store = self._context.bounds, self._context.store
+        if len(self._spools) >= bounds.append_messages or (
+            self._spools and self._total + size > bounds.append_bytes
+        ):
+            return "Too much for one APPEND", "LIMIT"
+        usage = await store.usage(account)
+        if usage.limit_bytes and usage.bytes + self._total + size > usage.limit_bytes:
+            return "Not enough room in the account", "OVERQUOTA"
+        if not store.accepting(size):
+            return "Server busy, try again later", "UNAVAILABLE"
+        memory = max(0, min(MEMORY, _MEMORY_OF_ALL - self._total))
+        self._spools.append(Spool(store.spool_dir, self._context.offload, memory))
+        self._total += size
+        return None
+
+    async def add(self, data: bytes) -> None:
+        """Octets of the newest message. Raises OSError."""
+        await self._spools[-1].add(data)
+
+    async def content(self, number: int) -> Content:
+        """The message of literal `number`, complete."""
+        return await self._spools[number].content()
+
+    def discard(self) -> None:
+        """Forgets what the store did not take."""
+        for spool in self._spools:
+            spool.discard()
+        self._spools = []
