@@ -1,0 +1,105 @@
+"""Folders of an account: which to make, move and remove so that the disk shows the mailboxes.
+
+The plan is pure. A move runs inside a job of the committer, so that no delivery writes into a
+folder while it moves, and the row that names its path is of the same transaction.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from storage.folder_file import AccountFile, FolderFile, update_account
+from storage.maildir_names import folder_path
+from storage.mirror_files import GONE, make_maildir, move_folder
+from storage.mirror_rows import put_folder
+from storage.mirror_values import Box, Folders
+from storage.values import AccountId, MailboxId
+
+# Numbers in the small files run ahead of the index, so that not every change rewrites them.
+MODSEQ_AHEAD = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One folder gets the path `new`; `old` is None when it has none."""
+
+    mailbox: MailboxId
+    old: str | None
+    new: str
+
+
+def dying(folders: Folders) -> list[MailboxId]:
+    """Folders whose mailbox is deleted, or keeps only its name."""
+    return [
+        box
+        for box in folders.paths
+        if box not in folders.boxes or not folders.boxes[box].selectable
+    ]
+
+
+def aside(mailbox: MailboxId) -> str:
+    """The path of a folder out of the way."""
+    return f"{GONE}/{mailbox}"
+
+
+def plan_moves(folders: Folders) -> Iterator[Move]:
+    """Moves in an order in which each path is free; circles go through a path aside."""
+    current = dict(folders.paths)
+    wanted = {box.id: folder_path(box.name) for box in folders.boxes.values() if box.selectable}
+    pending = [box for box, path in wanted.items() if current.get(box) != path]
+    while pending:
+        holders = {path: box for box, path in current.items()}
+        ready = [box for box in pending if wanted[box] not in holders]
+        if ready:
+            box = ready[0]
+            pending.remove(box)
+            move = Move(box, current.get(box), wanted[box])
+        else:
+            box = holders[wanted[pending[0]]]
+            move = Move(box, current[box], aside(box))
+        current[box] = move.new
+        yield move
+
+
+def make_move(conn: Connection, number: AccountId, root: Path, move: Move) -> None:
+    """Job: moves or makes the folder and records its path."""
+    if move.old is None:
+        make_maildir(root / move.new)
+    else:
+        move_folder(root, move.mailbox, move.old, move.new)
+    put_folder(conn, number, move.mailbox, move.new)
+
+
+def folder_file_of(box: Box, old: FolderFile | None) -> FolderFile:
+    """What the mailbox's small file says, keywords as they stand."""
+    kept = old if old is not None and old.mailbox == box.id else FolderFile(box.id, 0)
+    return replace(
+        kept,
+        uidvalidity=box.uidvalidity,
+        uid_ceiling=max(kept.uid_ceiling, box.uid_ceiling),
+        modseq=_ahead(kept.modseq, box.highestmodseq),
+        special_use=box.special_use,
+        subscribed=box.subscribed,
+    )
+
+
+def write_account_file(root: Path, folders: Folders) -> None:
+    """Brings the account's small file up to date; blocks on the disk."""
+
+    def change(old: AccountFile) -> AccountFile:
+        hidden = [
+            box.name for box in folders.boxes.values() if box.subscribed and not box.selectable
+        ]
+        return AccountFile(
+            _ahead(old.modseq, folders.modseq),
+            folders.uidvalidity,
+            tuple(sorted({*folders.subscriptions, *hidden})),
+        )
+
+    update_account(root, change)
+
+
+def _ahead(stored: int, number: int) -> int:
+    return stored if stored >= number else number + MODSEQ_AHEAD
