@@ -93,7 +93,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             settings,
             store,
             services.resolver,
-            delivery,
+            delivery.deliver_notice,
             clock,
             services.offload,
             get_logger("outbound"),
