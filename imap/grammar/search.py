@@ -41,6 +41,7 @@ from imap.grammar.values import (
 )
 
 MAX_DEPTH: Final = 50
+_CODECS: Final = frozenset(aliases.values())
 
 _RETURNS: Final = {option.value: option for option in SearchReturn}
 _WORD: Final = re.compile(rb"[A-Za-z]+")
@@ -101,20 +102,18 @@ def _charset(cursor: Cursor) -> str:
     name = cursor.astring("the name of a charset").decode("ascii", "replace").lower()
     known = name.replace("-", "_").replace(":", "_").replace(" ", "_")
     codec = aliases.get(known, known)
-    if codec in _CODECS:
+    if codec in _CODECS and _is_text(codec):
         return codec
     raise cursor.error("unknown charset", "BADCHARSET (US-ASCII UTF-8)", Status.NO)
 
 
 def _is_text(codec: str) -> bool:
+    """Whether it makes text; base64 and the like are among Python's codecs too."""
     try:
-        b"".decode(codec)
+        b"a".decode(codec, "replace")
     except LookupError:
         return False
     return True
-
-
-_CODECS: Final = frozenset(filter(_is_text, {*aliases.values(), "utf_8"}))
 
 
 class _Keys:

@@ -1,0 +1,201 @@
+"""Hypothesis strategies for every IMAP command, and a reader of the frames in some bytes."""
+
+from datetime import date, datetime, timedelta, timezone
+
+from hypothesis import strategies as st
+
+from imap.grammar import command as ast
+from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section, SectionKind
+from imap.grammar.frame import Event, Frame, Limits
+from imap.grammar.framer import Framer
+from imap.grammar.mailbox import SPECIAL_USE
+from imap.grammar.search_key import (
+    AllKey,
+    AndKey,
+    DateField,
+    DateKey,
+    DateRelation,
+    FlagKey,
+    HeaderKey,
+    ModseqKey,
+    NotKey,
+    OrKey,
+    SearchKey,
+    SearchReturn,
+    SetKey,
+    SizeKey,
+    TextField,
+    TextKey,
+)
+from imap.grammar.values import (
+    STAR,
+    SYSTEM_FLAGS,
+    Flag,
+    Literal,
+    Partial,
+    SequenceSet,
+    canonical_mailbox,
+)
+
+IN_MEMORY = Limits(append=None)
+
+_ATOM_CHARS = "!#$&'+,-./0123456789:;<=>?@ABCXYZ[^_`abcxyz|}~"
+numbers = st.integers(1, (1 << 32) - 1)
+modseqs = st.integers(0, (1 << 63) - 1)
+tags = st.text("ABCxyz0189.-_]", min_size=1, max_size=12)
+atoms = st.text(_ATOM_CHARS, min_size=1, max_size=12)
+words = st.from_regex(r"[A-Z][A-Z0-9=+.-]{0,12}", fullmatch=True)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+names = st.one_of(
+    st.sampled_from(["INBOX", "Sent", "a&b", "R&D-x", "NIL", "50%", "Entw\u00fcrfe", "\U0001f600"]),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+).map(canonical_mailbox)
+keywords = atoms.map(Flag)
+flags = st.one_of(st.sampled_from(SYSTEM_FLAGS), keywords)
+flag_lists = st.lists(flags, max_size=4).map(tuple)
+ends = st.one_of(numbers, st.just(STAR))
+sets = st.lists(
+    st.tuples(ends, ends).map(lambda pair: (min(pair), max(pair))), min_size=1, max_size=5
+).map(lambda ranges: SequenceSet(tuple(ranges)))
+zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+moments = st.datetimes(datetime(1, 1, 2), timezones=zones).map(lambda at: at.replace(microsecond=0))
+days = st.dates(date(1, 1, 1))
+initials = st.one_of(st.none(), st.binary(max_size=30))
+
+_fields = st.lists(st.one_of(st.sampled_from(["From", "To"]), atoms), min_size=1, max_size=5).map(
+    tuple
+)
+_parts = st.lists(numbers, max_size=4).map(tuple)
+
+
+def _sections() -> st.SearchStrategy[Section]:
+    plain = [SectionKind.HEADER, SectionKind.TEXT, None]
+    fields = [SectionKind.HEADER_FIELDS, SectionKind.HEADER_FIELDS_NOT]
+    return st.one_of(
+        st.builds(Section, _parts, st.sampled_from(plain)),
+        st.builds(Section, _parts.filter(bool), st.just(SectionKind.MIME)),
+        st.builds(Section, _parts, st.sampled_from(fields), _fields),
+    )
+
+
+_partials = st.builds(Partial, modseqs, st.integers(1, (1 << 63) - 1))
+items: st.SearchStrategy[FetchItem] = st.one_of(
+    st.sampled_from(FetchAtom),
+    st.builds(FetchBody, _sections(), st.booleans(), st.one_of(st.none(), _partials)),
+)
+_item_lists = st.lists(items, min_size=1, max_size=5).map(tuple)
+
+_leaves: st.SearchStrategy[SearchKey] = st.one_of(
+    st.builds(AllKey),
+    st.builds(FlagKey, flags, st.booleans()),
+    st.builds(TextKey, st.sampled_from(TextField), texts),
+    st.builds(HeaderKey, texts, texts),
+    st.builds(DateKey, st.sampled_from(DateField), st.sampled_from(DateRelation), days),
+    st.builds(SizeKey, st.booleans(), modseqs),
+    st.builds(SetKey, sets, st.booleans()),
+    st.builds(ModseqKey, modseqs),
+    st.builds(
+        ModseqKey, modseqs, st.just("/flags/\\draft"), st.sampled_from(["all", "shared", "priv"])
+    ),
+)
+keys: st.SearchStrategy[SearchKey] = st.recursive(
+    _leaves,
+    lambda inner: st.one_of(
+        st.builds(NotKey, inner),
+        st.builds(OrKey, inner, inner),
+        st.lists(inner, min_size=2, max_size=3).map(lambda some: AndKey(tuple(some))),
+    ),
+    max_leaves=8,
+)
+
+_plain = st.binary(max_size=50).map(lambda octets: Literal.of(octets.replace(b"\0", b"0")))
+_binary = st.binary(max_size=50).map(lambda octets: Literal.of(octets, True))
+_messages = st.builds(
+    ast.AppendMessage, st.one_of(_plain, _binary), flag_lists, st.one_of(st.none(), moments)
+)
+_status = st.lists(st.sampled_from(ast.StatusItem), min_size=1, unique=True).map(tuple)
+_pairs = st.lists(st.tuples(texts, st.one_of(st.none(), texts)), max_size=3).map(tuple)
+_selections = st.sets(st.sampled_from(ast.ListSelect)).map(
+    lambda some: frozenset(some | {ast.ListSelect.SUBSCRIBED})
+)
+_lists = st.one_of(
+    st.builds(ast.List, tags, names, st.tuples(names)),
+    st.builds(
+        ast.List,
+        tags,
+        names,
+        st.lists(names, min_size=1, max_size=3).map(tuple),
+        st.one_of(st.just(frozenset[ast.ListSelect]()), _selections),
+        st.frozensets(st.sampled_from(ast.ListReturn)),
+        st.one_of(st.just(()), _status),
+        st.just(True),
+    ),
+)
+_uses = st.lists(st.one_of(st.sampled_from(SPECIAL_USE), atoms.map("\\X".__add__)), max_size=3).map(
+    tuple
+)
+_optional_modseqs = st.one_of(st.none(), modseqs)
+_returns = st.one_of(
+    st.none(), st.sets(st.sampled_from(SearchReturn), min_size=1).map(frozenset[SearchReturn])
+)
+
+_BARE: tuple[type[ast.Command], ...] = (
+    ast.Capability,
+    ast.Check,
+    ast.Close,
+    ast.Idle,
+    ast.Logout,
+    ast.Namespace,
+    ast.Noop,
+    ast.StartTls,
+    ast.Unselect,
+)
+BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
+    **{kind.__name__.lower(): st.builds(kind, tags) for kind in _BARE},
+    "append": st.builds(
+        ast.Append, tags, names, st.lists(_messages, min_size=1, max_size=3).map(tuple)
+    ),
+    "authenticate": st.builds(ast.Authenticate, tags, words, initials),
+    "copy": st.builds(ast.Copy, tags, st.booleans(), sets, names),
+    "create": st.builds(ast.Create, tags, names, _uses),
+    "delete": st.builds(ast.Delete, tags, names),
+    "enable": st.builds(ast.Enable, tags, st.lists(words, min_size=1, max_size=3).map(tuple)),
+    "expunge": st.one_of(
+        st.builds(ast.Expunge, tags), st.builds(ast.Expunge, tags, st.just(True), sets)
+    ),
+    "fetch": st.builds(ast.Fetch, tags, st.booleans(), sets, _item_lists, _optional_modseqs),
+    "id": st.builds(ast.Id, tags, st.one_of(st.none(), _pairs)),
+    "list": _lists,
+    "login": st.builds(ast.Login, tags, texts, texts),
+    "lsub": st.builds(ast.Lsub, tags, names, names),
+    "move": st.builds(ast.Move, tags, st.booleans(), sets, names),
+    "rename": st.builds(ast.Rename, tags, names, names),
+    "search": st.builds(ast.Search, tags, st.booleans(), keys, _returns),
+    "select": st.builds(ast.Select, tags, names, st.booleans(), st.booleans()),
+    "status": st.builds(ast.Status, tags, names, _status),
+    "store": st.builds(
+        ast.Store,
+        tags,
+        st.booleans(),
+        sets,
+        st.sampled_from(ast.StoreMode),
+        flag_lists,
+        st.booleans(),
+        _optional_modseqs,
+    ),
+    "subscribe": st.builds(ast.Subscribe, tags, names),
+    "unsubscribe": st.builds(ast.Unsubscribe, tags, names),
+}
+commands = st.one_of(*BY_NAME.values())
+
+
+def events(data: bytes, limits: Limits = IN_MEMORY) -> list[Event]:
+    """What a framer gives for the bytes, taken as one piece."""
+    return list(Framer(limits).feed(data))
+
+
+def frame_of(data: bytes) -> Frame:
+    """The only frame of the bytes."""
+    (event,) = events(data)
+    assert isinstance(event, Frame), event
+    return event
