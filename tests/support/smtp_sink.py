@@ -51,6 +51,7 @@ class Sink:
     injected: bytes = b""
     tls: ssl.SSLContext | None = None
     implicit: bool = False
+    data_octets: list[int] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
     sessions: int = 0
@@ -170,7 +171,7 @@ class _Conversation:
             await self._writer.start_tls(self._sink.tls, ssl_handshake_timeout=5)
         finally:
             # uvloop leaves a writer without transport when the peer goes during the handshake.
-            if getattr(self._writer, "transport", None) is None:  # noqa: B009
+            if getattr(self._writer, "transport", None) is None:
                 setattr(self._writer, "_transport", plain)  # noqa: B010
         self._tls = True
         return True
@@ -217,6 +218,7 @@ class _Conversation:
         if not reply.startswith("354"):
             return self._goes_on(reply)
         wire = await self._body()
+        self._sink.data_octets.append(len(wire))
         final = self._sink.final
         if final.startswith("2") and self._recipients:
             self._keep(wire)

@@ -29,6 +29,10 @@ def test_next_attempt_is_later_jittered_and_within_life(
     )
 
 
+def test_what_failed_together_does_not_come_again_together() -> None:
+    assert len({next_attempt(1, 0.0, 432_000.0, Random(seed)) for seed in range(9)}) == 9
+
+
 def test_delays_grow_from_a_minute_to_hours() -> None:
     assert tuple(sorted(DELAYS)) == DELAYS
     assert (DELAYS[0], DELAYS[-1]) == (60, 14400)

@@ -104,7 +104,12 @@ async def test_only_hosts_better_than_ourselves_by_name(dns: DnsServer) -> None:
 
 @pytest.mark.parametrize("listener", ["127.0.0.1:2525", "0.0.0.0:2525"])
 async def test_only_hosts_better_than_ourselves_by_address(dns: DnsServer, listener: str) -> None:
-    dns.mail_domain("shared.test", (10, "a.test", "198.51.100.1"), (20, "alias.test", "127.0.0.1"))
+    better, ours, equal = (
+        (10, "a.test", "198.51.100.1"),
+        (20, "alias.test", "127.0.0.1"),
+        (20, "equal.test", "198.51.100.2"),
+    )
+    dns.mail_domain("shared.test", better, ours, equal)
     settings = {"listen": {"smtp": [listener]}, "outbound": {"port": 2525}}
     assert await hosts(dns, "shared.test", **settings) == ["a.test"]
     dns.set("alias-only.test", "MX", "10 alias.test.")

@@ -7,6 +7,7 @@ import pytest
 from smtp.outbound.hop import Timeouts
 from storage.errors import StoreUnavailable
 from storage.queue import LEASE
+from storage.queue_values import Claim
 from storage.values import QueuedRecipient
 from tests.smtp.outbound.conftest import Sender
 from tests.support.smtp_sink import Sink, smtp_sink
@@ -357,3 +358,52 @@ async def test_wrong_smarthost_password_keeps_all_mail(sender: Sender, sink: Sin
         shown = await sender.until_tried(queue)
         assert "535 5.7.8 wrong" in shown.recipients[0].last_reply
     assert sender.notices.taken == []
+
+
+async def test_lost_reply_is_not_taken_to_the_next_host_at_once(
+    sender: Sender, there: Sink
+) -> None:
+    async with smtp_sink(Sink(), "127.0.0.2", there.endpoint.port) as second:
+        sender.dns.mail_domain(
+            "two.test", (10, "a.two.test", "127.0.0.1"), (20, "b.two.test", "127.0.0.2")
+        )
+        there.drop_after_data = 1
+        queue = await sender.store.put("bob@two.test")
+        await sender.start(there.endpoint.port)
+        await sender.until_tried(queue)
+        assert (len(there.received), second.sessions) == (1, 0)
+
+
+async def test_host_that_is_busy_outweighs_one_that_takes_no_mail(
+    sender: Sender, there: Sink
+) -> None:
+    async with smtp_sink(Sink(greeting="521 no mail"), "127.0.0.2", there.endpoint.port) as second:
+        sender.dns.mail_domain(
+            "two.test", (10, "a.two.test", "127.0.0.1"), (20, "b.two.test", "127.0.0.2")
+        )
+        there.greeting = "421 4.3.2 busy"
+        queue = await sender.store.put("bob@two.test")
+        await sender.start(there.endpoint.port)
+        shown = await sender.until_tried(queue)
+        assert second.sessions == 1
+        assert "421 4.3.2 busy" in shown.recipients[0].last_reply
+
+
+async def test_message_queued_while_the_last_worker_ends_is_not_forgotten(
+    sender: Sender, there: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smtp.outbound.runner.PER_DESTINATION", 1)
+    real = sender.store.queue.claim
+    late = ["bob@there.test"]
+
+    async def claim(domain: str | None) -> Claim | None:
+        found = await real(domain)
+        if found is None and late:
+            await sender.store.put(late.pop())
+            await asyncio.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(sender.store.queue, "claim", claim)
+    await sender.store.put("anna@there.test")
+    await sender.start(there.endpoint.port)
+    await there.wait(2, 3)

@@ -164,6 +164,17 @@ async def test_login(tls: ClientTls, sink: Sink, sink_tls: ssl.SSLContext, mecha
     assert any(command.startswith(verb) for command in sink.commands)
 
 
+async def test_login_is_not_sent_in_plain_text_to_another_machine(
+    tls: ClientTls, sink: Sink
+) -> None:
+    sink.login = ("user", "pass")
+    # Linux connects 0.0.0.0 to this machine, but it is not a loopback address.
+    target = Hop("x.test", ("0.0.0.0",), sink.endpoint.port, login=Login("user", "pass"))
+    outcome = await refused(tls, target)
+    assert (outcome.kind, outcome.status) == (Kind.TEMPORARY, "4.7.8")
+    assert not any(command.startswith("AUTH") for command in sink.commands)
+
+
 async def test_wrong_login_keeps_the_mail(tls: ClientTls, sink: Sink) -> None:
     sink.login = ("user", "pass")
     outcome = await refused(tls, hop(sink, login=Login("user", "wrong-secret")))
