@@ -17,6 +17,11 @@ def decode_xtext(text: str) -> str:
     return decoded
 
 
+def is_xtext(text: str) -> bool:
+    """True when the text could be xtext already."""
+    return _XTEXT.fullmatch(text) is not None
+
+
 def encode_xtext(text: str) -> str:
     """The xtext of printable ASCII."""
     return _UNSAFE.sub(lambda found: f"+{ord(found[0]):02X}", text)

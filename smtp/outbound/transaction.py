@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from net.threads import Offload
-from smtp.grammar.xtext import encode_xtext
+from smtp.grammar.xtext import encode_xtext, is_xtext
 from smtp.outbound.connection import ConnectionFailed
 from smtp.outbound.dots import DotStuffer
 from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header
@@ -214,9 +214,16 @@ class Transaction:
         words = [f"RCPT TO:<{recipient.address}>"]
         if self._session.offers("DSN"):
             words += [f"NOTIFY={recipient.notify}"] if recipient.notify else []
-            kind, found, address = recipient.orcpt.partition(";")
-            words += [f"ORCPT={kind};{encode_xtext(address)}"] if found else []
+            words += [f"ORCPT={_orcpt(recipient.orcpt)}"] if recipient.orcpt else []
         return " ".join(words)
+
+
+def _orcpt(orcpt: str) -> str:
+    """As a client sent it; one made here from an alias may still need its xtext form."""
+    kind, _, address = orcpt.partition(";")
+    if kind.lower() == "utf-8" or is_xtext(address):
+        return orcpt
+    return f"{kind};{encode_xtext(address)}"
 
 
 def _open(path: Path) -> int:

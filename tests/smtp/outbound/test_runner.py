@@ -162,15 +162,25 @@ async def test_success_is_relayed_to_a_server_without_dsn(sender: Sender, there:
 
 
 async def test_dsn_wishes_go_to_a_server_that_offers_it(sender: Sender, there: Sink) -> None:
-    recipient = QueuedRecipient("bob@there.test", "SUCCESS,FAILURE", "rfc822;Bob+x@there.test")
-    queue = await sender.store.put(recipient, envid="env id", ret="HDRS")
+    client = QueuedRecipient("bob@there.test", "SUCCESS,FAILURE", "rfc822;Bob+2Bx@there.test")
+    alias = QueuedRecipient("ann@there.test", "", "rfc822;Ann+x@there.test")
+    queue = await sender.store.put(client, alias, envid="env id", ret="HDRS")
     await sender.start(there.endpoint.port)
     await sender.until_gone(queue)
     got = there.received[0]
     assert "RET=HDRS" in got.mail
     assert "ENVID=env+20id" in got.mail
     assert "NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;Bob+2Bx@there.test" in got.rcpt[0]
+    assert got.rcpt[1].endswith(" ORCPT=rfc822;Ann+2Bx@there.test")
     assert sender.notices.taken == []
+
+
+async def test_report_names_the_original_recipient(sender: Sender, there: Sink) -> None:
+    there.refuse["no@there.test"] = "550 5.1.1 no"
+    queue = await sender.store.put(QueuedRecipient("no@there.test", "", "rfc822;a+2Bb@x.test"))
+    await sender.start(there.endpoint.port)
+    await sender.until_gone(queue)
+    assert b"Original-Recipient: rfc822; a+b@x.test" in sender.notices.taken[0][1]
 
 
 async def test_reply_lost_after_the_data_is_tried_again(sender: Sender, there: Sink) -> None:
