@@ -8,6 +8,7 @@ can't exclude remains: a message whose acceptance was heard but not recorded is 
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -29,11 +30,13 @@ from storage.queue_values import Claim, Destination, Listed, Result, State
 from storage.values import Event, QueueChanged, QueueId
 
 T = TypeVar("T")
+Change = Callable[[Connection, queue_admin.Span], list[QueueId]]
 
 LEASE = 900.0
 """Seconds that a claim is good for; whoever works longer renews it."""
 
 _LIST_PIECE = 500
+_SPAN = 500
 
 
 class Submit(Protocol):
@@ -137,23 +140,36 @@ class QueueStore:
     async def retry(self, queue: QueueId | None) -> int:
         """Makes waiting recipients of one message or of all due; how many messages have some."""
         now = self._clock.now()
-        count = await self._submit(lambda conn: queue_admin.retry(conn, queue, now))
+        changed = await self._change(queue, lambda conn, span: queue_admin.retry(conn, span, now))
         self._publish(QueueChanged())
-        return count
+        return len(changed)
 
     async def hold(self, queue: QueueId | None) -> int:
         """Keeps one message or all that wait until released; how many."""
-        held = await self._submit(lambda conn: queue_admin.hold(conn, queue))
+        held = await self._change(queue, queue_admin.hold)
         await self._offload.disk(self._log_held, held, True)
         return len(held)
 
     async def release(self, queue: QueueId | None) -> int:
         """Ends the hold of one message or of all; how many."""
         now = self._clock.now()
-        released = await self._submit(lambda conn: queue_admin.release(conn, queue, now))
+        released = await self._change(
+            queue, lambda conn, span: queue_admin.release(conn, span, now)
+        )
         await self._offload.disk(self._log_held, released, False)
         self._publish(QueueChanged())
         return len(released)
+
+    async def _change(self, queue: QueueId | None, change: Change) -> list[QueueId]:
+        """Runs `change` on one message, or on all of them span by span; the messages changed."""
+        if queue is not None:
+            return await self._submit(lambda conn: change(conn, (queue, queue)))
+        changed: list[QueueId] = []
+        after = 0
+        while span := await self._submit(partial(queue_admin.span, after=after, limit=_SPAN)):
+            changed += await self._submit(partial(_apply, change, span))
+            after = span[1]
+        return changed
 
     async def _piece(self, after: int) -> list[Listed]:
         return await self._submit(lambda conn: queue_admin.listed(conn, after, _LIST_PIECE))
@@ -162,6 +178,10 @@ class QueueStore:
         line = held_line(held, self._clock.now())
         for queue in queues:
             append_log(self._folder / file_name(queue), line)
+
+
+def _apply(change: Change, span: queue_admin.Span, conn: Connection) -> list[QueueId]:
+    return change(conn, span)
 
 
 def _remove(path: Path) -> None:

@@ -1,20 +1,23 @@
 """What the operator asks of the queue: list, retry, hold, release; functions of a Connection.
 
-Recipients that are leased are being sent: hold and retry leave their lease alone, and a hold takes
+What concerns all of the queue goes in spans, so that no job keeps the writer for long. Recipients
+that are leased are being sent: hold and retry leave their lease alone, and a hold takes
 effect when their result is in.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, false, func, select, true, update
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import Connection, Row, false, select, true, update
 
 from storage.queue_values import Listed, ListedRecipient, State
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
 from storage.values import QueueId
+
+Span = tuple[int, int]
+"""First and last id of the messages that one job works on."""
 
 
 def listed(conn: Connection, after: int, limit: int) -> list[Listed]:
@@ -60,25 +63,32 @@ def _recipient(row: Row[Any]) -> ListedRecipient:
     )
 
 
-def retry(conn: Connection, queue: QueueId | None, now: float) -> int:
-    """Makes waiting recipients due; returns how many messages have some."""
-    return _change(conn, queue, State.WAITING, next_attempt=now)
+def span(conn: Connection, after: int, limit: int) -> Span | None:
+    """The next up to `limit` messages with ids above `after`, as their first and last id."""
+    found = conn.execute(
+        select(message.c.id).where(message.c.id > after).order_by(message.c.id).limit(limit)
+    ).scalars()
+    ids = list(found)
+    return (ids[0], ids[-1]) if ids else None
 
 
-def hold(conn: Connection, queue: QueueId | None) -> list[QueueId]:
+def retry(conn: Connection, span: Span, now: float) -> list[QueueId]:
+    """Makes waiting recipients due; returns the messages that have some."""
+    return _change(conn, span, State.WAITING, next_attempt=now)
+
+
+def hold(conn: Connection, span: Span) -> list[QueueId]:
     """Keeps messages until they are released; returns those that are held by this call."""
-    ids = _with_state(conn, queue, State.WAITING)
-    _change(conn, queue, State.WAITING, state=int(State.HELD))
-    _mark(conn, queue, held=True)
-    return ids
+    changed = _change(conn, span, State.WAITING, state=int(State.HELD))
+    _mark(conn, span, held=True)
+    return changed
 
 
-def release(conn: Connection, queue: QueueId | None, now: float) -> list[QueueId]:
+def release(conn: Connection, span: Span, now: float) -> list[QueueId]:
     """Ends a hold: due at once; returns the messages that were held."""
-    ids = _with_state(conn, queue, State.HELD)
-    _change(conn, queue, State.HELD, state=int(State.WAITING), next_attempt=now)
-    _mark(conn, queue, held=False)
-    return ids
+    changed = _change(conn, span, State.HELD, state=int(State.WAITING), next_attempt=now)
+    _mark(conn, span, held=False)
+    return changed
 
 
 def ids(conn: Connection) -> set[int]:
@@ -86,24 +96,14 @@ def ids(conn: Connection) -> set[int]:
     return set(conn.execute(select(message.c.id)).scalars())
 
 
-def _where(queue: QueueId | None, state: State) -> Iterator[ColumnElement[bool]]:
-    yield recipient.c.state == int(state)
-    if queue is not None:
-        yield recipient.c.queue == queue
+def _change(conn: Connection, span: Span, of: State, **values: object) -> list[QueueId]:
+    where = (recipient.c.queue.between(*span), recipient.c.state == int(of))
+    changed = conn.execute(select(recipient.c.queue).where(*where).distinct()).scalars().all()
+    conn.execute(update(recipient).where(*where).values(**values))
+    return [QueueId(queue) for queue in changed]
 
 
-def _with_state(conn: Connection, queue: QueueId | None, state: State) -> list[QueueId]:
-    found = select(recipient.c.queue).where(*_where(queue, state)).distinct()
-    return [QueueId(value) for value in conn.execute(found).scalars()]
-
-
-def _change(conn: Connection, queue: QueueId | None, of: State, **values: object) -> int:
-    counted = select(func.count(recipient.c.queue.distinct())).where(*_where(queue, of))
-    count = conn.execute(counted).scalar() or 0
-    conn.execute(update(recipient).where(*_where(queue, of)).values(**values))
-    return count
-
-
-def _mark(conn: Connection, queue: QueueId | None, *, held: bool) -> None:
-    changed = update(message).values(held=true() if held else false())
-    conn.execute(changed if queue is None else changed.where(message.c.id == queue))
+def _mark(conn: Connection, span: Span, *, held: bool) -> None:
+    conn.execute(
+        update(message).where(message.c.id.between(*span)).values(held=true() if held else false())
+    )

@@ -34,6 +34,9 @@ TO_SMARTHOST = 10
 WORKERS = 100
 LOOK_AGAIN = 60.0
 AFTER_ERROR = 5.0
+REST = 5.0
+"""Looking at a long queue takes time: what it took, this many times over, is left to others."""
+MAX_REST = 2.0
 
 
 class Outbound:
@@ -112,9 +115,11 @@ class Outbound:
     async def _run(self) -> None:
         while True:
             self._wanted.clear()
+            began = self._clock.monotonic()
             try:
                 await self._dispatch()
                 wait = await self._seconds_to_wait()
+                await asyncio.sleep(min(REST * (self._clock.monotonic() - began), MAX_REST))
             except StoreError as error:
                 self._log.error("queue can't be read", error=str(error))
                 wait = AFTER_ERROR
