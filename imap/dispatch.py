@@ -25,7 +25,7 @@ from imap.session import Session, State
 from net.threads import Busy
 from storage.errors import StoreError
 
-Handler: TypeAlias = Callable[[Session, Any], Awaitable[Reply]]
+Handler: TypeAlias = Callable[[Session, Any], Awaitable[Reply | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +73,22 @@ TABLE: dict[type, Row] = {
 
 
 async def run(session: Session, command: ast.Command) -> None:
-    """Runs a command and answers it. Raises Closing when the connection is to end."""
+    """Runs a command and answers it, unless its handler did (LOGOUT, STARTTLS: None).
+
+    Raises Closing when the connection is to end.
+    """
     row = TABLE[type(command)]
+    reply: Reply | None
     if session.state not in row.states:
-        reply = Reply(_not_in(session.state), status=Status.BAD)
+        reply = Reply(_refusal(session.state, row.states), status=Status.BAD)
     else:
         reply = await _answer(session, row.handler(session, command))
         session.updates(expunge=not row.by_number or bool(getattr(command, "uid", False)))
-    session.send(reply.tagged(command.tag))
+    if reply is not None:
+        session.send(reply.tagged(command.tag))
 
 
-async def _answer(session: Session, work: Awaitable[Reply]) -> Reply:
+async def _answer(session: Session, work: Awaitable[Reply | None]) -> Reply | None:
     try:
         return await work
     except CommandError as error:
@@ -99,9 +104,7 @@ async def _answer(session: Session, work: Awaitable[Reply]) -> Reply:
         return No("Internal error", b"UNAVAILABLE").reply
 
 
-def _not_in(state: State) -> str:
-    if state is State.ANONYMOUS:
-        return "Log in first"
-    if state is State.AUTHENTICATED:
-        return "No mailbox is selected"
-    return "Already logged in"
+def _refusal(state: State, legal: State) -> str:
+    if legal is State.ANONYMOUS:
+        return "Already logged in"
+    return "Log in first" if state is State.ANONYMOUS else "No mailbox is selected"

@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import ssl
 from collections import Counter
+from collections.abc import Callable
 
 from auth.login import Authenticator
 from config.clock import Clock
@@ -53,6 +54,7 @@ class ImapServer:
         self._by_address: Counter[str] = Counter()
         self._numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._empty = asyncio.Event()
         self._empty.set()
         self.addresses: dict[str, list[Endpoint]] = {"imap": [], "imaps": []}
@@ -60,6 +62,7 @@ class ImapServer:
     async def start(self) -> None:
         """Accepts connections; `addresses` are the real ones from here on. Raises ListenError."""
         wanted = self._context.settings.listen
+        self._unsubscribe = self._context.authenticator.on_revoke(self.close_account)
         tls = self._context.tls
         for endpoint in wanted.imap:
             await self._listen("imap", endpoint, None)
@@ -73,6 +76,7 @@ class ImapServer:
 
     async def stop(self) -> None:
         """Accepts no more, says BYE to everybody and waits for a moment until they are gone."""
+        self._unsubscribe()
         for server in self._servers:
             server.close()
         for connection in tuple(self._connections):

@@ -40,7 +40,7 @@ async def _verify(session: Session, user: str, password: str) -> Reply:
         user, password, peer=session.connection.peer, protocol="imap"
     )
     if not isinstance(result, LoggedIn):
-        session.log.info("login refused", cause=result.cause.value, peer=session.connection.peer)
+        session.log.debug("login refused", cause=result.cause.value)
         code = b"UNAVAILABLE" if result.temporary else b"AUTHENTICATIONFAILED"
         raise No(result.text, code)
     session.log_in(result)

@@ -3,7 +3,7 @@
 from imap.capabilities import ENABLE
 from imap.grammar.command import Capability, Enable, Id, Logout, Noop, StartTls
 from imap.grammar.responses import id_line
-from imap.replies import Bad, Closing, No, Reply, untagged
+from imap.replies import Bad, No, Reply, untagged
 from imap.session import Session
 
 _SERVER_ID = (("name", "mailserver"),)
@@ -19,12 +19,11 @@ async def noop(_session: Session, _command: Noop) -> Reply:
     return Reply("NOOP completed")
 
 
-async def logout(session: Session, command: Logout) -> Reply:
+async def logout(session: Session, command: Logout) -> None:
     """BYE comes before the tagged OK, and the connection closes behind it."""
     session.send(b"* BYE Logging out\r\n")
     session.send(Reply("LOGOUT completed").tagged(command.tag))
     session.connection.finish()
-    raise Closing
 
 
 async def id_(session: Session, command: Id) -> Reply:
@@ -45,7 +44,7 @@ async def enable(session: Session, command: Enable) -> Reply:
     return Reply("ENABLE completed")
 
 
-async def starttls(session: Session, command: StartTls) -> Reply:
+async def starttls(session: Session, command: StartTls) -> None:
     """What the client said before is forgotten with the buffer; it starts again over TLS."""
     tls = session.context.tls
     if session.connection.tls:
@@ -54,4 +53,3 @@ async def starttls(session: Session, command: StartTls) -> Reply:
         raise No("TLS is not available")
     session.send(Reply("Begin TLS").tagged(command.tag))
     await session.connection.start_tls(tls.server())
-    raise Closing
