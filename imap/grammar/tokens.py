@@ -33,7 +33,7 @@ _ESCAPE: Final = re.compile(rb"\\(.)")
 _NUMBER: Final = re.compile(rb"[0-9]{1,20}")
 _FLAG: Final = re.compile(rb"\\?[" + _ATOM_CHARS + rb"]+")
 _FLAGS: Final = re.compile(rb"\(( *(?:\\?[" + _ATOM_CHARS + rb"]+(?: +|(?=\))))*)\)")
-_SET: Final = re.compile(rb"(?:[0-9]{1,10}|\*)(?::(?:[0-9]{1,10}|\*))?(?:,[0-9*:,]*)?")
+_SET: Final = re.compile(rb"[0-9*][0-9*:,]*")
 _SECRET: Final = frozenset({"LOGIN", "AUTHENTICATE"})
 _SHOWN: Final = 20
 
@@ -250,10 +250,15 @@ class Cursor:
 def _range(part: bytes) -> tuple[int, int]:
     """One member of a set; ValueError if it is none."""
     first, colon, second = part.partition(b":")
-    low = STAR if first == b"*" else int(first)
-    high = low if not colon else STAR if second == b"*" else int(second)
-    if low > high:
-        low, high = high, low
-    if low < 1 or high > STAR or MAX_NUMBER < low < STAR:
-        raise ValueError(part)
-    return low, high
+    low = _end(first)
+    high = _end(second) if colon else low
+    return (low, high) if low <= high else (high, low)
+
+
+def _end(octets: bytes) -> int:
+    if octets == b"*":
+        return STAR
+    number = int(octets)
+    if not 0 < number <= MAX_NUMBER:
+        raise ValueError(octets)
+    return number

@@ -150,6 +150,10 @@ def test_literals_together_are_bounded() -> None:
         Rejected("a", "command longer than 60 octets", "TOOBIG"),
         NOOP,
     ]
+    ask = b"a SEARCH" + b" {10+}\r\n0123456789" * 4 + b" {10}\r\n"
+    assert events(ask, SMALL) == [Rejected("a", "command longer than 60 octets", "TOOBIG")]
+    texts = b"a SEARCH {1+}\r\nx" + b"y" * 30 + b" {1+}\r\nx" + b"y" * 30 + b"\r\n"
+    assert events(texts, SMALL) == [Rejected("a", "command longer than 60 octets", "TOOBIG")]
     before = b"a LOGIN {5000+}\r\n" + b"x" * 5000 + b" {5000+}\r\n" + b"x" * 5000 + b"\r\n"
     (rejected,) = events(before, BEFORE_LOGIN)
     assert isinstance(rejected, Rejected)
@@ -161,6 +165,8 @@ def test_endless_discarding_ends_the_connection() -> None:
     found = list(framer.feed(b"a LOGIN {1000000000+}\r\n"))
     assert found == [Fatal("too much input that cannot be used")]
     assert list(framer.feed(b"z NOOP\r\n")) == []
+    pieces = b"a SEARCH " + b"".join([b"x" * 400 + b" {1+}\r\nx"] * 5)
+    assert events(pieces, SMALL) == [Fatal("too much input that cannot be used")]
     assert events(b"x" * 2000, SMALL) == [Fatal("too much input that cannot be used")]
 
 

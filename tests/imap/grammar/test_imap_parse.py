@@ -310,6 +310,20 @@ def test_nesting_and_items_are_bounded() -> None:
         run(f"a FETCH 1 ({'UID ' * 1001})")
 
 
+@pytest.mark.parametrize("text", ["0", "1:0", "4294967296", "1:4294967296", "1:", "1,,2", "1:2:3"])
+def test_what_is_no_set(text: str) -> None:
+    with pytest.raises(ParseError, match="FETCH: expected a set of"):
+        run(f"a FETCH {text} FLAGS")
+    assert fetched("a FETCH 4294967295 FLAGS").sequence.largest == 4294967295
+
+
+def test_short_forms_of_options() -> None:
+    assert run("a SEARCH RETURN () ALL") == run("a SEARCH RETURN (ALL) ALL")
+    assert run("a LIST x (%)") == ast.List("a", "x", ("%",), extended=True)
+    assert run("a LIST () x %") == ast.List("a", "x", ("%",), extended=True)
+    assert run("a LIST x %") == ast.List("a", "x", ("%",))
+
+
 def test_a_set_may_fill_the_line() -> None:
     numbers = range(1, 20_000, 2)
     command = fetched(f"a FETCH {','.join(map(str, numbers))} FLAGS")
