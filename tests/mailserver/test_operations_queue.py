@@ -1,0 +1,140 @@
+"""Operations on the queue, with a real store and directory beneath."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auth.login import Authenticator
+from config.clock import SystemClock
+from config.logging import get_logger
+from mailserver.operations.errors import OperationError
+from mailserver.operations.registry import perform
+from mailserver.services import Services
+from net.dns import Resolver
+from net.threads import Offload
+from storage.directory import Directory
+from storage.queue_values import Result, State
+from storage.store import Store
+from storage.values import Content, Delivery, QueuedRecipient
+from tests.support.directories import PASSWORD, make_settings
+
+DATA = b"Subject: outward\r\n\r\nhello\r\n"
+ADA = "ada@example.test"
+
+
+@pytest.fixture
+async def services(tmp_path: Path) -> AsyncIterator[Services]:
+    settings = make_settings(tmp_path)
+    settings.data_dir.mkdir()
+    clock, offload = SystemClock(), Offload(processes=1)
+    store = await Store.open(
+        settings.data_dir,
+        settings.data_dir / "mail",
+        "sqlite",
+        offload,
+        clock,
+        settings.hostname,
+    )
+    directory = await Directory.open(settings, clock, offload)
+    auth = Authenticator(settings, directory, offload, clock)
+    yield Services(
+        config_path=tmp_path / "mailserver.toml",
+        settings=settings,
+        log=get_logger("test"),
+        clock=clock,
+        offload=offload,
+        store=store,
+        directory=directory,
+        auth=auth,
+        resolver=Resolver(),
+    )
+    await auth.close()
+    await directory.close()
+    await store.close()
+    offload.close()
+
+
+async def run(services: Services, operation: str, **args: Any) -> Any:
+    return await perform(services, operation, args, lambda *_: None)
+
+
+async def put(services: Services, *recipients: str) -> str:
+    """Queues one message and returns its id."""
+    delivered = await services.store.deliver(
+        Delivery(
+            content=Content(len(DATA), b"0" * 16, data=DATA),
+            sender=ADA,
+            received_at=1_800_000_000.0,
+            trace="t1",
+            queued=[QueuedRecipient(address) for address in recipients],
+        )
+    )
+    assert delivered.queue_id is not None
+    return str(delivered.queue_id)
+
+
+async def test_list_and_show_have_the_documented_shape(services: Services) -> None:
+    assert await run(services, "queue.list") == []
+    queue = await put(services, "a@one.test", "b@two.test")
+    expected = {
+        "id": queue,
+        "sender": ADA,
+        "state": "queued",
+        "size": len(DATA),
+        "queued_at": "2027-01-15T08:00:00Z",
+        "recipients": [
+            {
+                "address": address,
+                "state": "queued",
+                "attempts": 0,
+                "next_attempt": "2027-01-15T08:00:00Z",
+                "last_reply": "",
+            }
+            for address in ("a@one.test", "b@two.test")
+        ],
+    }
+    assert await run(services, "queue.list") == [expected]
+    assert await run(services, "queue.show", id=queue) == expected
+
+
+async def test_hold_release_and_retry_of_one_and_of_all(services: Services) -> None:
+    first, second = await put(services, "a@one.test"), await put(services, "b@two.test")
+    assert await run(services, "queue.hold", id=first) == {"messages": 1}
+    assert (await run(services, "queue.show", id=first))["state"] == "held"
+    shown = (await run(services, "queue.show", id=first))["recipients"][0]
+    assert (shown["state"], shown["next_attempt"]) == ("held", None)
+    assert await run(services, "queue.hold", id=None) == {"messages": 1}
+    assert await run(services, "queue.release") == {"messages": 2}
+    assert {entry["state"] for entry in await run(services, "queue.list")} == {"queued"}
+    assert await run(services, "queue.retry", id=second) == {"messages": 1}
+
+
+@pytest.mark.parametrize("operation", ["show", "retry", "hold", "release", "bounce"])
+@pytest.mark.parametrize("text", ["12345", "x1", "-1", "9" * 30])
+async def test_unknown_ids_are_errors(services: Services, operation: str, text: str) -> None:
+    with pytest.raises(OperationError, match="queue list"):
+        await run(services, f"queue.{operation}", id=text)
+
+
+async def test_bounce_tells_the_sender_in_the_inbox(services: Services) -> None:
+    await run(services, "account.add", address=ADA, password=PASSWORD)
+    account = await services.directory.account(ADA)
+    assert account is not None
+    queue = await put(services, "a@one.test")
+    claim = await services.store.queue.claim(None)
+    assert claim is not None
+    with pytest.raises(OperationError, match="being sent"):
+        await run(services, "queue.bounce", id=queue)
+    later = Result(State.WAITING, "450 4.2.0 greylisted", claim.queued_at + 999)
+    await services.store.queue.record(claim, {0: later})
+    assert await run(services, "queue.bounce", id=queue) == {"messages": 1}
+    assert await run(services, "queue.list") == []
+    inbox = await services.store.mailbox(account.id, "INBOX")
+    (row,) = [
+        row async for piece in services.store.rows(account.id, inbox.id, [1]) for row in piece
+    ]
+    notice = await services.store.read_body(account.id, row.blob, inbox.id, row.uid)
+    assert b"Action: failed" in notice
+    assert b"450 4.2.0 greylisted" in notice
