@@ -79,9 +79,15 @@ class Mirror:
         self._dirty[account] = None
         self._wake.set()
 
-    async def settle(self) -> None:
-        """Returns when the Maildirs show what was committed before the call."""
+    async def settle(self, *, everything: bool = False) -> None:
+        """Returns when the Maildirs show what was committed before the call; `everything` compares
+        all rows and places, whatever the journal says.
+        """
         async with self._working:
+            if everything:
+                self._after_kill.clear()
+                for account in await all_accounts(self._database):
+                    await self._follower.compare(account)
             for account in {
                 *self._dirty,
                 *self._follower.held,

@@ -135,13 +135,12 @@ def move_folder(root: Path, mailbox: MailboxId, old: str, new: str) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Removes a folder without messages; one that holds foreign files stays where it is."""
-    for name in _OWN_FILES:
-        (folder / name).unlink(missing_ok=True)
     with suppress(OSError):
+        for name in _OWN_FILES:
+            (folder / name).unlink(missing_ok=True)
         for part in PARTS:
             (folder / part).rmdir()
         folder.rmdir()
-    with suppress(FileNotFoundError):
         sync_folder(folder.parent)
 
 

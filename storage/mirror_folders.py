@@ -10,10 +10,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from storage.errors import StoreUnavailable
 from storage.folder_file import AccountFile, FolderFile, update_account
 from storage.maildir_names import folder_path
-from storage.mirror_files import GONE, make_maildir, move_folder
-from storage.mirror_rows import put_folder
+from storage.mirror_files import GONE, make_maildir, move_folder, remove_folder
+from storage.mirror_rows import drop_folder, put_folder
 from storage.mirror_values import Box, Folders
 from storage.values import AccountId, MailboxId
 
@@ -64,12 +65,21 @@ def plan_moves(folders: Folders) -> Iterator[Move]:
 
 
 def make_move(conn: Connection, number: AccountId, root: Path, move: Move) -> None:
-    """Job: moves or makes the folder and records its path."""
-    if move.old is None:
-        make_maildir(root / move.new)
-    else:
-        move_folder(root, move.mailbox, move.old, move.new)
+    """Job: moves or makes the folder and records its path. Raises StoreUnavailable."""
+    try:
+        if move.old is None:
+            make_maildir(root / move.new)
+        else:
+            move_folder(root, move.mailbox, move.old, move.new)
+    except OSError as error:
+        raise StoreUnavailable(f"folder {move.new!r} can't be made: {error.strerror}") from error
     put_folder(conn, number, move.mailbox, move.new)
+
+
+def bury(conn: Connection, number: AccountId, root: Path, box: MailboxId, path: str) -> None:
+    """Job: removes a folder that no message and no mailbox needs."""
+    if drop_folder(conn, number, box):
+        remove_folder(root / path)
 
 
 def folder_file_of(box: Box, old: FolderFile | None) -> FolderFile:

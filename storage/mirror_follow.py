@@ -19,10 +19,11 @@ from net.threads import Offload
 from storage.database import Database
 from storage.folder_file import FolderFile, update_folder
 from storage.folder_locks import FolderLocks
-from storage.mirror_files import Paths, make_maildir, put_back, remove, remove_folder, take_steps
+from storage.mirror_files import Paths, make_maildir, put_back, remove, take_steps
 from storage.mirror_folders import (
     Move,
     aside,
+    bury,
     dying,
     folder_file_of,
     make_move,
@@ -33,7 +34,6 @@ from storage.mirror_plan import Plan, make_plan, with_keywords
 from storage.mirror_rows import (
     CHUNK,
     advance,
-    drop_folder,
     drop_places,
     folder_places,
     page_of_uids,
@@ -233,8 +233,8 @@ class Follower:
             moved = Folders(folders.boxes, paths, (), 0, 0)
             await self._each_page(account, moved, mailbox, partial(self._unlink, since={}))
             if path and not await folder_places(self._database, account, mailbox, 0):
-                await self._disk(account, _remove_folder, paths[mailbox])
-                job = partial(drop_folder, number=account, box=mailbox)
+                root = self._maildir(account)
+                job = partial(bury, number=account, root=root, box=mailbox, path=out)
                 await self._submit(job, touches=[account])
 
     async def _each_page(
@@ -260,7 +260,3 @@ class Follower:
         except asyncio.CancelledError:
             await asyncio.wait([work])
             raise
-
-
-def _remove_folder(root: Path, path: str) -> None:
-    remove_folder(root / path)

@@ -321,9 +321,16 @@ def put_folder(conn: Connection, number: AccountId, box: MailboxId, path: str) -
     _PUT_FOLDERS.run(conn, [(number, box, path)])
 
 
-def drop_folder(conn: Connection, number: AccountId, box: MailboxId) -> None:
-    """Job: the folder is gone."""
+def drop_folder(conn: Connection, number: AccountId, box: MailboxId) -> bool:
+    """Job: forgets the folder, unless its mailbox came back or it holds messages; True if so."""
+    alive = select(mailbox.c.id).where(
+        mailbox.c.account == number, mailbox.c.id == box, mailbox.c.selectable
+    )
+    used = select(place.c.uid).where(place.c.account == number, place.c.mailbox == box).limit(1)
+    if conn.execute(alive).first() or conn.execute(used).first():
+        return False
     conn.execute(delete(folder).where(folder.c.account == number, folder.c.mailbox == box))
+    return True
 
 
 def advance(conn: Connection, number: AccountId, modseq: int) -> None:

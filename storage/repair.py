@@ -1,8 +1,8 @@
 """Rebuilds the index from Maildirs and queue files; config.db is never touched.
 
 Account by account: an index that can be read is used first, files decide the rest (as
-storage/repair_merge.py says). The store must not be in use. Files are only ever renamed within their folder or moved to
-data/orphans; done twice, a repair changes nothing the second time.
+storage/repair_merge.py says). The store must not be in use. Files are only ever renamed within
+their folder or moved to data/orphans; a second repair finds nothing to change.
 """
 
 import asyncio
