@@ -93,7 +93,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             settings,
             store,
             services.resolver,
-            delivery.deliver_notice,
+            delivery,
             clock,
             services.offload,
             get_logger("outbound"),
