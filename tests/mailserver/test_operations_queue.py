@@ -66,7 +66,7 @@ async def put(services: Services, *recipients: str) -> str:
         Delivery(
             content=Content(len(DATA), b"0" * 16, data=DATA),
             sender=ADA,
-            received_at=1_800_000_000.0,
+            received_at=1_767_225_600.0,
             trace="t1",
             queued=[QueuedRecipient(address) for address in recipients],
         )
@@ -83,13 +83,13 @@ async def test_list_and_show_have_the_documented_shape(services: Services) -> No
         "sender": ADA,
         "state": "queued",
         "size": len(DATA),
-        "queued_at": "2027-01-15T08:00:00Z",
+        "queued_at": "2026-01-01T00:00:00Z",
         "recipients": [
             {
                 "address": address,
                 "state": "queued",
                 "attempts": 0,
-                "next_attempt": "2027-01-15T08:00:00Z",
+                "next_attempt": "2026-01-01T00:00:00Z",
                 "last_reply": "",
             }
             for address in ("a@one.test", "b@two.test")
