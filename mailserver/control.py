@@ -113,8 +113,12 @@ async def call(data_dir: Path, operation: str, args: Mapping[str, Any], progress
     try:
         with _short_path(data_dir) as path:
             reader, writer = await asyncio.open_unix_connection(path, limit=RESULT_LIMIT)
-        writer.write(json.dumps({"operation": operation, "args": dict(args)}).encode() + b"\n")
-        return await _answer(reader, progress)
+        try:
+            request = {"operation": operation, "args": dict(args)}
+            writer.write(json.dumps(request).encode() + b"\n")
+            return await _answer(reader, progress)
+        finally:
+            writer.close()
     except OSError as error:
         raise OperationError(f"control socket: {error.strerror}") from error
 
