@@ -11,15 +11,12 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from storage.errors import StoreUnavailable
-from storage.folder_file import AccountFile, FolderFile, update_account
+from storage.folder_file import MODSEQ_AHEAD, AccountFile, FolderFile, update_account
 from storage.maildir_names import folder_path
 from storage.mirror_files import GONE, make_maildir, move_folder, remove_folder
 from storage.mirror_rows import drop_folder, put_folder
 from storage.mirror_values import Box, Folders
 from storage.values import AccountId, MailboxId
-
-# Numbers in the small files run ahead of the index, so that not every change rewrites them.
-MODSEQ_AHEAD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
