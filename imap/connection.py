@@ -8,7 +8,7 @@ task, no buffer and no thread.
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from config.logging import Logger
 from imap import dispatch
@@ -97,11 +97,11 @@ class Connection(asyncio.Protocol):
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._take(transport)
+        # uvloop's transports are no subclass of asyncio.Transport
+        self._take(cast(asyncio.Transport, transport))
         name = transport.get_extra_info("peername")
         self.peer = str(name[0]) if isinstance(name, tuple) else ""
-        self._timer = self._loop.call_later(self._context.timing.login, self._tick)
+        self._timer = self._loop.call_later(self._context.timing.shortest, self._tick)
         self._on_open(self)
 
     def greet(self) -> None:
@@ -191,20 +191,37 @@ class Connection(asyncio.Protocol):
             await asyncio.sleep(0)
             self._slice = self._loop.time()
 
-    def bye(self, text: str, *, code: str = "") -> None:
-        """Says BYE and closes; in the middle of a literal it only closes."""
+    def bye(self, text: str, *, code: str = "", linger: bool = False) -> None:
+        """Says BYE and closes; in the middle of a literal it only closes.
+
+        `linger`: the client is still sending. Closing at once would reset the connection and the
+        reason would be lost, so that what comes is read and forgotten for a few seconds.
+        """
         if self._closing:
             return
         if not self.mid_literal:
             mark = f"[{code}] " if code else ""
             self.send(f"* BYE {mark}{text}\r\n".encode())
-        self.finish()
+        if not linger or not self._transport.can_write_eof():
+            self.finish()
+            return
+        self.flush()
+        self._closing = True
+        try:
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        except OSError:
+            self._transport.abort()
+        self._abort_later()
 
     def finish(self) -> None:
-        """Sends what was gathered and closes; gives a client that does not read a few seconds."""
+        """Sends what was gathered and closes."""
         self.flush()
         self._closing = True
         self._transport.close()
+        self._abort_later()
+
+    def _abort_later(self) -> None:
         self._timer.cancel()
         self._timer = self._loop.call_later(self._context.timing.farewell, self.abort)
 
@@ -239,7 +256,7 @@ class Connection(asyncio.Protocol):
             return event.data
         if isinstance(event, Rejected):
             raise Bad(event.text)
-        self.bye("Too much input")
+        self.bye("Too much input", linger=True)
         raise Closing
 
     def unread(self, line: bytes) -> None:
@@ -320,13 +337,13 @@ class Connection(asyncio.Protocol):
             self._drop_upload()
             self._reject(event)
         elif isinstance(event, Fatal):
-            self.bye(event.text)
+            self.bye(event.text, linger=True)
 
     async def _command(self, frame: Frame) -> None:
         if self.session.login is None:
             self._commands += 1
             if self._commands > self._context.bounds.anonymous_commands:
-                self.bye("Too many commands before login")
+                self.bye("Too many commands before login", linger=True)
                 return
         try:
             command = parse(frame)
@@ -342,7 +359,7 @@ class Connection(asyncio.Protocol):
         if rejected.status is Status.BAD:
             self._commands += 1
             if self._commands > self._context.bounds.bad_commands:
-                self.bye("Too many bad commands")
+                self.bye("Too many bad commands", linger=True)
 
     async def _literal_begin(self, event: LiteralBegin) -> None:
         if self.upload is None:
