@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 
 from config.clock import Clock
 from net.threads import Offload
-from storage import queue_admin, queue_jobs
+from storage import queue_admin, queue_claims, queue_jobs
+from storage.queue_claims import Lease, Recorded
 from storage.queue_file import (
     QueueFileDamaged,
     append_log,
@@ -25,7 +26,6 @@ from storage.queue_file import (
     held_line,
     read_queue_file,
 )
-from storage.queue_jobs import Recorded
 from storage.queue_values import Claim, Destination, Listed, Result, State
 from storage.values import Event, QueueChanged, QueueId
 
@@ -83,36 +83,24 @@ class QueueStore:
 
     async def claim(self, domain: str | None, recipients: int = 100) -> Claim | None:
         """Leases the longest waiting message for `domain` (None: wherever it goes)."""
-        now, owner = self._clock.now(), secrets.token_hex(8)
+        lease = self._lease()
         return await self._submit(
-            lambda conn: queue_jobs.claim_due(
-                conn,
-                self._folder,
-                domain=domain,
-                now=now,
-                until=now + LEASE,
-                owner=owner,
-                recipients=recipients,
-            )
+            lambda conn: queue_claims.claim_due(conn, lease, domain=domain, recipients=recipients)
         )
 
     async def claim_message(self, queue: QueueId) -> Claim | None:
         """Leases all unfinished recipients of one message; None when it is gone or leased."""
-        now, owner = self._clock.now(), secrets.token_hex(8)
-        return await self._submit(
-            lambda conn: queue_jobs.claim_message(
-                conn, self._folder, queue, now=now, until=now + LEASE, owner=owner
-            )
-        )
+        lease = self._lease()
+        return await self._submit(lambda conn: queue_claims.claim_message(conn, lease, queue))
 
     async def renew(self, claim: Claim) -> bool:
         """Extends the lease; False when it was lost: stop working on it."""
         until = self._clock.now() + LEASE
-        return await self._submit(lambda conn: queue_jobs.renew(conn, claim, until))
+        return await self._submit(lambda conn: queue_claims.renew(conn, claim, until))
 
     async def give_back(self, claim: Claim) -> None:
         """Ends the lease without an attempt."""
-        await self._submit(lambda conn: queue_jobs.give_back(conn, claim))
+        await self._submit(lambda conn: queue_claims.give_back(conn, claim))
 
     async def record(self, claim: Claim, results: Mapping[int, Result]) -> Recorded:
         """Takes results by position. Ones for a lease that was lost are not applied."""
@@ -120,7 +108,7 @@ class QueueStore:
         finished = {n: r.reply for n, r in results.items() if r.state is not State.WAITING}
         if finished:
             await self._offload.disk(append_log, claim.path, finished_lines(finished, now))
-        recorded = await self._submit(lambda conn: queue_jobs.record(conn, claim, results))
+        recorded = await self._submit(lambda conn: queue_claims.record(conn, claim, results))
         if recorded.done:
             await self._offload.disk(_remove, claim.path)
         return recorded
@@ -159,6 +147,10 @@ class QueueStore:
         await self._offload.disk(self._log_held, released, False)
         self._publish(QueueChanged())
         return len(released)
+
+    def _lease(self) -> Lease:
+        now = self._clock.now()
+        return Lease(self._folder, secrets.token_hex(8), now, now + LEASE)
 
     async def _change(self, queue: QueueId | None, change: Change) -> list[QueueId]:
         """Runs `change` on one message, or on all of them span by span; the messages changed."""

@@ -1,34 +1,19 @@
-"""The queue's statements, as functions of a Connection that run inside a job of the committer.
+"""How rows come into the queue, and what is due: functions of a Connection inside committer jobs.
 
-`insert_queued` is part of a delivery's own transaction; the others are jobs of their own that
-QueueStore submits. Nothing here touches files: a row is inserted after its file is durable, and a
-file is removed after its rows are gone.
+`insert_queued` is part of a delivery's own transaction. Nothing here touches files: a row is
+inserted after its file is durable. Claims and results are queue_claims.py.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from storage.queue_file import Envelope, QueueFile, envelope_of, file_name
-from storage.queue_values import Claim, ClaimedRecipient, Destination, Result, State
+from storage.queue_values import Destination, State
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
 from storage.values import Delivery, QueueId
 
 _ROWS = 64
-_OPEN = (int(State.WAITING), int(State.HELD))
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """`applied`: positions whose result counted; `done`: the rows are gone, the file may go."""
-
-    applied: frozenset[int]
-    done: bool
 
 
 def domain_of(address: str) -> str:
@@ -126,131 +111,6 @@ def next_due(conn: Connection, now: float) -> float | None:
     return None if found is None else float(found)
 
 
-def claim_due(
-    conn: Connection,
-    folder: Path,
-    *,
-    domain: str | None,
-    now: float,
-    until: float,
-    owner: str,
-    recipients: int,
-) -> Claim | None:
-    """Leases the longest waiting message of a domain (None: of any) with up to `recipients` of
-    its due recipients there.
-    """
-    due = [recipient.c.state == int(State.WAITING), recipient.c.next_attempt <= now, _free(now)]
-    if domain is not None:
-        due.append(recipient.c.domain == domain)
-    found = conn.execute(
-        select(recipient.c.queue)
-        .where(*due)
-        .order_by(recipient.c.next_attempt, recipient.c.queue)
-        .limit(1)
-    ).scalar()
-    if found is None:
-        return None
-    return _lease(conn, folder, QueueId(found), due, until, owner, recipients)
-
-
-def claim_message(
-    conn: Connection, folder: Path, queue: QueueId, *, now: float, until: float, owner: str
-) -> Claim | None:
-    """Leases all unfinished recipients of one message, held or not due as they may be.
-
-    None when it is not in the queue, or some of it is leased to another.
-    """
-    unfinished = [recipient.c.state.in_(_OPEN)]
-    leased = conn.execute(
-        select(func.count()).where(recipient.c.queue == queue, *unfinished, ~_free(now))
-    ).scalar()
-    return None if leased else _lease(conn, folder, queue, unfinished, until, owner, None)
-
-
-def _lease(
-    conn: Connection,
-    folder: Path,
-    queue: QueueId,
-    which: Iterable[ColumnElement[bool]],
-    until: float,
-    owner: str,
-    limit: int | None,
-) -> Claim | None:
-    rows = conn.execute(
-        select(recipient)
-        .where(recipient.c.queue == queue, *which)
-        .order_by(recipient.c.position)
-        .limit(limit)
-    ).all()
-    head = conn.execute(select(message).where(message.c.id == queue)).first()
-    if not rows or head is None:
-        return None
-    _set_lease(conn, queue, [row.position for row in rows], until, owner)
-    return _claim(folder, owner, head, rows)
-
-
-def _set_lease(
-    conn: Connection, queue: QueueId, positions: Sequence[int], until: float, owner: str
-) -> None:
-    for start in range(0, len(positions), 500):
-        conn.execute(
-            update(recipient)
-            .where(
-                recipient.c.queue == queue,
-                recipient.c.position.in_(positions[start : start + 500]),
-            )
-            .values(lease_until=until, lease_owner=owner)
-        )
-
-
-def _claim(folder: Path, owner: str, head: Row[Any], rows: Sequence[Row[Any]]) -> Claim:
-    return Claim(
-        queue=QueueId(head.id),
-        owner=owner,
-        path=folder / head.path,
-        sender=head.sender,
-        size=head.size,
-        queued_at=head.queued_at,
-        trace=head.trace,
-        envid=head.envid,
-        ret=head.ret,
-        smtputf8=head.smtputf8,
-        eightbit=head.eightbit,
-        recipients=tuple(
-            ClaimedRecipient(
-                position=row.position,
-                address=row.address,
-                domain=row.domain,
-                notify=row.notify,
-                orcpt=row.orcpt,
-                attempts=row.attempts,
-                delay_noticed=row.delay_notice,
-                last_reply=row.last_reply,
-            )
-            for row in rows
-        ),
-    )
-
-
-def renew(conn: Connection, claim: Claim, until: float) -> bool:
-    """Extends the lease; False when it is another's by now."""
-    changed = conn.execute(
-        update(recipient)
-        .where(recipient.c.queue == claim.queue, recipient.c.lease_owner == claim.owner)
-        .values(lease_until=until)
-    )
-    return changed.rowcount > 0
-
-
-def give_back(conn: Connection, claim: Claim) -> None:
-    """Ends the lease without counting an attempt."""
-    conn.execute(
-        update(recipient)
-        .where(recipient.c.queue == claim.queue, recipient.c.lease_owner == claim.owner)
-        .values(lease_until=None, lease_owner="")
-    )
-
-
 def recover(conn: Connection) -> int:
     """Ends every lease: at start no other process can hold one, since store.lock is ours."""
     return conn.execute(
@@ -258,63 +118,3 @@ def recover(conn: Connection) -> int:
         .where(recipient.c.lease_until.is_not(None))
         .values(lease_until=None, lease_owner="")
     ).rowcount
-
-
-def record(conn: Connection, claim: Claim, results: Mapping[int, Result]) -> Recorded:
-    """Takes the results of recipients that the claim still holds, and ends their lease.
-
-    The message's rows go when its last recipient is finished.
-    """
-    held = conn.execute(
-        select(recipient.c.position).where(
-            recipient.c.queue == claim.queue,
-            recipient.c.lease_owner == claim.owner,
-            recipient.c.state.in_(_OPEN),
-        )
-    ).scalars()
-    applied = frozenset(held) & results.keys()
-    by_result: dict[Result, list[int]] = {}
-    for position in applied:
-        by_result.setdefault(results[position], []).append(position)
-    for result, positions in by_result.items():
-        _record_one(conn, claim, result, positions)
-    return Recorded(applied, _sweep(conn, claim.queue))
-
-
-def _record_one(conn: Connection, claim: Claim, result: Result, positions: Sequence[int]) -> None:
-    values: dict[Any, Any] = {
-        "attempts": recipient.c.attempts + 1,
-        "last_reply": result.reply,
-        "lease_until": None,
-        "lease_owner": "",
-    }
-    if result.state is State.WAITING:
-        values["next_attempt"] = result.next_attempt
-        values["delay_notice"] = result.delay_noticed
-    else:
-        values["state"] = int(result.state)
-    for start in range(0, len(positions), 500):
-        conn.execute(
-            update(recipient)
-            .where(
-                recipient.c.queue == claim.queue,
-                recipient.c.position.in_(positions[start : start + 500]),
-            )
-            .values(values)
-        )
-
-
-def _sweep(conn: Connection, queue: QueueId) -> bool:
-    left = conn.execute(
-        select(func.count()).where(recipient.c.queue == queue, recipient.c.state.in_(_OPEN))
-    ).scalar()
-    if left:
-        return False
-    forget(conn, queue)
-    return True
-
-
-def forget(conn: Connection, queue: QueueId) -> None:
-    """Deletes the rows of one message."""
-    conn.execute(delete(recipient).where(recipient.c.queue == queue))
-    conn.execute(delete(message).where(message.c.id == queue))

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from config.clock import Clock
 from net.threads import Offload, Pool
-from storage import queue_admin, queue_jobs
+from storage import queue_admin, queue_claims, queue_jobs
 from storage.clocked_ids import IdClock
 from storage.disk import make_folder, rename_new, sync_folder
 from storage.errors import StoreError
@@ -256,7 +256,7 @@ class _Repair:
                 if number not in known:
                     self._queue_file(conn, path)
             for number in known - files.keys():
-                queue_jobs.forget(conn, QueueId(number))
+                queue_claims.forget(conn, QueueId(number))
             set_writer(conn, max([self._ids.last, *files]))
 
         index.database.transaction(work)

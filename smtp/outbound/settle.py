@@ -61,8 +61,10 @@ class Settler:
         the store refused for half a minute.
         """
         now = self._clock.now()
+        # The same chance for all of them: recipients of one message stay in one transaction.
+        chance = self._chance.random()
         decisions = [
-            self._decide(claim, recipient, outcomes[recipient.position], now)
+            self._decide(claim, recipient, outcomes[recipient.position], now, chance)
             for recipient in claim.recipients
             if recipient.position in outcomes
         ]
@@ -81,10 +83,15 @@ class Settler:
         await self.settle(claim, outcomes)
 
     def _decide(
-        self, claim: Claim, recipient: ClaimedRecipient, outcome: Outcome, now: float
+        self,
+        claim: Claim,
+        recipient: ClaimedRecipient,
+        outcome: Outcome,
+        now: float,
+        chance: float,
     ) -> _Decision:
         if outcome.kind is Kind.TEMPORARY:
-            return self._postpone(claim, recipient, outcome, now)
+            return self._postpone(claim, recipient, outcome, now, chance)
         if outcome.kind is Kind.DELIVERED:
             result, action = Result(State.DELIVERED, outcome.line), Action.RELAYED
             told = outcome.relayed and wanted(action, recipient.notify, claim.sender)
@@ -94,15 +101,20 @@ class Settler:
         return _Decision(recipient, outcome, result, action if told else None)
 
     def _postpone(
-        self, claim: Claim, recipient: ClaimedRecipient, outcome: Outcome, now: float
+        self,
+        claim: Claim,
+        recipient: ClaimedRecipient,
+        outcome: Outcome,
+        now: float,
+        chance: float,
     ) -> _Decision:
         limits = self._settings.outbound
         expires = claim.queued_at + limits.life
-        again = next_attempt(recipient.attempts + 1, now, expires, self._chance)
+        again = next_attempt(recipient.attempts + 1, now, expires, chance)
         if again is None:
             # RFC 3463 X.4.7: delivery time expired; the diagnostic keeps the peer's last words.
             expired = replace(outcome, kind=Kind.PERMANENT, status="4.4.7")
-            return self._decide(claim, recipient, expired, now)
+            return self._decide(claim, recipient, expired, now, chance)
         late = now >= claim.queued_at + limits.delay_notice_after and not recipient.delay_noticed
         told = late and wanted(Action.DELAYED, recipient.notify, claim.sender)
         result = Result(State.WAITING, outcome.line, again, recipient.delay_noticed or told)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from net.threads import Offload
-from storage import queue_jobs
+from storage import queue_claims, queue_jobs
 from storage.queue import LEASE
 from storage.queue_file import QueueFileDamaged, append_log, read_queue_file
 from storage.queue_values import Claim, Result, State
@@ -141,7 +141,7 @@ async def test_rows_are_rebuilt_from_the_file(store: QueueHarness) -> None:
     await store.queue.record(claim, {0: Result(State.FAILED, "550 no")})
     await store.queue.hold(queue)
     file = await store.offload.disk(read_queue_file, claim.path)
-    await store.submit(lambda conn: queue_jobs.forget(conn, queue))
+    await store.submit(lambda conn: queue_claims.forget(conn, queue))
     assert await store.queue.show(queue) is None
     await store.submit(lambda conn: queue_jobs.insert_file(conn, file))
     shown = await store.queue.show(queue)
@@ -176,7 +176,7 @@ async def test_files_without_rows_are_moved_finished_ones_removed(
     foreign = store.folder / "README"
     foreign.write_text("not ours")
     for queue in (lost, done):
-        await store.submit(partial(queue_jobs.forget, queue=queue))
+        await store.submit(partial(queue_claims.forget, queue=queue))
     await store.queue.recover()
     assert sorted(p.name for p in store.folder.iterdir()) == sorted([f"{kept}.msg", "README"])
     assert [p.name for p in (tmp_path / "orphans").iterdir()] == [f"queue.{lost}.msg"]

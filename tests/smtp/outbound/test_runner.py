@@ -105,6 +105,14 @@ async def test_deferred_recipient_waits_with_its_reply(sender: Sender, there: Si
     assert len(there.received) == 1
 
 
+async def test_deferred_together_is_tried_together(sender: Sender, there: Sink) -> None:
+    there.refuse |= {f"u{n}@there.test": "450 4.2.0 later" for n in range(5)}
+    queue = await sender.store.put(*there.refuse)
+    await sender.start(there.endpoint.port)
+    shown = await sender.until_tried(queue)
+    assert len({recipient.next_attempt for recipient in shown.recipients}) == 1
+
+
 async def test_life_exceeded_bounces_with_the_last_reply(sender: Sender, there: Sink) -> None:
     there.refuse["slow@there.test"] = "450 4.2.0 still greylisted"
     queue = await sender.store.put("slow@there.test")
