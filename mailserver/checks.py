@@ -8,15 +8,14 @@ import os
 import shutil
 from pathlib import Path
 
-from net.dns import DnsError, Resolver
-from storage.inspect import inspect
-
 from config.settings import Settings
 from config.units import format_size
 from mailserver.control import is_served
 from net.clamd import ClamdError, ping
+from net.dns import DnsError, Resolver
 from net.listener import ListenError, bind
 from net.tls import CertificateError, check_pair
+from storage.inspect import inspect
 
 Result = dict[str, object]
 

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from imap.server import ImapServer
-from smtp.outbound.runner import Outbound
-from smtp.server import SmtpServer
 
 from config.load import ConfigInvalid, load
 from config.logging import configure
 from config.settings import Endpoint, Settings
 from filters.pipeline import Pipeline
+from imap.server import ImapServer
 from mailserver.control import ControlServer, Progress
 from mailserver.notify import sd_notify
 from mailserver.operations.accounts import settle_accounts
@@ -31,6 +29,8 @@ from mailserver.services import Services
 from mailserver.wiring import Parts, build_parts, close_services, open_services
 from net.listener import ListenError
 from net.tls import CertificateError, TlsContexts
+from smtp.outbound.runner import Outbound
+from smtp.server import SmtpServer
 from storage.errors import StoreError
 from web.app import create_app
 

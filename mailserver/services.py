@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from net.dns import Resolver
-
 from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
 from storage.store import Store

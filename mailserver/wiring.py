@@ -3,20 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from filters.delivery import Delivery
-from imap.server import ImapServer
-from net.dns import Resolver
-from smtp.outbound.runner import Outbound
-from smtp.server import SmtpServer
-
 from auth.login import Authenticator
 from config.clock import SystemClock
 from config.logging import get_logger
 from config.settings import Settings
+from filters.delivery import Delivery
 from filters.pipeline import Pipeline
+from imap.server import ImapServer
 from mailserver.services import Services
+from net.dns import Resolver
 from net.threads import Offload
 from net.tls import TlsContexts
+from smtp.outbound.runner import Outbound
+from smtp.server import SmtpServer
 from storage.directory import Directory
 from storage.store import Store
 from web.server import HttpServer

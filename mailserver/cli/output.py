@@ -6,8 +6,6 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON value on stdout.")]
 
@@ -26,6 +24,9 @@ def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_jso
         for row in rows:
             print("\t".join(_cell(row.get(column)) for column in columns))
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(*columns)
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))

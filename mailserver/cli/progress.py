@@ -2,10 +2,10 @@
 
 import time
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
-from rich.console import Console
-from rich.progress import Progress, TaskID
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 LINE_EVERY = 5.0
 
@@ -42,6 +42,9 @@ class ProgressPrinter:
 
     def _show_bar(self, done: int, total: int, what: str) -> None:
         if self._bar is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
             self._bar = Progress(console=Console(file=self._stream), transient=True)
             self._bar.start()
             self._task = self._bar.add_task(what, total=total or None)

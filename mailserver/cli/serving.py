@@ -1,17 +1,17 @@
-"""`mailserver serve`, `check`, `reload` and `repair`."""
+"""`mailserver serve`, `check`, `reload` and `repair`.
+
+The parts of the server are imported where they are used, so that other commands start quickly.
+"""
 
 import sys
 from typing import Annotated
 
 import typer
 
-from mailserver.checks import run_checks
 from mailserver.cli.context import fail, load_settings, perform
 from mailserver.cli.output import AsJson, print_json, print_one
 from mailserver.cli.progress import ProgressPrinter
 from mailserver.operations.errors import OperationError
-from mailserver.repairing import run_repair
-from mailserver.serve import CannotServe, run_server
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,6 +22,8 @@ def add_to(app: typer.Typer) -> None:
 
 def serve(context: typer.Context) -> None:
     """Run the server in the foreground; SIGTERM or Ctrl-C stops it, SIGHUP reloads."""
+    from mailserver.serve import CannotServe, run_server
+
     path, settings = load_settings(context.obj)
     try:
         run_server(path, settings)
@@ -31,6 +33,8 @@ def serve(context: typer.Context) -> None:
 
 def check(context: typer.Context, as_json: AsJson = False) -> None:
     """Say what would fail and how to mend it; exit 1 when anything does."""
+    from mailserver.checks import run_checks
+
     path, settings = load_settings(context.obj)
     results = run_checks(path, settings)
     if as_json:
@@ -55,6 +59,8 @@ def repair(
     as_json: AsJson = False,
 ) -> None:
     """Rebuild the SQL index from the Maildir; the server must be stopped."""
+    from mailserver.repairing import run_repair
+
     path, settings = load_settings(context.obj)
     with ProgressPrinter(sys.stderr) as progress:
         try:

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from filters.delivery import Delivery
-
 from config.clock import rfc3339
 from config.logging import get_logger
+from filters.delivery import Delivery
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from smtp.outbound.settle import Settler

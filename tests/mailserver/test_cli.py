@@ -132,7 +132,7 @@ def test_what_keeps_a_server_from_starting_is_one_line(tmp_path: Path) -> None:
         taken = ServerProcess(tmp_path / "two", config).command("serve", expect=1)
         assert "the port is taken" in taken.stderr.splitlines()[-1]
         second = ServerProcess(tmp_path / "one").command("serve", expect=1)
-        assert "another" in second.stderr.splitlines()[-1]
+        assert "stop that server first" in second.stderr.splitlines()[-1]
     bad = ServerProcess(
         tmp_path / "three", configuration(extra='[tls]\ncertificate="a"\nkey="b"\n')
     )
