@@ -1,7 +1,8 @@
 """A scripted SMTP server for tests of the sending side: takes, refuses, defers, breaks, drips.
 
 It records every command and every message as it came. A script is changed while it runs:
-`sink.refuse["bob@there.test"] = "550 5.1.1 no such user"`.
+`sink.refuse["bob@there.test"] = "550 5.1.1 no such user"`. `stall_at` is a verb, or END for the end
+of the data.
 """
 
 import asyncio
@@ -47,6 +48,7 @@ class Sink:
     data_always: bool = False
     drop_after_data: int = 0
     drop_after_rcpt: int = 0
+    stall_at: str = ""
     drip: float = 0.0
     injected: bytes = b""
     tls: ssl.SSLContext | None = None
@@ -59,6 +61,7 @@ class Sink:
     endpoint: Endpoint = field(default_factory=lambda: Endpoint(host="127.0.0.1", port=0))
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     connected: asyncio.Event = field(default_factory=asyncio.Event)
+    stalled: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -119,8 +122,16 @@ class _Conversation:
         while True:
             line = await self._line()
             self._sink.commands.append(line)
+            await self._stall(line.split(" ")[0])
             if not await self._command(line):
                 return
+
+    async def _stall(self, at: str) -> None:
+        """Says nothing more, if the script says so, until the peer is gone."""
+        if self._sink.stall_at == at:
+            self._sink.stalled.set()
+            await self._reader.read()
+            raise ConnectionResetError
 
     async def _line(self) -> str:
         return (await self._reader.readuntil(b"\n")).decode().rstrip("\r\n")
@@ -222,6 +233,7 @@ class _Conversation:
         final = self._sink.final
         if final.startswith("2") and self._recipients:
             self._keep(wire)
+        await self._stall("END")
         if self._sink.drop_after_data > 0:
             self._sink.drop_after_data -= 1
             return False

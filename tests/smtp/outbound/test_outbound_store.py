@@ -1,6 +1,7 @@
 """The sending side on a real store: what a delivery queued leaves, and what comes back as mail."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from hashlib import blake2b
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.support.directories import PASSWORD, make_settings, own_database
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.smtp_sink import Sink, smtp_sink
 
+ROOT = Path(__file__).parents[3]
 ADA = "ada@example.test"
 DATA = b"Subject: outward\r\n\r\n.hello\r\n"
 
@@ -165,6 +167,38 @@ async def test_claim_of_an_ended_process_is_sent_after_the_next_start(
     await house.outbound.start()
     await sink.wait()
     await house.empty()
+
+
+@pytest.mark.parametrize(("stall_at", "copies"), [("MAIL", 1), ("DATA", 1), ("END", 2)])
+async def test_kill_while_sending_loses_nothing(
+    tmp_path: Path, sink: Sink, stall_at: str, copies: int
+) -> None:
+    async with dns_server() as dns:
+        dns.mail_domain("there.test", (10, "mx.there.test", "127.0.0.1"))
+        outbound = {"port": sink.endpoint.port}
+        settings = make_settings(tmp_path, outbound=outbound, listen={"smtp": []})
+        settings.data_dir.mkdir()
+        house = House(settings, dns)
+        await house.open()
+        await house.put("bob@there.test")
+        await house.close()
+
+        sink.stall_at = stall_at
+        arguments = map(str, (tmp_path, dns.endpoint.port, sink.endpoint.port))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.support.outbound_process", *arguments, cwd=ROOT
+        )
+        await asyncio.wait_for(sink.stalled.wait(), 20)
+        process.kill()
+        await process.wait()
+
+        sink.stall_at = ""
+        await house.open()
+        await house.outbound.start()
+        await house.empty()
+        await house.close()
+        # The copy whose acceptance nobody heard is the one that SMTP can't avoid (RFC 1047).
+        assert len(sink.received) == copies
 
 
 async def test_file_of_a_delivery_can_be_read_again(house: House) -> None:
