@@ -32,7 +32,7 @@ def run_repair(
 async def _repair(settings: Settings, address: str | None, progress: Progress) -> dict[str, Any]:
     offload = Offload()
     try:
-        accounts, limits = await _accounts(settings)
+        accounts, limits = await _accounts(settings, offload)
         only = None
         if address is not None:
             only = accounts.get(address.lower())
@@ -47,8 +47,8 @@ async def _repair(settings: Settings, address: str | None, progress: Progress) -
         offload.close()
 
 
-async def _accounts(settings: Settings) -> tuple[Accounts, Limits]:
-    directory = await Directory.open(settings, SystemClock())
+async def _accounts(settings: Settings, offload: Offload) -> tuple[Accounts, Limits]:
+    directory = await Directory.open(settings, SystemClock(), offload)
     try:
         known = await directory.accounts()
     finally:

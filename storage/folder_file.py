@@ -18,8 +18,8 @@ from storage.values import MailboxId
 FOLDER_FILE = ".mailserver"
 ACCOUNT_FILE = ".mailserver-account"
 FORMAT = 1
-MODSEQ_AHEAD = 10_000
-"""How far a file's modseq may run ahead of the index, so that not every change rewrites it."""
+MODSEQ_LAG = 1_000
+"""How far a file's modseq may stay behind the index, so that not every change rewrites it."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from storage.errors import StoreUnavailable
-from storage.folder_file import MODSEQ_AHEAD, AccountFile, FolderFile, update_account
+from storage.folder_file import MODSEQ_LAG, AccountFile, FolderFile, update_account
 from storage.maildir_names import folder_path
 from storage.mirror_files import GONE, make_maildir, move_folder, remove_folder
 from storage.mirror_rows import drop_folder, put_folder
@@ -86,21 +86,21 @@ def folder_file_of(box: Box, old: FolderFile | None) -> FolderFile:
         kept,
         uidvalidity=box.uidvalidity,
         uid_ceiling=max(kept.uid_ceiling, box.uid_ceiling),
-        modseq=_ahead(kept.modseq, box.highestmodseq),
+        modseq=_behind(kept.modseq, box.highestmodseq),
         special_use=box.special_use,
         subscribed=box.subscribed,
     )
 
 
-def write_account_file(root: Path, folders: Folders) -> None:
-    """Brings the account's small file up to date; blocks on the disk."""
+def write_account_file(root: Path, folders: Folders, exact: bool) -> None:
+    """Brings the account's small file up to date, `exact` its modseq too; blocks on the disk."""
 
     def change(old: AccountFile) -> AccountFile:
         hidden = [
             box.name for box in folders.boxes.values() if box.subscribed and not box.selectable
         ]
         return AccountFile(
-            _ahead(old.modseq, folders.modseq),
+            folders.modseq if exact else _behind(old.modseq, folders.modseq),
             folders.uidvalidity,
             tuple(sorted({*folders.subscriptions, *hidden})),
         )
@@ -108,5 +108,5 @@ def write_account_file(root: Path, folders: Folders) -> None:
     update_account(root, change)
 
 
-def _ahead(stored: int, number: int) -> int:
-    return stored if stored >= number else number + MODSEQ_AHEAD
+def _behind(stored: int, number: int) -> int:
+    return number if number >= stored + MODSEQ_LAG else stored

@@ -89,7 +89,7 @@ class Follower:
             for mailbox, uids in batch.touched.items():
                 await self._look(account, folders, mailbox, uids)
             await self._bury(account, folders)
-            await self._disk(account, write_account_file, folders)
+            await self._disk(account, write_account_file, folders, self.closing)
             await self._job(partial(advance, number=account, modseq=batch.upto))
         if held := self.held.pop(account, None):
             folders = await self._folders(account)

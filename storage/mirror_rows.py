@@ -188,7 +188,7 @@ async def read_batch(database: Database, number: AccountId) -> Batch:
     )
 
 
-def unpack_uids(packed: bytes) -> array[int]:
+def unpack_uids(packed: bytes) -> "array[int]":
     """The UIDs of a journal row."""
     uids = array("I")
     uids.frombytes(packed)

@@ -22,7 +22,7 @@ from storage.committer_errors import sqlite_code
 from storage.database import PostgresDatabase, SqliteDatabase, damaged
 from storage.disk import make_folder, sync_folder
 from storage.errors import StoreDamaged, StoreUnavailable
-from storage.folder_file import MODSEQ_AHEAD, FolderFileDamaged, read_account
+from storage.folder_file import FolderFileDamaged, read_account
 from storage.job import account_root
 from storage.jobs_account import REMOVED, orphan_account
 from storage.lanes import MAX_MESSAGES
@@ -233,8 +233,8 @@ class _Sweep:
             return
         with contextlib.suppress(FolderFileDamaged):
             file = read_account(root)
-            # the file's number is a lease, written ahead of the index
-            if file is not None and file.modseq > modseq + MODSEQ_AHEAD:
+            # the mirror writes the file behind the index
+            if file is not None and file.modseq > modseq:
                 raise self._older()
         for where in changed:
             found = list(_ours(where))

@@ -9,7 +9,7 @@ without, for the mirror to remove.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from storage.folder_file import LETTERS, FolderFile
+from storage.folder_file import LETTERS, MODSEQ_LAG, FolderFile
 from storage.importer.maildir import SPECIAL
 from storage.maildir_names import BaseName, mailbox_name, parse_base, parse_letters
 from storage.mirror_values import Place
@@ -57,7 +57,7 @@ class _Merge:
         ids = [folder.file.mailbox for folder in self.found.folders if folder.file]
         seqs = [folder.file.modseq for folder in self.found.folders if folder.file]
         top = max([old.modseq, files.modseq, *seqs])
-        self.changed_at = max(top + 1, int(self.now * 1_000_000))
+        self.changed_at = max(top + MODSEQ_LAG + 1, int(self.now * 1_000_000))
         self.new = NewAccount(
             self.number,
             old.modseq,

@@ -1,9 +1,15 @@
 """The store's one interface to the rest of the server.
 
 Coroutines run on the server's loop and none blocks it. A change returns after its durable commit
-and after views and events are up to date.
+and after views and events are up to date. Account numbers come from the directory; mailbox names
+are `/`-separated, INBOX in any case.
 """
 
+import asyncio
+import contextlib
+import logging
+import sys
+from array import array
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -12,8 +18,37 @@ from sqlalchemy import Connection
 
 from config.clock import Clock
 from net.threads import Offload
+from storage import faults, io_mark, writer_state
 from storage.bus import Bus
+from storage.changes import Change, read_changes
+from storage.checkpoint import Checkpointer
+from storage.clocked_ids import IdClock
+from storage.committer import Committer, Outcome
+from storage.committer_errors import WriterFenced
+from storage.database import PostgresDatabase, SqliteDatabase, open_database
+from storage.disk import may_sync_whole, store_error
+from storage.errors import NoSuchMailbox, StoreError, TooMany
+from storage.files import Files
+from storage.folder_locks import FolderLocks
+from storage.images import Images
+from storage.incoming import Incoming
+from storage.job import Job, account_root
+from storage.jobs_account import AddAccountJob, LimitsJob, PurgeJob, RemoveAccountJob
+from storage.jobs_append import AppendJob
+from storage.jobs_copy import CopyJob, MoveJob
+from storage.jobs_expunge import ExpungeJob
+from storage.jobs_flags import FlagsJob
+from storage.jobs_mailbox import CreateJob, DeleteJob, RenameJob, SubscribeJob
+from storage.jobs_raw import RawJob
+from storage.lock import StoreLock
+from storage.mirror import Mirror
+from storage.names import INBOX, checked, normal, sort_key
+from storage.queue import QueueStore
+from storage.reads import Reads
+from storage.recovery import Layout, Recovered, recover
+from storage.state import State
 from storage.values import (
+    NO_FLAGS,
     AccountId,
     Append,
     BlobId,
@@ -24,17 +59,57 @@ from storage.values import (
     Mailbox,
     MailboxId,
     MessageRow,
+    QueueChanged,
     StoreOutcome,
     UidMap,
     Usage,
 )
 from storage.view import View
+from storage.views import Views
 
 T = TypeVar("T")
+ATOMIC = 50_000
+"""Messages that one COPY or MULTIAPPEND may have."""
+
+_SWITCH_INTERVAL = 0.0005
+_log = logging.getLogger(__name__)
 
 
 class Store:
-    bus: Bus
+    """Made by `open`. `bus` publishes what was committed, `queue` is the outbound queue."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        database: SqliteDatabase | PostgresDatabase,
+        offload: Offload,
+        clock: Clock,
+    ) -> None:
+        self.bus = Bus()
+        self.locks = FolderLocks()
+        self._layout, self.database = layout, database
+        self._offload, self._clock = offload, clock
+        self._spool = layout.spool
+        self._images = Images(database)
+        self._views = Views(database, self._images)
+        self._reads = Reads(database, self._images, offload, self.maildir, self.locks)
+        self.queue = QueueStore(
+            self.submit, layout.queue, offload=offload, clock=clock, publish=self.bus.publish
+        )
+        self.mirror = Mirror(
+            database,
+            self.submit,
+            self.maildir,
+            offload,
+            clock,
+            self.bus,
+            self._views.kept,
+            self.locks,
+        )
+        self._failure: str | None = None
+        self._on_failure: list[Callable[[str], None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
 
     @classmethod
     async def open(
@@ -45,58 +120,182 @@ class Store:
         offload: Offload,
         clock: Clock,
         hostname: str,
-    ) -> "Store": ...
+        *,
+        mirror: bool = True,
+    ) -> "Store":
+        """Locks, migrates, recovers. Raises StoreLocked, StoreDamaged, SchemaTooNew,
+        StoreUnavailable, each with one line for the operator. Without `mirror` nobody follows the
+        journal.
+        """
+        sys.setswitchinterval(_SWITCH_INTERVAL)
+        lock = await offload.disk(_lock, data_dir, maildir)
+        try:
+            layout = Layout(data_dir.resolve(), maildir.resolve())
+            index = open_database(database, layout.data_dir)
+            store = cls(layout, index, offload, clock)
+            store._lock = lock
+            found = await offload.disk(recover, index, layout, clock.now())
+            await store._start(found, hostname, mirror)
+        except BaseException:
+            lock.release()
+            raise
+        return store
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Follows the mirror for up to 10 s, commits what waits, marks a clean stop."""
+        if self._failure is None:
+            await self.mirror.close()
+        else:
+            await self.mirror.abandon()
+        await self._views.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._committer.close()
+        await self._offload.disk(self._close_writer)
+        await self.database.close_reads()
+        self._lock.release()
+
+    def on_failure(self, callback: Callable[[str], None]) -> None:
+        """Called in the loop when the store can't go on (I/O error): the process has to end."""
+        self._on_failure.append(callback)
+        if self._failure is not None:
+            callback(self._failure)
 
     @property
-    def spool_dir(self) -> Path: ...
+    def spool_dir(self) -> Path:
+        """Where Content.path must lie."""
+        return self._spool
+
+    def maildir(self, account: AccountId) -> Path:
+        """The account's Maildir++."""
+        return account_root(self._layout.maildir, account)
+
+    # Accounts.
 
     async def add_account(
         self, account: AccountId, *, limit_bytes: int = 0, limit_messages: int = 0
-    ) -> None: ...
+    ) -> None:
+        """INBOX, Drafts, Sent, Trash, Junk and Archive; an account that exists only gets the
+        limits.
+        """
+        await self._committer.run(AddAccountJob(account, limit_bytes, limit_messages))
 
-    async def set_limits(
-        self, account: AccountId, limit_bytes: int, limit_messages: int
-    ) -> None: ...
+    async def set_limits(self, account: AccountId, limit_bytes: int, limit_messages: int) -> None:
+        """0 means none. Raises NoSuchAccount."""
+        await self._committer.run(LimitsJob(account, limit_bytes, limit_messages))
 
-    async def remove_account(self, account: AccountId) -> None: ...
+    async def remove_account(self, account: AccountId) -> None:
+        """Rows now; the Maildir goes to data/orphans. Raises NoSuchAccount."""
+        await self._committer.run(
+            RemoveAccountJob(account, self._layout.maildir, self._layout.orphans)
+        )
 
-    async def usage(self, account: AccountId) -> Usage: ...
+    async def usage(self, account: AccountId) -> Usage:
+        """Cheap: from memory. Raises NoSuchAccount."""
+        return (await self._images.get(account)).usage
 
-    def maildir(self, account: AccountId) -> Path: ...
+    # Mail that comes in.
 
-    def accepting(self, size: int) -> bool: ...
+    def accepting(self, size: int) -> bool:
+        """False while too many bytes wait for the committer: SMTP answers 452 4.3.1."""
+        return self._committer.accepting(size)
 
-    async def deliver(self, delivery: Delivery) -> DeliveryResult: ...
-
-    async def mailboxes(self, account: AccountId) -> list[Mailbox]: ...
-
-    async def mailbox(self, account: AccountId, name: str) -> Mailbox: ...
-
-    async def create(self, account: AccountId, name: str, special_use: str = "") -> Mailbox: ...
-
-    async def delete(self, account: AccountId, name: str) -> None: ...
-
-    async def rename(self, account: AccountId, old: str, new: str) -> None: ...
-
-    async def subscribe(self, account: AccountId, name: str, on: bool) -> None: ...
-
-    async def subscriptions(self, account: AccountId) -> list[str]: ...
-
-    async def view(self, account: AccountId, mailbox: MailboxId) -> View: ...
+    async def deliver(self, delivery: Delivery) -> DeliveryResult:
+        """All recipients in one transaction. A local recipient whose account vanished gives
+        mailbox 0: the caller bounces it. Raises StoreFull, StoreUnavailable.
+        """
+        faults.reached(0)
+        job = await self._incoming.delivery(delivery)
+        faults.reached(1)
+        try:
+            return await self._committer.run(job)
+        except StoreError:
+            self._incoming.drop(job.spooled)
+            raise
 
     async def append(
         self, account: AccountId, mailbox_name: str, messages: Sequence[Append]
-    ) -> UidMap: ...
+    ) -> UidMap:
+        """Atomic, strict quota. Raises NoSuchMailbox, OverQuota, TooMany, StoreFull."""
+        if len(messages) > ATOMIC:
+            raise TooMany("too many messages at once")
+        items = await self._incoming.items(messages)
+        try:
+            return await self._committer.run(AppendJob(account, normal(mailbox_name), items))
+        except StoreError:
+            self._incoming.drop([item.path for item in items])
+            raise
+
+    # Mailboxes.
+
+    async def mailboxes(self, account: AccountId) -> list[Mailbox]:
+        """INBOX first, then by name. Raises NoSuchAccount."""
+        image = await self._images.get(account)
+        return sorted(image.boxes.values(), key=lambda box: sort_key(box.name))
+
+    async def mailbox(self, account: AccountId, name: str) -> Mailbox:
+        """A selectable mailbox. Raises NoSuchMailbox."""
+        box = await self._images.mailbox(account, name)
+        if not box.selectable:
+            raise NoSuchMailbox("the mailbox does not exist")
+        return box
+
+    async def create(self, account: AccountId, name: str, special_use: str = "") -> Mailbox:
+        """With missing parents. Raises MailboxExists, MailboxForbidden."""
+        return await self._committer.run(CreateJob(account, checked(name), special_use))
+
+    async def delete(self, account: AccountId, name: str) -> None:
+        """Its messages too; with children the name stays, not selectable. Raises NoSuchMailbox,
+        MailboxForbidden.
+        """
+        await self._committer.run(DeleteJob(account, normal(name)))
+
+    async def rename(self, account: AccountId, old: str, new: str) -> None:
+        """With children. INBOX stays and its messages move (RFC 9051 §6.3.6)."""
+        source, target = normal(old), checked(new)
+        if source != INBOX:
+            await self._committer.run(RenameJob(account, source, target))
+            return
+        inbox = await self.mailbox(account, INBOX)
+        await self.create(account, target)
+        view = await self.view(account, inbox.id)
+        try:
+            await self.move(account, inbox.id, view.uids, target)
+        finally:
+            view.release()
+
+    async def subscribe(self, account: AccountId, name: str, on: bool) -> None:
+        """Also names that do not exist."""
+        await self._committer.run(SubscribeJob(account, normal(name), on))
+
+    async def subscriptions(self, account: AccountId) -> list[str]:
+        """Sorted as `mailboxes`, names without a mailbox included."""
+        image = await self._images.get(account)
+        names = {box.name for box in image.boxes.values() if box.subscribed}
+        return sorted(names | image.subscriptions, key=sort_key)
+
+    # Views and changes.
+
+    async def view(self, account: AccountId, mailbox: MailboxId) -> View:
+        """The shared view, with one user more: `release` it. Raises NoSuchMailbox."""
+        return await self._views.get(account, mailbox)
 
     async def copy(
         self, account: AccountId, source: MailboxId, uids: Sequence[int], target_name: str
-    ) -> UidMap: ...
+    ) -> UidMap:
+        """Atomic; UIDs that vanished are left out. Raises NoSuchMailbox, OverQuota, TooMany."""
+        if len(uids) > ATOMIC:
+            raise TooMany("too many messages at once")
+        return await self._committer.run(
+            CopyJob(account, source, _ascending(uids), normal(target_name))
+        )
 
     async def move(
         self, account: AccountId, source: MailboxId, uids: Sequence[int], target_name: str
-    ) -> UidMap: ...
+    ) -> UidMap:
+        """In pieces; UIDs that vanished are left out. Raises NoSuchMailbox."""
+        return await self._committer.run(
+            MoveJob(account, source, _ascending(uids), normal(target_name))
+        )
 
     async def store(
         self,
@@ -104,18 +303,29 @@ class Store:
         mailbox: MailboxId,
         uids: Sequence[int],
         change: FlagChange,
-        flags: Flags,
+        flags: Flags = NO_FLAGS,
         *,
         unchanged_since: int | None = None,
-    ) -> StoreOutcome: ...
+    ) -> StoreOutcome:
+        """No modseq for messages that are so already. Raises NoSuchMailbox."""
+        return await self._committer.run(
+            FlagsJob(account, mailbox, _ascending(uids), change, flags, unchanged_since)
+        )
 
     async def expunge(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int] | None
-    ) -> Sequence[int]: ...
+    ) -> Sequence[int]:
+        """Messages with \\Deleted, among `uids` or all; the UIDs that went."""
+        wanted = None if uids is None else _ascending(uids)
+        return await self._committer.run(ExpungeJob(account, mailbox, wanted))
+
+    # Reads.
 
     def rows(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
-    ) -> AsyncIterator[list[MessageRow]]: ...
+    ) -> AsyncIterator[list[MessageRow]]:
+        """Pieces of up to 250 in order of `uids`, which ascend; vanished ones are left out."""
+        return self._reads.rows(account, mailbox, uids)
 
     async def read_body(
         self,
@@ -125,12 +335,134 @@ class Store:
         uid: int,
         offset: int = 0,
         length: int | None = None,
-    ) -> bytes: ...
+    ) -> bytes:
+        """Octets of the CRLF form; ask for pieces of at most 1 MiB. Raises MessageMissing."""
+        return await self._reads.body(account, blob, mailbox, uid, offset, length)
+
+    async def journal(
+        self, account: AccountId, since_modseq: int, limit: int = 1_000
+    ) -> list[Change]:
+        """Changes above a modseq, in order, whole modseqs only."""
+        return await read_changes(self.database, account, since_modseq, limit)
 
     async def submit(
         self, job: Callable[[Connection], T], *, touches: Sequence[AccountId] = ()
     ) -> T:
-        """Runs `job` in the committer's thread inside the group's transaction: the one way to write
-        the index. Accounts in `touches` are read anew after it (counters, mailboxes, limits, views).
+        """Runs `job` in the committer's thread inside the group's transaction: the one way to
+        write the index. Accounts in `touches` are read anew after it (mailboxes, counters, limits,
+        views). Whatever `job` raises undoes it alone.
         """
-        ...
+        return await self._committer.run(RawJob(job, touches))
+
+    async def run_job(self, job: Job[T]) -> T:
+        """Runs a job of storage/job.py with files of its own (the importer's)."""
+        return await self._committer.run(job)
+
+    # Start, publishing, end.
+
+    _lock: StoreLock
+    _committer: Committer
+    _incoming: Incoming
+    _checkpointer: Checkpointer | None = None
+
+    async def _start(self, found: Recovered, hostname: str, mirror: bool) -> None:
+        ids = IdClock(self._clock, found.before.last_blob)
+        whole = self._layout.maildir if may_sync_whole(self._layout.maildir) else None
+        self._files = Files(self._spool, whole)
+        self._epoch = found.epoch
+        if isinstance(self.database, SqliteDatabase):
+            self._checkpointer = Checkpointer(self.database.path, self._fatal)
+            self._checkpointer.start()
+        self._incoming = Incoming(self._offload, self._spool, ids)
+        self._committer = Committer(
+            self.database,
+            State(ids),
+            self._files,
+            self._clock,
+            maildir=self._layout.maildir,
+            queue=self._layout.queue,
+            host=hostname,
+            epoch=found.epoch,
+            sequence=found.before.sequence,
+            publish=self._publish,
+            committed=self._checkpointer.look if self._checkpointer else _nothing,
+            fatal=self._fatal,
+        )
+        await self.database.open_reads()
+        self._committer.start()
+        for account in found.removed:
+            await self._committer.run(PurgeJob(account, self._layout.maildir, self._layout.orphans))
+        await self.queue.recover()
+        if mirror:
+            await self.mirror.start(after_kill=not found.before.clean)
+
+    def _publish(self, outcome: Outcome) -> None:
+        """Step 5, in commit order: state, views, events."""
+        for image in outcome.images:
+            self._images.put(image)
+        for delta in outcome.deltas:
+            self.bus.publish(self._views.apply(delta))
+        for change in outcome.folders:
+            self.bus.publish(change)
+        if outcome.queued:
+            self.bus.publish(QueueChanged())
+        for account in outcome.reload:
+            if all(image.account != account for image in outcome.images):
+                self._images.drop(account)
+            task = self._loop.create_task(self._refresh(account))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _refresh(self, account: AccountId) -> None:
+        try:
+            for event in await self._views.refresh(account):
+                self.bus.publish(event)
+        except Exception:
+            _log.exception("views could not be read anew")
+
+    def _fatal(self, error: BaseException) -> None:
+        """In any thread: nothing is written any more."""
+        if isinstance(error, WriterFenced):
+            text = str(error)
+        else:
+            io_mark.leave_mark(self._layout.data_dir, error)
+            text = f"the store failed ({error}): the next start copies the index afresh"
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._fail, text)
+
+    def _fail(self, text: str) -> None:
+        if self._failure is None:
+            self._failure = text
+            for callback in self._on_failure:
+                callback(text)
+
+    def _close_writer(self) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.close()
+        if self._failure is None:
+            now = self._clock.now()
+            self.database.transaction(
+                lambda conn: writer_state.close_cleanly(conn, self._epoch, now)
+            )
+        self.database.close_writer()
+        self._files.close()
+
+
+def _lock(data_dir: Path, maildir: Path) -> StoreLock:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        maildir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return StoreLock(data_dir)
+    except OSError as error:
+        raise store_error(error) from error
+
+
+def _ascending(uids: Sequence[int]) -> "array[int]":
+    """Sorted, without doubles."""
+    if isinstance(uids, range) and uids.step == 1:
+        return array("I", uids)
+    return array("I", sorted(set(uids)))
+
+
+def _nothing() -> None:
+    return

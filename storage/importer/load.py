@@ -103,7 +103,7 @@ class _Load:
         uids = [one.uid for one in source.messages if one.uid]
         if not source.uidvalidity or not uids:
             return False
-        if await self._store.run(AdoptJob(self._account, box.id, source.uidvalidity)):
+        if await self._store.run_job(AdoptJob(self._account, box.id, source.uidvalidity)):
             return True
         return box.uidvalidity == source.uidvalidity and box.uidnext <= source.uidnext
 
@@ -123,7 +123,7 @@ class _Load:
             else:
                 fresh.append(item)
         for some in _with_and_without_uid(fresh):
-            self.report.imported += await self._store.run(ImportJob(self._account, box.id, some))
+            self.report.imported += await self._store.run_job(ImportJob(self._account, box.id, some))
         self._done += len(items)
         if items:
             self._progress(self._done, self._total, box.name)
