@@ -28,7 +28,10 @@ class Bus:
 
         def unsubscribe() -> None:
             listeners = self._by_account.get(account)
-            if listeners is not None and listeners.pop(key, None) and not listeners:
+            if listeners is None or key not in listeners:
+                return
+            del listeners[key]
+            if not listeners:
                 del self._by_account[account]
 
         return unsubscribe

@@ -23,7 +23,7 @@ _NAMES = (
 class KeywordTable:
     """Number to keyword set; number 0 is the empty set. `sets` grows, numbers never change."""
 
-    __slots__ = ("_texts", "sets")
+    __slots__ = ("__weakref__", "_texts", "sets")
 
     def __init__(self, sets: Sequence[frozenset[str]] = (frozenset(),)) -> None:
         self.sets = sets

@@ -1,8 +1,8 @@
 """What a start does before anything is served: schema, leftovers of a kill, files against rows.
 
 The sweep never deletes; it moves to data/orphans, where things stay 30 days. Files that committed
-rows should know, but do not, mean that the index is older than the files: the start refuses and names
-`mailserver repair` (engine rule 2).
+rows should know, but do not, mean that the index is older than the files: the start refuses and
+names `mailserver repair` (engine rule 2).
 """
 
 import contextlib

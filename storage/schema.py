@@ -68,14 +68,15 @@ def _time(name: str, nullable: bool = False) -> Column[float]:
 schema_version = Table("schema_version", metadata, _id("version"), sqlite_with_rowid=False)
 
 # One row, id 1. `epoch` fences a committer that lost its lease; `sequence` numbers the groups and
-# answers whether one whose COMMIT lost its connection was committed; `clean` is false while a
-# server runs, so that a start after a kill knows it.
+# answers whether one whose COMMIT lost its connection was committed; `last_blob` is the last blob
+# or queue id given; `clean` is false while a server runs, so that a start after a kill knows it.
 writer_state = Table(
     "writer_state",
     metadata,
     _id("id"),
     _big("epoch"),
     _big("sequence"),
+    _big("last_blob"),
     Column("committed_at", Double, nullable=False, server_default="0"),
     Column("clean", Boolean, nullable=False, server_default=true()),
     sqlite_with_rowid=False,
@@ -196,6 +197,7 @@ place = Table(
     _id("mailbox"),
     _id("uid"),
     Column("path", Text, nullable=False),
+    Index("place_message", "account", "mailbox", "uid"),
     sqlite_with_rowid=False,
 )
 

@@ -8,6 +8,7 @@ belongs to the loop's thread. Nothing here reads SQL: storage/views.py loads and
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 from storage.keywords import KeywordTable
 from storage.schema import KEYWORD_SHIFT
@@ -154,6 +155,16 @@ class View:
         self.generation += 1
         self._unseen_at = -1
 
+    def replace(self, fresh: "View") -> None:
+        """Takes the arrays of a view that was read anew, as a generation of its own."""
+        if self.uids != fresh.uids:
+            self.uids = fresh.uids
+            self.generation += 1
+        self.flags, self.modseqs = fresh.flags, fresh.modseqs
+        self.uidnext = max(self.uidnext, fresh.uidnext)
+        self.highestmodseq = max(self.highestmodseq, fresh.highestmodseq)
+        self._unseen_at = -1
+
     def settle(self, box: Mailbox) -> None:
         """Takes the counters that go with the changes applied before."""
         self.uidnext = max(self.uidnext, box.uidnext)
@@ -163,7 +174,7 @@ class View:
 def _without(values: "array[int]", cuts: list[int]) -> "array[int]":
     """`values` without the indices of `cuts` (which begins with -1 and ends with the length)."""
     kept = array(values.typecode)
-    for before, after in zip(cuts, cuts[1:], strict=False):
+    for before, after in pairwise(cuts):
         if after > before + 1:
             kept.extend(values[before + 1 : after])
     return kept

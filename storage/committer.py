@@ -1,0 +1,450 @@
+"""The one writer: groups of jobs, files first, one flush, one transaction, then the answers.
+
+A group is whatever waited while the previous one was committing: no timer. It runs in a thread of
+its own and hands outcomes to the loop in commit order. Invariants: nothing is answered before its
+COMMIT; an I/O error from a flush or a COMMIT stops everything and leaves a mark (rule 8); another
+SQL error fails only its culprit, found by running the group one by one in savepoints (rule 5).
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from config.clock import Clock
+from storage import faults
+from storage.committer_errors import (
+    WriterFenced,
+    is_connection_lost,
+    is_fatal,
+    is_full,
+    seen_by_client,
+)
+from storage.database import PostgresDatabase, SqliteDatabase
+from storage.errors import StoreError, StoreUnavailable
+from storage.files import Files, NewFile, discard, release
+from storage.job import Job, Stage, Turn, as_store_error
+from storage.lanes import Lanes
+from storage.rows import exists
+from storage.state import AccountImage, State
+from storage.transaction import Delta, Tx
+from storage.values import AccountId, FoldersChanged
+from storage.writer_state import advance, committed_sequence
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+WAITING_BYTES = 64 * 1024 * 1024
+WAITING_JOBS = 20_000
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one group did, for the loop: state first, then events, then answers."""
+
+    images: list[AccountImage] = field(default_factory=list)
+    deltas: list[Delta] = field(default_factory=list)
+    folders: list[FoldersChanged] = field(default_factory=list)
+    queued: bool = False
+    reload: set[AccountId] = field(default_factory=set)
+    done: list[Job[Any]] = field(default_factory=list)
+
+
+class Committer:
+    """Started by the store after recovery. `put` and `accepting` belong to the loop."""
+
+    def __init__(
+        self,
+        database: SqliteDatabase | PostgresDatabase,
+        state: State,
+        files: Files,
+        clock: Clock,
+        *,
+        maildir: Path,
+        queue: Path,
+        host: str,
+        epoch: int,
+        sequence: int,
+        publish: Callable[[Outcome], None],
+        committed: Callable[[], None],
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        self._database, self._state, self._files, self._clock = database, state, files, clock
+        self._maildir, self._queue, self._host = maildir, queue, host
+        self._epoch, self._sequence = epoch, sequence
+        self._publish, self._committed, self._fatal = publish, committed, fatal
+        self._inbox: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._lanes = Lanes()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="committer")
+        self._waiting_bytes = self._waiting_jobs = 0
+        self._closed = False
+        self._ending = False
+        self._stale: set[AccountId] = set()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def accepting(self, size: int) -> bool:
+        """False while too much waits already."""
+        return (
+            not self._closed
+            and self._waiting_bytes + size <= WAITING_BYTES
+            and self._waiting_jobs < WAITING_JOBS
+        )
+
+    async def run(self, job: Job[T]) -> T:
+        """The job's result, after its commit. Raises what the job raised."""
+        if self._closed:
+            raise StoreUnavailable("the store is closing")
+        job.future = self._loop.create_future()
+        self._waiting_bytes += job.size
+        self._waiting_jobs += 1
+        self._inbox.put(job)
+        return await job.future
+
+    async def close(self) -> None:
+        """Refuses new jobs, commits what waits, ends the thread."""
+        self._closed = True
+        self._inbox.put(None)
+        while self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, 1.0)
+
+    # In the writer's thread.
+
+    def _run(self) -> None:
+        while True:
+            self._collect()
+            group = self._lanes.take()
+            if not group:
+                if self._ending:
+                    return
+                continue
+            try:
+                outcome = self._commit(group)
+            except BaseException as error:
+                self._stop(group, error)
+                return
+            self._hand_over(self._answer, outcome)
+            self._committed()
+            self._state.trim()
+
+    def _collect(self) -> None:
+        """Moves what waits into the lanes; waits itself when there is nothing at all."""
+        job: Job[Any] | None
+        if not self._lanes and not self._ending:
+            job = self._inbox.get()
+        else:
+            try:
+                job = self._inbox.get_nowait()
+            except Empty:
+                return
+        while True:
+            if job is None:
+                self._ending = True
+            else:
+                self._lanes.add(job)
+            try:
+                job = self._inbox.get_nowait()
+            except Empty:
+                return
+
+    def _commit(self, group: list[Job[Any]]) -> Outcome:
+        ready, files, folders = self._write_files(group)
+        try:
+            if files or folders:
+                faults.reached(2)
+                self._flush(ready, files, folders)
+                faults.reached(3)
+            return self._transact(group, ready, files)
+        finally:
+            release(file for _, file in files)
+
+    def _write_files(
+        self, group: list[Job[Any]]
+    ) -> tuple[list[Job[Any]], list[tuple[Job[Any], NewFile]], list[str]]:
+        """Step 2. A job whose preparation or file fails leaves the group."""
+        stage = Stage(
+            self._state,
+            self._host,
+            self._clock.now(),
+            self._maildir,
+            self._queue,
+            lambda a, box, uid: self._database.transaction(lambda conn: exists(conn, a, box, uid)),
+        )
+        unknown = {a for job in group for a in job.accounts if a not in self._state.accounts}
+        if unknown:
+            self._database.transaction(lambda conn: self._state.load(conn, unknown))
+        for job in group:
+            try:
+                job.prepare(stage)
+            except Exception as error:
+                job.error = as_store_error(error)
+                if job.turn is Turn.SOLO:
+                    self._state.forget(job.accounts)
+        files = [entry for entry in stage.files if entry[0].error is None]
+        for job, file in files:
+            if job.error is None:
+                try:
+                    self._files.write(file)
+                except OSError as error:
+                    job.error = as_store_error(error)
+        discard(file for job, file in files if job.error is not None)
+        ready = [job for job in group if job.error is None]
+        return ready, [entry for entry in files if entry[0].error is None], list(stage.folders)
+
+    def _flush(
+        self, ready: list[Job[Any]], files: list[tuple[Job[Any], NewFile]], folders: list[str]
+    ) -> None:
+        """Step 3. No space fails the jobs with files; an I/O error goes up and is fatal."""
+        try:
+            self._files.flush([file for _, file in files], folders)
+        except OSError as error:
+            if is_fatal(error):
+                raise
+            for job, _ in files:
+                job.error = as_store_error(error)
+            discard(file for _, file in files)
+            files.clear()
+            ready[:] = [job for job in ready if job.error is None]
+
+    def _transact(
+        self,
+        group: list[Job[Any]],
+        ready: list[Job[Any]],
+        files: list[tuple[Job[Any], NewFile]],
+    ) -> Outcome:
+        """Step 4."""
+        self._sequence += 1
+        work = _Work(self, ready)
+        try:
+            if ready:
+                self._attempt(work)
+                faults.reached(4)
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            _log.error("a group was not committed", exc_info=error)
+            for job in ready:
+                job.error = seen_by_client(error)
+            work.clear()
+        if not work.unknown:
+            discard(file for job, file in files if job.error is not None)
+        return self._outcome(group, work)
+
+    def _attempt(self, work: "_Work") -> None:
+        """The whole group; on an error of one job's making, one by one."""
+        try:
+            self._database.transaction(work.together)
+        except Exception as error:
+            self._roll_back(work)
+            if is_connection_lost(error) and self._was_committed(work):
+                return
+            if work.unknown or not _is_jobs_own(error):
+                raise
+            _log.warning("a group failed and is run job by job", exc_info=error)
+            work.clear()
+            try:
+                self._database.transaction(work.one_by_one)
+            except Exception:
+                self._roll_back(work)
+                raise
+
+    def _was_committed(self, work: "_Work") -> bool:
+        """After a connection lost at COMMIT: the sequence in writer_state knows."""
+        try:
+            stored = self._database.transaction(committed_sequence)
+        except Exception:
+            # The files stay: their rows may be committed. What they changed is read again.
+            work.unknown = True
+            self._stale |= work.accounts()
+            return False
+        if stored != self._sequence:
+            return False
+        self._stale |= work.accounts()
+        return True
+
+    def _roll_back(self, work: "_Work") -> None:
+        self._state.forget(work.accounts())
+
+    def _outcome(self, group: list[Job[Any]], work: "_Work") -> Outcome:
+        outcome = Outcome(queued=any(tx.queued for tx in work.txs))
+        for tx in work.txs:
+            outcome.deltas += tx.deltas
+            outcome.folders += tx.folders
+            outcome.reload |= tx.reload
+        self._refresh(outcome)
+        self._freeze(outcome, work)
+        for job in group:
+            if job.error is None and not work.finished.get(job, True):
+                self._lanes.again(job)
+                continue
+            outcome.done.append(job)
+            if job.error is None:
+                job.after()
+            left = job.abandon() if job.error is not None else None
+            if left is not None:
+                self._lanes.instead(left)
+            else:
+                self._lanes.finished(job)
+        return outcome
+
+    def _refresh(self, outcome: Outcome) -> None:
+        """Reads anew what other code changed, or what a lost connection left open."""
+        again = outcome.reload | self._stale
+        if not again:
+            return
+        self._state.forget(again)
+        try:
+            self._database.transaction(lambda conn: self._state.load(conn, again))
+        except Exception as error:
+            if is_fatal(error):
+                raise
+            self._stale = again
+            return
+        self._stale = set()
+        outcome.reload = again
+        for number in again:
+            owner = self._state.accounts.get(number)
+            if owner is not None:
+                outcome.images.append(owner.image(()))
+
+    def _freeze(self, outcome: Outcome, work: "_Work") -> None:
+        """Images of the accounts touched; a delta carries its mailbox's."""
+        for number in {number for tx in work.txs for number in tx.touched} - outcome.reload:
+            owner = self._state.accounts.get(number)
+            if owner is None:
+                continue
+            changed = {box for tx in work.txs for (a, box) in tx.boxes if a == number}
+            outcome.images.append(
+                owner.image(owner.boxes[box] for box in changed if box in owner.boxes)
+            )
+            if owner.gone:
+                self._state.forget((number,))
+        for delta in outcome.deltas:
+            found = self._state.accounts.get(delta.account)
+            if found is not None:
+                delta.value = found.values.get(delta.mailbox)
+
+    def _stop(self, group: list[Job[Any]], error: BaseException) -> None:
+        """Nothing more is committed: everyone who waits hears it, and the process ends."""
+        _log.critical("the writer stops", exc_info=error)
+        self._closed = True
+        outcome = Outcome(done=group + self._lanes.drain())
+        while True:
+            try:
+                job = self._inbox.get_nowait()
+            except Empty:
+                break
+            if job is not None:
+                outcome.done.append(job)
+        for job in outcome.done:
+            job.error = StoreUnavailable("the server's disk failed")
+        self._fatal(error)
+        self._hand_over(self._answer, outcome)
+
+    def _hand_over(self, call: Callable[[Outcome], None], outcome: Outcome) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, outcome)
+        except RuntimeError:  # the loop has gone: nobody waits for an answer
+            _log.warning("a group was committed after the loop had ended")
+
+    # In the loop.
+
+    def _answer(self, outcome: Outcome) -> None:
+        """Step 5: state and events, then every answer of the group."""
+        try:
+            self._publish(outcome)
+        finally:
+            faults.reached(5)
+            for job in outcome.done:
+                self._waiting_bytes -= job.size
+                self._waiting_jobs -= 1
+                future = job.future
+                if future is not None and not future.done():
+                    if job.error is not None:
+                        future.set_exception(job.error)
+                    else:
+                        future.set_result(job.result)
+            faults.reached(6)
+
+
+class _Work:
+    """The transaction of one group: its jobs, and what they did."""
+
+    def __init__(self, committer: Committer, jobs: list[Job[Any]]) -> None:
+        self._committer = committer
+        self._jobs = jobs
+        self.txs: list[Tx] = []
+        self.finished: dict[Job[Any], bool] = {}
+        self.unknown = False
+
+    def accounts(self) -> set[AccountId]:
+        return {account for job in self._jobs for account in job.accounts}
+
+    def clear(self) -> None:
+        self.txs.clear()
+        self.finished.clear()
+
+    def together(self, conn: Connection) -> None:
+        tx = self._begin(conn)
+        for job in self._jobs:
+            try:
+                self.finished[job] = job.apply(tx)
+            except StoreError as error:
+                job.error = error
+        tx.finish()
+
+    def one_by_one(self, conn: Connection) -> None:
+        self._advance(conn)
+        state = self._committer._state
+        for job in self._jobs:
+            state.load(conn, job.accounts)
+            tx = self._tx(conn)
+            job.error = None
+            try:
+                with conn.begin_nested():
+                    self.finished[job] = job.apply(tx)
+                    tx.finish()
+            except Exception as error:
+                if is_fatal(error) or is_connection_lost(error):
+                    raise
+                job.error = seen_by_client(error)
+                state.forget(job.accounts)
+                state.load(conn, job.accounts)
+            else:
+                self.txs.append(tx)
+
+    def _begin(self, conn: Connection) -> Tx:
+        self._advance(conn)
+        # A group that was rolled back has been forgotten: its accounts are read in here.
+        self._committer._state.load(conn, self.accounts())
+        tx = self._tx(conn)
+        self.txs.append(tx)
+        return tx
+
+    def _tx(self, conn: Connection) -> Tx:
+        committer = self._committer
+        return Tx(conn, committer._state, committer._clock.now(), conn.dialect.name)
+
+    def _advance(self, conn: Connection) -> None:
+        committer = self._committer
+        if not advance(
+            conn,
+            committer._epoch,
+            committer._sequence,
+            committer._state.ids.last,
+            committer._clock.now(),
+        ):
+            raise WriterFenced("another writer has taken the database over")
+
+
+def _is_jobs_own(error: BaseException) -> bool:
+    """Whether running job by job can help: not when the disk is full or the server is gone."""
+    return not (is_connection_lost(error) or is_full(error) or is_fatal(error))

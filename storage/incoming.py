@@ -1,0 +1,96 @@
+"""What happens to a message before it waits for the committer: assembled if spooled, rendered.
+
+Small messages are rendered in the loop (less than the way into a thread and back), larger ones in a
+thread or a worker process; spooled ones become complete, flushed files first, so that their size
+delays nobody's commit.
+"""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from net.threads import Offload
+from storage.clocked_ids import IdClock
+from storage.disk import store_error
+from storage.files import assemble
+from storage.jobs_append import Item
+from storage.jobs_deliver import DeliverJob
+from storage.queue_file import envelope_of, head
+from storage.rendering import INLINE, Prepared, render_bytes, render_path
+from storage.values import Append, Content, Delivery, QueueId
+
+
+class Incoming:
+    """Prepares jobs in the loop."""
+
+    def __init__(self, offload: Offload, spool: Path, ids: IdClock) -> None:
+        self._offload, self._spool, self._ids = offload, spool, ids
+
+    async def delivery(self, delivery: Delivery) -> DeliverJob:
+        """The job of a delivery. Raises StoreFull, StoreUnavailable."""
+        content = delivery.content
+        queue = QueueId(self._ids.next()) if delivery.queued else None
+        if content.path is None:
+            item = await self._render(content) if delivery.local else None
+            return DeliverJob(delivery, item, queue=queue)
+        wanted = []
+        queue_path = local_path = None
+        if queue is not None:
+            queue_path = self._name()
+            wanted.append((head(envelope_of(delivery, queue), content.size), queue_path))
+        if delivery.local:
+            local_path = self._name()
+            wanted.append((b"", local_path))
+        item = await self._assembled(content, wanted, local_path)
+        return DeliverJob(delivery, item, queue=queue, local_path=local_path, queue_path=queue_path)
+
+    async def items(self, messages: Sequence[Append]) -> list[Item]:
+        """The messages of an APPEND, in order. Raises StoreFull, StoreUnavailable."""
+        items: list[Item] = []
+        try:
+            for message in messages:
+                content = message.content
+                if content.path is None:
+                    items.append(Item(message, await self._render(content)))
+                    continue
+                name = self._name()
+                prepared = await self._assembled(content, [(b"", name)], name)
+                assert prepared is not None
+                items.append(Item(message, prepared, name))
+        except BaseException:
+            self.drop([item.path for item in items])
+            raise
+        return items
+
+    def drop(self, paths: Iterable[str | None]) -> None:
+        """Removes what was assembled for a job that failed."""
+        for path in paths:
+            if path is not None:
+                with contextlib.suppress(OSError):
+                    Path(path).unlink()
+
+    def _name(self) -> str:
+        return f"{self._spool}/{self._ids.next()}.whole"
+
+    async def _render(self, content: Content) -> Prepared:
+        data = content.data or b""
+        if content.prefix:
+            data = content.prefix + data
+        if len(data) <= INLINE:
+            return render_bytes(data)
+        return await self._offload.process(render_bytes, data)
+
+    async def _assembled(
+        self, content: Content, wanted: list[tuple[bytes, str]], render: str | None
+    ) -> Prepared | None:
+        try:
+            try:
+                await self._offload.disk(assemble, content, wanted)
+            except OSError as error:
+                raise store_error(error) from error
+            if render is None:
+                return None
+            return await self._offload.process_path(render_path, render)
+        except BaseException:
+            self.drop([name for _, name in wanted])
+            raise
