@@ -51,8 +51,14 @@ def format_date(when: datetime) -> str:
     """`Mon, 02 Jan 2006 15:04:05 +0000`, whatever the locale; `when` is aware."""
     return (
         f"{_DAYS[when.weekday()]}, {when.day:02d} {_NAMES[when.month - 1]} {when.year:04d} "
-        f"{when:%H:%M:%S} {when:%z}"[:31]
+        f"{when.hour:02d}:{when.minute:02d}:{when.second:02d} {_offset(when)}"
     )
+
+
+def _offset(when: datetime) -> str:
+    minutes = int((when.utcoffset() or timedelta()).total_seconds() // 60)
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{'-' if minutes < 0 else '+'}{hours:02d}{rest:02d}"
 
 
 def _moment(

@@ -78,6 +78,8 @@ class Engine(SMTP):
         self.wiring, self.policy, self._on_end = wiring, policy, on_end
         self.phase = Phase.BUSY
         self.over_tls = False
+        # What has arrived and was not taken; the reader never replaces it.
+        self.buffer: bytearray = self._stream_reader._buffer  # type: ignore[attr-defined]
         self._out: list[bytes] = []
         self._gathered = 0
         self._deadline = math.inf
@@ -213,12 +215,6 @@ class Engine(SMTP):
         return cast(asyncio.Transport, self.transport)  # uvloop's are no subclasses
 
     # -- input
-
-    @property
-    def buffer(self) -> bytearray:
-        """What has arrived and was not taken."""
-        buffer: bytearray = self._reader._buffer  # type: ignore[attr-defined]
-        return buffer
 
     async def more(self) -> None:
         """Writes what was gathered and waits for more input. Raises Gone at its end."""
