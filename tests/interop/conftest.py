@@ -58,7 +58,7 @@ def site(folder: Path, database: str, dns: DnsServer) -> Iterator[Site]:
     with ServerProcess(folder / "server", config) as server:
         made = Site(server, dns, outside_port)
         yield made
-    assert made.complaints() == []
+    assert not made.complaints(), "\n".join(made.complaints())
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def outside(site: Site, folder: Path) -> Iterator[Outside]:
     world.start()
     yield world
     world.stop()
-    assert world.complaints() == []
+    assert not world.complaints(), "\n".join(world.complaints())
 
 
 @pytest.fixture

@@ -110,9 +110,13 @@ class Site:
         return found
 
     def complaints(self) -> list[str]:
-        """Lines of the server's log that tell of errors of its own."""
-        wrong = ('"level":"error"', '"level":"critical"', "Traceback")
-        return [line for line in self.server.log if any(word in line for word in wrong)]
+        """Lines of the server's log that tell of errors: JSON of a high level, and all else."""
+        wrong = ('"level":"error"', '"level":"critical"', '"exception":')
+        return [
+            line
+            for line in self.server.log
+            if not line.startswith("{") or any(word in line for word in wrong)
+        ]
 
 
 def fetch(client: imaplib.IMAP4, numbers: str, items: str) -> list[tuple[bytes, bytes]]:

@@ -57,7 +57,8 @@ def signer() -> Signer:
 
 def message_with(body: bytes) -> bytes:
     return (
-        b"From:  Someone <a@world.test>\r\nTo: b@example.test\r\nSubject: folded \r\n\tand  spaced\r\n"
+        b"From:  Someone <a@world.test>\r\nTo: b@example.test\r\n"
+        b"Subject: folded \r\n\tand  spaced\r\n"
         b"Date: Mon, 2 Jan 2006 15:04:05 +0000\r\nMessage-ID: <d@world.test>\r\n\r\n" + body
     )
 

@@ -1,7 +1,9 @@
 """Python's imaplib: logins, folders, upload, flags, searches, copies and removal."""
 
 import imaplib
+import time
 from base64 import b64decode
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -9,6 +11,7 @@ from tests.interop.databases import both_databases
 from tests.interop.site import HOST, Account, Site, fetch, flag_names, simple, subject
 
 pytestmark = [both_databases, pytest.mark.xdist_group("interop-imaplib")]
+WHEN = datetime(2021, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=1)))
 BIG = b"Subject: big\r\n\r\n" + (b"x" * 76 + b"\r\n") * 40_000
 
 
@@ -69,16 +72,19 @@ def test_folder_life(site: Site, account: Account) -> None:
 
 def test_append_keeps_octets_flags_and_date(site: Site, account: Account) -> None:
     message = simple("kept", "ä 8-bit\r\n.\r\n..dots\r\n \r\n\r\n")
-    when = '" 3-Feb-2021 04:05:06 +0100"'
     with site.imap(account) as client:
-        status, answer = client.append("Drafts", r"(\Draft $label1)", when, message)
+        status, answer = client.append(
+            "Drafts", r"(\Draft $label1)", imaplib.Time2Internaldate(WHEN), message
+        )
         assert status == "OK"
         assert b"[APPENDUID " in answer[0]
         client.select("Drafts")
         ((head, body),) = fetch(client, "1", "(FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])")
     assert body == message
     assert {r"\Draft", "$label1"} <= flag_names(head)
-    assert b'INTERNALDATE " 3-Feb-2021 0' in head
+    when = imaplib.Internaldate2tuple(head)
+    assert when is not None
+    assert time.mktime(when) == WHEN.timestamp()
     assert b"RFC822.SIZE %d" % len(message) in head
 
 
@@ -102,6 +108,7 @@ def test_flags_search_copy_move_expunge(site: Site, account: Account) -> None:
         assert client.search(None, "BODY", '"text of 5"')[1] == [b"5"]
         assert client.copy("2", "Archive")[0] == "OK"
         assert client.uid("MOVE", "3", "Trash")[0] == "OK"
+        assert client.response("EXPUNGE")[1] == [b"3"]
         assert client.store("1", "+FLAGS.SILENT", r"\Deleted")[0] == "OK"
         assert client.expunge()[1] == [b"1"]
         assert client.close()[0] == "OK"

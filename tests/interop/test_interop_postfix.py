@@ -28,9 +28,15 @@ def submit(site: Site, account: Account, *recipients: str, title: str) -> None:
     run("swaks", *where, *login, *envelope, "--header", f"Subject: {title}", "--body", "Hello.")
 
 
-def part(message: Message, kind: str) -> Message:
-    """The first part of that type."""
-    return next(found for found in message.walk() if found.get_content_type() == kind)
+def recipient_fields(report: bytes) -> Message:
+    """The fields of the one recipient that a report (RFC 3464 §2.3) tells of."""
+    parts = parse(report).walk()
+    status = next(part for part in parts if part.get_content_type() == "message/delivery-status")
+    blocks = status.get_payload()
+    assert isinstance(blocks, list)
+    _, recipient = blocks
+    assert isinstance(recipient, Message)
+    return recipient
 
 
 def hand_in(outside: Outside, sender: str, recipients: list[str], message: bytes) -> None:
@@ -69,14 +75,13 @@ def test_refused_address_bounces(site: Site, account: Account, outside: Outside)
     assert parsed.get_param("report-type") == "delivery-status"
     assert parsed["To"] == account.address
     assert parsed["Auto-Submitted"].startswith("auto-replied")
-    _, recipient = part(parsed, "message/delivery-status").get_payload()
+    recipient = recipient_fields(bounce)
     assert recipient["Final-Recipient"] == "rfc822; refused@world.test"
     assert recipient["Action"] == "failed"
     assert recipient["Status"] == "5.7.1"
     assert "not wanted here" in recipient["Diagnostic-Code"]
     assert "mail.world.test" in recipient["Remote-MTA"]
     assert b"Subject: half refused" in bounce.partition(b"delivery-status")[2]
-    assert b"friend@world.test" not in part(parsed, "message/delivery-status").as_bytes()
     assert len(site.messages(account)) == 1
 
 
@@ -102,7 +107,7 @@ def test_deferred_mail_waits(site: Site, account: Account, outside: Outside) -> 
 def test_unknown_domain_bounces(site: Site, account: Account, outside: Outside) -> None:
     submit(site, account, "a@nowhere.test", title="no such domain")
     bounce = site.wait_for(account, b"a@nowhere.test")
-    _, recipient = part(parse(bounce), "message/delivery-status").get_payload()
+    recipient = recipient_fields(bounce)
     assert recipient["Status"] == "5.1.2"
 
 
@@ -156,6 +161,6 @@ def test_a_big_message_both_ways(site: Site, account: Account, outside: Outside)
 def test_unknown_account_comes_back_to_the_sender(site: Site, outside: Outside) -> None:
     hand_in(outside, OTHER, ["nobody-here@example.test"], simple("in vain", sender=OTHER))
     bounce = outside.wait_for("other", b"nobody-here@example.test")
-    _, recipient = part(parse(bounce), "message/delivery-status").get_payload()
+    recipient = recipient_fields(bounce)
     assert recipient["Status"] == "5.1.1"
     assert "550 5.1.1" in recipient["Diagnostic-Code"]

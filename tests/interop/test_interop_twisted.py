@@ -17,8 +17,8 @@ BODY = ".dots\r\n..\r\nend\r\n"
 
 def twisted(site: Site, listener: str, what: str, *arguments: str) -> dict[str, Any]:
     """What the peer saw; it must neither fail nor complain."""
-    command = (sys.executable, PEER, what, str(site.port(listener)), site.ca_file, *arguments)
-    done = run(*command)
+    port = str(site.port(listener))
+    done = run(sys.executable, PEER, what, port, site.ca_file, *arguments)
     assert done.stderr == b"", done.stderr.decode()
     seen = json.loads(done.stdout)
     assert isinstance(seen, dict)
