@@ -71,10 +71,10 @@ async def test_changes_elsewhere_are_pushed(site: Site, account: Account) -> Non
         async with idling(watcher):
             await other.append(simple("second"), "INBOX")
             await pushed(watcher, b"2 EXISTS")
-            await other.store("1", "+FLAGS", r"(\Flagged \Deleted)")
-            await pushed(watcher, rb"FLAGS (\Flagged \Deleted))")
             await other.copy("1", "INBOX")
             await pushed(watcher, b"3 EXISTS")
+            await other.store("1", "+FLAGS", r"(\Flagged \Deleted)")
+            await pushed(watcher, rb"FLAGS (\Flagged \Deleted))")
             await other.expunge()
             await pushed(watcher, b"1 EXPUNGE")
         assert (await watcher.search("ALL")).lines[0] == b"1 2"
