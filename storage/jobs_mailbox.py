@@ -71,7 +71,7 @@ class CreateJob(Job[Mailbox]):
         super().__init__((account,))
         self._name, self._special_use = name, special_use
         self._made: list[Box] = []
-        self._revived: Box | None = None
+        self._folder = ""
 
     def prepare(self, stage: Stage) -> None:
         owner = stage.account(self.accounts[0])
@@ -81,6 +81,9 @@ class CreateJob(Job[Mailbox]):
         if there is None:
             self._made = make_missing(stage, owner, (*parents(self._name), self._name))
             self._made[-1].special_use = self._special_use
+        elif there.id not in owner.folders:  # the mirror has removed its folder
+            there.folder = self._folder = free_folder(owner, self._name)
+            stage.make_mailbox(there)
 
     def apply(self, tx: Tx) -> bool:
         owner = find_account(tx, self.accounts[0])
@@ -89,6 +92,8 @@ class CreateJob(Job[Mailbox]):
         if box is not None and not self._made:
             box.selectable, box.special_use = True, self._special_use
             box.highestmodseq = modseq
+            if self._folder:
+                _put_folder(tx, owner, box, self._folder)
             tx.counters(owner, box)
             tx.log(owner, modseq, ChangeKind.CREATE, box.id, name=box.name)
         insert_boxes(tx, owner, self._made, modseq)
@@ -123,7 +128,12 @@ def insert_boxes(tx: Tx, owner: Account, made: list[Box], modseq: int) -> None:
             _forget_subscription(tx, owner, box.name)
         tx.counters(owner, box)
         tx.log(owner, modseq, ChangeKind.CREATE, box.id, name=box.name)
-        tx.conn.execute(insert(folder).values(account=owner.id, mailbox=box.id, path=box.folder))
+        _put_folder(tx, owner, box, box.folder)
+
+
+def _put_folder(tx: Tx, owner: Account, box: Box, path: str) -> None:
+    box.folder = owner.folders[box.id] = path
+    tx.conn.execute(insert(folder).values(account=owner.id, mailbox=box.id, path=path))
 
 
 class DeleteJob(PiecesJob[None]):

@@ -1,0 +1,236 @@
+"""The mirror: what IMAP shows is what a Maildir program sees, and nothing is lost on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from net.threads import Offload
+from storage.folder_file import read_account, read_folder
+from storage.maildir_names import folder_path
+from storage.values import FlagChange, System
+from tests.support.store_site import USER, StoreSite, flags, message
+
+ALL = System.SEEN | System.ANSWERED | System.FLAGGED | System.DELETED | System.DRAFT
+SEEN = flags(system=System.SEEN)
+DELETED = flags(system=System.DELETED)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[StoreSite]:
+    offload = Offload(processes=1)
+    made = StoreSite(tmp_path, "sqlite", offload)
+    await made.open()
+    await made.store.add_account(USER)
+    yield made
+    await made.close()
+    offload.close()
+
+
+async def settled(site: StoreSite) -> dict[str, list[tuple[bytes, str]]]:
+    await site.store.mirror.settle()
+    return site.maildir_view(site.root)
+
+
+def names(site: StoreSite, folder: str, part: str) -> list[str]:
+    return sorted(path.name for path in (site.root / folder_path(folder) / part).iterdir())
+
+
+async def test_folders_of_a_fresh_account(site: StoreSite) -> None:
+    shown = await settled(site)
+    assert sorted(shown) == ["Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"]
+    box, file = await site.box("Sent"), read_folder(site.root / ".Sent")
+    assert file is not None
+    assert (file.mailbox, file.uidvalidity) == (box.id, box.uidvalidity)
+    assert (file.special_use, file.subscribed) == ("\\Sent", True)
+
+
+async def test_flags_come_into_the_names(site: StoreSite) -> None:
+    await site.append("INBOX", ["none"])
+    await site.append("INBOX", ["all"], flags(system=ALL))
+    shown = await settled(site)
+    assert shown["INBOX"] == [(message("all"), "DFRST"), (message("none"), "")]
+    assert len(names(site, "INBOX", "new")) == 1
+    box = await site.box("INBOX")
+    await site.store.store(USER, box.id, [1, 2], FlagChange.SET, SEEN)
+    shown = await settled(site)
+    assert [marks for _, marks in shown["INBOX"]] == ["S", "S"]
+    await site.store.store(USER, box.id, [1, 2], FlagChange.REMOVE, SEEN)
+    shown = await settled(site)
+    assert [marks for _, marks in shown["INBOX"]] == ["", ""]
+    assert names(site, "INBOX", "new") == []
+
+
+async def test_keywords_take_letters_and_the_rest_stand_by_uid(site: StoreSite) -> None:
+    words = [f"word{number:02}" for number in range(28)]
+    await site.append("INBOX", ["one"], flags(*words))
+    await site.append("INBOX", ["two"], flags("word03", "word27"))
+    await site.store.mirror.settle()
+    file = read_folder(site.root)
+    assert file is not None and file.letters == tuple(words[:26])
+    assert file.extra == {1: ("word26", "word27"), 2: ("word27",)}
+    assert [name.rpartition(",")[2] for name in names(site, "INBOX", "cur")] == [
+        "abcdefghijklmnopqrstuvwxyz",
+        "d",
+    ]
+
+
+async def test_the_mirror_follows_by_itself(site: StoreSite) -> None:
+    await site.append("INBOX", ["one"], SEEN)
+    for _ in range(100):
+        if names(site, "INBOX", "cur"):
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("the name has no flags after five seconds")
+
+
+async def test_a_copy_is_a_hard_link_and_a_move_keeps_the_file(site: StoreSite) -> None:
+    await site.append("INBOX", ["one", "two"], SEEN)
+    inbox = await site.box("INBOX")
+    await site.store.copy(USER, inbox.id, [1], "Archive")
+    await site.store.move(USER, inbox.id, [2], "Trash")
+    shown = await settled(site)
+    assert shown["INBOX"] == shown["Archive"] == [(message("one"), "S")]
+    assert shown["Trash"] == [(message("two"), "S")]
+    files = {
+        (site.root / folder / "cur" / name).stat().st_ino
+        for folder, box in (("", "INBOX"), (".Archive", "Archive"))
+        for name in names(site, box, "cur")
+    }
+    assert len(files) == 1
+
+
+async def test_expunge_removes_the_file_and_its_blob(site: StoreSite) -> None:
+    await site.append("INBOX", ["one"], DELETED)
+    inbox = await site.box("INBOX")
+    await site.store.expunge(USER, inbox.id, None)
+    assert (await settled(site))["INBOX"] == []
+    left = await site.store.submit(lambda conn: conn.exec_driver_sql("SELECT id FROM blob").all())
+    assert left == []
+
+
+async def test_a_kept_uid_keeps_its_file(site: StoreSite) -> None:
+    await site.append("INBOX", ["one"], DELETED)
+    inbox = await site.box("INBOX")
+    view = await site.store.view(USER, inbox.id)
+    release = view.keep([1])
+    [row] = [row async for part in site.store.rows(USER, inbox.id, [1]) for row in part]
+    await site.store.expunge(USER, inbox.id, None)
+    await site.store.mirror.settle()
+    assert await site.store.read_body(USER, row.blob, inbox.id, 1) == message("one")
+    release()
+    view.release()
+    assert (await settled(site))["INBOX"] == []
+
+
+async def test_copy_delete_expunge_with_the_mirror_stopped(tmp_path: Path) -> None:
+    offload = Offload(processes=1)
+    site = StoreSite(tmp_path, "sqlite", offload)
+    await site.open(mirror=False)
+    await site.store.add_account(USER)
+    await site.append("INBOX", ["one", "two", "three"])
+    inbox = await site.box("INBOX")
+    await site.store.copy(USER, inbox.id, [1, 2, 3], "Archive")
+    await site.store.store(USER, inbox.id, [1, 2, 3], FlagChange.ADD, DELETED)
+    await site.store.expunge(USER, inbox.id, None)
+    archive = await site.box("Archive")
+    await site.store.copy(USER, archive.id, [1], "Sent")
+    await site.store.delete(USER, "Archive")
+    before = await site.seen()
+    assert [data for data, _, _ in before["Sent"].values()] == [message("one")]
+    await site.close()
+    await site.open()
+    await site.store.mirror.settle()
+    assert await site.seen() == before
+    shown = site.maildir_view(site.root)
+    assert shown["Sent"] == [(message("one"), "")] and shown["INBOX"] == []
+    assert "Archive" not in shown
+    await site.close()
+    offload.close()
+
+
+async def test_folders_are_renamed_swapped_and_removed(site: StoreSite) -> None:
+    await site.store.create(USER, "Work/A.b")
+    await site.store.create(USER, "Ärger")
+    await site.append("Work/A.b", ["one"])
+    await site.append("Ärger", ["two"])
+    assert {"Work", "Work.A&AC4-b", "&AMQ-rger"} <= set(await settled(site))
+    await site.store.rename(USER, "Work/A.b", "x")
+    await site.store.rename(USER, "Ärger", "Work/A.b")
+    await site.store.rename(USER, "x", "Ärger")
+    before = await site.seen()
+    shown = await settled(site)
+    assert shown["&AMQ-rger"] == [(message("one"), "")]
+    assert shown["Work.A&AC4-b"] == [(message("two"), "")]
+    assert await site.seen() == before
+    await site.store.delete(USER, "Ärger")
+    assert "&AMQ-rger" not in await settled(site)
+    assert not list((site.root / "mailserver-gone").iterdir())
+
+
+async def test_a_deleted_name_is_made_again_at_once(site: StoreSite) -> None:
+    await site.store.create(USER, "Again")
+    await site.append("Again", ["old"])
+    await site.store.mirror.settle()
+    await site.store.delete(USER, "Again")
+    await site.store.create(USER, "Again")
+    await site.append("Again", ["fresh"])
+    assert (await settled(site))["Again"] == [(message("fresh"), "")]
+    assert [data for data, _, _ in (await site.seen())["Again"].values()] == [message("fresh")]
+
+
+async def test_a_parent_that_is_deleted_keeps_its_children(site: StoreSite) -> None:
+    await site.store.create(USER, "Work/2026")
+    await site.append("Work", ["gone"])
+    await site.append("Work/2026", ["kept"])
+    await site.store.mirror.settle()
+    await site.store.delete(USER, "Work")
+    shown = await settled(site)
+    assert "Work" not in shown and shown["Work.2026"] == [(message("kept"), "")]
+    await site.store.create(USER, "Work")
+    await site.append("Work", ["back"])
+    assert (await settled(site))["Work"] == [(message("back"), "")]
+    assert [data for data, _, _ in (await site.seen())["INBOX"].values()] == []
+
+
+async def test_subscriptions_without_a_mailbox_stand_beside_inbox(site: StoreSite) -> None:
+    await site.store.subscribe(USER, "Not/there", True)
+    await site.store.subscribe(USER, "Junk", False)
+    await site.store.mirror.settle()
+    account, junk = read_account(site.root), read_folder(site.root / ".Junk")
+    assert account is not None and account.subscriptions == ("Not/there",)
+    assert junk is not None and not junk.subscribed
+
+
+async def test_foreign_renames_are_followed_and_put_back(site: StoreSite) -> None:
+    await site.append("INBOX", ["one"])
+    await site.store.mirror.settle()
+    [name] = names(site, "INBOX", "new")
+    (site.root / "new" / name).rename(site.root / "cur" / f"{name}:2,S")
+    inbox = await site.box("INBOX")
+    assert (await site.seen())["INBOX"][1][0] == message("one")
+    assert await site.store.mirror.restore(USER, inbox.id) == 1
+    assert names(site, "INBOX", "new") == [name] and names(site, "INBOX", "cur") == []
+    (site.root / "new" / name).rename(site.root / "cur" / f"{name}:2,S")
+    await site.store.store(USER, inbox.id, [1], FlagChange.ADD, flags(system=System.FLAGGED))
+    await site.store.mirror.settle()
+    assert names(site, "INBOX", "cur") == [f"{name}:2,F"] and names(site, "INBOX", "new") == []
+
+
+async def test_after_a_kill_everything_is_compared(tmp_path: Path) -> None:
+    offload = Offload(processes=1)
+    site = StoreSite(tmp_path, "sqlite", offload)
+    await site.open(mirror=False)
+    await site.store.add_account(USER)
+    await site.append("INBOX", ["one", "two"])
+    inbox = await site.box("INBOX")
+    await site.store.store(USER, inbox.id, [1], FlagChange.ADD, SEEN)
+    # A watermark that runs ahead of what was done: only a comparison sees it.
+    await site.store.submit(
+        lambda conn: conn.exec_driver_sql(f"INSERT INTO mirror VALUES ({USER}, 1000000)")
+    )
+    await site.store.mirror.settle(everything=True)
+    assert [marks for _, marks in site.maildir_view(site.root)["INBOX"]] == ["S", ""]
+    await site.close()
+    offload.close()
