@@ -130,7 +130,7 @@ class Store:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         lock = await offload.disk(_lock, data_dir, maildir)
         try:
-            layout = Layout(data_dir.resolve(), maildir.resolve())
+            layout = await offload.disk(_layout, data_dir, maildir)
             index = open_database(database, layout.data_dir)
             store = cls(layout, index, offload, clock)
             store._lock = lock
@@ -150,8 +150,8 @@ class Store:
         await self._views.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._committer.close()
-        await self._offload.disk(self._close_writer)
         await self.database.close_reads()
+        await self._offload.disk(self._close_writer)
         self._lock.release()
 
     def on_failure(self, callback: Callable[[str], None]) -> None:
@@ -455,6 +455,10 @@ def _lock(data_dir: Path, maildir: Path) -> StoreLock:
         return StoreLock(data_dir)
     except OSError as error:
         raise store_error(error) from error
+
+
+def _layout(data_dir: Path, maildir: Path) -> Layout:
+    return Layout(data_dir.resolve(), maildir.resolve())
 
 
 def _ascending(uids: Sequence[int]) -> "array[int]":
