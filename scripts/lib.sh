@@ -23,9 +23,12 @@ find_python() {
 # ensure_venv EXTRAS: .venv holds the project and the extras, installed again only when setup.cfg changed
 ensure_venv() {
     local extras=$1 stamp wanted python
-    stamp=.venv/.installed-${extras//[^a-z]/-}
     wanted=$(cat setup.cfg pyproject.toml | cksum)
-    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
+    # what was installed with more extras serves fewer: "" is answered by any stamp
+    for stamp in .venv/.installed-"${extras//[^a-z]/-}"*; do
+        [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return
+    done
+    stamp=.venv/.installed-${extras//[^a-z]/-}
     if [ ! -x .venv/bin/python ]; then
         python=$(find_python)
         "$python" -m venv .venv

@@ -40,7 +40,8 @@ class Site:
     @property
     def ca_file(self) -> Path:
         """The server's own certificate, for clients that verify it."""
-        return self.server.data / "selfsigned.pem"
+        configured = self.server.folder / "fullchain.pem"
+        return configured if configured.exists() else self.server.data / "selfsigned.pem"
 
     def port(self, name: str) -> int:
         return self.server.port(name)

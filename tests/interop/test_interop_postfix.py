@@ -12,7 +12,7 @@ import pytest
 from tests.interop.databases import both_databases
 from tests.interop.outside import Outside
 from tests.interop.site import HOST, Account, Site, parse, simple, subject
-from tests.support.programs import need, run
+from tests.support.programs import need_swaks, run
 from tests.support.server import until
 
 pytestmark = [both_databases, pytest.mark.xdist_group("interop-postfix")]
@@ -21,7 +21,7 @@ FRIEND, OTHER = "friend@world.test", "other@world.test"
 
 def submit(site: Site, account: Account, *recipients: str, title: str) -> None:
     """By swaks over submission with STARTTLS, as a user would."""
-    need("swaks")
+    need_swaks()
     login = ("--auth", "PLAIN", "--auth-user", account.address, "--auth-password", account.password)
     envelope = ("--from", account.address, "--to", ",".join(recipients))
     where = ("--server", HOST, "--port", str(site.port("submission")), "--tls")

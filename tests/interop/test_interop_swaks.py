@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.interop.site import HOST, Account, Site
-from tests.support.programs import need, run
+from tests.support.programs import need_swaks, run
 
 pytestmark = pytest.mark.xdist_group("interop-swaks")
 LISTENERS = {"submission": "--tls", "submissions": "--tls-on-connect"}
@@ -14,7 +14,7 @@ AUTH_FAILED, RECIPIENT_FAILED, SENDER_FAILED = 28, 24, 23
 
 def swaks(site: Site, listener: str, *options: str, expect: int = 0) -> str:
     """The transcript; swaks must understand every reply."""
-    need("swaks")
+    need_swaks()
     options += (
         ("--tls-verify", "--tls-ca-path", str(site.ca_file)) if "--tls" in str(options) else ()
     )

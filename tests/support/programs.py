@@ -21,6 +21,13 @@ def need(*names: str) -> None:
         unavailable(f"not installed: {', '.join(missing)} (scripts/test installs them as root)")
 
 
+def need_swaks() -> None:
+    """swaks, and the Perl module without which it speaks no TLS."""
+    need("swaks")
+    if run("perl", "-MNet::SSLeay", "-e1", expect=None).returncode:
+        unavailable("swaks has no TLS: libnet-ssleay-perl is not installed")
+
+
 def unavailable(reason: str) -> None:
     """Fails under CI=true, skips elsewhere."""
     if os.environ.get("CI") == "true":

@@ -112,16 +112,20 @@ class ServerProcess:
     def spawn(self) -> None:
         """Starts the process and the reader of its log."""
         self.log = []
-        self.process = subprocess.Popen(
+        self.process = self.popen()
+        self._ready: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
+
+    def popen(self) -> subprocess.Popen[str]:
+        """The serving process, its log in a pipe."""
+        return subprocess.Popen(
             [*MAILSERVER, "--config", str(self.config), "serve"],
             stderr=subprocess.PIPE,
             text=True,
             env=self.environment,
             cwd=self.folder,
         )
-        self._ready: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
-        self._reader.start()
 
     def wait_ready(self, wait: float = 20) -> None:
         """Returns when every listener accepts."""
