@@ -1,8 +1,8 @@
 """One connection: bytes in to commands, replies out, timers, TLS, and its end with a reason.
 
 Invariants: input is pulled from the framer only when no command runs, so that limits, continuations
-and replies keep their order; every wait has a bound (context.Timing); an idle connection holds no
-task, no buffer and no thread.
+and replies keep their order; every wait has a bound (context.Timing); between two commands a
+connection holds no task, no buffer and no thread.
 """
 
 import asyncio

@@ -27,6 +27,11 @@ class Timing:
     handshake: float = 30.0
     farewell: float = 5.0
 
+    @property
+    def shortest(self) -> float:
+        """The first of them that may be over."""
+        return min(self.login, self.idle, self.write, self.still_here)
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:

@@ -84,8 +84,11 @@ _OLD: Final = {
 _MARKS_SEEN: Final = frozenset({FetchAtom.RFC822, FetchAtom.RFC822_TEXT})
 
 
-def plan_of(items: Iterable[FetchItem], *, uid: bool, modseq: bool) -> Plan:
-    """The plan for these items; `uid` and `modseq` add what the command implies."""
+def plan_of(items: Iterable[FetchItem], uid: bool, modseq: bool, condstore: bool) -> Plan:
+    """The plan for these items; `uid` and `modseq` add what the command implies.
+
+    With `condstore`, flags never go without their MODSEQ (RFC 7162 §3.1).
+    """
     wanted = list(dict.fromkeys(items))
     bodies = []
     for item in wanted:
@@ -93,13 +96,15 @@ def plan_of(items: Iterable[FetchItem], *, uid: bool, modseq: bool) -> Plan:
             bodies.append(_body_item(item))
         elif item in _OLD:
             bodies.append(_OLD[item])
+    seen = any(
+        not item.peek if isinstance(item, FetchBody) else item in _MARKS_SEEN for item in wanted
+    )
+    flags = FetchAtom.FLAGS in wanted
     return Plan(
         uid=uid or FetchAtom.UID in wanted,
-        flags=FetchAtom.FLAGS in wanted,
-        modseq=modseq or FetchAtom.MODSEQ in wanted,
-        seen=any(
-            not item.peek if isinstance(item, FetchBody) else item in _MARKS_SEEN for item in wanted
-        ),
+        flags=flags,
+        modseq=modseq or FetchAtom.MODSEQ in wanted or (condstore and (flags or seen)),
+        seen=seen,
         values=tuple(
             _VALUES[item] for item in wanted if isinstance(item, FetchAtom) and item in _VALUES
         ),

@@ -51,6 +51,7 @@ class ImapServer:
             bounds or Bounds(),
         )
         self._connections: set[Connection] = set()
+        self._refused: set[Connection] = set()
         self._by_address: Counter[str] = Counter()
         self._numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
@@ -81,6 +82,8 @@ class ImapServer:
             server.close()
         for connection in tuple(self._connections):
             connection.bye("The server is shutting down", code="UNAVAILABLE")
+        for connection in tuple(self._refused):
+            connection.abort()
         try:
             await asyncio.wait_for(self._empty.wait(), self._context.timing.farewell)
         except TimeoutError:
@@ -110,24 +113,30 @@ class ImapServer:
         return Connection(self._context, log, self._opened, self._lost)
 
     def _opened(self, connection: Connection) -> None:
-        """Counts a connection and greets it, or refuses it with the reason."""
-        self._connections.add(connection)
-        self._by_address[connection.peer] += 1
+        """Counts a connection and greets it, or refuses it with the reason.
+
+        One that is refused is not counted, or a flood would lock out its address for longer.
+        """
         self._empty.clear()
         most = self._context.settings.limits.connections_per_address
-        if self._by_address[connection.peer] > most:
-            connection.bye(f"Too many connections from your address ({most})", code="LIMIT")
-        elif len(self._connections) > self._context.bounds.connections:
-            connection.bye("Too many connections, try again later", code="UNAVAILABLE")
+        if self._by_address[connection.peer] >= most:
+            text, code = f"Too many connections from your address ({most})", "LIMIT"
+        elif len(self._connections) >= self._context.bounds.connections:
+            text, code = "Too many connections, try again later", "UNAVAILABLE"
         else:
+            self._connections.add(connection)
+            self._by_address[connection.peer] += 1
             connection.greet()
+            return
+        self._refused.add(connection)
+        connection.bye(text, code=code, linger=True)
 
     def _lost(self, connection: Connection) -> None:
-        if connection not in self._connections:
-            return
-        self._connections.discard(connection)
-        self._by_address[connection.peer] -= 1
+        if connection in self._connections:
+            self._connections.discard(connection)
+            self._by_address[connection.peer] -= 1
+        self._refused.discard(connection)
         if not self._by_address[connection.peer]:
             del self._by_address[connection.peer]
-        if not self._connections:
+        if not self._connections and not self._refused:
             self._empty.set()

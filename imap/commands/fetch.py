@@ -9,6 +9,7 @@ from typing import Final
 
 from imap.fetch_plan import BodyItem, Entry, Plan, heads, plan_of
 from imap.grammar.command import Fetch
+from imap.grammar.fetch_item import FetchAtom
 from imap.replies import Closing, Reply, Status
 from imap.sections import PIECE, Reader, Span
 from imap.selected import Selected
@@ -21,8 +22,10 @@ _QUICK_CHUNK: Final = 2500
 
 
 async def fetch(session: Session, command: Fetch) -> Reply:
-    plan = plan_of(command.items, uid=command.uid, modseq=command.changed_since is not None)
-    session.condstore = session.condstore or plan.modseq
+    by_modseq = command.changed_since is not None
+    if by_modseq or FetchAtom.MODSEQ in command.items:
+        session.condstore = True
+    plan = plan_of(command.items, command.uid, by_modseq, session.condstore)
     run = _Run(session, plan, command.changed_since or 0)
     indices = session.mailbox.indices(command.sequence, command.uid)
     if plan.seen and not session.mailbox.read_only:
