@@ -6,26 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from net.threads import Offload
 from storage.folder_file import read_account, read_folder
 from storage.maildir_names import folder_path
+from storage.mirror_rows import advance
 from storage.values import FlagChange, System
-from tests.support.store_site import USER, StoreSite, flags, message
+from tests.support.store_site import USER, StoreSite, flags, message, opened_site
 
 ALL = System.SEEN | System.ANSWERED | System.FLAGGED | System.DELETED | System.DRAFT
 SEEN = flags(system=System.SEEN)
 DELETED = flags(system=System.DELETED)
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[StoreSite]:
-    offload = Offload(processes=1)
-    made = StoreSite(tmp_path, "sqlite", offload)
-    await made.open()
-    await made.store.add_account(USER)
-    yield made
-    await made.close()
-    offload.close()
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[StoreSite]:
+    async with opened_site(tmp_path, request.param) as made:
+        yield made
 
 
 async def settled(site: StoreSite) -> dict[str, list[tuple[bytes, str]]]:
@@ -124,11 +119,9 @@ async def test_a_kept_uid_keeps_its_file(site: StoreSite) -> None:
     assert (await settled(site))["INBOX"] == []
 
 
-async def test_copy_delete_expunge_with_the_mirror_stopped(tmp_path: Path) -> None:
-    offload = Offload(processes=1)
-    site = StoreSite(tmp_path, "sqlite", offload)
+async def test_copy_delete_expunge_with_the_mirror_stopped(site: StoreSite) -> None:
+    await site.close()
     await site.open(mirror=False)
-    await site.store.add_account(USER)
     await site.append("INBOX", ["one", "two", "three"])
     inbox = await site.box("INBOX")
     await site.store.copy(USER, inbox.id, [1, 2, 3], "Archive")
@@ -146,8 +139,6 @@ async def test_copy_delete_expunge_with_the_mirror_stopped(tmp_path: Path) -> No
     shown = site.maildir_view(site.root)
     assert shown["Sent"] == [(message("one"), "")] and shown["INBOX"] == []
     assert "Archive" not in shown
-    await site.close()
-    offload.close()
 
 
 async def test_folders_are_renamed_swapped_and_removed(site: StoreSite) -> None:
@@ -218,19 +209,15 @@ async def test_foreign_renames_are_followed_and_put_back(site: StoreSite) -> Non
     assert names(site, "INBOX", "cur") == [f"{name}:2,F"] and names(site, "INBOX", "new") == []
 
 
-async def test_after_a_kill_everything_is_compared(tmp_path: Path) -> None:
-    offload = Offload(processes=1)
-    site = StoreSite(tmp_path, "sqlite", offload)
+async def test_after_a_kill_everything_is_compared(site: StoreSite) -> None:
+    await site.close()
     await site.open(mirror=False)
-    await site.store.add_account(USER)
     await site.append("INBOX", ["one", "two"])
     inbox = await site.box("INBOX")
     await site.store.store(USER, inbox.id, [1], FlagChange.ADD, SEEN)
     # A watermark that runs ahead of what was done: only a comparison sees it.
-    await site.store.submit(
-        lambda conn: conn.exec_driver_sql(f"INSERT INTO mirror VALUES ({USER}, 1000000)")
-    )
+    await site.store.submit(lambda conn: advance(conn, USER, 1_000_000))
+    await site.store.mirror.settle()
+    assert [marks for _, marks in site.maildir_view(site.root)["INBOX"]] == ["", ""]
     await site.store.mirror.settle(everything=True)
     assert [marks for _, marks in site.maildir_view(site.root)["INBOX"]] == ["S", ""]
-    await site.close()
-    offload.close()

@@ -1,15 +1,20 @@
 """A store in a folder that tests close, break and open again, and what Python sees of it."""
 
 import mailbox
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from hashlib import blake2b
 from pathlib import Path
+
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from config.clock import SystemClock
 from net.threads import Offload
 from storage.repair import RepairReport, repair_index
+from storage.schema import metadata
 from storage.store import Store
 from storage.values import NO_FLAGS, AccountId, Append, Content, Flags, Mailbox, System
+from tests.support.directories import own_database
 
 USER = AccountId(7)
 HOST = "mx.example.test"
@@ -38,6 +43,7 @@ class StoreSite:
         self.data_dir, self.maildir = folder / "data", folder / "data" / "mail"
         self.database, self.offload = database, offload
         self.store: Store
+        self._is_open = False
 
     @property
     def root(self) -> Path:
@@ -54,16 +60,32 @@ class StoreSite:
             HOST,
             mirror=mirror,
         )
+        self._is_open = True
         return self.store
 
     async def close(self) -> None:
-        await self.store.close()
+        """A clean stop; nothing when it is closed already."""
+        if self._is_open:
+            self._is_open = False
+            await self.store.close()
 
     async def close_without_mirror(self) -> None:
         """What a kill leaves of the Maildir."""
         await self.store.mirror.abandon()
         await self.store.mirror.close(0.0)
+        self._is_open = False
         await self.store.close()
+
+    async def delete_index(self) -> None:
+        """The index is gone, files and config.db stay."""
+        for path in self.data_dir.glob("index.db*"):
+            path.unlink()
+        if self.database != "sqlite":
+            url = self.database.replace("postgresql://", "postgresql+asyncpg://")
+            engine = create_async_engine(url)
+            async with engine.begin() as conn:
+                await conn.run_sync(metadata.drop_all)
+            await engine.dispose()
 
     async def repair(self) -> RepairReport:
         return await repair_index(
@@ -117,3 +139,20 @@ class StoreSite:
             )
             for name, folder in folders.items()
         }
+
+
+@asynccontextmanager
+async def opened_site(folder: Path, kind: str) -> AsyncIterator[StoreSite]:
+    """An open store with USER, on `sqlite` or `postgresql`."""
+    offload = Offload(processes=1)
+    try:
+        async with own_database(kind) as database:
+            site = StoreSite(folder, database, offload)
+            await site.open()
+            try:
+                await site.store.add_account(USER)
+                yield site
+            finally:
+                await site.close()
+    finally:
+        offload.close()
