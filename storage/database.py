@@ -23,7 +23,7 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 
 _WRITE_PRAGMAS = (
-    "PRAGMA page_size=8192",
+    "PRAGMA page_size=4096",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA wal_autocheckpoint=0",

@@ -91,9 +91,10 @@ class Stage:
         """The account's Maildir."""
         return account_root(self.maildir, number)
 
-    def folder(self, box: Box) -> Path:
+    def folder(self, box: Box) -> str:
         """The mailbox's folder on disk."""
-        return self.root(box.account) / box.folder
+        root = f"{self.maildir}/{box.account & 0xFF:02x}/{box.account}"
+        return f"{root}/{box.folder}" if box.folder else root
 
     def give_uids(self, box: Box, count: int = 1) -> int:
         """The first of `count` UIDs; the ceiling is durable before they are used (rule 3)."""
@@ -108,7 +109,7 @@ class Stage:
     def raise_ceiling(self, box: Box, ceiling: int) -> None:
         """Writes the lease into the folder's own file."""
         kept = raise_ceiling(
-            self.folder(box),
+            Path(self.folder(box)),
             FolderFile(
                 box.id,
                 box.uidvalidity,
@@ -131,7 +132,7 @@ class Stage:
 
     def make_mailbox(self, box: Box) -> None:
         """Makes the folder of a mailbox with its file, durably."""
-        folder = self.folder(box)
+        folder = Path(self.folder(box))
         make_folder(folder)
         for part in ("tmp", "new", "cur"):
             (folder / part).mkdir(mode=0o700, exist_ok=True)

@@ -65,12 +65,11 @@ class DeliverJob(Job[DeliveryResult]):
         if self._item is not None:
             self._blob = stage.state.next_blob()
             self._copies = [self._place(stage, recipient) for recipient in delivery.local]
-            roots = {copy.account: stage.root(copy.account) for copy in self._copies if copy}
-            names = []
-            for copy in self._copies:
-                if copy is not None and not copy.is_resend:
-                    folder = stage.state.accounts[copy.account].boxes[copy.mailbox].folder
-                    names.append(f"{roots[copy.account]}/{folder}/{copy.path}".replace("//", "/"))
+            names = [
+                f"{stage.folder(stage.state.accounts[copy.account].boxes[copy.mailbox])}/{copy.path}"
+                for copy in self._copies
+                if copy is not None and not copy.is_resend
+            ]
             if names:
                 content = delivery.content
                 pieces = (content.prefix, content.data or b"")

@@ -23,18 +23,25 @@ _NAMES = (
 class KeywordTable:
     """Number to keyword set; number 0 is the empty set. `sets` grows, numbers never change."""
 
-    __slots__ = ("__weakref__", "_texts", "sets")
+    __slots__ = ("__weakref__", "_flags", "_texts", "sets")
 
     def __init__(self, sets: Sequence[frozenset[str]] = (frozenset(),)) -> None:
         self.sets = sets
         self._texts: dict[int, bytes] = {}
+        self._flags: dict[int, Flags] = {}
 
     def words(self, number: int) -> frozenset[str]:
         return self.sets[number]
 
     def flags(self, field: int) -> Flags:
-        """The field's flags as a value."""
-        return Flags(System(field & _SYSTEM), self.sets[field >> KEYWORD_SHIFT])
+        """The field's flags as a value; cached."""
+        flags = self._flags.get(field)
+        if flags is None:
+            if len(self._flags) >= _TEXTS:
+                self._flags.clear()
+            flags = Flags(System(field & _SYSTEM), self.sets[field >> KEYWORD_SHIFT])
+            self._flags[field] = flags
+        return flags
 
     def text(self, field: int) -> bytes:
         """The field's flags as IMAP writes them, without parentheses; cached."""

@@ -1,4 +1,4 @@
-"""Delivering, appending, flags, copies, moves and expunges, as a consumer of the store sees them."""
+"""Deliveries, appends, flags, copies, moves and expunges, as the store's consumers see them."""
 
 import asyncio
 from array import array

@@ -1,4 +1,4 @@
-"""Real stores for tests: opened, closed and opened again on the same data, and messages for them."""
+"""Real stores for tests, opened, closed and opened again on the same data; messages for them."""
 
 import itertools
 from collections.abc import Sequence
