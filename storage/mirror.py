@@ -20,7 +20,7 @@ from storage.mirror_follow import Follower, Kept, Submit
 from storage.mirror_rows import accounts_behind, all_accounts
 from storage.values import AccountId, Event, MailboxId, QueueChanged
 
-DELAY = 0.5
+DELAY = 1.0
 RETRY = 5.0
 CLOSE_SECONDS = 10.0
 _log = logging.getLogger(__name__)

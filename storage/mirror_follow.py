@@ -44,8 +44,9 @@ from storage.mirror_rows import (
     read_places,
     read_wanted,
     removable,
+    unfinished,
 )
-from storage.mirror_values import Box, Folders, Place
+from storage.mirror_values import Batch, Box, Folders, Place
 from storage.values import AccountId, MailboxId
 
 KEPT_SECONDS = 600.0
@@ -83,18 +84,31 @@ class Follower:
         self.closing = False
 
     async def follow(self, account: AccountId) -> None:
-        """To the end of the account's journal; then what was held back."""
-        while (batch := await read_batch(self._database, account)).upto:
-            folders = await self._folders(account)
-            for mailbox, uids in batch.touched.items():
-                await self._look(account, folders, mailbox, uids)
-            await self._bury(account, folders)
-            await self._disk(account, write_account_file, folders, self.closing)
-            await self._job(partial(advance, number=account, modseq=batch.upto))
+        """What the account's journal holds; then what was held back. What comes in meanwhile is the
+        next round's, so that a stream of deliveries is not followed message by message.
+        """
+        more = True
+        while more and (batch := await read_batch(self._database, account)).upto:
+            await self._take(account, batch)
+            more = batch.more
         if held := self.held.pop(account, None):
             folders = await self._folders(account)
             await self._unlink(account, folders, list(held), held)
             await self._bury(account, folders)
+
+    async def _take(self, account: AccountId, batch: Batch) -> None:
+        folders = await self._folders(account)
+        for mailbox, uids in batch.appended.items():
+            for start in range(0, len(uids), CHUNK):
+                chunk = uids[start : start + CHUNK]
+                left = await unfinished(self._database, account, mailbox, chunk)
+                if left:
+                    await self._look_at(account, folders, mailbox, left)
+        for mailbox, uids in batch.touched.items():
+            await self._look(account, folders, mailbox, uids)
+        await self._bury(account, folders)
+        await self._disk(account, write_account_file, folders, self.closing)
+        await self._job(partial(advance, number=account, modseq=batch.upto))
 
     async def compare(self, account: AccountId) -> None:
         """Looks at every message and place of the account."""

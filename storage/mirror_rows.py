@@ -30,9 +30,6 @@ from storage.values import AccountId, BlobId, MailboxId, System
 CHUNK = 500
 _JOURNAL_ROWS = 1000
 _ACCOUNT: BindParameter[int] = bindparam("account")
-_FOLDER_KINDS = frozenset(
-    {ChangeKind.CREATE, ChangeKind.RENAME, ChangeKind.DELETE, ChangeKind.SUBSCRIBE}
-)
 
 _BEHIND = Query(
     lambda _: (
@@ -131,6 +128,26 @@ _MESSAGE_UIDS = Query(
     )
 )
 _ALL = Query(lambda _: select(account.c.id).order_by(account.c.id))
+_UNFINISHED = Query(
+    lambda among: (
+        select(message.c.uid)
+        .select_from(message)
+        .outerjoin(
+            place,
+            (place.c.account == message.c.account)
+            & (place.c.blob == message.c.blob)
+            & (place.c.mailbox == message.c.mailbox)
+            & (place.c.uid == message.c.uid),
+        )
+        .where(
+            message.c.account == _ACCOUNT,
+            message.c.mailbox == bindparam("mailbox"),
+            among(message.c.uid, "uids"),
+            (message.c.flags != 0) | (message.c.keywords != 0) | place.c.uid.is_(None),
+        )
+        .order_by(message.c.uid)
+    )
+)
 _SETS = Query(
     lambda _: select(keyword_set.c.number, keyword_set.c.words).where(
         keyword_set.c.account == _ACCOUNT
@@ -174,17 +191,21 @@ async def read_batch(database: Database, number: AccountId) -> Batch:
     rows = await database.fetch(_JOURNAL, account=number, since=since, most=_JOURNAL_ROWS)
     if not rows:
         return Batch()
-    if len(rows) == _JOURNAL_ROWS:
+    more = len(rows) == _JOURNAL_ROWS
+    if more:
         last = rows[-1][0]
         rows = [row for row in rows if row[0] < last]
         rows += await database.fetch(_AT_MODSEQ, account=number, since=last)
+    appended: dict[MailboxId, set[int]] = {}
     touched: dict[MailboxId, set[int]] = {}
-    for _, _, box, packed in rows:
-        touched.setdefault(MailboxId(box), set()).update(unpack_uids(packed))
+    for _, kind, box, packed in rows:
+        into = appended if kind == ChangeKind.APPEND else touched
+        into.setdefault(MailboxId(box), set()).update(unpack_uids(packed))
     return Batch(
         rows[-1][0],
+        {box: sorted(uids - touched.get(box, set())) for box, uids in appended.items()},
         {box: sorted(uids) for box, uids in touched.items()},
-        any(row[1] in _FOLDER_KINDS for row in rows),
+        more,
     )
 
 
@@ -226,6 +247,14 @@ async def read_wanted(
         Wanted(uid, BlobId(number_), System(flags), words.get(keywords, frozenset()), date)
         for uid, number_, flags, keywords, date in rows
     ]
+
+
+async def unfinished(
+    database: Database, number: AccountId, box: MailboxId, uids: Sequence[int]
+) -> list[int]:
+    """Those of `uids` (at most CHUNK), just come in, that have flags or no name of their own."""
+    rows = await database.fetch(_UNFINISHED, account=number, mailbox=box, uids=database.ids(uids))
+    return [uid for (uid,) in rows]
 
 
 async def read_places(

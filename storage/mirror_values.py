@@ -47,14 +47,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Journal rows up to modseq `upto`, merged: UIDs touched by mailbox, and whether folders were.
-
-    An empty batch (`upto` 0) means that the mirror is up to date.
+    """Journal rows up to modseq `upto`, merged by mailbox: UIDs that only came in, and UIDs that
+    were changed. An empty batch (`upto` 0) means that the mirror is up to date; `more`: there are
+    further rows already.
     """
 
     upto: int = 0
+    appended: Mapping[MailboxId, Sequence[int]] = field(default_factory=dict)
     touched: Mapping[MailboxId, Sequence[int]] = field(default_factory=dict)
-    folders: bool = False
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ class RepairIndex:
             return
         self.whole = False
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        self.kept = path.with_name(f"index.damaged-{stamp}.db") if path.exists() else None
+        if not _is_empty(path):
+            self.kept = path.with_name(f"index.damaged-{stamp}.db")
         for suffix in ("", "-wal", "-shm"):
             old = path.with_name(path.name + suffix)
             if old.exists() and self.kept is not None:
@@ -62,6 +63,15 @@ def is_sound(path: Path) -> bool:
         with closing(_connect(path)) as conn:
             tables = conn.execute("SELECT count(*) FROM schema_version").fetchone()
             return bool(tables) and conn.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _is_empty(path: Path) -> bool:
+    """A refused start leaves a database without tables."""
+    try:
+        with closing(_connect(path)) as conn:
+            return conn.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     except sqlite3.DatabaseError:
         return False
 
