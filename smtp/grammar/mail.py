@@ -53,7 +53,7 @@ def parse_mail(argument: str, extended: bool = True) -> Mail | Reply:
             raise PathError("the sender needs a domain")
         if parameters and not extended:
             return _SYNTAX
-        return _mail(sender, split_parameters(parameters)) if parameters else Mail(sender)
+        return _mail(sender, split_parameters(parameters))
     except ParameterError as error:
         return error.reply
     except PathError as error:
