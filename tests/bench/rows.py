@@ -9,7 +9,8 @@ from tests.bench.sides import Side
 @dataclass(frozen=True, slots=True)
 class Row:
     """`run` gives one figure a call. `at_least` or `at_most` is the ratio ours / theirs to reach;
-    `limit` is an absolute bound on ours, in `unit`."""
+    `limit` is an absolute bound on ours, in `unit`. `fresh` rows get newly started servers.
+    """
 
     name: str
     unit: str
@@ -18,6 +19,7 @@ class Row:
     at_most: float | None = None
     limit: float | None = None
     prepare: Callable[[Side], None] | None = None
+    fresh: bool = False
 
     def met(self, ours: float, theirs: float) -> bool:
         """Whether the row reaches its figures."""

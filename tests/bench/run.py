@@ -27,17 +27,34 @@ ROUNDS = 5
 ROWS = [*smtp_rows.ROWS, *imap_rows.ROWS]
 
 
-def measure(row: Row, sides: Sequence[Side]) -> list[list[float]]:
-    """Figures a side, rounds interleaved."""
-    figures: list[list[float]] = [[] for _ in sides]
-    for side in sides:
-        if row.prepare is not None:
-            row.prepare(side)
-    for number in range(ROUNDS):
-        for index, side in enumerate(sides):
-            figures[index].append(row.run(side))
-        print(f"{row.name}: round {number + 1} of {ROUNDS}", file=sys.stderr, flush=True)
-    return figures
+class Bench:
+    """Both servers, started once and again for the rows that want them fresh."""
+
+    def __init__(self) -> None:
+        self._servers = (Ours(BASE / "ours"), Theirs(BASE / "peers"))
+        self.sides: list[Side] = []
+
+    def start(self) -> None:
+        self.sides = [server.start() for server in self._servers]
+
+    def stop(self) -> None:
+        for server in self._servers[: len(self.sides)]:
+            server.stop()
+        self.sides = []
+
+    def measure(self, row: Row) -> list[list[float]]:
+        """Figures a side, rounds interleaved."""
+        figures: list[list[float]] = [[], []]
+        for number in range(ROUNDS):
+            if row.fresh:
+                self.stop()
+                self.start()
+            for side, found in zip(self.sides, figures, strict=True):
+                if row.prepare is not None and number == 0:
+                    row.prepare(side)
+                found.append(row.run(side))
+            print(f"{row.name}: round {number + 1} of {ROUNDS}", file=sys.stderr, flush=True)
+        return figures
 
 
 def target(row: Row) -> str:
@@ -56,16 +73,15 @@ def main() -> int:
     words = sys.argv[1:]
     rows = [row for row in ROWS if not words or any(word in row.name for word in words)]
     shutil.rmtree(BASE / "ours", ignore_errors=True)
-    ours, theirs = Ours(BASE / "ours"), Theirs(BASE / "peers")
+    bench = Bench()
     results = []
     try:
-        sides = [ours.start(), theirs.start()]
+        bench.start()
         for row in rows:
-            mine, other = measure(row, sides)
+            mine, other = bench.measure(row)
             results.append(_result(row, mine, other))
     finally:
-        ours.stop()
-        theirs.stop()
+        bench.stop()
     _print(results)
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
