@@ -21,15 +21,6 @@ from tests.support.server import ServerProcess, configuration
 
 
 @pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A folder that other users of the system can enter: Postfix is one of them."""
-    made = Path(tempfile.mkdtemp(prefix="mailserver-interop-", dir="/tmp"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
     """`sqlite`, or the URL of a PostgreSQL database that goes with the module."""
     kind = getattr(request, "param", "sqlite")
@@ -40,6 +31,15 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
             yield url
         finally:
             runner.run(opened.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module")
+def folder(database: str) -> Iterator[Path]:
+    """For one database; other users of the system can enter it, Postfix among them."""
+    made = Path(tempfile.mkdtemp(prefix="mailserver-interop-", dir="/tmp"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,10 @@ import smtplib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 from aioimaplib import aioimaplib
 
 from tests.interop.site import HOST, Account, Site, simple
 
-pytestmark = pytest.mark.xdist_group("interop-aioimaplib")
 # generous: what is measured is that a push comes, not how fast this machine is
 PUSH_SECONDS = 5
 

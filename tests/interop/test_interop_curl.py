@@ -7,7 +7,6 @@ import pytest
 from tests.interop.site import HOST, Account, Site, simple
 from tests.support.programs import need, run
 
-pytestmark = pytest.mark.xdist_group("interop-curl")
 # curl's CURLE_LOGIN_DENIED, also for a refused SELECT
 REFUSED = 67
 

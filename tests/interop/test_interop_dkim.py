@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.interop.site import HOST, Account, Site
 
-pytestmark = pytest.mark.xdist_group("interop-dkim")
 SELECTOR = b"key._domainkey.world.test."
 BODIES = {
     "plain": b"Hello there.\r\n",

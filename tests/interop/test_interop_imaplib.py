@@ -10,7 +10,7 @@ import pytest
 from tests.interop.databases import both_databases
 from tests.interop.site import HOST, Account, Site, fetch, flag_names, simple, subject
 
-pytestmark = [both_databases, pytest.mark.xdist_group("interop-imaplib")]
+pytestmark = both_databases
 WHEN = datetime(2021, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=1)))
 BIG = b"Subject: big\r\n\r\n" + (b"x" * 76 + b"\r\n") * 40_000
 

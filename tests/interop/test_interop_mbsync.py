@@ -8,7 +8,7 @@ from tests.interop.databases import both_databases
 from tests.interop.mirror import Mirror
 from tests.interop.site import Account, Site, simple
 
-pytestmark = [both_databases, pytest.mark.xdist_group("interop-mbsync")]
+pytestmark = both_databases
 
 
 @pytest.mark.parametrize("ssl", ["IMAPS", "STARTTLS", "None"])

@@ -5,12 +5,9 @@ import pty
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.interop.site import HOST, Account, Site, simple
 from tests.support.programs import SYSTEM_PATH, need
 
-pytestmark = pytest.mark.xdist_group("interop-mutt")
 CONFIG = """\
 set imap_user="{user}" imap_pass="{password}"
 set certificate_file="{certificate}" ssl_verify_host=yes

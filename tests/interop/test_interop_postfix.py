@@ -7,15 +7,13 @@ import re
 import smtplib
 from email.message import Message
 
-import pytest
-
 from tests.interop.databases import both_databases
 from tests.interop.outside import Outside
 from tests.interop.site import HOST, Account, Site, parse, simple, subject
 from tests.support.programs import need_swaks, run
 from tests.support.server import until
 
-pytestmark = [both_databases, pytest.mark.xdist_group("interop-postfix")]
+pytestmark = both_databases
 FRIEND, OTHER = "friend@world.test", "other@world.test"
 
 

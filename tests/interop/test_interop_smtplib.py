@@ -10,7 +10,7 @@ import pytest
 from tests.interop.databases import both_databases
 from tests.interop.site import HOST, Account, Site, parse, simple
 
-pytestmark = [both_databases, pytest.mark.xdist_group("interop-smtplib")]
+pytestmark = both_databases
 
 
 @contextmanager

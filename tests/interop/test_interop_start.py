@@ -21,7 +21,6 @@ from tests.support.programs import need_swaks, run
 from tests.support.run import free_port
 from tests.support.server import ROOT, ServerProcess
 
-pytestmark = pytest.mark.xdist_group("interop-start")
 PORTS = {
     "smtp": 2525, "submission": 2587, "submissions": 2465, "imap": 2143, "imaps": 2993,
     "http": 2080, "https": 2443,

@@ -7,7 +7,6 @@ import pytest
 from tests.interop.site import HOST, Account, Site
 from tests.support.programs import need_swaks, run
 
-pytestmark = pytest.mark.xdist_group("interop-swaks")
 LISTENERS = {"submission": "--tls", "submissions": "--tls-on-connect"}
 AUTH_FAILED, RECIPIENT_FAILED, SENDER_FAILED = 28, 24, 23
 

@@ -5,12 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.interop.site import Account, Site
 from tests.support.programs import run
 
-pytestmark = pytest.mark.xdist_group("interop-twisted")
 PEER = Path(__file__).parent / "twisted_peer.py"
 BODY = ".dots\r\n..\r\nend\r\n"
 
