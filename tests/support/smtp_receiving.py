@@ -90,12 +90,21 @@ class Receiving:
     pipeline: Pipeline
     delivery: Delivery
     offload: Offload
+    clients: "list[Client]" = field(default_factory=list)
 
     def at(self, listener: str = "smtp") -> Endpoint:
         return self.server.addresses[listener][0]
 
     async def client(self, listener: str = "smtp") -> "Client":
-        return await Client.connect(self.at(listener), tls=listener == "submissions")
+        client = await Client.connect(self.at(listener), tls=listener == "submissions")
+        self.clients.append(client)
+        return client
+
+    async def quiet(self) -> None:
+        """Returns when no connection is left."""
+        async with asyncio.timeout(20):
+            while self.server.connections:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     @property
     def body(self) -> bytes:
@@ -202,9 +211,12 @@ async def receiving(
         max_connections=max_connections,
     )
     await server.start()
+    running = Receiving(chosen, recording, directory, server, pipeline, delivery, offload)
     try:
-        yield Receiving(chosen, recording, directory, server, pipeline, delivery, offload)
+        yield running
     finally:
+        for client in running.clients:
+            client.close()
         await server.stop()
         await authenticator.close()
         await directory.close()
