@@ -229,7 +229,8 @@ async def test_expunge_takes_deleted_messages_only(store: Store) -> None:
     counted = await store.mailbox(ACCOUNT, "INBOX")
     assert (counted.messages, counted.deleted, counted.unseen) == (1, 0, 1)
     assert (await store.usage(ACCOUNT)).messages == 1
-    assert await deliver(store, message()) and (await flag_texts(store)).keys() == {3, 5}
+    await deliver(store, message())
+    assert (await flag_texts(store)).keys() == {3, 5}
 
 
 async def test_journal_tells_every_change_in_order(store: Store) -> None:

@@ -141,6 +141,11 @@ class StoreHome:
         self._open.remove(store)
         await store.close()
 
+    async def crash(self, store: Store) -> None:
+        """Ends without the clean mark and without the mirror's last round, as a kill would."""
+        store._failure = "crashed by the test"
+        await self.close(store)
+
     async def reopen(self, store: Store, *, mirror: bool = False) -> Store:
         await self.close(store)
         return await self.open(mirror=mirror)
