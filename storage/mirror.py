@@ -44,6 +44,7 @@ class Mirror:
         self._follower = Follower(database, submit, maildir, offload, clock, kept, locks)
         self._dirty: dict[AccountId, None] = {}
         self._after_kill: deque[AccountId] = deque()
+        self._strays: dict[tuple[AccountId, MailboxId], None] = {}
         self._wake = asyncio.Event()
         self._working = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -79,11 +80,17 @@ class Mirror:
         self._dirty[account] = None
         self._wake.set()
 
+    def stray(self, account: AccountId, mailbox: MailboxId) -> None:
+        """Another program renamed a file in the folder: its names are put back."""
+        self._strays[account, mailbox] = None
+        self._wake.set()
+
     async def settle(self, *, everything: bool = False) -> None:
         """Returns when the Maildirs show what was committed before the call; `everything` compares
         all rows and places, whatever the journal says.
         """
         async with self._working:
+            await self._put_back()
             if everything:
                 self._after_kill.clear()
                 for account in await all_accounts(self._database):
@@ -95,11 +102,7 @@ class Mirror:
             }:
                 self._dirty.pop(account, None)
                 await self._follower.follow(account)
-
-    async def restore(self, account: AccountId, mailbox: MailboxId) -> int:
-        """Puts names back that another program changed in the folder; returns how many."""
-        async with self._working:
-            return await self._follower.restore(account, mailbox)
+            await self._follower.record()
 
     def _heard(self, event: Event) -> None:
         if not isinstance(event, QueueChanged):
@@ -112,6 +115,8 @@ class Mirror:
                 todo, self._dirty = self._dirty, {}
                 for account in {**todo, **dict.fromkeys(self._follower.held)}:
                     await self._try(account, self._follower.follow(account))
+                await self._record()
+                await self._put_back()
                 if self._after_kill:
                     account = self._after_kill.popleft()
                     await self._try(account, self._follower.compare(account))
@@ -128,12 +133,23 @@ class Mirror:
             await asyncio.sleep(DELAY)
         self._wake.clear()
 
-    async def _try(self, account: AccountId, work: Awaitable[None]) -> None:
+    async def _try(self, account: AccountId, work: Awaitable[object]) -> None:
         try:
             await work
         except Exception:
             _log.exception("mirror failed for account %d; it tries again", account)
             self._dirty[account] = None
+
+    async def _put_back(self) -> None:
+        strays, self._strays = self._strays, {}
+        for account, mailbox in strays:
+            await self._try(account, self._follower.restore(account, mailbox))
+
+    async def _record(self) -> None:
+        try:
+            await self._follower.record()
+        except Exception:
+            _log.exception("the mirror's watermarks could not be written; it looks again")
 
     async def _stop_task(self) -> None:
         if self._unsubscribe is not None:

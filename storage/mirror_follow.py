@@ -82,13 +82,17 @@ class Follower:
         self._kept, self._locks = kept, locks
         self.held: dict[AccountId, dict[Place, float]] = {}
         self.closing = False
+        self._marks: dict[AccountId, int] = {}
 
     async def follow(self, account: AccountId) -> None:
         """What the account's journal holds; then what was held back. What comes in meanwhile is the
         next round's, so that a stream of deliveries is not followed message by message.
         """
         more = True
-        while more and (batch := await read_batch(self._database, account)).upto:
+        while more:
+            batch = await read_batch(self._database, account, self._marks.get(account, 0))
+            if not batch.upto:
+                break
             await self._take(account, batch)
             more = batch.more
         if held := self.held.pop(account, None):
@@ -108,7 +112,13 @@ class Follower:
             await self._look(account, folders, mailbox, uids)
         await self._bury(account, folders)
         await self._disk(account, write_account_file, folders, self.closing)
-        await self._job(partial(advance, number=account, modseq=batch.upto))
+        self._marks[account] = batch.upto
+
+    async def record(self) -> None:
+        """Makes the watermarks durable, all in one job. What is not recorded is done again."""
+        if self._marks:
+            marks, self._marks = self._marks, {}
+            await self._job(partial(advance, marks=marks))
 
     async def compare(self, account: AccountId) -> None:
         """Looks at every message and place of the account."""

@@ -5,7 +5,7 @@ decided inside a job, since only the writer sees every committed row (engine rul
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select
 
@@ -184,10 +184,10 @@ async def accounts_behind(database: Database) -> list[AccountId]:
     return [AccountId(number) for (number,) in await database.fetch(_BEHIND)]
 
 
-async def read_batch(database: Database, number: AccountId) -> Batch:
-    """What the journal says behind the watermark, whole modseqs only."""
+async def read_batch(database: Database, number: AccountId, mark: int = 0) -> Batch:
+    """What the journal says behind the watermark or `mark`, the greater; whole modseqs only."""
     found = await database.fetch(_WATERMARK, account=number)
-    since = found[0][0] if found else 0
+    since = max(found[0][0] if found else 0, mark)
     rows = await database.fetch(_JOURNAL, account=number, since=since, most=_JOURNAL_ROWS)
     if not rows:
         return Batch()
@@ -362,8 +362,10 @@ def drop_folder(conn: Connection, number: AccountId, box: MailboxId) -> bool:
     return True
 
 
-def advance(conn: Connection, number: AccountId, modseq: int) -> None:
-    """Job: the mirror has followed the journal up to `modseq`."""
-    exists = select(account.c.id).where(account.c.id == number)
-    if conn.execute(exists).first() is not None:
-        _PUT_MIRROR.run(conn, [(number, modseq)])
+def advance(conn: Connection, marks: Mapping[AccountId, int]) -> None:
+    """Job: the mirror has followed each account's journal up to a modseq."""
+    numbers = list(marks)
+    for start in range(0, len(numbers), CHUNK):
+        some = account.c.id.in_(numbers[start : start + CHUNK])
+        there = conn.execute(select(account.c.id).where(some)).scalars().all()
+        _PUT_MIRROR.run(conn, [(number, marks[AccountId(number)]) for number in there])

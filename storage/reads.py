@@ -69,9 +69,11 @@ class Reads:
         offload: Offload,
         root: Callable[[AccountId], Path],
         locks: FolderLocks,
+        strayed: Callable[[AccountId, MailboxId], None],
     ) -> None:
+        """`strayed` hears of folders in which another program renamed a file."""
         self._database, self._images, self._offload = database, images, offload
-        self._root, self._locks = root, locks
+        self._root, self._locks, self._strayed = root, locks, strayed
 
     async def rows(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
@@ -188,6 +190,7 @@ class Reads:
                     where = self._root(account) / paths[box]
                     path = await self._offload.disk(find_blob, where, blob_id)
                     if path is not None:
+                        self._strayed(account, MailboxId(box))
                         return await self._read(path, size, stored, offset, length)
         raise MessageMissing("the message's file is missing")
 

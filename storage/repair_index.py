@@ -71,7 +71,7 @@ def _is_empty(path: Path) -> bool:
     """A refused start leaves a database without tables."""
     try:
         with closing(_connect(path)) as conn:
-            return conn.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+            return bool(conn.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
     except sqlite3.DatabaseError:
         return False
 

@@ -92,7 +92,9 @@ class Store:
         self._spool = layout.spool
         self._images = Images(database)
         self._views = Views(database, self._images)
-        self._reads = Reads(database, self._images, offload, self.maildir, self.locks)
+        self._reads = Reads(
+            database, self._images, offload, self.maildir, self.locks, self._strayed
+        )
         self.queue = QueueStore(
             self.submit, layout.queue, offload=offload, clock=clock, publish=self.bus.publish
         )
@@ -419,6 +421,9 @@ class Store:
                 self.bus.publish(event)
         except Exception:
             _log.exception("views could not be read anew")
+
+    def _strayed(self, account: AccountId, mailbox: MailboxId) -> None:
+        self.mirror.stray(account, mailbox)
 
     def _fatal(self, error: BaseException) -> None:
         """In any thread: nothing is written any more."""

@@ -201,7 +201,7 @@ async def test_foreign_renames_are_followed_and_put_back(site: StoreSite) -> Non
     (site.root / "new" / name).rename(site.root / "cur" / f"{name}:2,S")
     inbox = await site.box("INBOX")
     assert (await site.seen())["INBOX"][1][0] == message("one")
-    assert await site.store.mirror.restore(USER, inbox.id) == 1
+    await site.store.mirror.settle()
     assert names(site, "INBOX", "new") == [name] and names(site, "INBOX", "cur") == []
     (site.root / "new" / name).rename(site.root / "cur" / f"{name}:2,S")
     await site.store.store(USER, inbox.id, [1], FlagChange.ADD, flags(system=System.FLAGGED))
@@ -216,7 +216,7 @@ async def test_after_a_kill_everything_is_compared(site: StoreSite) -> None:
     inbox = await site.box("INBOX")
     await site.store.store(USER, inbox.id, [1], FlagChange.ADD, SEEN)
     # A watermark that runs ahead of what was done: only a comparison sees it.
-    await site.store.submit(lambda conn: advance(conn, USER, 1_000_000))
+    await site.store.submit(lambda conn: advance(conn, {USER: 1_000_000}))
     await site.store.mirror.settle()
     assert [marks for _, marks in site.maildir_view(site.root)["INBOX"]] == ["", ""]
     await site.store.mirror.settle(everything=True)
