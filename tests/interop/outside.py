@@ -30,9 +30,9 @@ class Outside:
     """`port` is where Postfix listens, `mx_port` where the server under test takes mail."""
 
     def __init__(self, base: Path, port: int, mx_port: int) -> None:
-        need("postfix")
         if os.getuid() != 0:
             pytest.skip("Postfix's master needs root")
+        need("postfix")
         self.base, self.port, self.mx_port = base, port, mx_port
 
     def start(self) -> None:

@@ -63,6 +63,16 @@ def test_8bit_and_dots_arrive_outside(site: Site, account: Account, outside: Out
         assert outside.wait_for(person, b"eight bits go out").endswith(body.encode())
 
 
+def test_smtputf8_goes_out(site: Site, account: Account, outside: Outside) -> None:
+    message = simple("Grüße hinaus", sender=account.address)
+    with smtplib.SMTP_SSL(HOST, site.port("submissions"), context=site.tls()) as client:
+        client.login(account.address, account.password)
+        options = ["BODY=8BITMIME", "SMTPUTF8"]
+        client.sendmail(account.address, [FRIEND], message, options)
+    found = outside.wait_for("friend", "Subject: Grüße hinaus".encode())
+    assert b"with UTF8SMTPS" in found
+
+
 def test_refused_address_bounces(site: Site, account: Account, outside: Outside) -> None:
     submit(site, account, "refused@world.test", FRIEND, title="half refused")
     outside.wait_for("friend", b"Subject: half refused")
