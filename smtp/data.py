@@ -73,11 +73,8 @@ class DataEngine(Engine):
         if intake is not None:
             await intake.discard()
 
-    async def _handle_client(self) -> None:
-        try:
-            await super()._handle_client()
-        finally:
-            await self.drop_chunks()
+    async def wind_up(self) -> None:
+        await self.drop_chunks()
 
     def _make_intake(self) -> Intake:
         return Intake(self.wiring.limits, self.policy.context.size)

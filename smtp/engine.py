@@ -275,7 +275,11 @@ class Engine(SMTP):
         finally:
             self._close()
             self.policy.end()
+            await self.wind_up()
             self._on_end(self)
+
+    async def wind_up(self) -> None:
+        """What is left to do when the conversation is over."""
 
     async def _converse(self) -> None:
         self.send(await self.policy.connect())

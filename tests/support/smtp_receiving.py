@@ -179,7 +179,7 @@ async def receiving(
     folder: Path,
     *,
     timeouts: Timeouts | None = None,
-    filters: list[Filter] | None = None,
+    own_filters: list[Filter] | None = None,
     max_connections: int = 10_000,
     store: Any = None,
     **settings: Any,
@@ -194,7 +194,7 @@ async def receiving(
     await _fill(directory)
     recording: Any = store or RecordingStore(spool)
     authenticator = Authenticator(chosen, directory, offload, clock)
-    pipeline = Pipeline(chosen, clock, log, filters=filters)
+    pipeline = Pipeline(chosen, clock, log, filters=own_filters)
     delivery = Delivery(chosen, directory, recording, clock, log)
     server = SmtpServer(
         chosen,
