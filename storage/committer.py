@@ -243,18 +243,27 @@ class Committer:
         try:
             self._database.transaction(work.together)
         except Exception as error:
-            self._roll_back(work)
-            if is_connection_lost(error) and self._was_committed(work):
-                return
-            if work.unknown or not _is_jobs_own(error):
+            self._state.forget(work.accounts())
+            if is_connection_lost(error):
+                if self._was_committed(work):
+                    return
+                if work.unknown:
+                    raise
+                _log.warning("the database was lost and is back: the group is tried again")
+                self._repeat(work, work.together)
+            elif is_full(error) or is_fatal(error):
                 raise
-            _log.warning("a group failed and is run job by job", exc_info=error)
-            work.clear()
-            try:
-                self._database.transaction(work.one_by_one)
-            except Exception:
-                self._roll_back(work)
-                raise
+            else:
+                _log.warning("a group failed and is run job by job", exc_info=error)
+                self._repeat(work, work.one_by_one)
+
+    def _repeat(self, work: "_Work", how: Callable[[Connection], None]) -> None:
+        work.clear()
+        try:
+            self._database.transaction(how)
+        except Exception:
+            self._state.forget(work.accounts())
+            raise
 
     def _was_committed(self, work: "_Work") -> bool:
         """After a connection lost at COMMIT: the sequence in writer_state knows."""
@@ -269,9 +278,6 @@ class Committer:
             return False
         self._stale |= work.accounts()
         return True
-
-    def _roll_back(self, work: "_Work") -> None:
-        self._state.forget(work.accounts())
 
     def _outcome(self, group: list[Job[Any]], work: "_Work") -> Outcome:
         outcome = Outcome(queued=any(tx.queued for tx in work.txs))
@@ -443,8 +449,3 @@ class _Work:
             committer._clock.now(),
         ):
             raise WriterFenced("another writer has taken the database over")
-
-
-def _is_jobs_own(error: BaseException) -> bool:
-    """Whether running job by job can help: not when the disk is full or the server is gone."""
-    return not (is_connection_lost(error) or is_full(error) or is_fatal(error))

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Dialect, create_engine, event, make_url, text
 from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
 
@@ -185,6 +186,17 @@ class PostgresDatabase:
             await conn.exec_driver_sql("SELECT 1")
 
     async def fetch(self, query: Query, **params: Any) -> list[Row]:
+        try:
+            return await self._fetch(query, params)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        try:  # the server ended idle connections; a read can be repeated
+            return await self._fetch(query, params)
+        except (DBAPIError, OSError) as error:
+            raise StoreUnavailable("the mail store is not available at the moment") from error
+
+    async def _fetch(self, query: Query, params: dict[str, Any]) -> list[Row]:
         async with self._reads.connect() as conn:
             result = await conn.exec_driver_sql(*query.text(conn.dialect, params))
             return result.fetchall()  # type: ignore[return-value]
