@@ -141,6 +141,42 @@ async def test_copy_delete_expunge_with_the_mirror_stopped(site: StoreSite) -> N
     assert "Archive" not in shown
 
 
+async def test_a_last_name_stays_while_a_copy_has_none(site: StoreSite) -> None:
+    await site.append("INBOX", ["one"], DELETED)
+    await site.store.mirror.settle()
+    await site.store.mirror.abandon()
+    inbox = await site.box("INBOX")
+    await site.store.copy(USER, inbox.id, [1], "Archive")
+    copied = (await site.box("Archive")).highestmodseq
+    # As if the copy's turn had not come: only the expunge is followed.
+    await site.store.submit(lambda conn: advance(conn, {USER: copied}))
+    await site.store.expunge(USER, inbox.id, None)
+    shown = await settled(site)
+    assert shown["INBOX"] == [] and shown["Archive"] == [(message("one"), "T")]
+
+
+async def test_a_folder_move_that_was_not_recorded(site: StoreSite) -> None:
+    await site.append("Sent", ["one"])
+    await site.store.mirror.settle()
+    await site.store.mirror.abandon()
+    await site.store.rename(USER, "Sent", "Outbox")
+    (site.root / ".Sent").rename(site.root / ".Outbox")
+    await site.store.mirror.settle()
+    assert site.maildir_view(site.root)["Outbox"] == [(message("one"), "")]
+    assert [data for data, _, _ in (await site.seen())["Outbox"].values()] == [message("one")]
+
+
+async def test_a_foreign_folder_in_the_way_is_set_aside(site: StoreSite) -> None:
+    await site.store.mirror.settle()
+    (site.root / ".Outbox" / "cur").mkdir(parents=True)
+    (site.root / ".Outbox" / "cur" / "1.x.y:2,").write_bytes(message("foreign"))
+    await site.append("Sent", ["one"])
+    await site.store.rename(USER, "Sent", "Outbox")
+    assert (await settled(site))["Outbox"] == [(message("one"), "")]
+    aside = site.root / "mailserver-gone" / "foreign.Outbox-0" / "cur" / "1.x.y:2,"
+    assert aside.read_bytes() == message("foreign")
+
+
 async def test_folders_are_renamed_swapped_and_removed(site: StoreSite) -> None:
     await site.store.create(USER, "Work/A.b")
     await site.store.create(USER, "Ärger")

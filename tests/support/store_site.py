@@ -72,9 +72,8 @@ class StoreSite:
     async def close_without_mirror(self) -> None:
         """What a kill leaves of the Maildir."""
         await self.store.mirror.abandon()
-        await self.store.mirror.close(0.0)
-        self._is_open = False
-        await self.store.close()
+        self.store.mirror.close = self.store.mirror.abandon  # type: ignore[method-assign,assignment]
+        await self.close()
 
     async def delete_index(self) -> None:
         """The index is gone, files and config.db stay."""
