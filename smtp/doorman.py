@@ -117,7 +117,7 @@ class Doorman:
 
     def _turn_away(self, accepted: socket.socket, peer: Peer, refusal: Reply) -> None:
         self._refused += 1
-        if self._refused % 100 == 1:
+        if self._refused % 1000 == 1:
             self._log.warning(
                 "connections refused", peer=peer.address, reason=refusal.text, count=self._refused
             )

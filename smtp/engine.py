@@ -224,7 +224,10 @@ class Engine(SMTP):
         if reader.at_eof() or reader._eof or self.transport is None:  # type: ignore[attr-defined]
             raise Gone
         size = len(self.buffer)
-        await reader._wait_for_data("more")  # type: ignore[attr-defined]
+        try:
+            await reader._wait_for_data("more")  # type: ignore[attr-defined]
+        except OSError:  # reset by the peer
+            raise Gone from None
         if len(self.buffer) == size:
             raise Gone
 

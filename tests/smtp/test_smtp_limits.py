@@ -1,10 +1,13 @@
 """Limits of the receiving listeners: connections, time, memory, stopping; and that others go on."""
 
 import asyncio
+import socket
+import struct
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +16,7 @@ from smtp.budget import Budget
 from smtp.timeouts import Timeouts
 from tests.support.smtp_receiving import ADA, Client, Receiving, receiving
 
-STRANGERS = {"filters": {"local_networks": []}}
+STRANGERS: dict[str, Any] = {"filters": {"local_networks": []}}
 QUICK = replace(Timeouts(), stop=1.0, linger=0.2)
 
 
@@ -82,7 +85,7 @@ async def test_five_thousand_connections_from_one_address(tmp_path: Path) -> Non
 
 
 async def test_blocked_networks(tmp_path: Path) -> None:
-    blocked = {"blocklist": {"networks": ["127.0.0.0/8"]}}
+    blocked: dict[str, Any] = {"blocklist": {"networks": ["127.0.0.0/8"]}}
     async with receiving(tmp_path, **blocked) as running:
         for listener in ("smtp", "submissions"):
             client = await running.client(listener)
@@ -135,6 +138,19 @@ async def test_dripping_a_command_gains_no_time(tmp_path: Path) -> None:
         dripping = asyncio.create_task(drip())
         assert (await client.reply())[:9] == "421 4.4.2"
         dripping.cancel()
+
+
+async def test_a_reset_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with receiving(tmp_path) as running:
+        client = await running.client()
+        await client.greet()
+        reset = struct.pack("ii", 1, 0)
+        client.writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, reset
+        )
+        client.writer.transport.abort()
+        await running.quiet()
+    assert "failed" not in capsys.readouterr().out
 
 
 async def test_silence_in_data(tmp_path: Path) -> None:
@@ -200,7 +216,7 @@ async def test_replies_that_nobody_takes(tmp_path: Path) -> None:
     async with receiving(tmp_path, timeouts=replace(QUICK, reply=0.3)) as running:
         client = await running.client()
         await client.greet()
-        client.writer.transport.pause_reading()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         while running.server.connections:
             client.write(b"HELP\r\n" * 5000)
             await asyncio.sleep(0.01)

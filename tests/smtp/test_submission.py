@@ -13,7 +13,7 @@ from storage.directory_values import ChangeKind
 from tests.support.directories import PASSWORD
 from tests.support.smtp_receiving import ADA, BEN, Client, client_context, receiving
 
-PLAINTEXT = {"auth": {"bcrypt_rounds": 4, "plaintext_from": ["127.0.0.0/8"]}}
+PLAINTEXT: dict[str, Any] = {"auth": {"bcrypt_rounds": 4, "plaintext_from": ["127.0.0.0/8"]}}
 
 
 def plain(user: str = ADA, password: str = PASSWORD, authzid: str = "") -> str:
