@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from storage.maildir_names import decode_utf7, encode_utf7
 from storage.values import MailboxId
 
 FOLDER_FILE = ".mailserver"
@@ -146,7 +147,7 @@ def _format_account(value: AccountFile) -> str:
         f"modseq {value.modseq}",
         f"uidvalidity {value.uidvalidity}",
     ]
-    lines += [f"subscription {name}" for name in sorted(value.subscriptions)]
+    lines += [f"subscription {encode_utf7(name)}" for name in sorted(value.subscriptions)]
     return "\n".join([*lines, "end\n"])
 
 
@@ -178,7 +179,7 @@ def _parse_account(lines: list[tuple[str, str]]) -> AccountFile:
         return AccountFile(
             modseq=int(one["modseq"]),
             uidvalidity=int(one["uidvalidity"]),
-            subscriptions=tuple(rest for key, rest in lines if key == "subscription"),
+            subscriptions=tuple(decode_utf7(rest) for key, rest in lines if key == "subscription"),
         )
     except (KeyError, ValueError) as error:
         raise FolderFileDamaged(f"damaged account file: {error}") from error

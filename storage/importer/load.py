@@ -123,7 +123,9 @@ class _Load:
             else:
                 fresh.append(item)
         for some in _with_and_without_uid(fresh):
-            self.report.imported += await self._store.run_job(ImportJob(self._account, box.id, some))
+            self.report.imported += await self._store.run_job(
+                ImportJob(self._account, box.id, some)
+            )
         self._done += len(items)
         if items:
             self._progress(self._done, self._total, box.name)

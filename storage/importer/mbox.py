@@ -1,4 +1,4 @@
-"""mbox files: mboxo, mboxrd, mboxcl and mboxcl2, with the Status fields that mail readers add.
+"""mbox files (RFC 4155): mboxo, mboxrd, mboxcl and mboxcl2, with readers' Status fields.
 
 A message begins at a `From ` line behind an empty line. Content-Length is believed where it ends
 at the next such line; the body is then mboxcl2 if it holds a bare `From ` line. Elsewhere `>From `

@@ -44,7 +44,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_the_account_file_keeps_names_with_spaces(tmp_path: Path) -> None:
-    value = AccountFile(5, 6, ("A b/c", "Gelöscht"))
+    value = AccountFile(5, 6, ("A b/c", "Gelöscht", "line\nend"))
     update_account(tmp_path, lambda old: value)
     assert read_account(tmp_path) == value
     assert update_account(tmp_path, lambda old: AccountFile()) == AccountFile(5, 6)
