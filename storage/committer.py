@@ -82,7 +82,8 @@ class Committer:
         self._inbox: SimpleQueue[Job[Any] | None] = SimpleQueue()
         self._lanes = Lanes()
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, name="committer")
+        self._thread = threading.Thread(target=self._main, name="committer")
+        self._ended: asyncio.Future[None] = self._loop.create_future()
         self._waiting_bytes = self._waiting_jobs = 0
         self._closed = False
         self._ending = False
@@ -113,10 +114,16 @@ class Committer:
         """Refuses new jobs, commits what waits, ends the thread."""
         self._closed = True
         self._inbox.put(None)
-        while self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join, 1.0)
+        await self._ended
+        self._thread.join()
 
     # In the writer's thread.
+
+    def _main(self) -> None:
+        try:
+            self._run()
+        finally:
+            self._hand_over(self._ended.set_result, None)
 
     def _run(self) -> None:
         while True:
@@ -185,6 +192,8 @@ class Committer:
             try:
                 job.prepare(stage)
             except Exception as error:
+                if is_fatal(error):
+                    raise
                 job.error = as_store_error(error)
                 if job.turn is Turn.SOLO:
                     self._state.forget(job.accounts)
@@ -355,11 +364,11 @@ class Committer:
         self._fatal(error)
         self._hand_over(self._answer, outcome)
 
-    def _hand_over(self, call: Callable[[Outcome], None], outcome: Outcome) -> None:
+    def _hand_over(self, call: Callable[[T], None], value: T) -> None:
         try:
-            self._loop.call_soon_threadsafe(call, outcome)
+            self._loop.call_soon_threadsafe(call, value)
         except RuntimeError:  # the loop has gone: nobody waits for an answer
-            _log.warning("a group was committed after the loop had ended")
+            _log.warning("the loop ended before the writer")
 
     # In the loop.
 

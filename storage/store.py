@@ -137,7 +137,12 @@ class Store:
             store = cls(layout, index, offload, clock)
             store._lock = lock
             found = await offload.disk(recover, index, layout, clock.now())
-            await store._start(found, hostname, mirror)
+            store._build(found, hostname)
+            try:
+                await store._start(found, mirror)
+            except BaseException:
+                await store._shut(clean=False)
+                raise
         except BaseException:
             lock.release()
             raise
@@ -149,11 +154,7 @@ class Store:
             await self.mirror.close()
         else:
             await self.mirror.abandon()
-        await self._views.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._committer.close()
-        await self.database.close_reads()
-        await self._offload.disk(self._close_writer)
+        await self._shut(clean=True)
         self._lock.release()
 
     def on_failure(self, callback: Callable[[str], None]) -> None:
@@ -367,14 +368,13 @@ class Store:
     _incoming: Incoming
     _checkpointer: Checkpointer | None = None
 
-    async def _start(self, found: Recovered, hostname: str, mirror: bool) -> None:
+    def _build(self, found: Recovered, hostname: str) -> None:
         ids = IdClock(self._clock, found.before.last_blob)
         whole = self._layout.maildir if may_sync_whole(self._layout.maildir) else None
         self._files = Files(self._spool, whole)
         self._epoch = found.epoch
         if isinstance(self.database, SqliteDatabase):
             self._checkpointer = Checkpointer(self.database.path, self._fatal)
-            self._checkpointer.start()
         self._incoming = Incoming(self._offload, self._spool, ids)
         self._committer = Committer(
             self.database,
@@ -390,13 +390,25 @@ class Store:
             committed=self._checkpointer.look if self._checkpointer else _nothing,
             fatal=self._fatal,
         )
-        await self.database.open_reads()
+
+    async def _start(self, found: Recovered, mirror: bool) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.start()
         self._committer.start()
+        await self.database.open_reads()
         for account in found.removed:
             await self._committer.run(PurgeJob(account, self._layout.maildir, self._layout.orphans))
         await self.queue.recover()
         if mirror:
             await self.mirror.start(after_kill=not found.before.clean)
+
+    async def _shut(self, *, clean: bool) -> None:
+        """Ends threads and connections; what waits is committed first."""
+        await self._views.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._committer.close()
+        await self.database.close_reads()
+        await self._offload.disk(self._close_writer, clean and self._failure is None)
 
     def _publish(self, outcome: Outcome) -> None:
         """Step 5, in commit order: state, views, events."""
@@ -441,10 +453,10 @@ class Store:
             for callback in self._on_failure:
                 callback(text)
 
-    def _close_writer(self) -> None:
+    def _close_writer(self, clean: bool) -> None:
         if self._checkpointer is not None:
             self._checkpointer.close()
-        if self._failure is None:
+        if clean:
             now = self._clock.now()
             self.database.transaction(
                 lambda conn: writer_state.close_cleanly(conn, self._epoch, now)

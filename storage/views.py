@@ -59,6 +59,7 @@ class Views:
             task = self._loading.get(key)
             if task is None:
                 task = self._loading[key] = asyncio.create_task(self._load(key))
+                task.add_done_callback(_seen)
             view = await asyncio.shield(task)
         if not view.users and self._idle.pop(key, None) is not None:
             self._idle_messages -= len(view)
@@ -163,6 +164,12 @@ class Views:
             self._idle_messages = max(0, self._idle_messages - len(view))
         if not self._idle:
             self._idle_messages = 0
+
+
+def _seen(task: "asyncio.Task[View]") -> None:
+    """Takes note of an error even when everybody who waited has gone."""
+    if not task.cancelled():
+        task.exception()
 
 
 def feed(view: View, delta: Delta) -> None:
