@@ -28,6 +28,7 @@ from mailserver.reloading import applicable, changed_keys
 from mailserver.services import Services
 from mailserver.wiring import Parts, build_parts, close_services, open_services
 from net.listener import ListenError
+from net.memory import map_large_blocks
 from net.tls import CertificateError, TlsContexts
 from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
@@ -160,6 +161,7 @@ def run_server(config_path: Path, settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT. Raises CannotServe; leaves the loop closed."""
     configure()
     sys.setswitchinterval(0.0005)
+    map_large_blocks()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config_path, settings))
 
