@@ -34,7 +34,7 @@ ensure_venv() {
         "$python" -m venv .venv
     fi
     say "installing the server and its packages into .venv ..."
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".${extras:+[$extras]}" 1>&2
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable ".${extras:+[$extras]}" 1>&2
     printf '%s\n' "$wanted" >"$stamp"
 }
 
