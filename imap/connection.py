@@ -28,12 +28,11 @@ from imap.grammar.frame import (
 )
 from imap.grammar.framer import Framer
 from imap.grammar.parse import parse
+from imap.outbox import Outbox
 from imap.replies import Bad, Closing, rejection
 from imap.session import Session
 from imap.upload import Upload
 
-_GATHER: Final = 64 * 1024
-_SLICE: Final = 0.002
 _PROGRESS: Final = 1024
 # Every connection reads into the same memory: what comes is taken over before the loop goes on. A
 # buffer of each one's own would cost ten times what an idle connection needs.
@@ -45,21 +44,16 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_active",
-        "_blocked_since",
         "_closing",
         "_commands",
         "_context",
-        "_drained",
-        "_flush_due",
         "_framer",
         "_line",
         "_loop",
         "_on_lost",
         "_on_open",
-        "_out",
-        "_out_size",
+        "_outbox",
         "_reading",
-        "_slice",
         "_task",
         "_timer",
         "_transport",
@@ -83,15 +77,13 @@ class Connection(asyncio.BufferedProtocol):
         self._on_open, self._on_lost = on_open, on_lost
         self._loop = asyncio.get_running_loop()
         self._framer = Framer()
-        self._out: list[bytes] = []
-        self._out_size = self._commands = self._unread = 0
-        self._closing = self._flush_due = False
+        self._outbox = Outbox(self._loop)
+        self._commands = self._unread = 0
+        self._closing = False
         self._reading = True
         self._task: asyncio.Task[None] | None = None
         self._line: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
-        self._blocked_since: float | None = None
-        self._active = self._slice = self._loop.time()
+        self._active = self._loop.time()
         self.mid_literal = self.tls = False
         self.peer = ""
         self.upload: Upload | None = None
@@ -133,19 +125,16 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.pause_reading()
 
     def pause_writing(self) -> None:
-        self._blocked_since = self._loop.time()
+        self._outbox.block()
 
     def resume_writing(self) -> None:
-        self._blocked_since = None
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
-        elif self.session.idling:
+        if not self._outbox.unblock() and self.session.idling:
             self.session.push()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._closing = True
+        self._outbox.closed = True
         self._timer.cancel()
-        self._out = []
         if self._task is not None:
             self._task.cancel()
         else:
@@ -158,44 +147,17 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def blocked(self) -> bool:
         """Whether the client does not read what is sent."""
-        return self._blocked_since is not None
+        return self._outbox.blocked_since is not None
 
     def send(self, data: bytes) -> None:
-        """Adds to what is sent; replies to pipelined commands leave in one write."""
-        self._out.append(data)
-        self._out_size += len(data)
-        if self._out_size > _GATHER:
-            self.flush()
-        elif not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self._flush_soon)
-
-    def _flush_soon(self) -> None:
-        self._flush_due = False
-        self.flush()
+        self._outbox.send(data)
 
     def flush(self) -> None:
-        """Hands over what was gathered."""
-        if self._out:
-            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-            self._out = []
-            self._out_size = 0
-            if not self._closing:
-                self._transport.write(data)
+        self._outbox.flush()
 
     async def breathe(self) -> None:
         """Waits while the client does not read; lets others run after 2 ms of work."""
-        if self._blocked_since is not None:
-            self.flush()
-            self._drained = self._loop.create_future()
-            try:
-                await self._drained
-            finally:
-                self._drained = None
-            self._slice = self._loop.time()
-        elif self._loop.time() - self._slice > _SLICE:
-            await asyncio.sleep(0)
-            self._slice = self._loop.time()
+        await self._outbox.breathe()
 
     def bye(self, text: str, *, code: str = "", linger: bool = False) -> None:
         """Says BYE and closes; in the middle of a literal it only closes.
@@ -212,7 +174,7 @@ class Connection(asyncio.BufferedProtocol):
             self.finish()
             return
         self.flush()
-        self._closing = True
+        self._closing = self._outbox.closed = True
         try:
             self._transport.write_eof()
             self._transport.resume_reading()
@@ -223,7 +185,7 @@ class Connection(asyncio.BufferedProtocol):
     def finish(self) -> None:
         """Sends what was gathered and closes."""
         self.flush()
-        self._closing = True
+        self._closing = self._outbox.closed = True
         self._transport.close()
         self._abort_later()
 
@@ -294,13 +256,13 @@ class Connection(asyncio.BufferedProtocol):
         self._take(transport)
 
     def _take(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
+        self._transport = self._outbox.transport = transport
         transport.set_write_buffer_limits(self._context.bounds.write_buffer)
         self.tls = transport.get_extra_info("ssl_object") is not None
 
     async def _serve(self, event: Event | None) -> None:
         """Handles events until the framer has no more."""
-        self._slice = self._loop.time()
+        self._outbox.begin()
         try:
             while event is not None and not self._closing:
                 await self._handle(event)
@@ -396,7 +358,8 @@ class Connection(asyncio.BufferedProtocol):
     def _tick(self) -> None:
         """Checks every bound on waiting, then sleeps until the next may be reached."""
         timing, now = self._context.timing, self._loop.time()
-        if self._blocked_since is not None and now - self._blocked_since > timing.write:
+        blocked_since = self._outbox.blocked_since
+        if blocked_since is not None and now - blocked_since > timing.write:
             self.log.info("client does not read")
             self.abort()
             return

@@ -227,5 +227,5 @@ async def test_memory_is_given_back_when_idle(tmp_path: Path) -> None:
         await client.ok("FETCH 1 BODY.PEEK[]")
         (connection,) = imap.server._connections
         assert connection._task is None
-        assert connection._out == []
+        assert connection._outbox._pieces == []
         assert connection.upload is None
