@@ -24,7 +24,7 @@ async def run_offline(
     configure(level="error")
     try:
         services = await open_services(config_path, settings)
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         raise OperationError(str(error)) from error
     try:
         return await perform(services, operation, args, progress)

@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.exc import DBAPIError
 
-from storage import io_mark, rows, writer_state
+from storage import epoch_mark, io_mark, rows, writer_state
 from storage.committer_errors import sqlite_code
 from storage.database import PostgresDatabase, SqliteDatabase, damaged
 from storage.disk import make_folder, sync_folder
@@ -109,6 +109,8 @@ def _recover(database: SqliteDatabase | PostgresDatabase, layout: Layout, now: f
     before = database.transaction(writer_state.read)
     if isinstance(database, SqliteDatabase) and not before.clean:
         _check(database.path)
+    if before.epoch < epoch_mark.read_mark(layout.data_dir):
+        raise _older(layout)
     sweep = _Sweep(layout, before)
     if not before.clean:
         database.transaction(sweep.unfinished_runs)
@@ -118,6 +120,7 @@ def _recover(database: SqliteDatabase | PostgresDatabase, layout: Layout, now: f
     if not before.clean:
         database.transaction(lambda conn: _suspect(conn, before, now))
     epoch = database.transaction(writer_state.take_over)
+    epoch_mark.write_mark(layout.data_dir, epoch)
     io_mark.clear_mark(layout.data_dir)
     return Recovered(before, epoch, removed)
 
@@ -235,7 +238,7 @@ class _Sweep:
             file = read_account(root)
             # the mirror writes the file behind the index
             if file is not None and file.modseq > modseq:
-                raise self._older()
+                raise _older(self._layout)
         for where in changed:
             found = list(_ours(where))
             ids = id_list(conn.dialect.name, {base.blob for _, base in found})
@@ -249,7 +252,7 @@ class _Sweep:
     def _unknown(self, number: AccountId, root: Path) -> None:
         """A Maildir without an account: an `account add` that was killed, if it is empty."""
         if any(any(True for _ in _ours(where)) for where in folders(root)):
-            raise self._older()
+            raise _older(self._layout)
         orphan_account(self._layout.maildir, self._layout.orphans, number)
 
     def _changed(self, where: Path) -> bool:
@@ -264,12 +267,13 @@ class _Sweep:
         """A kill leaves at most the files of the groups under way, of nearly one moment."""
         newer = self._newer
         if len(newer) > 2 * MAX_MESSAGES or (newer and max(newer) - min(newer) > _SPAN):
-            raise self._older()
+            raise _older(self._layout)
 
-    def _older(self) -> StoreDamaged:
-        return StoreDamaged(
-            f"the index is older than the mail in {self._layout.maildir}: run `mailserver repair`"
-        )
+
+def _older(layout: Layout) -> StoreDamaged:
+    return StoreDamaged(
+        f"the index is older than the mail in {layout.maildir}: run `mailserver repair`"
+    )
 
 
 def _suspect(conn: Connection, before: WriterState, now: float) -> None:

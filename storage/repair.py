@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from config.clock import Clock
 from net.threads import Offload, Pool
-from storage import queue_admin, queue_claims, queue_jobs
+from storage import epoch_mark, queue_admin, queue_claims, queue_jobs
 from storage.clocked_ids import IdClock
 from storage.disk import make_folder, rename_new, sync_folder
 from storage.errors import StoreError
@@ -38,7 +38,7 @@ from storage.repair_rows import (
     write_new,
 )
 from storage.repair_scan import accounts_on_disk, scan_account
-from storage.repair_values import FoundAccount, NewAccount, OldAccount
+from storage.repair_values import FoundAccount, NewAccount, OldAccount, as_older
 from storage.values import AccountId, BlobId, QueueId
 
 Progress = Callable[[int, int, str], None]
@@ -130,6 +130,8 @@ class _Repair:
                 progress(done, len(accounts), f"account {number}")
                 self._account(index, number)
             self._queue(index)
+            if only is None or not index.whole:
+                epoch_mark.clear_mark(self._data_dir)
             progress(len(accounts), len(accounts), "done")
             return self._report
         finally:
@@ -137,9 +139,11 @@ class _Repair:
 
     def _account(self, index: RepairIndex, number: AccountId) -> None:
         root = account_root(self._maildir, number)
-        old = self._old(index, number)
         found = scan_account(root)
         self._count_ids(found)
+        old = self._old(index, number)
+        if index.older or (old.exists and found.file.modseq > old.modseq):
+            old = as_older(old, _blobs(found))
         new = merge(
             number,
             found,
@@ -270,6 +274,10 @@ class _Repair:
         if len(file.finished) < len(file.envelope.recipients):
             queue_jobs.insert_file(conn, file)
             self._report.queued += 1
+
+
+def _blobs(found: FoundAccount) -> set[BlobId]:
+    return {file.base.blob for folder in found.folders for file in folder.files if file.base}
 
 
 def _queue_files(folder: Path) -> Iterable[Path]:

@@ -10,12 +10,16 @@ from pathlib import Path
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
+from storage import writer_state
 from storage.database import PostgresDatabase, SqliteDatabase, open_database
+from storage.epoch_mark import read_mark
 from storage.migrations.apply import migrate
 
 
 class RepairIndex:
-    """`whole`: the index itself is read and written; else `salvage` reads what is left of it."""
+    """`whole`: the index itself is read and written; else `salvage` reads what is left of it.
+    `older`: it is a copy from before the files were last served.
+    """
 
     def __init__(self, database: str, data_dir: Path) -> None:
         """Raises SchemaTooNew, StoreLocked, StoreUnavailable."""
@@ -27,6 +31,8 @@ class RepairIndex:
         self.database: SqliteDatabase | PostgresDatabase = open_database(database, data_dir)
         self.database.open_writer()
         self.database.transaction(migrate)
+        epoch = self.database.transaction(writer_state.read).epoch
+        self.older = self.whole and epoch < read_mark(data_dir)
 
     def close(self) -> None:
         if self.salvage is not None:

@@ -1,7 +1,7 @@
 """What repair finds, in files and in an old index, and what it makes of both. Values only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from storage.folder_file import AccountFile, FolderFile
@@ -9,6 +9,9 @@ from storage.maildir_names import BaseName
 from storage.mirror_values import Place
 from storage.state import Box
 from storage.values import AccountId, BlobId, MailboxId
+
+_NEVER = 1 << 62
+"""Above every modseq."""
 
 
 class FoundFile(NamedTuple):
@@ -71,6 +74,28 @@ class OldAccount:
     places: dict[tuple[MailboxId, int], Place] = field(default_factory=dict)
     subscriptions: frozenset[str] = frozenset()
     blobs: set[BlobId] = field(default_factory=set)
+
+
+def as_older(old: OldAccount, standing: set[BlobId]) -> OldAccount:
+    """What an index that is older than the files can still tell: ids, dates, and the rows of what
+    stands on disk, whose flags and folders are those of the files.
+    """
+    messages = {
+        box: {uid: row for uid, row in rows.items() if row.blob in standing}
+        for box, rows in old.messages.items()
+    }
+    places = {key: replace(place, path="") for key, place in old.places.items()}
+    return replace(
+        old,
+        whole=False,
+        exists=False,
+        watermark=_NEVER,
+        boxes={},
+        paths={},
+        messages=messages,
+        places=places,
+        subscriptions=frozenset(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
