@@ -4,6 +4,7 @@ import hashlib
 import imaplib
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from tests.system.ledger import folders
 from tests.system.peers import imap, quoted, ready
@@ -70,7 +71,7 @@ def _folder(client: imaplib.IMAP4, name: str, listed: str, subscribed: bool) -> 
     return Folder(listed, subscribed, validity, uidnext, modseq, messages)
 
 
-def _lines(answer: tuple[str, list[object]]) -> list[str]:
+def _lines(answer: tuple[str, list[Any]]) -> list[str]:
     return [line.decode() for line in ready(answer) if isinstance(line, bytes)]
 
 

@@ -1,4 +1,4 @@
-"""index.db deleted, damaged or older than the files: the start refuses, `repair` brings it all back."""
+"""index.db deleted, damaged or older than the files: the start refuses, `repair` restores it."""
 
 import shutil
 from collections.abc import Callable
@@ -194,9 +194,9 @@ def append_everywhere(victim: Victim) -> None:
     for account, folder in places:
         token = f"after-{folder}"
         text = victim.ledger.new(token)
-        with imap(victim.ports["imap"], account) as client:
-            with victim.ledger.attempt([token], put((account, folder))), answers():
-                ready(client.append(quoted(folder), "", "", text))
+        attempt = victim.ledger.attempt([token], put((account, folder)))
+        with imap(victim.ports["imap"], account) as client, attempt, answers():
+            ready(client.append(quoted(folder), "", "", text))
     for one in look(victim.ports["imap"], ACCOUNTS):
         if one.token.startswith("after-"):
             victim.ledger.uid_given(one.place, one.uidvalidity, one.uid, one.token)
