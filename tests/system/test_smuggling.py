@@ -1,4 +1,4 @@
-"""One message sent is one message seen, whatever ends its lines; what came before TLS is forgotten."""
+"""One message sent is one message seen, whatever ends its lines; nothing said before TLS counts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
