@@ -28,7 +28,8 @@ from storage.committer_errors import (
 )
 from storage.database import PostgresDatabase, SqliteDatabase
 from storage.errors import StoreError, StoreUnavailable
-from storage.files import Files, NewFile, discard, release
+from storage.file_writer import FileWriter
+from storage.files import NewFile, discard
 from storage.job import Job, Stage, Turn, as_store_error
 from storage.lanes import Lanes
 from storage.rows import exists
@@ -39,6 +40,8 @@ from storage.writer_state import advance, committed_sequence
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+
+Entry = tuple[Job[Any], NewFile]
 
 WAITING_BYTES = 64 * 1024 * 1024
 WAITING_JOBS = 20_000
@@ -63,7 +66,7 @@ class Committer:
         self,
         database: SqliteDatabase | PostgresDatabase,
         state: State,
-        files: Files,
+        files: FileWriter,
         clock: Clock,
         *,
         maildir: Path,
@@ -163,20 +166,13 @@ class Committer:
                 return
 
     def _commit(self, group: list[Job[Any]]) -> Outcome:
-        ready, files, folders = self._write_files(group)
-        try:
-            if files or folders:
-                faults.reached(2)
-                self._flush(ready, files, folders)
-                faults.reached(3)
-            return self._transact(group, ready, files)
-        finally:
-            release(file for _, file in files)
+        ready, files, folders = self._prepare(group)
+        if files or folders:
+            ready, files = self._write(ready, files, folders)
+        return self._transact(group, ready, files)
 
-    def _write_files(
-        self, group: list[Job[Any]]
-    ) -> tuple[list[Job[Any]], list[tuple[Job[Any], NewFile]], list[str]]:
-        """Step 2. A job whose preparation or file fails leaves the group."""
+    def _prepare(self, group: list[Job[Any]]) -> tuple[list[Job[Any]], list[Entry], list[str]]:
+        """UIDs and names. A job whose preparation fails leaves the group."""
         stage = Stage(
             self._state,
             self._host,
@@ -197,37 +193,32 @@ class Committer:
                 job.error = as_store_error(error)
                 if job.turn is Turn.SOLO:
                     self._state.forget(job.accounts)
-        files = [entry for entry in stage.files if entry[0].error is None]
-        for job, file in files:
-            if job.error is None:
-                try:
-                    self._files.write(file)
-                except OSError as error:
-                    job.error = as_store_error(error)
-        discard(file for job, file in files if job.error is not None)
         ready = [job for job in group if job.error is None]
-        return ready, [entry for entry in files if entry[0].error is None], list(stage.folders)
+        return ready, [e for e in stage.files if e[0].error is None], list(stage.folders)
 
-    def _flush(
-        self, ready: list[Job[Any]], files: list[tuple[Job[Any], NewFile]], folders: list[str]
-    ) -> None:
-        """Step 3. No space fails the jobs with files; an I/O error goes up and is fatal."""
-        try:
-            self._files.flush([file for _, file in files], folders)
-        except OSError as error:
-            if is_fatal(error):
-                raise
-            for job, _ in files:
-                job.error = as_store_error(error)
-            discard(file for _, file in files)
-            files.clear()
-            ready[:] = [job for job in ready if job.error is None]
+    def _write(
+        self, ready: list[Job[Any]], files: list[Entry], folders: list[str]
+    ) -> tuple[list[Job[Any]], list[Entry]]:
+        """Steps 2 and 3. A file's error fails its job, no space at the flush those with files; an
+        I/O error is fatal.
+        """
+        errors, flush = self._files.put([file for _, file in files], folders)
+        if flush is not None and is_fatal(flush):
+            raise flush
+        for (job, _), error in zip(files, errors, strict=True):
+            if flush is not None or error is not None:
+                job.error = as_store_error(flush or error)
+        discard(file for job, file in files if job.error is not None)
+        return (
+            [job for job in ready if job.error is None],
+            [entry for entry in files if entry[0].error is None],
+        )
 
     def _transact(
         self,
         group: list[Job[Any]],
         ready: list[Job[Any]],
-        files: list[tuple[Job[Any], NewFile]],
+        files: list[Entry],
     ) -> Outcome:
         """Step 4."""
         self._sequence += 1

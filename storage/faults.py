@@ -16,6 +16,11 @@ _step = int(_first) if _spec else -1
 _left = int(_count or 1)
 
 
+def armed() -> bool:
+    """Whether this process is to die at some step."""
+    return _step >= 0
+
+
 def reached(step: int) -> None:
     """Dies here when this is the step and the count asked for."""
     if step == _step and (not _armed or os.path.exists(_armed)):  # noqa: PTH110

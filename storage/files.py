@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from storage import faults
 from storage.disk import rename_new, start_writeback, sync_filesystem, sync_folder
 from storage.values import Content
 
@@ -49,16 +50,32 @@ class Files:
         if self._whole >= 0:
             os.close(self._whole)
 
-    def write(self, file: NewFile) -> None:
-        """Step 2 for one file. Raises OSError after removing what it made."""
+    def put_here(
+        self, files: Sequence[NewFile], folders: Sequence[str]
+    ) -> tuple[list[OSError | None], OSError | None]:
+        """Steps 2 and 3: an error or None for each file, and that of the flush.
+
+        A file with an error has left nothing. The descriptors stay open until `release`.
+        """
+        errors = [self._try(file) for file in files]
+        faults.reached(2)
+        written = [file for file, error in zip(files, errors, strict=True) if error is None]
+        try:
+            self._flush(written, folders)
+        except OSError as error:
+            return errors, error
+        faults.reached(3)
+        return errors, None
+
+    def _try(self, file: NewFile) -> OSError | None:
         try:
             self._write(file)
-        except OSError:
+        except OSError as error:
             discard((file,))
-            raise
+            return error
+        return None
 
-    def flush(self, files: Sequence[NewFile], folders: Iterable[str]) -> None:
-        """Step 3: returns when all data and names are durable. Raises the first OSError."""
+    def _flush(self, files: Sequence[NewFile], folders: Iterable[str]) -> None:
         fds = [file.fd for file in files]
         if len(fds) < 3:
             _sync((*fds, *folders))

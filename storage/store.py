@@ -28,7 +28,7 @@ from storage.committer_errors import WriterFenced
 from storage.database import PostgresDatabase, SqliteDatabase, open_database
 from storage.disk import may_sync_whole, store_error
 from storage.errors import NoSuchMailbox, StoreError, TooMany
-from storage.files import Files
+from storage.file_writer import FileWriter
 from storage.folder_locks import FolderLocks
 from storage.images import Images
 from storage.incoming import Incoming
@@ -124,10 +124,11 @@ class Store:
         hostname: str,
         *,
         mirror: bool = True,
+        file_worker: bool = True,
     ) -> "Store":
         """Locks, migrates, recovers. Raises StoreLocked, StoreDamaged, SchemaTooNew,
         StoreUnavailable, each with one line for the operator. Without `mirror` nobody follows the
-        journal.
+        journal; without `file_worker` groups of files are written in this process.
         """
         sys.setswitchinterval(_SWITCH_INTERVAL)
         lock = await offload.disk(_lock, data_dir, maildir)
@@ -137,7 +138,7 @@ class Store:
             store = cls(layout, index, offload, clock)
             store._lock = lock
             found = await offload.disk(recover, index, layout, clock.now())
-            store._build(found, hostname)
+            store._build(found, hostname, file_worker)
             try:
                 await store._start(found, mirror)
             except BaseException:
@@ -368,10 +369,10 @@ class Store:
     _incoming: Incoming
     _checkpointer: Checkpointer | None = None
 
-    def _build(self, found: Recovered, hostname: str) -> None:
+    def _build(self, found: Recovered, hostname: str, file_worker: bool) -> None:
         ids = IdClock(self._clock, found.before.last_blob)
         whole = self._layout.maildir if may_sync_whole(self._layout.maildir) else None
-        self._files = Files(self._spool, whole)
+        self._files = FileWriter(self._spool, whole, worker=file_worker)
         self._epoch = found.epoch
         if isinstance(self.database, SqliteDatabase):
             self._checkpointer = Checkpointer(self.database.path, self._fatal)

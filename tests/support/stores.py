@@ -121,10 +121,13 @@ class StoreHome:
         self.database = database
         self.offload = Offload(processes=1)
         self.clock: Clock = SystemClock()
+        self.file_worker = False
         self._open: list[Store] = []
 
     async def open(self, *, mirror: bool = False) -> Store:
-        """A store without the mirror, unless asked for: its names then stay in new/."""
+        """A store without the mirror, unless asked for: its names then stay in new/. Files are
+        written in this process, where tests can make them fail, unless `file_worker` is set.
+        """
         store = await Store.open(
             self.data_dir,
             self.mail_dir,
@@ -133,6 +136,7 @@ class StoreHome:
             self.clock,
             "mx.example.test",
             mirror=mirror,
+            file_worker=self.file_worker,
         )
         self._open.append(store)
         return store

@@ -1,0 +1,125 @@
+"""A process that writes and flushes the files of a group, so that the writer's thread waits once.
+
+Each system call of a thread gives up the interpreter lock, and a busy event loop makes it wait half
+a millisecond to get it back: a group of 50 files has hundreds of them. Here they happen in a
+process of their own; the writer sends one request and reads one answer. It is spawned, ignores the
+terminal's signals and ends with its parent, whose death closes the socket.
+"""
+
+import contextlib
+import marshal
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from storage.files import Files, NewFile, release
+
+_LENGTH = struct.Struct("!I")
+_BUFFER = 1024 * 1024
+Failure = tuple[int, str] | None
+
+
+class WorkerLost(Exception):
+    """The process ended; what it did of the last request is unknown."""
+
+
+class FileWorker:
+    """The parent's end. Used by the writer's thread alone."""
+
+    def __init__(self, spool: Path, whole: Path | None) -> None:
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        self._socket = ours
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "storage.file_worker", str(spool), str(whole or "")],
+            stdin=theirs.fileno(),
+            env=environment,
+        )
+        theirs.close()
+
+    def put(
+        self, files: Sequence[NewFile], folders: Sequence[str]
+    ) -> tuple[list[Failure], Failure]:
+        """Steps 2 and 3: an error or None for each file, and the flush's. Raises WorkerLost."""
+        request = [(file.names, list(file.pieces), file.path, file.mtime) for file in files]
+        try:
+            _send(self._socket, (request, list(folders)))
+            errors, flush = _receive(self._socket)
+        except (OSError, EOFError, ValueError) as error:
+            raise WorkerLost("the file worker ended") from error
+        return errors, flush
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def close(self) -> None:
+        """Waits for its end."""
+        self._socket.close()
+        self._process.wait()
+
+
+def _send(to: socket.socket, value: Any) -> None:
+    packed = marshal.dumps(value)
+    to.sendall(_LENGTH.pack(len(packed)) + packed)
+
+
+def _receive(source: socket.socket) -> Any:
+    (length,) = _LENGTH.unpack(_exactly(source, _LENGTH.size))
+    return marshal.loads(_exactly(source, length))  # noqa: S302  # our own process
+
+
+def _exactly(source: socket.socket, length: int) -> bytearray:
+    data = bytearray(length)
+    view = memoryview(data)
+    while view:
+        count = source.recv_into(view)
+        if not count:
+            raise EOFError
+        view = view[count:]
+    return data
+
+
+def _serve(channel: socket.socket, files: Files) -> None:
+    while True:
+        try:
+            request, folders = _receive(channel)
+        except (EOFError, ConnectionError):
+            return
+        group = [NewFile(*entry) for entry in request]
+        errors, flush = files.put_here(group, folders)
+        release(group)
+        with contextlib.suppress(ConnectionError):
+            _send(channel, ([failure(error) for error in errors], failure(flush)))
+
+
+def failure(error: OSError | None) -> Failure:
+    """An OSError as plain values."""
+    return None if error is None else (error.errno or 0, error.strerror or "")
+
+
+def main() -> None:
+    """The process itself: `python -m storage.file_worker SPOOL WHOLE`, the socket as stdin."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    whole = Path(sys.argv[2]) if sys.argv[2] else None
+    channel = socket.socket(fileno=os.dup(0))
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    files = Files(Path(sys.argv[1]), whole)
+    try:
+        _serve(channel, files)
+    finally:
+        files.close()
+        channel.close()
+
+
+if __name__ == "__main__":
+    main()
