@@ -25,6 +25,7 @@ from storage.errors import StoreDamaged, StoreUnavailable
 from storage.folder_file import FolderFileDamaged, read_account
 from storage.job import account_root
 from storage.jobs_account import REMOVED, orphan_account
+from storage.jobs_suspect import SUSPECT_SECONDS
 from storage.lanes import MAX_MESSAGES
 from storage.maildir_names import BaseName, parse_base
 from storage.migrations.apply import migrate, version_of
@@ -35,8 +36,7 @@ from storage.writer_state import WriterState
 
 _log = logging.getLogger(__name__)
 ORPHAN_DAYS = 30
-SUSPECT_SECONDS = 60
-SUSPECT_DAYS = 5
+UNHEARD_SECONDS = 60
 _MARGIN = 5.0  # file times are coarser than the clock
 _SPAN = 60 * 1_000_000
 _CHECK_BELOW = 256 * 1024 * 1024
@@ -279,7 +279,7 @@ def _older(layout: Layout) -> StoreDamaged:
 def _suspect(conn: Connection, before: WriterState, now: float) -> None:
     """Deliveries of the last moments before a kill: their 250 may not have arrived (rule 4)."""
     conn.execute(delete(suspect).where(suspect.c.expires < now))
-    since = int((before.committed_at - SUSPECT_SECONDS) * 1_000_000)
+    since = int((before.committed_at - UNHEARD_SECONDS) * 1_000_000)
     a, b, m = account.c, blob.c, message.c
     found = conn.execute(
         select(b.account, b.digest, m.mailbox, m.uid)
@@ -289,7 +289,7 @@ def _suspect(conn: Connection, before: WriterState, now: float) -> None:
     ).all()
     known = {tuple(row) for row in conn.execute(select(*list(suspect.c)[:4]))}
     fresh = [tuple(row) for row in found if tuple(row) not in known]
-    _SUSPECTS.run(conn, [(*row, now + SUSPECT_DAYS * 86_400) for row in fresh])
+    _SUSPECTS.run(conn, [(*row, now + SUSPECT_SECONDS) for row in fresh])
 
 
 def _sweep_spool(layout: Layout) -> None:

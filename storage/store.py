@@ -40,6 +40,7 @@ from storage.jobs_expunge import ExpungeJob
 from storage.jobs_flags import FlagsJob
 from storage.jobs_mailbox import CreateJob, DeleteJob, RenameJob, SubscribeJob
 from storage.jobs_raw import RawJob
+from storage.jobs_suspect import SuspectJob
 from storage.lock import StoreLock
 from storage.mirror import Mirror
 from storage.names import INBOX, checked, normal, sort_key
@@ -215,6 +216,10 @@ class Store:
         except StoreError:
             self._incoming.drop(job.spooled)
             raise
+
+    async def suspect(self, delivery: Delivery, result: DeliveryResult) -> None:
+        """The peer went away before it heard of the delivery: a resend is not shown twice."""
+        await self._committer.run(SuspectJob(delivery, result))
 
     async def append(
         self, account: AccountId, mailbox_name: str, messages: Sequence[Append]

@@ -20,9 +20,11 @@ from storage.store import Store
 from storage.values import FlagChange, Flags, System
 from tests.support.stores import (
     ACCOUNT,
+    OTHER,
     StoreHome,
     bodies,
     deliver,
+    delivery,
     inbox,
     message,
 )
@@ -144,6 +146,16 @@ async def test_other_content_an_expunged_row_or_no_id_is_no_resend(
     await again.expunge(ACCOUNT, box, None)
     await deliver(again, data)
     assert len(await bodies(again)) == 4
+
+
+async def test_a_peer_that_left_before_the_answer_may_resend(store: Store) -> None:
+    data = message()
+    job = delivery(data, ACCOUNT, OTHER)
+    first = await store.deliver(job)
+    await store.suspect(job, first)
+    assert (await store.deliver(job)).local == first.local
+    assert (await store.deliver(job)).local != first.local
+    assert len(await bodies(store)) == len(await bodies(store, account=OTHER)) == 2
 
 
 async def test_after_a_clean_stop_nothing_is_suspect(home: StoreHome, store: Store) -> None:
