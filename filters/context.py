@@ -44,14 +44,15 @@ class Recipient:
 class Message:
     """A received message: its bytes, its header block without the blank line.
 
-    `whole_header` is False when the block did not end within what was looked at; `eightbit` when
-    any octet is above 127.
+    `whole_header` is False when the block did not end within what was looked at; `eightbit` is True
+    when any octet is above 127; `headless` when text begins at once, without header or blank line.
     """
 
     content: Content
     header: bytes
     whole_header: bool = True
     eightbit: bool = False
+    headless: bool = False
 
 
 @dataclass(slots=True)

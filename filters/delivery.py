@@ -35,7 +35,6 @@ _FULL = (452, "4.3.1", "Insufficient system storage, try again later")
 _FAILED = (451, "4.3.0", "Mail store not available, try again later")
 _LOOP = (554, "5.4.6", "Mail loop detected")
 _NOBODY = (550, "5.1.1", "No recipient left")
-_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
 Answer = tuple[int, str, str]
 
 
@@ -114,7 +113,7 @@ class Delivery:
         local = _local(envelope.recipients, verdict)
         queued = _queued(envelope.recipients)
         prefix = self._prefix(envelope, verdict, tag, returned=not queued)
-        if not _begins_with_field(message.header):
+        if message.headless:
             prefix += b"\r\n"  # else the first lines of the text would become part of our header
         content = message.content
         return values.Delivery(
@@ -202,10 +201,6 @@ def _queued(recipients: Sequence[Recipient]) -> tuple[QueuedRecipient, ...]:
             )
             found.setdefault(address, QueuedRecipient(address, recipient.notify, orcpt))
     return tuple(found.values())
-
-
-def _begins_with_field(header: bytes) -> bool:
-    return not header or _FIELD.match(header) is not None
 
 
 def _passed(header: bytes, tag: str) -> bool:

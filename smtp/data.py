@@ -12,7 +12,7 @@ from smtp.grammar.reply import Reply
 from smtp.grammar.stuffing import cut_of, find_end
 from smtp.intake import Intake
 
-PIECE = 256 * 1024
+PIECE = 128 * 1024
 # How much of a refused message is read to stay in step, as a multiple of the size limit.
 PATIENCE = 4
 

@@ -28,7 +28,7 @@ from smtp.session import Session
 from smtp.timeouts import Timeouts
 
 # Twice this may stand in a connection's buffer before reading pauses.
-BUFFER = 256 * 1024
+BUFFER = 64 * 1024
 GATHER = 32 * 1024
 TURNS = 64
 MAX_ERRORS = 30

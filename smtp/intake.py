@@ -26,12 +26,17 @@ Call = Callable[[list[Piece]], Reply | None]
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """What all messages of a server share. `size` in octets."""
+    """What all messages of a server share. `size` in octets.
+
+    `turn` lets few large messages be worked on at a time: more threads would only fight the loop
+    for the interpreter, and those that wait have stopped reading.
+    """
 
     size: int
     spool_dir: Path
     offload: Offload
     budget: Budget
+    turn: asyncio.Semaphore
 
 
 class Intake:
@@ -73,7 +78,7 @@ class Intake:
             elif self.received <= INLINE:
                 self._settle(self._work.take(self._pieces))
             else:
-                await self._in_thread(self._work.take)
+                await self._in_turn(self._work.take)
         self._work.close()
         if self._work.dangling():
             self._settle(replies.BARE_LINE_END)
@@ -97,13 +102,20 @@ class Intake:
 
     async def _spool(self) -> None:
         self._spooling = True
-        await self._in_thread(self._work.write)
+        await self._in_turn(self._work.write)
         if self._work.size > self._limits.size:
-            self.fault = replies.TOO_BIG
+            self._settle(replies.TOO_BIG)
         self._drop()
+        if self._work.flush_due and self.fault is None:
+            await self._in_thread(self._work.flush)
 
-    async def _in_thread(self, call: Call) -> None:
-        job = asyncio.ensure_future(self._limits.offload.disk(call, self._pieces))
+    async def _in_turn(self, call: Call) -> None:
+        pieces = self._pieces
+        async with self._limits.turn:
+            await self._in_thread(lambda: call(pieces))
+
+    async def _in_thread(self, call: Callable[[], Reply | None] | Callable[[], None]) -> None:
+        job = asyncio.ensure_future(self._limits.offload.disk(call))
         try:
             self._settle(await asyncio.shield(job))
         except asyncio.CancelledError:

@@ -36,6 +36,7 @@ from storage.store import Store
 from storage.values import AccountId
 
 MAX_CONNECTIONS = 10_000
+LARGE_AT_A_TIME = 1
 _REVOKED = reply(421, "4.7.0", "The account has changed, log in again")
 _POLICIES: dict[str, type[Session]] = {
     "smtp": Session,
@@ -69,6 +70,7 @@ class SmtpServer:
             settings, pipeline, delivery, authenticator, directory, store, clock, Quotas(store), log
         )
         self._budget = Budget(settings.limits.memory, timeouts.memory)
+        self._turn = asyncio.Semaphore(LARGE_AT_A_TIME)
         self._gate = Gate(settings, max_connections)
         self._engines: dict[Engine, Peer] = {}
         self._doormen: list[Doorman] = []
@@ -123,6 +125,7 @@ class SmtpServer:
                 shared.store.spool_dir,
                 self._offload,
                 self._budget,
+                self._turn,
             ),
             self._tls.server if self._tls is not None else None,
             self._log,

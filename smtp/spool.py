@@ -5,6 +5,7 @@ is short; the store makes it durable.
 """
 
 import os
+import re
 import secrets
 from hashlib import blake2b
 from pathlib import Path
@@ -17,6 +18,7 @@ from storage.values import Content
 
 FLUSH_EVERY = 8 * 1024 * 1024
 HEADER_LIMIT = 1024 * 1024
+_BEGINNING = re.compile(rb"\r\n|[!-9;-~]+[ \t]*:")
 
 
 class Piece(NamedTuple):
@@ -69,16 +71,25 @@ class Spool:
             self._head += data[: HEADER_LIMIT - len(self._head)]
         _write(self._open(), data)
         self._unflushed += len(data)
-        if self._unflushed >= FLUSH_EVERY:
-            os.fdatasync(self._open())
-            self._unflushed = 0
         return None
+
+    @property
+    def flush_due(self) -> bool:
+        """True when enough was written since the last flush."""
+        return self._unflushed >= FLUSH_EVERY
+
+    def flush(self) -> None:
+        """Makes what was written durable. Raises OSError."""
+        os.fdatasync(self._open())
+        self._unflushed = 0
 
     def message(self) -> Message:
         """The finished message."""
         data = None if self.path is not None else b"".join(self._parts)
         looked = bytes(self._head) if data is None else data
         content = Content(self.size, self._digest.digest(), data=data, path=self.path)
+        if looked and not _BEGINNING.match(looked):
+            return Message(content, b"", True, not self._ascii, headless=True)
         end = _header_end(looked)
         whole = end >= 0 or self.size <= len(looked)
         return Message(content, looked[:end] if end >= 0 else looked, whole, not self._ascii)
