@@ -4,9 +4,9 @@ The CAPABILITY command, the greeting's and the login's response code, ENABLE and
 come from it. What a name stands for is implemented elsewhere.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
+from functools import lru_cache
 
 
 class Phase(Flag):
@@ -75,7 +75,7 @@ class Stage:
     login_allowed: bool
     logged_in: bool
     append_limit: int
-    mechanisms: Sequence[str]
+    mechanisms: tuple[str, ...]
 
     @property
     def phase(self) -> Phase:
@@ -89,6 +89,7 @@ class Stage:
         return login | (Condition.TLS_OFFERED if self.tls_offered else Condition.NONE)
 
 
+@lru_cache(64)
 def announce(stage: Stage) -> bytes:
     """The capabilities of a connection at this stage, joined by spaces."""
     phase, conditions = stage.phase, stage.conditions

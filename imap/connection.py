@@ -32,6 +32,7 @@ from imap.outbox import Outbox
 from imap.replies import Bad, Closing, rejection
 from imap.session import Session
 from imap.upload import Upload
+from net import eager
 
 _PROGRESS: Final = 1024
 # Every connection reads into the same memory: what comes is taken over before the loop goes on. A
@@ -114,7 +115,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._task is None:
             event = self._framer.next_event()
             if event is not None:
-                self._task = self._loop.create_task(self._serve(event))
+                self._task = eager.start(self._loop, self._serve(event))
         elif self._line is not None:
             if not self._line.done():
                 self._line.set_result(None)

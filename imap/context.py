@@ -1,6 +1,7 @@
 """What every connection of the IMAP server shares: its parts and its limits."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from auth.login import Authenticator
 from config.clock import Clock
@@ -59,3 +60,4 @@ class Context:
     log: Logger
     timing: Timing = Timing()
     bounds: Bounds = Bounds()
+    background: set[asyncio.Task[None]] = field(default_factory=set)

@@ -30,6 +30,10 @@ class Status(Enum):
     BAD = b"BAD"
 
 
+# Controls become question marks.
+_SHOWN = bytes(octet if 32 <= octet < 127 else 63 for octet in range(256))
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A tagged answer. `code` is what stands in the brackets, without them."""
@@ -113,5 +117,4 @@ def _text(error: StoreError) -> str:
 
 def _safe(text: str) -> bytes:
     """Text that stays on its line: US-ASCII without controls."""
-    octets = text.encode("ascii", "replace")
-    return bytes(octet if 32 <= octet < 127 else 63 for octet in octets) or b"Done"
+    return text.encode("ascii", "replace").translate(_SHOWN) or b"Done"

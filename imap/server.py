@@ -90,6 +90,7 @@ class ImapServer:
             for connection in tuple(self._connections):
                 connection.abort()
             await asyncio.sleep(0)
+        await asyncio.gather(*self._context.background, return_exceptions=True)
         self._servers = []
 
     def reload(self, settings: Settings) -> None:

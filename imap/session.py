@@ -86,7 +86,9 @@ class Session:
     def stage(self) -> Stage:
         """Where the connection stands in the table of capabilities."""
         connection, settings = self.connection, self.context.settings
-        allowed = plaintext_allowed(connection.peer, connection.tls, settings)
+        allowed = self.login is not None or plaintext_allowed(
+            connection.peer, connection.tls, settings
+        )
         return Stage(
             tls=connection.tls,
             tls_offered=self.context.tls is not None,

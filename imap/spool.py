@@ -1,7 +1,7 @@
 """The message of an APPEND while it arrives: in memory up to a bound, then in the store's spool.
 
 Bare LF becomes CRLF on the way in, as messages are CRLF (RFC 9051 §4.3); the digest is made from
-what is kept. Invariant: whoever drops a Spool calls `discard`, so that no file is left behind.
+what is kept. Invariant: whoever drops a Spool calls `discard` and removes the file it names.
 """
 
 import hashlib
@@ -66,16 +66,18 @@ class Spool:
             return Content(self.size, self._digest.digest(), path=path)
         return Content(self.size, self._digest.digest(), data=bytes(self._data))
 
-    def discard(self) -> None:
-        """Forgets everything; removes the file. A write under way in a thread cleans up itself."""
+    def discard(self) -> Path | None:
+        """Forgets everything; the file that is to be removed, if there is one.
+
+        A write under way in a thread removes its file itself.
+        """
         self._gone = True
         self._data = bytearray()
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-            self._path = None
+        path, self._path = self._path, None
+        return path
 
     def _crlf(self, data: bytes) -> bytes:
         """The octets with a CR before each bare LF, the one split by two pieces included."""
@@ -106,5 +108,5 @@ class Spool:
             if flush:
                 os.fdatasync(self._file.fileno())
         finally:
-            if self._gone:
-                self.discard()
+            if self._gone and (path := self.discard()) is not None:
+                path.unlink(missing_ok=True)

@@ -4,6 +4,9 @@ What is refused here is refused before its octets come, when the client waits fo
 (RFC 9051 §4.3); else they are thrown away.
 """
 
+import asyncio
+from pathlib import Path
+
 from imap.context import Context
 from imap.spool import MEMORY, Spool
 from storage.values import AccountId, Content
@@ -47,7 +50,16 @@ class Upload:
         return await self._spools[number].content()
 
     def discard(self) -> None:
-        """Forgets what the store did not take."""
-        for spool in self._spools:
-            spool.discard()
+        """Forgets what the store did not take; files are removed in a thread."""
+        paths = [path for spool in self._spools if (path := spool.discard()) is not None]
         self._spools = []
+        if paths:
+            context = self._context
+            task = asyncio.get_running_loop().create_task(context.offload.disk(_remove, paths))
+            context.background.add(task)
+            task.add_done_callback(context.background.discard)
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

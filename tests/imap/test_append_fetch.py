@@ -75,6 +75,16 @@ async def test_a_full_account_says_so_and_stores_nothing(tmp_path: Path) -> None
         assert await client.ok("UID SEARCH ALL") == [b"* SEARCH 1"]
 
 
+async def test_a_refused_large_message_leaves_no_file(tmp_path: Path) -> None:
+    async with serving(tmp_path) as imap:
+        client = await imap.session()
+        assert (await client.append(_LARGE, "Nowhere")).startswith(b"NO [TRYCREATE]")
+        await client.send(b"a APPEND INBOX {5000000+}\r\n" + _LARGE)
+        await client.close()
+        await imap.server.stop()
+    assert not list((tmp_path / "data" / "tmp").glob("append*"))
+
+
 async def test_multiappend_is_all_or_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path) as imap:
         await imap.store.set_limits(imap.accounts[USER], 1000, 0)
