@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from config.settings import Network
 
@@ -10,10 +11,16 @@ def in_networks(peer: str, networks: Iterable[Network]) -> bool:
     """`peer` may carry a zone (`fe80::1%eth0`); ::ffff:192.0.2.1 counts as 192.0.2.1; a text that
     is no address lies nowhere.
     """
+    address = _address(peer)
+    return address is not None and any(address in network for network in networks)
+
+
+@lru_cache(1024)
+def _address(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(peer.partition("%")[0])
     except ValueError:
-        return False
+        return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
+        return address.ipv4_mapped
+    return address

@@ -197,6 +197,7 @@ class PostgresDatabase:
             raise StoreUnavailable("the mail store is not available at the moment") from error
 
     async def _fetch(self, query: Query, params: dict[str, Any]) -> list[Row]:
+        await asyncio.sleep(0)  # asyncpg connects in a task only; net/eager.py may have none yet
         async with self._reads.connect() as conn:
             result = await conn.exec_driver_sql(*query.text(conn.dialect, params))
             return result.fetchall()  # type: ignore[return-value]
