@@ -18,7 +18,7 @@ from message.section import pack_parts
 from message.structure import render_structure
 from message.subject import base_subject
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 MAX_FIELDS = 32 * 1024
 MAX_REFERENCES = 100
 MAX_MESSAGE_ID = 998

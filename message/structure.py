@@ -1,26 +1,58 @@
 """BODYSTRUCTURE and BODY of a part tree (RFC 9051 §7.5.2).
 
 Types, parameter names and encodings are upper case as in the RFCs' examples; values are as sent.
+Invariant: the result is bounded whatever the message holds. Above MAX_WEIGHT octets of part headers
+only types, encodings and sizes are told.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 from message.envelope import header_values, render_envelope
 from message.headers import iter_fields, unfold
 from message.nstring import NIL, param_pair, plain_string, text_string
 from message.params import Params, parse_content_type
-from message.scan import MAX_HEADER, Part
+from message.scan import MAX_HEADER, Part, walk
+
+MAX_WEIGHT = 512 * 1024
+MAX_NAME = 127  # RFC 6838 §4.2
 
 _US_ASCII: Params = ((b"charset", b"us-ascii"),)
 
 
-def render_structure(data: bytes, part: Part, utf8: bool) -> tuple[bytes, bytes]:
-    """(BODYSTRUCTURE, BODY) of a part of the message `data` in its CRLF form.
+def render_structure(data: bytes, root: Part, utf8: bool) -> tuple[bytes, bytes]:
+    """(BODYSTRUCTURE, BODY) of the message `data` in its CRLF form.
 
     Recursion is bounded by scan.MAX_DEPTH.
     """
+    if sum(map(_weight, walk(root))) > MAX_WEIGHT:
+        root = _bare(root)
+    return _render(data, root, utf8)
+
+
+def _weight(part: Part) -> int:
+    """Octets of headers that go into what is told of a part."""
+    inside = sum(min(child.header_length, MAX_HEADER) for child in part.children)
+    return sum(map(len, part.fields.values())) + (inside if part.is_message else 0)
+
+
+def _bare(part: Part) -> Part:
+    """The tree without what its headers say beyond the types."""
+    return replace(
+        part,
+        header_length=0,
+        type=part.type[:MAX_NAME],
+        subtype=part.subtype[:MAX_NAME],
+        encoding=part.encoding[:MAX_NAME],
+        params=(),
+        fields={},
+        children=[_bare(child) for child in part.children],
+    )
+
+
+def _render(data: bytes, part: Part, utf8: bool) -> tuple[bytes, bytes]:
     if part.is_multipart:
-        inner = [render_structure(data, child, utf8) for child in part.children]
+        inner = [_render(data, child, utf8) for child in part.children]
         subtype = plain_string(part.subtype.upper(), utf8)
         params = _params(part.params, utf8)
         extension = b" ".join((subtype, params, _placement(part, utf8)))
@@ -32,7 +64,7 @@ def render_structure(data: bytes, part: Part, utf8: bool) -> tuple[bytes, bytes]
     if part.is_message:
         inside = part.children[0]
         envelope = _envelope(data, inside, utf8)
-        full, short = render_structure(data, inside, utf8)
+        full, short = _render(data, inside, utf8)
         full_base = b"%b %b %b %d" % (base, envelope, full, part.lines)
         base = b"%b %b %b %d" % (base, envelope, short, part.lines)
     elif part.type == b"text":

@@ -295,3 +295,24 @@ def test_multiparts_without_parts_inside_others() -> None:
     assert render(node.whole).body == (
         b'(("TEXT" "PLAIN" NIL NIL NIL "7BIT" 1 0)("TEXT" "PLAIN" NIL NIL NIL "7BIT" 1 0) "MIXED")'
     )
+
+
+@pytest.mark.parametrize("filler", [b"x", b"\xff", b"\xe2\x82\xac"])
+def test_part_headers_beyond_a_bound_are_not_told(filler: bytes) -> None:
+    def fat(length: int) -> Rendered:
+        value = filler * (length // len(filler))
+        kind, about = b'a/b; c="' + value + b'"', b"\r\nContent-Description: " + value
+        parts = b"--q\r\nContent-Type: " + kind + about + b"\r\n\r\ntext\r\n"
+        return render(b"Content-Type: multipart/mixed; boundary=q\r\n\r\n" + parts * 100)
+
+    small, large = fat(1_000), fat(10_000)
+    assert len(small.bodystructure) > 200_000
+    assert len(large.bodystructure) < 20_000
+    for rendered in (small, large):
+        assert len(items(strict(rendered.bodystructure))) == 100 + 4 + 1
+        strict(rendered.body)
+
+
+def items(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value
