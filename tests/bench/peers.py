@@ -96,8 +96,8 @@ def wait_for_port(port: int, seconds: float = 20) -> None:
 def children(pid: int) -> list[int]:
     """All descendants of a process."""
     try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        texts = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
         return []
-    found = [int(part) for part in text.split()]
+    found = [int(part) for text in texts for part in text.split()]
     return found + [grandchild for child in found for grandchild in children(child)]
