@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 ORPHAN_DAYS = 30
 UNHEARD_SECONDS = 60
 _MARGIN = 5.0  # file times are coarser than the clock
+_LITTLE = 256 * 1024
 _SPAN = 60 * 1_000_000
 _CHECK_BELOW = 256 * 1024 * 1024
 _BLOBS = Query(
@@ -95,12 +96,17 @@ def recover(database: SqliteDatabase | PostgresDatabase, layout: Layout, now: fl
         database.close_writer()
         if isinstance(database, SqliteDatabase) and sqlite_code(error) in (1, 11, 26):
             raise damaged(database.path, getattr(error, "orig", error)) from error
-        raise StoreUnavailable(f"the index cannot be used: {getattr(error, 'orig', error)}") from (
-            error
-        )
+        raise StoreUnavailable(_why(layout, getattr(error, "orig", error))) from error
     except BaseException:
         database.close_writer()
         raise
+
+
+def _why(layout: Layout, error: BaseException | None) -> str:
+    """SQLite calls a full disk an I/O error while it maps its files."""
+    if shutil.disk_usage(layout.data_dir).free < _LITTLE:
+        return f"no space left on the disk of {layout.data_dir}"
+    return f"the index cannot be used: {error}"
 
 
 def _recover(database: SqliteDatabase | PostgresDatabase, layout: Layout, now: float) -> Recovered:
