@@ -115,6 +115,15 @@ def make_self_signed(certificate: Path, key: Path, hostname: str) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(pem)
-    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    _write_durably(key, pem, 0o600)
+    _write_durably(certificate, built.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _write_durably(path: Path, data: bytes, mode: int) -> None:
+    """Beside, flushed, renamed: after a power loss there is the whole file or none."""
+    fresh = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

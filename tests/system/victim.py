@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from mailserver import control
 from tests.support.server import ServerProcess, configuration
+from tests.system.disks import Ext4
 from tests.system.ledger import Ledger, look
 from tests.system.load import ACCOUNTS, Crew, resend, work
 
@@ -152,5 +153,25 @@ def kill_at_random(
         victim.die_at_random(chance.uniform(shortest, longest), workers=chance.randint(1, 6))
         done += 1
         victim.come_back(again=chance.random() < 0.8)
+    victim.server.stop()
+    return done
+
+
+def lose_power_at_random(victim: Victim, disk: Ext4, losses: int, seconds: float) -> int:
+    """Takes the power away under load until `losses` or the time is reached. The count."""
+    chance = random.Random(victim.seed)
+    end = time.monotonic() + seconds
+    done = 0
+    victim.start()
+    while done < losses and time.monotonic() < end:
+        crew = victim.work(workers=chance.randint(1, 6))
+        time.sleep(chance.uniform(0.5, 2.5))
+        disk.lose_power()
+        victim.server.kill()
+        crew.join()
+        disk.power_on()
+        done += 1
+        victim.ledger.refusals.clear()  # between the loss and the kill the disk gives errors
+        victim.come_back()
     victim.server.stop()
     return done
