@@ -182,6 +182,7 @@ class Search:
             for offset in range(0, length, PIECE):
                 piece = Span(offset, min(PIECE, length - offset))
                 pieces.append(await self._reader.read(row, piece))
+                await self._session.connection.breathe()
         except MessageMissing:
             return b""
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

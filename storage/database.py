@@ -34,6 +34,8 @@ _WRITE_PRAGMAS = (
     "PRAGMA busy_timeout=10000",
 )
 _READ_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-32768", "PRAGMA busy_timeout=2000")
+HEAVY = 2 * 1024 * 1024
+"""Octets of one `fetch_some`, about: so much is read in a few milliseconds."""
 _LEASE = 0x4D41494C  # advisory lock of the committer
 
 
@@ -54,6 +56,9 @@ class Database(Protocol):
 
     async def fetch(self, query: Query, **params: Any) -> list[Row]:
         """All rows of a short read (at most a few thousand)."""
+
+    async def fetch_some(self, query: Query, large: int, **params: Any) -> tuple[list[Row], bool]:
+        """The first rows of a read whose column `large` may be large; whether these are all."""
 
     async def close_reads(self) -> None: ...
 
@@ -109,12 +114,27 @@ class SqliteDatabase:
 
     def fetch_now(self, query: Query, params: dict[str, Any]) -> list[Row]:
         """The look-up itself, in the loop's thread."""
-        if self._reader is None:
-            raise StoreUnavailable("the store is closed")
-        cursor = self._reader.execute(*query.text(self._dialect, params))
+        cursor = self._cursor(query, params)
         rows = cursor.fetchall()
         cursor.close()
         return rows
+
+    async def fetch_some(self, query: Query, large: int, **params: Any) -> tuple[list[Row], bool]:
+        rows: list[Row] = []
+        room = HEAVY
+        cursor = self._cursor(query, params)
+        for row in cursor:
+            rows.append(row)
+            room -= len(row[large])
+            if room < 0:
+                cursor.close()
+                return rows, False
+        return rows, True
+
+    def _cursor(self, query: Query, params: dict[str, Any]) -> sqlite3.Cursor:
+        if self._reader is None:
+            raise StoreUnavailable("the store is closed")
+        return self._reader.execute(*query.text(self._dialect, params))
 
     async def close_reads(self) -> None:
         if self._reader is not None:
@@ -195,6 +215,9 @@ class PostgresDatabase:
             return await self._fetch(query, params)
         except (DBAPIError, OSError) as error:
             raise StoreUnavailable("the mail store is not available at the moment") from error
+
+    async def fetch_some(self, query: Query, large: int, **params: Any) -> tuple[list[Row], bool]:
+        return await self.fetch(query, **params), True
 
     async def _fetch(self, query: Query, params: dict[str, Any]) -> list[Row]:
         await asyncio.sleep(0)  # asyncpg connects in a task only; net/eager.py may have none yet

@@ -1,12 +1,13 @@
 """FETCH's rows and the octets of message files.
 
-Rows come in pieces of 250 by key, no statement open across a yield. A file is found by `place`;
-when it is not there, `place` is read again, then the folder is scanned under the mirror's lock:
-only that may say that a file is missing (engine rule 7).
+Rows come in pieces of 250 by key, fewer where they are large, no statement open across a yield. A
+file is found by `place`; when it is not there, `place` is read again, then the folder is scanned
+under the mirror's lock: only that may say that a file is missing (engine rule 7).
 """
 
 import errno
 import os
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from storage.values import AccountId, BlobId, MailboxId, MessageRow
 
 PIECE = 250
 READ_INLINE = 256 * 1024
+META = 7  # the column of _ROW that a hostile message makes large
 _m, _b, _p, _f = message.c, blob.c, place.c, folder.c
 _ROW = (
     select(
@@ -80,9 +82,11 @@ class Reads:
     ) -> AsyncIterator[list[MessageRow]]:
         """Pieces in order of `uids` (ascending); vanished ones are left out."""
         table = await self._images.keywords(account)
-        for start in range(0, len(uids), PIECE):
+        start = 0
+        while start < len(uids):
             wanted = uids[start : start + PIECE]
-            found = await self._fetch(account, mailbox, wanted)
+            found, complete = await self._fetch(account, mailbox, wanted)
+            start = start + PIECE if complete else bisect_right(uids, found[-1][0], start)
             rows = [
                 MessageRow(uid, modseq, table.flags(field), internal, saved, size, number, m, p)
                 for uid, modseq, field, internal, saved, size, number, m, p in found
@@ -112,13 +116,13 @@ class Reads:
 
     async def _fetch(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
-    ) -> Sequence[tuple[Any, ...]]:
+    ) -> tuple[Sequence[tuple[Any, ...]], bool]:
         if uids[-1] - uids[0] + 1 == len(uids):
-            return await self._database.fetch(
-                _ROWS_RANGE, account=account, mailbox=mailbox, low=uids[0], high=uids[-1]
+            return await self._database.fetch_some(
+                _ROWS_RANGE, META, account=account, mailbox=mailbox, low=uids[0], high=uids[-1]
             )
-        return await self._database.fetch(
-            _ROWS, account=account, mailbox=mailbox, uids=self._database.ids(uids)
+        return await self._database.fetch_some(
+            _ROWS, META, account=account, mailbox=mailbox, uids=self._database.ids(uids)
         )
 
     async def _renewed(self, account: AccountId, mailbox: MailboxId, row: MessageRow) -> MessageRow:

@@ -107,6 +107,7 @@ class _Run:
                     await self._send_bodies(row, starts[row.uid])
             else:
                 self._send_values(chunk, starts)
+                await self._session.connection.breathe()
         self.missing += count
 
     def _starts(self, entries: Sequence[Entry]) -> dict[int, bytes]:
