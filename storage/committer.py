@@ -20,23 +20,23 @@ from sqlalchemy import Connection
 from config.clock import Clock
 from storage import faults
 from storage.committer_errors import (
-    WriterFenced,
     is_connection_lost,
     is_fatal,
     is_full,
     seen_by_client,
 )
+from storage.committer_work import Work
 from storage.database import PostgresDatabase, SqliteDatabase
-from storage.errors import StoreError, StoreUnavailable
+from storage.errors import StoreUnavailable
 from storage.file_writer import FileWriter
 from storage.files import NewFile, discard
 from storage.job import Job, Stage, Turn, as_store_error
 from storage.lanes import Lanes
 from storage.rows import exists
 from storage.state import AccountImage, State
-from storage.transaction import Delta, Tx
+from storage.transaction import Delta
 from storage.values import AccountId, FoldersChanged
-from storage.writer_state import advance, committed_sequence
+from storage.writer_state import committed_sequence
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -222,7 +222,7 @@ class Committer:
     ) -> Outcome:
         """Step 4."""
         self._sequence += 1
-        work = _Work(self, ready)
+        work = Work(self._state, self._clock, self._epoch, self._sequence, ready)
         try:
             if ready:
                 self._attempt(work)
@@ -238,7 +238,7 @@ class Committer:
             discard(file for job, file in files if job.error is not None)
         return self._outcome(group, work)
 
-    def _attempt(self, work: "_Work") -> None:
+    def _attempt(self, work: Work) -> None:
         """The whole group; on an error of one job's making, one by one."""
         try:
             self._database.transaction(work.together)
@@ -257,7 +257,7 @@ class Committer:
                 _log.warning("a group failed and is run job by job", exc_info=error)
                 self._repeat(work, work.one_by_one)
 
-    def _repeat(self, work: "_Work", how: Callable[[Connection], None]) -> None:
+    def _repeat(self, work: Work, how: Callable[[Connection], None]) -> None:
         work.clear()
         try:
             self._database.transaction(how)
@@ -265,7 +265,7 @@ class Committer:
             self._state.forget(work.accounts())
             raise
 
-    def _was_committed(self, work: "_Work") -> bool:
+    def _was_committed(self, work: Work) -> bool:
         """After a connection lost at COMMIT: the sequence in writer_state knows."""
         try:
             stored = self._database.transaction(committed_sequence)
@@ -279,7 +279,7 @@ class Committer:
         self._stale |= work.accounts()
         return True
 
-    def _outcome(self, group: list[Job[Any]], work: "_Work") -> Outcome:
+    def _outcome(self, group: list[Job[Any]], work: Work) -> Outcome:
         outcome = Outcome(queued=any(tx.queued for tx in work.txs))
         for tx in work.txs:
             outcome.deltas += tx.deltas
@@ -321,7 +321,7 @@ class Committer:
             if owner is not None:
                 outcome.images.append(owner.image(()))
 
-    def _freeze(self, outcome: Outcome, work: "_Work") -> None:
+    def _freeze(self, outcome: Outcome, work: Work) -> None:
         """Images of the accounts touched; a delta carries its mailbox's."""
         for number in {number for tx in work.txs for number in tx.touched} - outcome.reload:
             owner = self._state.accounts.get(number)
@@ -379,73 +379,3 @@ class Committer:
                     else:
                         future.set_result(job.result)
             faults.reached(6)
-
-
-class _Work:
-    """The transaction of one group: its jobs, and what they did."""
-
-    def __init__(self, committer: Committer, jobs: list[Job[Any]]) -> None:
-        self._committer = committer
-        self._jobs = jobs
-        self.txs: list[Tx] = []
-        self.finished: dict[Job[Any], bool] = {}
-        self.unknown = False
-
-    def accounts(self) -> set[AccountId]:
-        return {account for job in self._jobs for account in job.accounts}
-
-    def clear(self) -> None:
-        self.txs.clear()
-        self.finished.clear()
-
-    def together(self, conn: Connection) -> None:
-        tx = self._begin(conn)
-        for job in self._jobs:
-            try:
-                self.finished[job] = job.apply(tx)
-            except StoreError as error:
-                job.error = error
-        tx.finish()
-
-    def one_by_one(self, conn: Connection) -> None:
-        self._advance(conn)
-        state = self._committer._state
-        for job in self._jobs:
-            state.load(conn, job.accounts)
-            tx = self._tx(conn)
-            job.error = None
-            try:
-                with conn.begin_nested():
-                    self.finished[job] = job.apply(tx)
-                    tx.finish()
-            except Exception as error:
-                if is_fatal(error) or is_connection_lost(error):
-                    raise
-                job.error = seen_by_client(error)
-                state.forget(job.accounts)
-                state.load(conn, job.accounts)
-            else:
-                self.txs.append(tx)
-
-    def _begin(self, conn: Connection) -> Tx:
-        self._advance(conn)
-        # A group that was rolled back has been forgotten: its accounts are read in here.
-        self._committer._state.load(conn, self.accounts())
-        tx = self._tx(conn)
-        self.txs.append(tx)
-        return tx
-
-    def _tx(self, conn: Connection) -> Tx:
-        committer = self._committer
-        return Tx(conn, committer._state, committer._clock.now(), conn.dialect.name)
-
-    def _advance(self, conn: Connection) -> None:
-        committer = self._committer
-        if not advance(
-            conn,
-            committer._epoch,
-            committer._sequence,
-            committer._state.ids.last,
-            committer._clock.now(),
-        ):
-            raise WriterFenced("another writer has taken the database over")

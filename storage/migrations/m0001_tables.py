@@ -6,5 +6,5 @@ from storage.schema import metadata, writer_state
 
 
 def apply(conn: Connection) -> None:
-    metadata.create_all(conn)
+    metadata.create_all(conn, checkfirst=False)
     conn.execute(writer_state.insert().values(id=1))
