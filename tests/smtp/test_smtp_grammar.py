@@ -245,3 +245,8 @@ def test_bare_line_ends_are_found(bad: bytes) -> None:
 
 def test_nul_is_found() -> None:
     assert fault_of(b"a\0b\r\n") is replies.NUL_IN_MESSAGE
+
+
+def test_a_dot_within_a_line_is_kept() -> None:
+    assert unstuff(b".a\r\n..b", False) == b".a\r\n.b"
+    assert unstuff(b".a\r\n..b", True) == b"a\r\n.b"

@@ -7,6 +7,7 @@ fails, waits or refuses when told to.
 import asyncio
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -165,6 +166,12 @@ class Client:
     def close(self) -> None:
         self.writer.close()
 
+    def reset(self) -> None:
+        """Goes away without a word: RST instead of FIN."""
+        linger = struct.pack("ii", 1, 0)
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.writer.transport.abort()
+
 
 def client_context() -> ssl.SSLContext:
     """Trusts anybody: the certificate is not what these tests are about."""
@@ -237,8 +244,3 @@ async def _fill(directory: Directory) -> None:
 
 def _contexts(settings: Settings) -> TlsContexts:
     return TlsContexts.create(None, None, settings.data_dir, settings.hostname)
-
-
-def loopback_connection(endpoint: Endpoint) -> socket.socket:
-    """A blocking socket, for clients that run in a thread."""
-    return socket.create_connection((endpoint.host, endpoint.port), timeout=20)
