@@ -98,10 +98,31 @@ class Whole:
         return [line for line in self.process.log if any(word in line for word in wrong)]
 
 
+class WatchedProcess(ServerProcess):
+    """The server with tests/support/watched.py around it."""
+
+    def popen(self) -> subprocess.Popen[str]:
+        watched = ROOT / "tests" / "support" / "watched.py"
+        return subprocess.Popen(
+            [sys.executable, str(watched), "--config", str(self.config), "serve"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            cwd=self.folder,
+        )
+
+    def blocked(self) -> list[dict[str, Any]]:
+        """The longest times without a turn of the loop, worst first; after the server stopped."""
+        (found,) = self.events("loop")
+        worst: list[dict[str, Any]] = found["worst"]
+        return worst
+
+
 @contextmanager
-def whole(folder: Path, extra: str = "", *, lmtp: bool = True) -> Iterator[Whole]:
+def whole(folder: Path, extra: str = "", *, watched: bool = False) -> Iterator[Whole]:
     """Serves inside the block; a complaint in the log at its end is a failure."""
-    with ServerProcess(folder / "server", configuration(extra=extra, lmtp=lmtp)) as process:
+    made = WatchedProcess if watched else ServerProcess
+    with made(folder / "server", configuration(extra=extra, lmtp=True)) as process:
         running = Whole(process)
         yield running
         assert process.process is not None
