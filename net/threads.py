@@ -11,12 +11,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from enum import Enum
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 # Below this a message is cheaper to scan in a thread than to ship to another process.
 PROCESS_ABOVE = 256 * 1024
@@ -49,6 +50,7 @@ class Offload:
         self._waiting = dict.fromkeys(Pool, 0)
         self._count = processes if processes is not None else min(2, os.cpu_count() or 1)
         self._workers: ProcessPoolExecutor | None = None
+        self._starting = threading.Lock()
 
     async def run(self, pool: Pool, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The call's result, computed in a thread of `pool`. Raises Busy when its queue is full."""
@@ -70,11 +72,11 @@ class Offload:
         """
         if len(data) <= PROCESS_ABOVE:
             return await self.run(Pool.MIME, call, data)
-        return await asyncio.get_running_loop().run_in_executor(self._process_pool(), call, data)
+        return await self._in_process(call, data)
 
     async def process_path(self, call: Callable[[str], T], path: str) -> T:
         """`call(path)` in a worker process, for spooled messages: the bytes are not shipped."""
-        return await asyncio.get_running_loop().run_in_executor(self._process_pool(), call, path)
+        return await self._in_process(call, path)
 
     def close(self) -> None:
         """Ends threads and workers; waits for calls under way."""
@@ -83,15 +85,21 @@ class Offload:
         if self._workers is not None:
             self._workers.shutdown(wait=True, cancel_futures=True)
 
-    def _process_pool(self) -> ProcessPoolExecutor:
-        if self._workers is None:
-            self._workers = ProcessPoolExecutor(
-                self._count,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_worker_start,
-                initargs=(os.getpid(),),
-            )
-        return self._workers
+    async def _in_process(self, call: Callable[[A], T], argument: A) -> T:
+        # Starting a worker and waking it through its pipe block: both happen in a thread.
+        future = await self.run(Pool.DISK, self._submit, call, argument)
+        return await asyncio.wrap_future(future)
+
+    def _submit(self, call: Callable[[A], T], argument: A) -> Future[T]:
+        with self._starting:
+            if self._workers is None:
+                self._workers = ProcessPoolExecutor(
+                    self._count,
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=_worker_start,
+                    initargs=(os.getpid(),),
+                )
+            return self._workers.submit(call, argument)
 
     async def _in(self, executor: Executor, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(executor, call)

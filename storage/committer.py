@@ -118,7 +118,6 @@ class Committer:
         self._closed = True
         self._inbox.put(None)
         await self._ended
-        self._thread.join()
 
     # In the writer's thread.
 

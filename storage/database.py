@@ -98,6 +98,9 @@ class SqliteDatabase:
         self._engine.dispose()
 
     async def open_reads(self) -> None:
+        self._reader = await asyncio.to_thread(self._connect_reader)
+
+    def _connect_reader(self) -> sqlite3.Connection:
         reader = sqlite3.connect(
             f"{self.path.as_uri()}?mode=ro",
             uri=True,
@@ -107,7 +110,7 @@ class SqliteDatabase:
         )
         for pragma in _READ_PRAGMAS:
             reader.execute(pragma).close()
-        self._reader = reader
+        return reader
 
     async def fetch(self, query: Query, **params: Any) -> list[Row]:
         return self.fetch_now(query, params)
@@ -138,7 +141,7 @@ class SqliteDatabase:
 
     async def close_reads(self) -> None:
         if self._reader is not None:
-            self._reader.close()
+            await asyncio.to_thread(self._reader.close)
             self._reader = None
 
     def ids(self, ids: Any) -> str | list[int]:

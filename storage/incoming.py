@@ -58,16 +58,15 @@ class Incoming:
                 assert prepared is not None
                 items.append(Item(message, prepared, name))
         except BaseException:
-            self.drop([item.path for item in items])
+            await self.drop([item.path for item in items])
             raise
         return items
 
-    def drop(self, paths: Iterable[str | None]) -> None:
+    async def drop(self, paths: Iterable[str | None]) -> None:
         """Removes what was assembled for a job that failed."""
-        for path in paths:
-            if path is not None:
-                with contextlib.suppress(OSError):
-                    Path(path).unlink()
+        made = [path for path in paths if path is not None]
+        if made:
+            await self._offload.disk(_remove, made)
 
     def _name(self) -> str:
         return f"{self._spool}/{self._ids.next()}.whole"
@@ -92,5 +91,11 @@ class Incoming:
                 return None
             return await self._offload.process_path(render_path, render)
         except BaseException:
-            self.drop([name for _, name in wanted])
+            await self.drop([name for _, name in wanted])
             raise
+
+
+def _remove(paths: Sequence[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            Path(path).unlink()

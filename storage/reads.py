@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from message.crlf import crlf_slice, to_crlf
-from message.meta import meta_version
+from message.meta import all_current, meta_version
 from message.render import RENDERER_VERSION
 from net.threads import Offload
 from storage.database import Database
@@ -24,32 +24,14 @@ from storage.folder_locks import FolderLocks
 from storage.images import Images
 from storage.maildir_names import parse_base
 from storage.rendering import INLINE, Prepared, render_bytes
-from storage.schema import KEYWORD_SHIFT, blob, folder, message, place
+from storage.row_selects import PLACED, SUMMARY, WHOLE, RowSelect
+from storage.schema import blob, folder, place
 from storage.statements import Query
-from storage.values import AccountId, BlobId, MailboxId, MessageRow
+from storage.values import AccountId, BlobId, MailboxId, MessageRow, Summary
 
 PIECE = 250
 READ_INLINE = 256 * 1024
-META = 7  # the column of _ROW that a hostile message makes large
-_m, _b, _p, _f = message.c, blob.c, place.c, folder.c
-_ROW = (
-    select(
-        _m.uid,
-        _m.modseq,
-        _m.flags + _m.keywords * (1 << KEYWORD_SHIFT),
-        _m.internaldate,
-        _m.savedate,
-        _m.size,
-        _m.blob,
-        _b.meta,
-        _b.parts,
-    )
-    .join_from(message, blob, (_b.account == _m.account) & (_b.id == _m.blob))
-    .where(_m.account == bindparam("account"), _m.mailbox == bindparam("mailbox"))
-    .order_by(_m.uid)
-)
-_ROWS = Query(lambda among: _ROW.where(among(_m.uid, "uids")))
-_ROWS_RANGE = Query(lambda _: _ROW.where(_m.uid.between(bindparam("low"), bindparam("high"))))
+_b, _p, _f = blob.c, place.c, folder.c
 _PLACES = Query(
     lambda _: (
         select(_p.mailbox, _p.uid, _f.path, _p.path, _b.size, _b.stored)
@@ -82,19 +64,64 @@ class Reads:
     ) -> AsyncIterator[list[MessageRow]]:
         """Pieces in order of `uids` (ascending); vanished ones are left out."""
         table = await self._images.keywords(account)
+        async for found in self._pieces(WHOLE, account, mailbox, uids):
+            rows = [
+                MessageRow._make((*row[:2], table.flags(row[2]), *row[3:], -1, None))
+                for row in found
+            ]
+            yield await self._all_renewed(account, mailbox, rows)
+
+    async def placed_rows(
+        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> AsyncIterator[list[MessageRow]]:
+        """As `rows`, each with its own file."""
+        table = await self._images.keywords(account)
+        async for found in self._pieces(PLACED, account, mailbox, uids):
+            rows = [
+                MessageRow._make((*row[:2], table.flags(row[2]), *row[3:10], _below(*row[10:])))
+                for row in found
+            ]
+            yield await self._all_renewed(account, mailbox, rows)
+
+    async def summaries(
+        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> AsyncIterator[list[Summary]]:
+        """As `rows`, only what a list needs."""
+        async for found in self._pieces(SUMMARY, account, mailbox, uids):
+            if all_current([row[3] for row in found]):
+                yield found
+                continue
+            async for rows in self.rows(account, mailbox, [row[0] for row in found]):
+                yield [row.summary for row in rows]
+
+    async def _pieces(
+        self, kind: RowSelect, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> AsyncIterator[list[Any]]:
         start = 0
         while start < len(uids):
-            wanted = uids[start : start + PIECE]
-            found, complete = await self._fetch(account, mailbox, wanted)
+            found, complete = await kind.piece(
+                self._database, account, mailbox, uids[start : start + PIECE]
+            )
             start = start + PIECE if complete else bisect_right(uids, found[-1][0], start)
-            rows = [
-                MessageRow(uid, modseq, table.flags(field), internal, saved, size, number, m, p)
-                for uid, modseq, field, internal, saved, size, number, m, p in found
-            ]
-            if any(meta_version(row.meta) < RENDERER_VERSION for row in rows):
-                rows = [await self._renewed(account, mailbox, row) for row in rows]
-            if rows:
-                yield rows
+            if found:
+                yield found
+
+    async def message(
+        self,
+        account: AccountId,
+        mailbox: MailboxId,
+        row: MessageRow,
+        offset: int,
+        length: int | None,
+    ) -> bytes:
+        """As `body`, of a row; one with its place read costs no look-up."""
+        if row.path is not None:
+            try:
+                path = f"{self._root(account)}/{row.path}"
+                return await self._read(path, row.size, row.stored, offset, length)
+            except FileNotFoundError:
+                pass
+        return await self.body(account, row.blob, mailbox, row.uid, offset, length)
 
     async def body(
         self,
@@ -114,16 +141,12 @@ class Reads:
                     continue
         return await self._search(account, blob_id, mailbox, offset, length)
 
-    async def _fetch(
-        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
-    ) -> tuple[Sequence[tuple[Any, ...]], bool]:
-        if uids[-1] - uids[0] + 1 == len(uids):
-            return await self._database.fetch_some(
-                _ROWS_RANGE, META, account=account, mailbox=mailbox, low=uids[0], high=uids[-1]
-            )
-        return await self._database.fetch_some(
-            _ROWS, META, account=account, mailbox=mailbox, uids=self._database.ids(uids)
-        )
+    async def _all_renewed(
+        self, account: AccountId, mailbox: MailboxId, rows: list[MessageRow]
+    ) -> list[MessageRow]:
+        if all_current([row.meta for row in rows]):
+            return rows
+        return [await self._renewed(account, mailbox, row) for row in rows]
 
     async def _renewed(self, account: AccountId, mailbox: MailboxId, row: MessageRow) -> MessageRow:
         """A row whose meta an older program rendered, rendered again (engine rule 14)."""
@@ -135,17 +158,7 @@ class Reads:
             made = render_bytes(data)
         else:
             made = await self._offload.process(render_bytes, data)
-        return MessageRow(
-            row.uid,
-            row.modseq,
-            row.flags,
-            row.internaldate,
-            row.savedate,
-            row.size,
-            row.blob,
-            made.meta,
-            made.parts,
-        )
+        return row._replace(meta=made.meta, parts=made.parts)
 
     async def _candidates(
         self, account: AccountId, blob_id: BlobId, mailbox: MailboxId, uid: int
@@ -157,8 +170,7 @@ class Reads:
         root = self._root(account)
         found.sort(key=lambda row: (row[0], row[1]) != (mailbox, uid))
         return [
-            (f"{root}/{below}/{path}" if below else f"{root}/{path}", size, stored)
-            for _, _, below, path, size, stored in found
+            (f"{root}/{_below(box, name)}", size, stored) for _, _, box, name, size, stored in found
         ]
 
     async def _read(
@@ -197,6 +209,11 @@ class Reads:
                         self._strayed(account, MailboxId(box))
                         return await self._read(path, size, stored, offset, length)
         raise MessageMissing("the message's file is missing")
+
+
+def _below(box: str | None, name: str | None) -> str | None:
+    """A file below the account's Maildir; INBOX is its root."""
+    return f"{box}/{name}" if box else name
 
 
 def read_cached(path: str, offset: int, length: int) -> bytes | None:

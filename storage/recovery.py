@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from storage import epoch_mark, io_mark, rows, writer_state
 from storage.committer_errors import sqlite_code
 from storage.database import PostgresDatabase, SqliteDatabase, damaged
-from storage.disk import make_folder, sync_folder
+from storage.disk import make_folder, may_sync_whole, sync_folder
 from storage.errors import StoreDamaged, StoreUnavailable
 from storage.folder_file import FolderFileDamaged, read_account
 from storage.job import account_root
@@ -55,6 +55,19 @@ class Layout:
 
     data_dir: Path
     maildir: Path
+    spool: Path
+    whole: Path | None
+    """The mount to flush at once, where that is allowed (disk.may_sync_whole)."""
+
+    @classmethod
+    def at(cls, data_dir: Path, maildir: Path) -> "Layout":
+        """tmp stands under data, or beside the mail where that is another file system: renames
+        must work.
+        """
+        data, mail = data_dir.resolve(), maildir.resolve()
+        together = data.stat().st_dev == mail.stat().st_dev
+        spool = data / "tmp" if together else mail / ".tmp"
+        return cls(data, mail, spool, mail if may_sync_whole(mail) else None)
 
     @property
     def orphans(self) -> Path:
@@ -63,14 +76,6 @@ class Layout:
     @property
     def queue(self) -> Path:
         return self.data_dir / "queue"
-
-    @property
-    def spool(self) -> Path:
-        """Under data, or beside the mail where that is another file system: renames must work."""
-        tmp = self.data_dir / "tmp"
-        if self.maildir.stat().st_dev == self.data_dir.stat().st_dev:
-            return tmp
-        return self.maildir / ".tmp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from storage.clocked_ids import IdClock
 from storage.committer import Committer, Outcome
 from storage.committer_errors import WriterFenced
 from storage.database import PostgresDatabase, SqliteDatabase, open_database
-from storage.disk import may_sync_whole, store_error
+from storage.disk import store_error
 from storage.errors import NoSuchMailbox, StoreError, TooMany
 from storage.file_writer import FileWriter
 from storage.folder_locks import FolderLocks
@@ -62,6 +62,7 @@ from storage.values import (
     MessageRow,
     QueueChanged,
     StoreOutcome,
+    Summary,
     UidMap,
     Usage,
 )
@@ -134,7 +135,7 @@ class Store:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         lock = await offload.disk(_lock, data_dir, maildir)
         try:
-            layout = await offload.disk(_layout, data_dir, maildir)
+            layout = await offload.disk(Layout.at, data_dir, maildir)
             index = open_database(database, layout.data_dir)
             store = cls(layout, index, offload, clock)
             store._lock = lock
@@ -214,7 +215,7 @@ class Store:
         try:
             return await self._committer.run(job)
         except StoreError:
-            self._incoming.drop(job.spooled)
+            await self._incoming.drop(job.spooled)
             raise
 
     async def suspect(self, delivery: Delivery, result: DeliveryResult) -> None:
@@ -231,7 +232,7 @@ class Store:
         try:
             return await self._committer.run(AppendJob(account, normal(mailbox_name), items))
         except StoreError:
-            self._incoming.drop([item.path for item in items])
+            await self._incoming.drop([item.path for item in items])
             raise
 
     # Mailboxes.
@@ -336,6 +337,29 @@ class Store:
         """Pieces of up to 250 in order of `uids`, which ascend; vanished ones are left out."""
         return self._reads.rows(account, mailbox, uids)
 
+    def placed_rows(
+        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> AsyncIterator[list[MessageRow]]:
+        """As `rows`, for those whose files are read next (`read_message`)."""
+        return self._reads.placed_rows(account, mailbox, uids)
+
+    def summaries(
+        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> AsyncIterator[list[Summary]]:
+        """As `rows`, for lists of messages: less is read, and nothing is made of it."""
+        return self._reads.summaries(account, mailbox, uids)
+
+    async def read_message(
+        self,
+        account: AccountId,
+        mailbox: MailboxId,
+        row: MessageRow,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> bytes:
+        """As `read_body`, of a row."""
+        return await self._reads.message(account, mailbox, row, offset, length)
+
     async def read_body(
         self,
         account: AccountId,
@@ -376,8 +400,7 @@ class Store:
 
     def _build(self, found: Recovered, hostname: str, file_worker: bool) -> None:
         ids = IdClock(self._clock, found.before.last_blob)
-        whole = self._layout.maildir if may_sync_whole(self._layout.maildir) else None
-        self._files = FileWriter(self._spool, whole, worker=file_worker)
+        self._files = FileWriter(self._spool, self._layout.whole, worker=file_worker)
         self._epoch = found.epoch
         if isinstance(self.database, SqliteDatabase):
             self._checkpointer = Checkpointer(self.database.path, self._fatal)
@@ -478,10 +501,6 @@ def _lock(data_dir: Path, maildir: Path) -> StoreLock:
         return StoreLock(data_dir)
     except OSError as error:
         raise store_error(error) from error
-
-
-def _layout(data_dir: Path, maildir: Path) -> Layout:
-    return Layout(data_dir.resolve(), maildir.resolve())
 
 
 def _ascending(uids: Sequence[int]) -> "array[int]":

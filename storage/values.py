@@ -175,9 +175,14 @@ class Mailbox:
     selectable: bool = True
 
 
+Summary: TypeAlias = tuple[int, float, int, bytes]
+"""UID, internal date, size and `meta` of a message: what a list of them needs, as it is read."""
+
+
 class MessageRow(NamedTuple):
     """What FETCH needs of one message: `meta` is the packed blob of message/meta.py, `parts` the
-    offset table of message/section.py. (A tuple: 10,000 of them are made for one FETCH.)
+    offset table of message/section.py. With their places read, `path` is the message's own file
+    below the account's Maildir and `stored` its length on disk.
     """
 
     uid: int
@@ -189,6 +194,13 @@ class MessageRow(NamedTuple):
     blob: BlobId
     meta: bytes
     parts: bytes = b""
+    stored: int = -1
+    path: str | None = None
+
+    @property
+    def summary(self) -> Summary:
+        """The part of it that lists are made of."""
+        return self.uid, self.internaldate, self.size, self.meta
 
 
 @dataclass(frozen=True, slots=True)

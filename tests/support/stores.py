@@ -1,5 +1,6 @@
 """Real stores for tests, opened, closed and opened again on the same data; messages for them."""
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -157,4 +158,4 @@ class StoreHome:
     async def clean_up(self) -> None:
         while self._open:
             await self._open.pop().close()
-        self.offload.close()
+        await asyncio.to_thread(self.offload.close)

@@ -1,0 +1,86 @@
+"""The three ways in which message rows are read: whole, whole with their own file, for lists.
+
+Each is one look-up by key for a piece of ascending UIDs, by range where they have no gap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, bindparam, select
+
+from storage.database import Database
+from storage.schema import KEYWORD_SHIFT, blob, folder, message, place
+from storage.statements import Query
+from storage.values import AccountId, MailboxId
+
+_m, _b, _p, _f = message.c, blob.c, place.c, folder.c
+
+
+@dataclass(frozen=True, slots=True)
+class RowSelect:
+    """`large` is the column that a hostile message makes large."""
+
+    among: Query
+    between: Query
+    large: int
+
+    async def piece(
+        self, database: Database, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> tuple[list[Any], bool]:
+        """Rows by UID; whether they are all, and not only the first of large ones."""
+        if uids[-1] - uids[0] + 1 == len(uids):
+            return await database.fetch_some(
+                self.between,
+                self.large,
+                account=account,
+                mailbox=mailbox,
+                low=uids[0],
+                high=uids[-1],
+            )
+        return await database.fetch_some(
+            self.among, self.large, account=account, mailbox=mailbox, uids=database.ids(uids)
+        )
+
+
+def _made(statement: Select[Any], large: int) -> RowSelect:
+    mine = statement.where(
+        _m.account == bindparam("account"), _m.mailbox == bindparam("mailbox")
+    ).order_by(_m.uid)
+    return RowSelect(
+        Query(lambda among: mine.where(among(_m.uid, "uids"))),
+        Query(lambda _: mine.where(_m.uid.between(bindparam("low"), bindparam("high")))),
+        large,
+    )
+
+
+_BLOB = (_b.account == _m.account) & (_b.id == _m.blob)
+_PLACE = (
+    (_p.account == _m.account)
+    & (_p.blob == _m.blob)
+    & (_p.mailbox == _m.mailbox)
+    & (_p.uid == _m.uid)
+)
+_FOLDER = (_f.account == _p.account) & (_f.mailbox == _p.mailbox)
+_COLUMNS = (
+    _m.uid,
+    _m.modseq,
+    _m.flags + _m.keywords * (1 << KEYWORD_SHIFT),
+    _m.internaldate,
+    _m.savedate,
+    _m.size,
+    _m.blob,
+    _b.meta,
+    _b.parts,
+)
+WHOLE = _made(select(*_COLUMNS).join_from(message, blob, _BLOB), 7)
+PLACED = _made(
+    select(*_COLUMNS, _b.stored, _f.path, _p.path)
+    .join_from(message, blob, _BLOB)
+    .outerjoin(place, _PLACE)
+    .outerjoin(folder, _FOLDER),
+    7,
+)
+SUMMARY = _made(
+    select(_m.uid, _m.internaldate, _m.size, _b.meta).join_from(message, blob, _BLOB), 3
+)
