@@ -6,6 +6,7 @@
 import ctypes
 import errno
 import os
+import signal
 from pathlib import Path
 
 from storage.errors import StoreError, StoreFull, StoreUnavailable
@@ -14,6 +15,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _SYNC_FILE_RANGE_WRITE = 2
+_PR_SET_PDEATHSIG = 1
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _WHOLE = ("ext4", "xfs", "btrfs")
 
@@ -29,6 +31,12 @@ def rename_new(old: str, new: str) -> None:
         raise OSError(number, os.strerror(number), old, None, new)
     os.link(old, new)
     os.unlink(old)  # noqa: PTH108  # the hot path stays with strings
+
+
+def die_with_parent(parent: int) -> bool:
+    """Has the kernel kill this process when `parent` ends; False when it has ended already."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    return os.getppid() == parent
 
 
 def start_writeback(fd: int) -> None:

@@ -3,7 +3,7 @@
 Each system call of a thread gives up the interpreter lock, and a busy event loop makes it wait half
 a millisecond to get it back: a group of 50 files has hundreds of them. Here they happen in a
 process of their own; the writer sends one request and reads one answer. It is spawned, ignores the
-terminal's signals and ends with its parent, whose death closes the socket.
+terminal's signals and is killed with its parent, so that the next start finds nobody writing.
 """
 
 import contextlib
@@ -18,10 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from storage.disk import die_with_parent
 from storage.files import Files, NewFile, release
 
 _LENGTH = struct.Struct("!I")
 _BUFFER = 1024 * 1024
+_COMMAND = [sys.executable, "-m", "storage.file_worker"]
 Failure = tuple[int, str] | None
 
 
@@ -39,7 +41,7 @@ class FileWorker:
         self._socket = ours
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "storage.file_worker", str(spool), str(whole or "")],
+            [*_COMMAND, str(spool), str(whole or ""), str(os.getpid())],
             stdin=theirs.fileno(),
             env=environment,
         )
@@ -107,7 +109,11 @@ def failure(error: OSError | None) -> Failure:
 
 
 def main() -> None:
-    """The process itself: `python -m storage.file_worker SPOOL WHOLE`, the socket as stdin."""
+    """The process itself: `python -m storage.file_worker SPOOL WHOLE PARENT`, the socket as
+    stdin.
+    """
+    if not die_with_parent(int(sys.argv[3])):
+        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     whole = Path(sys.argv[2]) if sys.argv[2] else None

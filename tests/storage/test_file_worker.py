@@ -4,12 +4,15 @@ import asyncio
 import errno
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from storage.file_worker import FileWorker, WorkerLost
 from storage.files import NewFile
+from tests.support.server import until
 from tests.support.stores import ACCOUNT, OTHER, StoreHome, bodies, deliver, message
 
 
@@ -62,6 +65,22 @@ def test_a_folder_that_cannot_be_flushed_is_the_flush_s_error(folder: Path) -> N
                 worker.put([NewFile([f"{folder}/new/c"], (b"x",))], [])
     finally:
         worker.close()
+
+
+def test_it_is_killed_with_its_parent(folder: Path) -> None:
+    """Else a request that it has read would be written beside the next server."""
+    code = (
+        "import os, pathlib, signal; from storage.file_worker import FileWorker\n"
+        f"worker = FileWorker(pathlib.Path({str(folder)!r}), None)\n"
+        "worker.put([], [])\n"
+        "print(worker.pid, flush=True)\n"
+        "os.kill(worker.pid, signal.SIGSTOP)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    worker = Path(f"/proc/{int(done.stdout)}/stat")
+    until(lambda: not worker.exists() or worker.read_text().rpartition(") ")[2][0] == "Z")
 
 
 async def test_groups_go_through_the_worker_and_survive_its_end(sqlite_home: StoreHome) -> None:
