@@ -22,6 +22,8 @@ from net.tls import TlsContexts
 from storage.store import Store
 from storage.values import AccountId
 
+LINGERING = 200
+
 
 class ImapServer:
     """Listeners `imap` (STARTTLS) and `imaps` (implicit TLS)."""
@@ -130,7 +132,8 @@ class ImapServer:
             connection.greet()
             return
         self._refused.add(connection)
-        connection.bye(text, code=code, linger=True)
+        # who pipelines loses the reason without it, but a flood must not hold so many files
+        connection.bye(text, code=code, linger=len(self._refused) < LINGERING)
 
     def _lost(self, connection: Connection) -> None:
         if connection in self._connections:

@@ -7,6 +7,7 @@ algorithm on for accepted connections and every reply waits 40 ms.
 import asyncio
 import errno
 import os
+import resource
 import socket
 import ssl
 from collections.abc import Callable
@@ -14,10 +15,24 @@ from collections.abc import Callable
 from config.settings import Endpoint
 
 BACKLOG = 1024
+OPEN_FILES = 65_536
 
 
 class ListenError(Exception):
     """An address can't be bound; the text names it and says what to do."""
+
+
+def allow_open_files() -> int:
+    """Raises the process's limit of open files as far as it may go; what it is then.
+
+    A session often starts with 1,024, which a few hundred connections from ten addresses use up.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return soft
 
 
 def bind(endpoint: Endpoint) -> list[socket.socket]:

@@ -1,6 +1,6 @@
 """Sends NOOP over IMAP every 5 ms until a line comes in, then prints the round trips as JSON.
 
-    pinging.py PORT ADDRESS PASSWORD
+    pinging.py PORT ADDRESS PASSWORD SOURCE
 
 A program of its own, so that what the tests do in their process does not count as the server's.
 """
@@ -28,8 +28,8 @@ def say(peer: socket.socket, line: bytes, tag: bytes) -> bytes:
 
 
 def main() -> None:
-    port, address, password = sys.argv[1:]
-    peer = socket.create_connection(("127.0.0.1", int(port)), timeout=60)
+    port, address, password, source = sys.argv[1:]
+    peer = socket.create_connection(("127.0.0.1", int(port)), 60, (source, 0))
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     say(peer, f'a LOGIN {address} "{password}"\r\n'.encode(), b"a ")
     print("pinging", flush=True)

@@ -184,8 +184,8 @@ class Pings:
 class Pinger:
     """An idle user's NOOPs, one every 5 ms, while others work; read `pings` after the block."""
 
-    def __init__(self, server: Whole, account: str) -> None:
-        self._arguments = [str(server.process.port("imap")), account, PASSWORD]
+    def __init__(self, server: Whole, account: str, source: str = "127.0.0.1") -> None:
+        self._arguments = [str(server.process.port("imap")), account, PASSWORD, source]
         self.pings = Pings(0, 0, 0, 0)
 
     async def __aenter__(self) -> "Pinger":
