@@ -27,7 +27,7 @@ from mailserver.operations.registry import perform
 from mailserver.reloading import applicable, changed_keys
 from mailserver.services import Services
 from mailserver.wiring import Parts, build_parts, close_services, open_services
-from net.listener import ListenError
+from net.listener import ListenError, allow_open_files
 from net.memory import map_large_blocks
 from net.tls import CertificateError, TlsContexts
 from smtp.outbound.runner import Outbound
@@ -162,6 +162,7 @@ def run_server(config_path: Path, settings: Settings) -> None:
     configure()
     sys.setswitchinterval(0.0005)
     map_large_blocks()
+    allow_open_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config_path, settings))
 
