@@ -1,23 +1,53 @@
-"""What a FETCH command needs, worked out once.
+"""What a FETCH command needs, worked out once, and its responses by the column.
 
 A response is `* n FETCH (` with UID, FLAGS and MODSEQ from the view's arrays, then what comes from
-the message's row as ready bytes, then sections of the message (RFC 9051 §7.5.2).
+the message's row as ready bytes, then sections of the message (RFC 9051 §7.5.2). Lists go through
+one `%` for a whole chunk: 10,000 messages are asked for at a time, so nothing is made for each.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from imap.grammar.dates import format_seconds
 from imap.grammar.encode import fetch_label
 from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section, SectionKind
 from imap.grammar.values import Partial
-from message.meta import meta_bodystructure, meta_envelope, unpack_meta
-from storage.values import MessageRow
+from message.meta import bodystructures, envelopes, unpack_meta
+from storage.values import Summary
 
-# One message in the view: sequence number, UID, flag field, modseq. A bare tuple, since FETCH of
-# UID and FLAGS makes nothing else.
-Entry: TypeAlias = tuple[int, int, int, int]
+Column = Sequence[int] | Sequence[bytes]
+_FEW: Final = 16
+
+
+class Messages(NamedTuple):
+    """Messages as the view has them: sequence numbers, UIDs, flag fields and modseqs."""
+
+    numbers: Sequence[int]
+    uids: Sequence[int]
+    fields: Sequence[int]
+    modseqs: Sequence[int]
+
+    def part(self, places: slice) -> "Messages":
+        """A piece of each column."""
+        return Messages(*[column[places] for column in self])
+
+    def among(self, rows: Sequence[tuple[Any, ...]]) -> "Messages":
+        """Those that have a row; a row begins with its UID."""
+        there = {row[0] for row in rows}
+        return self.at([place for place, uid in enumerate(self.uids) if uid in there])
+
+    def at(self, places: Sequence[int]) -> "Messages":
+        """Those at these places of the columns."""
+        return Messages(*[[column[place] for place in places] for column in self])
+
+
+class Value(NamedTuple):
+    """An item that comes from the row: its form in a response, and what fills it, a row each."""
+
+    form: bytes
+    column: Callable[[Sequence[Summary]], Column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,46 +62,58 @@ class BodyItem:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`seen`: the command marks messages as seen. `values` make ready pieces from a row."""
+    """`seen`: the command marks messages as seen. `values` come from the rows. `form` is a response
+    without its end, with a place for each column.
+    """
 
     uid: bool
     flags: bool
     modseq: bool
     seen: bool
-    values: tuple[Callable[[MessageRow], bytes], ...]
+    values: tuple[Value, ...]
     bodies: tuple[BodyItem, ...]
+    form: bytes = b""
 
-    @property
-    def needs_rows(self) -> bool:
-        return bool(self.values or self.bodies)
+    def formed(self) -> "Plan":
+        """This plan with its form."""
+        parts = [b"UID %d"] if self.uid else []
+        parts += [b"FLAGS (%b)"] if self.flags else []
+        parts += [b"MODSEQ (%d)"] if self.modseq else []
+        parts += [value.form for value in self.values]
+        space = b" " if parts and self.bodies else b""
+        return replace(self, form=b"* %d FETCH (" + b" ".join(parts) + space)
 
-
-def _date(row: MessageRow) -> bytes:
-    return b"INTERNALDATE " + format_seconds(int(row.internaldate))
-
-
-def _size(row: MessageRow) -> bytes:
-    return b"RFC822.SIZE %d" % row.size
-
-
-def _envelope(row: MessageRow) -> bytes:
-    return b"ENVELOPE " + meta_envelope(row.meta)
+    def with_flags(self) -> "Plan":
+        """This plan for messages whose flags the command itself changed."""
+        return self if self.flags else replace(self, flags=True).formed()
 
 
-def _bodystructure(row: MessageRow) -> bytes:
-    return b"BODYSTRUCTURE " + meta_bodystructure(row.meta)
+def _dates(rows: Sequence[Summary]) -> Column:
+    return [format_seconds(int(row[1])) for row in rows]
 
 
-def _body(row: MessageRow) -> bytes:
-    return b"BODY " + unpack_meta(row.meta).body
+def _sizes(rows: Sequence[Summary]) -> Column:
+    return [row[2] for row in rows]
+
+
+def _envelopes(rows: Sequence[Summary]) -> Column:
+    return envelopes([row[3] for row in rows])
+
+
+def _bodystructures(rows: Sequence[Summary]) -> Column:
+    return bodystructures([row[3] for row in rows])
+
+
+def _bodies(rows: Sequence[Summary]) -> Column:
+    return [unpack_meta(row[3]).body for row in rows]
 
 
 _VALUES: Final = {
-    FetchAtom.INTERNALDATE: _date,
-    FetchAtom.RFC822_SIZE: _size,
-    FetchAtom.ENVELOPE: _envelope,
-    FetchAtom.BODYSTRUCTURE: _bodystructure,
-    FetchAtom.BODY: _body,
+    FetchAtom.INTERNALDATE: Value(b"INTERNALDATE %b", _dates),
+    FetchAtom.RFC822_SIZE: Value(b"RFC822.SIZE %d", _sizes),
+    FetchAtom.ENVELOPE: Value(b"ENVELOPE %b", _envelopes),
+    FetchAtom.BODYSTRUCTURE: Value(b"BODYSTRUCTURE %b", _bodystructures),
+    FetchAtom.BODY: Value(b"BODY %b", _bodies),
 }
 _HEADER, _TEXT = Section(kind=SectionKind.HEADER), Section(kind=SectionKind.TEXT)
 _OLD: Final = {
@@ -84,11 +126,17 @@ _OLD: Final = {
 _MARKS_SEEN: Final = frozenset({FetchAtom.RFC822, FetchAtom.RFC822_TEXT})
 
 
-def plan_of(items: Iterable[FetchItem], uid: bool, modseq: bool, condstore: bool) -> Plan:
+def plan_of(items: tuple[FetchItem, ...], uid: bool, modseq: bool, condstore: bool) -> Plan:
     """The plan for these items; `uid` and `modseq` add what the command implies.
 
     With `condstore`, flags never go without their MODSEQ (RFC 7162 §3.1).
     """
+    if len(items) > _FEW or any(isinstance(i, FetchBody) and i.section.headers for i in items):
+        return _make(items, uid, modseq, condstore)
+    return _kept(items, uid, modseq, condstore)
+
+
+def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, condstore: bool) -> Plan:
     wanted = list(dict.fromkeys(items))
     bodies = []
     for item in wanted:
@@ -109,7 +157,11 @@ def plan_of(items: Iterable[FetchItem], uid: bool, modseq: bool, condstore: bool
             _VALUES[item] for item in wanted if isinstance(item, FetchAtom) and item in _VALUES
         ),
         bodies=tuple(bodies),
-    )
+    ).formed()
+
+
+# Plans of a few items without names of header fields are small; clients repeat them a lot.
+_kept = lru_cache(256)(_make)
 
 
 def _body_item(item: FetchBody) -> BodyItem:
@@ -117,37 +169,37 @@ def _body_item(item: FetchBody) -> BodyItem:
     return BodyItem(fetch_label(item), item.section, item.partial, headers)
 
 
-def heads(
-    plan: Plan, entries: Sequence[Entry], text: Callable[[int], bytes], *, flags: bool = False
+def starts(
+    plan: Plan, messages: Messages, rows: Sequence[Summary], text: Callable[[int], bytes]
 ) -> list[bytes]:
-    """The start of each response, ready for more items; `flags` adds FLAGS that were not asked for.
+    """The start of each response, up to its sections."""
+    form = plan.form
+    return [form % args for args in zip(*_columns(plan, messages, rows, text), strict=True)]
 
-    Where the plan needs rows, each ends so that the next item can follow at once.
+
+def responses(
+    plan: Plan, messages: Messages, rows: Sequence[Summary], text: Callable[[int], bytes]
+) -> bytes:
+    """The whole responses of a plan without sections. `rows` belong to the messages one by one and
+    are empty where the plan needs none; `text` writes a flag field.
     """
-    with_flags = plan.flags or flags
-    parts = [b"* %d FETCH ("]
-    parts += [b"UID %d"] if plan.uid else []
-    parts += [b"FLAGS (%b)"] if with_flags else []
-    parts += [b"MODSEQ (%d)"] if plan.modseq else []
-    form = parts[0] + b" ".join(parts[1:])
-    if plan.needs_rows and len(parts) > 1:
-        form += b" "
-    if not with_flags:
-        texts: dict[int, bytes] = {}
-    else:
-        texts = {field: text(field) for field in {entry[2] for entry in entries}}
-    if with_flags and plan.uid and not plan.modseq:
-        return [form % (n, uid, texts[field]) for n, uid, field, _ in entries]
-    if with_flags and plan.uid:
-        return [form % (n, uid, texts[field], modseq) for n, uid, field, modseq in entries]
-    if with_flags and plan.modseq:
-        return [form % (n, texts[field], modseq) for n, _, field, modseq in entries]
-    if with_flags:
-        return [form % (n, texts[field]) for n, _, field, _ in entries]
-    if plan.uid and plan.modseq:
-        return [form % (n, uid, modseq) for n, uid, _, modseq in entries]
+    columns = _columns(plan, messages, rows, text)
+    width, count = len(columns), len(messages.uids)
+    flat: list[object] = [None] * (width * count)
+    for place, column in enumerate(columns):
+        flat[place::width] = column
+    return (plan.form + b")\r\n") * count % tuple(flat)
+
+
+def _columns(
+    plan: Plan, messages: Messages, rows: Sequence[Summary], text: Callable[[int], bytes]
+) -> list[Column]:
+    columns: list[Column] = [messages.numbers]
     if plan.uid:
-        return [form % (n, uid) for n, uid, _, _ in entries]
+        columns.append(messages.uids)
+    if plan.flags:
+        texts = {field: text(field) for field in set(messages.fields)}
+        columns.append([texts[field] for field in messages.fields])
     if plan.modseq:
-        return [form % (n, modseq) for n, _, _, modseq in entries]
-    return [form % n for n, *_ in entries]
+        columns.append(messages.modseqs)
+    return columns + [value.column(rows) for value in plan.values]

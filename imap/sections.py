@@ -62,8 +62,8 @@ class Reader:
         """The octets of a span of at most PIECE octets. Raises MessageMissing."""
         if not span.length:
             return b""
-        data = await self._store.read_body(
-            self._account, row.blob, self._mailbox, row.uid, span.offset, span.length
+        data = await self._store.read_message(
+            self._account, self._mailbox, row, span.offset, span.length
         )
         if len(data) != span.length:
             raise MessageMissing("The message's file is shorter than it was")

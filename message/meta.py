@@ -5,13 +5,16 @@ one of them is a slice away. `RENDERER_VERSION` leads: a reader renders again wh
 """
 
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from message.render import RENDERER_VERSION, Rendered
 
 # version, flags, zone, size, header length, lines, date; lengths of the seven byte fields
 _HEAD = struct.Struct("<HHhxxQIIq7I")
+_ONE = struct.Struct("<I")
 _TWO = struct.Struct("<II")
+_VERSION = RENDERER_VERSION.to_bytes(2, "little")
 _COMPLETE, _EIGHT_BIT, _DATED = 1, 2, 4
 _LENGTHS_AT = _HEAD.size - 28
 
@@ -98,6 +101,11 @@ def meta_version(blob: bytes) -> int:
     return blob[0] | blob[1] << 8
 
 
+def all_current(blobs: Iterable[bytes]) -> bool:
+    """Whether this program's renderer made all of them."""
+    return {blob[:2] for blob in blobs} <= {_VERSION}
+
+
 def meta_size(blob: bytes) -> int:
     """RFC822.SIZE alone."""
     return int.from_bytes(blob[8:16], "little")
@@ -114,6 +122,23 @@ def meta_bodystructure(blob: bytes) -> bytes:
     before, length = _TWO.unpack_from(blob, _LENGTHS_AT)
     start = _HEAD.size + before
     return blob[start : start + length]
+
+
+def envelopes(blobs: Iterable[bytes]) -> list[bytes]:
+    """The ENVELOPE of each; a list's FETCH makes 10,000, hence no call for each."""
+    start, lengths, at = _HEAD.size, _ONE.unpack_from, _LENGTHS_AT
+    return [blob[start : start + lengths(blob, at)[0]] for blob in blobs]
+
+
+def bodystructures(blobs: Iterable[bytes]) -> list[bytes]:
+    """The BODYSTRUCTURE of each."""
+    lengths, at = _TWO.unpack_from, _LENGTHS_AT
+    found = []
+    for blob in blobs:
+        before, length = lengths(blob, at)
+        start = _HEAD.size + before
+        found.append(blob[start : start + length])
+    return found
 
 
 def meta_fields(blob: bytes) -> bytes | None:

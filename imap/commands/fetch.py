@@ -4,10 +4,11 @@ Messages are sent in the mailbox's order, 250 a write. What the view's arrays ho
 from SQL. A message that was expunged meanwhile is left out and the command ends NO [EXPUNGEISSUED].
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
-from imap.fetch_plan import BodyItem, Entry, Plan, heads, plan_of
+from imap.fetch_plan import BodyItem, Messages, Plan, plan_of, responses, starts
 from imap.grammar.command import Fetch
 from imap.grammar.fetch_item import FetchAtom
 from imap.replies import Closing, Reply, Status
@@ -15,10 +16,10 @@ from imap.sections import PIECE, Reader, Span
 from imap.selected import Selected
 from imap.session import Session
 from storage.errors import MessageMissing
-from storage.values import FlagChange, Flags, MessageRow, System
+from storage.values import FlagChange, Flags, MessageRow, Summary, System
 
 _CHUNK: Final = 250
-_QUICK_CHUNK: Final = 2500
+_SEEN: Final = int(System.SEEN)
 
 
 async def fetch(session: Session, command: Fetch) -> Reply:
@@ -30,13 +31,14 @@ async def fetch(session: Session, command: Fetch) -> Reply:
     indices = session.mailbox.indices(command.sequence, command.uid)
     if plan.seen and not session.mailbox.read_only:
         await run.mark_seen(indices)
-    step = _CHUNK if plan.needs_rows else _QUICK_CHUNK
-    for start in range(0, len(indices), step):
-        entries = run.entries(indices[start : start + step])
-        if not plan.needs_rows:
-            run.send_heads(entries)
+    for start in range(0, len(indices), _CHUNK):
+        messages = run.messages(indices[start : start + _CHUNK])
+        if plan.bodies:
+            await run.send_bodies(messages)
+        elif plan.values:
+            await run.send_rows(messages)
         else:
-            await run.send_rows(entries)
+            run.send(messages, ())
         await session.connection.breathe()
     if run.missing:
         return Reply("Some messages were expunged", b"EXPUNGEISSUED", Status.NO)
@@ -46,18 +48,20 @@ async def fetch(session: Session, command: Fetch) -> Reply:
 class _Run:
     """One FETCH under way."""
 
-    __slots__ = ("_plan", "_reader", "_seen", "_selected", "_session", "_since", "missing")
+    __slots__ = ("_plan", "_reader", "_seen", "_selected", "_session", "_since", "_text", "missing")
 
     def __init__(self, session: Session, plan: Plan, since: int) -> None:
         self._session, self._plan, self._since = session, plan, since
         self._selected: Selected = session.mailbox
+        self._text = self._selected.view.flags_text
         self._reader = Reader(session.store, session.account, self._selected.mailbox)
         self._seen: frozenset[int] = frozenset()
         self.missing = 0
 
     async def mark_seen(self, indices: Sequence[int]) -> None:
         """One change for the whole command; who was changed is told with FLAGS."""
-        unseen = [entry[1] for entry in self.entries(indices) if not entry[2] & System.SEEN]
+        _, uids, fields, _ = self.messages(indices)
+        unseen = [uid for uid, field in zip(uids, fields, strict=True) if not field & _SEEN]
         self.missing = 0
         if unseen:
             outcome = await self._session.store.store(
@@ -70,71 +74,70 @@ class _Run:
             self._selected.own_change(outcome.changed)
             self._seen = frozenset(outcome.changed)
 
-    def entries(self, indices: Sequence[int]) -> list[Entry]:
+    def messages(self, indices: Sequence[int]) -> Messages:
         """The messages at these indices as they are; those expunged are counted as missing."""
         selected, view = self._selected, self._selected.view
+        whole = Messages(range(1, len(view.uids) + 1), view.uids, view.flags, view.modseqs)
         if selected.stale:
             found = [(i + 1, view.index_of(selected.uids[i])) for i in indices]
-            entries = [
-                (n, view.uids[j], view.flags[j], view.modseqs[j]) for n, j in found if j >= 0
-            ]
-            self.missing += len(found) - len(entries)
+            there = [pair for pair in found if pair[1] >= 0]
+            self.missing += len(found) - len(there)
+            messages = whole.at([place for _, place in there])
+            messages = messages._replace(numbers=[number for number, _ in there])
         elif isinstance(indices, range):
-            low, high = indices.start, indices.stop
-            columns = (view.uids[low:high], view.flags[low:high], view.modseqs[low:high])
-            entries = list(zip(range(low + 1, high + 1), *columns, strict=True))
+            messages = whole.part(slice(indices.start, indices.stop))
         else:
-            entries = [(i + 1, view.uids[i], view.flags[i], view.modseqs[i]) for i in indices]
+            messages = whole.at(indices)
         if self._since:
-            return [entry for entry in entries if entry[3] > self._since]
-        return entries
+            modseqs = messages.modseqs
+            return messages.at([i for i in range(len(modseqs)) if modseqs[i] > self._since])
+        return messages
 
-    def send_heads(self, entries: Sequence[Entry]) -> None:
-        """Responses made of the view alone."""
-        if entries:
-            lines = heads(self._plan, entries, self._selected.view.flags_text)
-            self._session.send(b")\r\n".join(lines) + b")\r\n")
+    def send(self, messages: Messages, rows: Sequence[Summary]) -> None:
+        """Responses without sections."""
+        if messages.uids:
+            self._session.send(responses(self._plan, messages, rows, self._text))
 
-    async def send_rows(self, entries: Sequence[Entry]) -> None:
-        """Responses that need the messages' rows."""
-        starts = self._starts(entries)
-        count = len(starts)
-        rows = self._session.store.rows(self._session.account, self._selected.mailbox, list(starts))
-        async for chunk in rows:
-            count -= len(chunk)
-            if self._plan.bodies:
-                for row in chunk:
-                    await self._send_bodies(row, starts[row.uid])
-            else:
-                self._send_values(chunk, starts)
-                await self._session.connection.breathe()
-        self.missing += count
+    async def send_rows(self, messages: Messages) -> None:
+        """Responses with what comes from the messages' rows."""
+        store, selected = self._session.store, self._selected
+        done = sent = 0
+        async for rows in store.summaries(self._session.account, selected.mailbox, messages.uids):
+            until = bisect_right(messages.uids, rows[-1][0], done)
+            part = messages.part(slice(done, until))
+            self.send(part if len(rows) == until - done else part.among(rows), rows)
+            done, sent = until, sent + len(rows)
+            await self._session.connection.breathe()
+        self.missing += len(messages.uids) - sent
 
-    def _starts(self, entries: Sequence[Entry]) -> dict[int, bytes]:
-        plan, text = self._plan, self._selected.view.flags_text
-        starts = {
-            entry[1]: head for entry, head in zip(entries, heads(plan, entries, text), strict=True)
-        }
-        changed = [entry for entry in entries if entry[1] in self._seen]
-        if changed and not plan.flags:
-            told = heads(plan, changed, text, flags=True)
-            starts.update({entry[1]: head for entry, head in zip(changed, told, strict=True)})
-        return starts
+    async def send_bodies(self, messages: Messages) -> None:
+        """Responses with sections of the messages."""
+        store, selected = self._session.store, self._selected
+        count = 0
+        async for rows in store.placed_rows(self._session.account, selected.mailbox, messages.uids):
+            count += len(rows)
+            found = messages if len(rows) == len(messages.uids) else messages.among(rows)
+            for row, start in zip(rows, self._starts(found, rows), strict=True):
+                await self._send_sections(row, start)
+        self.missing += len(messages.uids) - count
 
-    def _send_values(self, rows: Sequence[MessageRow], starts: dict[int, bytes]) -> None:
-        values = self._plan.values
-        lines = [starts[row.uid] + b" ".join([value(row) for value in values]) for row in rows]
-        if lines:
-            self._session.send(b")\r\n".join(lines) + b")\r\n")
+    def _starts(self, messages: Messages, rows: Sequence[MessageRow]) -> list[bytes]:
+        summaries = [row.summary for row in rows] if self._plan.values else ()
+        begun = starts(self._plan, messages, summaries, self._text)
+        if self._seen and not self._plan.flags:
+            told = starts(self._plan.with_flags(), messages, summaries, self._text)
+            for place, uid in enumerate(messages.uids):
+                if uid in self._seen:
+                    begun[place] = told[place]
+        return begun
 
-    async def _send_bodies(self, row: MessageRow, start: bytes) -> None:
+    async def _send_sections(self, row: MessageRow, start: bytes) -> None:
         """One response with sections of the message."""
-        values = [value(row) for value in self._plan.values]
-        out = [start, b" ".join(values)]
+        out = [start]
         started = False
         try:
             for number, item in enumerate(self._plan.bodies):
-                if number or values:
+                if number:
                     out.append(b" ")
                 started = await self._add(row, item, out) or started
         except MessageMissing:

@@ -31,8 +31,9 @@ _DATE: Final = rb" ?([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})"
 _DATE_TIME: Final = re.compile(
     rb'"' + _DATE + rb' ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2}) ?"'
 )
+_MINUTE: Final = tuple(b"%02d:%02d:" % divmod(minute, 60) for minute in range(1440))
+_SECOND: Final = tuple(b'%02d +0000"' % second for second in range(60))
 _DAY: Final = re.compile(rb'(")?' + _DATE + rb'(?(1)"|)')
-_DAY_SECONDS: Final = 86400
 
 
 def parse_date_time(cursor: Cursor) -> datetime:
@@ -87,8 +88,9 @@ def format_date_time(moment: datetime) -> bytes:
 
 def format_seconds(seconds: int) -> bytes:
     """Seconds since 1970 as a date-time of UTC in quotes; the quick form for FETCH."""
-    day, rest = divmod(seconds, _DAY_SECONDS)
-    return b'%s%02d:%02d:%02d +0000"' % (_day(day), rest // 3600, rest // 60 % 60, rest % 60)
+    minutes, second = divmod(seconds, 60)
+    day, minute = divmod(minutes, 1440)
+    return _day(day) + _MINUTE[minute] + _SECOND[second]
 
 
 @lru_cache(4096)

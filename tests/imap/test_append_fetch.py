@@ -38,14 +38,14 @@ async def test_partial_fetches_read_only_what_they_send(tmp_path: Path) -> None:
         await client.append(_LARGE)
         await client.ok("SELECT INBOX")
         read: list[int] = []
-        inner = imap.store.read_body
+        inner = imap.store.read_message
 
         async def spy(*args: object, **named: object) -> bytes:
             data = await inner(*args, **named)  # type: ignore[arg-type]
             read.append(len(data))
             return data
 
-        imap.store.read_body = spy  # type: ignore[method-assign]
+        imap.store.read_message = spy  # type: ignore[method-assign]
         for offset in range(0, 200_000, 65_536):
             await client.ok(f"FETCH 1 BODY.PEEK[]<{offset}.65536>")
         assert read == [65_536] * 4
