@@ -1,5 +1,6 @@
 """SMTP into the real store: what was sent is what the store reads back."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ async def stored(folder: Path) -> AsyncIterator[Receiving]:
             yield running
     finally:
         await store.close()
-        offload.close()
+        await asyncio.to_thread(offload.close)
 
 
 async def mails(running: Receiving, account: AccountId, mailbox: str = "INBOX") -> list[bytes]:

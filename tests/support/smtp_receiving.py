@@ -19,6 +19,7 @@ import structlog
 from auth.login import Authenticator
 from auth.password import hash_password
 from config.clock import SystemClock
+from config.logging import Logger
 from config.settings import Endpoint, Settings
 from filters.delivery import Delivery
 from filters.filter import Filter
@@ -71,13 +72,18 @@ class RecordingStore:
         content = delivery.content
         body = content.data
         if content.path is not None:
-            body = content.path.read_bytes() if self.keep else b""
-            content.path.unlink()
+            body = await asyncio.to_thread(_take_over, content.path)
         if self.keep:
             self.delivered.append(delivery)
             self.bodies.append(content.prefix + (body or b""))
         local = [Delivered(one.account, MailboxId(1), 1) for one in delivery.local]
         return DeliveryResult(local, None)
+
+
+def _take_over(path: Path) -> bytes:
+    body = path.read_bytes()
+    path.unlink()
+    return body
 
 
 @dataclass(slots=True)
@@ -193,7 +199,7 @@ async def receiving(
 ) -> AsyncIterator[Receiving]:
     """A server with the accounts ada and ben, the alias `both` to them and `away` to outside."""
     chosen = make_settings(folder, **{**LOCAL, **settings})
-    clock, offload, log = SystemClock(), Offload(), structlog.get_logger()
+    clock, offload, log = SystemClock(), Offload(), plain_logger()
     chosen.data_dir.mkdir(parents=True, exist_ok=True)
     spool = chosen.data_dir / "tmp"
     spool.mkdir(exist_ok=True)
@@ -210,7 +216,7 @@ async def receiving(
         authenticator,
         directory,
         recording,
-        _contexts(chosen),
+        await offload.disk(_contexts, chosen),
         clock,
         offload,
         log,
@@ -227,7 +233,7 @@ async def receiving(
         await server.stop()
         await authenticator.close()
         await directory.close()
-        offload.close()
+        await asyncio.to_thread(offload.close)
 
 
 async def _fill(directory: Directory) -> None:
@@ -240,6 +246,14 @@ async def _fill(directory: Directory) -> None:
     await directory.set_enabled("gone@example.test", False)
     await directory.add_alias("both@example.test", [ADA, BEN])
     await directory.add_alias("away@example.test", ["friend@far.test"])
+
+
+def plain_logger() -> Logger:
+    """Prints without reading sources for tracebacks, which would block the loop."""
+    logger: Logger = structlog.wrap_logger(
+        structlog.PrintLogger(), processors=[structlog.processors.JSONRenderer(default=str)]
+    )
+    return logger
 
 
 def _contexts(settings: Settings) -> TlsContexts:
