@@ -1,0 +1,101 @@
+"""The long runs: the functions of tests/system with many rounds. Each returns its counts."""
+
+import asyncio
+import os
+import random
+import time
+from pathlib import Path
+
+from tests.support.directories import own_database
+from tests.system.disks import Ext4
+from tests.system.victim import (
+    Victim,
+    kill_at_random,
+    kill_at_step,
+    lose_power_at_random,
+    prepared,
+)
+
+MOST = 300
+"""Kills or losses of one run."""
+
+
+def crash(folder: Path, seconds: float, seed: int) -> str:
+    with Victim(folder / "server", seed=seed) as victim:
+        victim.make_accounts()
+        return _told(victim, kill_at_random(victim, MOST, seconds), "kills")
+
+
+def crash_postgres(folder: Path, seconds: float, seed: int) -> str:
+    with asyncio.Runner() as runner:
+        database = own_database("postgresql")
+        url = runner.run(database.__aenter__())
+        try:
+            with Victim(folder / "server", database=url, seed=seed) as victim:
+                victim.make_accounts()
+                return _told(victim, kill_at_random(victim, MOST, seconds), "kills")
+        finally:
+            runner.run(database.__aexit__(None, None, None))
+
+
+def steps(folder: Path, seconds: float, seed: int) -> str:
+    """Every step in turn, at counts that chance chooses."""
+    template = folder / "template"
+    with Victim(template) as first:
+        first.make_accounts()
+    chance = random.Random(seed)
+    end = time.monotonic() + seconds
+    kills = acknowledged = 0
+    while time.monotonic() < end and kills < MOST:
+        step = kills // 2 % 7
+        server = folder / f"server-{kills}"
+        with prepared(template, server, seed=chance.randrange(1 << 30)) as victim:
+            kill_at_step(victim, step, chance.randint(1, 20), chance.randint(1, 200))
+            acknowledged += victim.ledger.acknowledged
+        kills += 2
+    return f"{kills} kills at steps 0 to 6, {acknowledged:,} acknowledgements"
+
+
+def power(folder: Path, seconds: float, seed: int) -> str:
+    disk = Ext4(folder / "image", folder / "disk", megabytes=1000)
+    try:
+        with Victim(disk.folder / "server", seed=seed) as victim:
+            victim.make_accounts()
+            os.sync()
+            return _told(victim, lose_power_at_random(victim, disk, MOST, seconds), "losses")
+    finally:
+        disk.remove()
+
+
+def load(folder: Path, seconds: float, seed: int) -> str:
+    """A minute of work, a check, and so on; memory must not grow with the work done."""
+    end = time.monotonic() + seconds
+    memory: list[int] = []
+    with Victim(folder / "server", seed=seed) as victim:
+        victim.make_accounts()
+        victim.start()
+        while time.monotonic() < end:
+            victim.work(workers=6, seconds=min(60, seconds / 4)).join()
+            victim.check()
+            victim.trim()
+            memory.append(_memory(victim))
+        victim.server.stop()
+        told = f"{victim.ledger.acknowledged:,} acknowledgements"
+    assert memory[-1] < memory[0] * 1.5 + 64 * 1024, f"memory grows: {memory} KiB"
+    first, last = memory[0] // 1024, memory[-1] // 1024
+    return f"{told}, {first} MiB after the first minute, {last} at the end"
+
+
+def _memory(victim: Victim) -> int:
+    """Resident KiB of the server process."""
+    assert victim.server.process is not None
+    status = Path(f"/proc/{victim.server.process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1])
+
+
+def _told(victim: Victim, count: int, what: str) -> str:
+    return (
+        f"{count} {what}, {victim.ledger.acknowledged:,} acknowledgements, "
+        f"{victim.resent} sent again, slowest start {max(victim.starts):.1f} s"
+    )
