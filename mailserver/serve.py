@@ -46,14 +46,12 @@ class CannotServe(Exception):
 class Server:
     """A running server. `start` until ready, `wait` until told to stop, `stop`."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, tls: TlsContexts) -> None:
         settings = services.settings
         self.services = services
         services.server = self
-        self._tls = TlsContexts.create(
-            settings.tls.certificate, settings.tls.key, settings.data_dir, settings.hostname
-        )
-        self._parts: Parts = build_parts(services, self._tls)
+        self._tls = tls
+        self._parts: Parts = build_parts(services, tls)
         self._control = ControlServer(settings.data_dir, self._perform, services.log)
         self._state = "starting"
         self._stopping = asyncio.Event()
@@ -174,7 +172,11 @@ async def _serve(config_path: Path, settings: Settings) -> None:
         raise CannotServe(str(error)) from error
     try:
         await settle_accounts(services)
-        server = Server(services)
+        tls = settings.tls
+        contexts = await services.offload.disk(
+            TlsContexts.create, tls.certificate, tls.key, settings.data_dir, settings.hostname
+        )
+        server = Server(services, contexts)
         _handle_signals(server)
         try:
             await server.start()

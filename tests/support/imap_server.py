@@ -118,7 +118,7 @@ async def serving(
     for address in (USER, OTHER):
         accounts[address] = (await directory.add_account(address, _HASH)).id
         await store.add_account(accounts[address])
-    tls = TlsContexts.create(None, None, settings.data_dir, "localhost")
+    tls = await offload.disk(TlsContexts.create, None, None, settings.data_dir, "localhost")
     log = get_logger("imap")
     server = ImapServer(
         settings, store, auth, tls, clock, offload, log, timing=timing, bounds=bounds
