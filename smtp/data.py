@@ -5,7 +5,8 @@ the answer is sent after the delivery; what is not delivered leaves no file.
 """
 
 from filters.context import Message
-from smtp.engine import Engine, Gone
+from smtp.conversation import Conversation
+from smtp.engine import Gone
 from smtp.grammar import replies
 from smtp.grammar.bdat import parse_bdat
 from smtp.grammar.reply import Reply
@@ -17,7 +18,7 @@ PIECE = 128 * 1024
 PATIENCE = 4
 
 
-class DataEngine(Engine):
+class DataVerbs(Conversation):
     """The verbs that carry content."""
 
     _chunks: Intake | None = None

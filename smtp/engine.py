@@ -1,9 +1,9 @@
 """The SMTP engine: aiosmtpd by subclass, the one file that knows it.
 
-What is overridden and why: the command loop works on the reader's buffer and gathers replies while
-commands are buffered (PIPELINING); STARTTLS goes through the loop's own start_tls and forgets what
-was pipelined behind it; the end of the connection never interrupts a delivery; timeouts say why.
-Verbs are smtp/verbs.py and smtp/data.py. tests/smtp/test_engine.py pins the private names used.
+Overridden: how a connection lives, waits, reads and writes. A delivery is never interrupted by the
+peer's going; timeouts say why; lines have no limit of 1,001 octets. The command loop is
+smtp/conversation.py, the verbs are smtp/verbs.py and smtp/data.py. tests/smtp/test_engine.py pins
+the private names used.
 Invariants: every wait for the peer has a deadline, no wait for ourselves has one; replies are
 written before the connection waits for input.
 """
@@ -21,7 +21,7 @@ from aiosmtpd.smtp import SMTP
 
 from config.logging import Logger
 from smtp.grammar import replies
-from smtp.grammar.command import MAX_AUTH_LINE, MAX_LINE, LineError, parse_command
+from smtp.grammar.command import MAX_LINE
 from smtp.grammar.reply import Reply
 from smtp.intake import IntakeLimits
 from smtp.session import Session
@@ -29,13 +29,12 @@ from smtp.timeouts import Timeouts
 
 # Twice this may stand in a connection's buffer before reading pauses.
 BUFFER = 64 * 1024
-GATHER = 32 * 1024
-TURNS = 64
-MAX_ERRORS = 30
 MAX_SKIPPED = 1024 * 1024
 
-# aiosmtpd logs every connection and more on its own logger; this server logs itself.
-logging.getLogger("mail.log").setLevel(logging.ERROR)
+
+def quieten_library() -> None:
+    """aiosmtpd logs every connection on its own logger; this server logs itself."""
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
 
 
 class Phase(Enum):
@@ -92,7 +91,7 @@ class Engine(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if transport.get_extra_info("ssl_object") is not None:
-            self._secured(transport)
+            self.secured(transport)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -119,6 +118,12 @@ class Engine(SMTP):
         self.phase = Phase.ENDED
         self._on_end(self)
 
+    def abort_quietly(self) -> None:
+        """After a failed handshake nothing can be said."""
+        self.phase = Phase.ENDED
+        if self.transport is not None:
+            self._transport_now().abort()
+
     def abort(self) -> None:
         """Ends the connection without a word."""
         if self.transport is not None:
@@ -130,6 +135,11 @@ class Engine(SMTP):
         """Returns when nothing of the connection is left."""
         if self._handler_coroutine is not None:
             await asyncio.wait([self._handler_coroutine])
+
+    def secured(self, transport: asyncio.BaseTransport) -> None:
+        self.over_tls = True
+        cipher = transport.get_extra_info("cipher") or ("", "", 0)
+        self.policy.secured(f"{cipher[1]} {cipher[0]}".strip())
 
     # -- time
 
@@ -178,6 +188,10 @@ class Engine(SMTP):
             return
         transport.close()
         self.loop.call_later(self.wiring.timeouts.linger, transport.abort)
+
+    def close_after_reply(self) -> None:
+        """For QUIT: what was gathered is written, then the connection ends."""
+        self._close()
 
     # -- output
 
@@ -265,121 +279,3 @@ class Engine(SMTP):
                 self._close()
                 raise Gone
             await self.more()
-
-    # -- the command loop
-
-    async def _handle_client(self) -> None:
-        try:
-            await self._converse()
-        except Gone:
-            pass
-        except Exception:
-            self.policy.log.exception("connection failed")
-        finally:
-            self._close()
-            self.policy.end()
-            await self.wind_up()
-            self._on_end(self)
-
-    async def wind_up(self) -> None:
-        """What is left to do when the conversation is over."""
-
-    async def _converse(self) -> None:
-        self.send(await self.policy.connect())
-        if self.policy.refused:
-            return
-        turns = 0
-        while self.phase is not Phase.ENDED:
-            buffer = self.buffer
-            if b"\n" in buffer:
-                turns += 1
-                if turns % TURNS == 0:
-                    await asyncio.sleep(0)
-            else:
-                turns = 0
-                self.phase = Phase.WAITING
-                self.allow(self.wiring.timeouts.command, "no complete command")
-            line = await self.line(MAX_AUTH_LINE if buffer[:4].upper() == b"AUTH" else MAX_LINE)
-            self.phase = Phase.BUSY
-            self.stop_clock()
-            await self._obey(line)
-            if self._parting is not None:
-                self.send(self._parting)
-                return
-            if self._errors > MAX_ERRORS or self.policy.expelled:
-                self.send(replies.TOO_MANY_ERRORS)
-                return
-            if self._gathered > GATHER:
-                await self.flush()
-
-    async def _obey(self, line: bytes | None) -> None:
-        if line is None:
-            self.send(replies.LINE_TOO_LONG)
-            return
-        try:
-            verb, argument = parse_command(line)
-        except LineError:
-            self.send(replies.BAD_LINE)
-            return
-        method = self._smtp_methods.get(verb)
-        if method is None:
-            self.send(replies.UNKNOWN_COMMAND)
-            return
-        try:
-            await method(argument)
-        except (Gone, asyncio.CancelledError):
-            raise
-        except Exception:
-            self.policy.log.exception("command failed", verb=verb)
-            self.send(replies.LOCAL_ERROR)
-
-    def close_after_reply(self) -> None:
-        """For QUIT: what was gathered is written, then the connection ends."""
-        self._close()
-
-    # -- TLS
-
-    async def smtp_STARTTLS(self, arg: str) -> None:
-        refused = self.policy.starttls(offered=self.wiring.tls is not None, active=self.over_tls)
-        if arg:
-            refused = replies.NO_ARGUMENT
-        if refused is not None or self.wiring.tls is None:
-            self.send(refused or replies.TLS_UNAVAILABLE)
-            return
-        self.send(replies.READY_FOR_TLS)
-        # Input pipelined behind STARTTLS came in the clear: never to be obeyed (RFC 3207 §4.2).
-        self.buffer.clear()
-        self._write()
-        await self._handshake(self.wiring.tls())
-
-    async def _handshake(self, context: ssl.SSLContext) -> None:
-        try:
-            transport = await self.loop.start_tls(
-                self._transport_now(),
-                self,
-                context,
-                server_side=True,
-                ssl_handshake_timeout=self.wiring.timeouts.handshake,
-            )
-        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            self.policy.log.info("TLS handshake failed", reason=str(error))
-            self.abort_quietly()
-            raise Gone from None
-        if transport is None:
-            raise Gone
-        self._replace_writer(asyncio.StreamWriter(transport, self, self._reader, self.loop))  # type: ignore[attr-defined]
-        self._reader._transport = transport  # type: ignore[attr-defined]
-        self.transport = transport
-        self._secured(transport)
-        self.policy.forget_peer()
-
-    def abort_quietly(self) -> None:
-        """After a failed handshake nothing can be said."""
-        self.phase = Phase.ENDED
-        if self.transport is not None:
-            self._transport_now().abort()
-
-    def _secured(self, transport: asyncio.BaseTransport) -> None:
-        self.over_tls = True
-        cipher = transport.get_extra_info("cipher") or ("", "", 0)
-        self.policy.secured(f"{cipher[1]} {cipher[0]}".strip())

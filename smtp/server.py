@@ -21,7 +21,7 @@ from net.threads import Offload
 from net.tls import TlsContexts
 from smtp.budget import Budget
 from smtp.doorman import Doorman, Gate
-from smtp.engine import Engine, Wiring
+from smtp.engine import Engine, Wiring, quieten_library
 from smtp.grammar import replies
 from smtp.grammar.reply import Reply, reply
 from smtp.intake import IntakeLimits
@@ -80,6 +80,7 @@ class SmtpServer:
 
     async def start(self) -> None:
         """Returns when every listener accepts. Raises ListenError."""
+        quieten_library()
         self._unsubscribe = self._shared.authenticator.on_revoke(self._revoke)
         try:
             for name in _POLICIES:

@@ -4,7 +4,7 @@ Each asks the session, which decides, and sends its reply.
 """
 
 from auth.sasl.exchange import MAX_RESPONSE, Challenge, Credentials, Exchange, Failure, Reason
-from smtp.data import DataEngine
+from smtp.data import DataVerbs
 from smtp.engine import Gone
 from smtp.grammar import replies
 from smtp.grammar.mail import parse_mail
@@ -14,7 +14,7 @@ from smtp.grammar.reply import Reply, reply
 _VERBS = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY STARTTLS AUTH"
 
 
-class Connection(DataEngine):
+class Connection(DataVerbs):
     """A whole SMTP or LMTP connection."""
 
     async def smtp_HELO(self, hostname: str) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from aiosmtpd.smtp import SMTP
 
-from smtp.engine import Engine
 from smtp.verbs import Connection
 from tests.support.smtp_receiving import ADA, receiving
 
@@ -23,7 +22,7 @@ def test_the_version_is_the_one_that_was_read() -> None:
 
 def test_private_names_of_aiosmtpd() -> None:
     for name in USED:
-        assert getattr(Engine, name) is not getattr(SMTP, name) or name == "connection_made"
+        assert getattr(Connection, name) is not getattr(SMTP, name) or name == "connection_made"
     made = getsource(SMTP.connection_made)
     assert "self._handle_client()" in made and "_handler_coroutine" in made
     assert "_timeout_handle" in getsource(SMTP.__init__)

@@ -106,6 +106,14 @@ async def test_a_cancelled_exchange(tmp_path: Path) -> None:
         assert (await client.say("AUTH PLAIN"))[:3] == "503"
 
 
+async def test_a_long_initial_response_is_taken(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as running:
+        client = await running.client("submissions")
+        await client.greet()
+        answer = await client.say(f"AUTH PLAIN {plain(password='p' * 9000)}")
+        assert answer.startswith("535 5.7.8")
+
+
 async def test_guessing_ends_the_connection(tmp_path: Path) -> None:
     async with receiving(tmp_path) as running:
         client = await running.client("submissions")
