@@ -29,9 +29,7 @@ class SuspectJob(Job[None]):
             if owner is None:
                 continue
             expires = tx.now + SUSPECT_SECONDS
-            tx.conn.execute(
-                delete(suspect).where(s.account == owner.id, s.digest == self._digest)
-            )
+            tx.conn.execute(delete(suspect).where(s.account == owner.id, s.digest == self._digest))
             tx.conn.execute(
                 insert(suspect).values(
                     account=owner.id,

@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STATUS = {"full", "partial", "none"}
-PACKAGES = "mailserver web imap smtp filters auth storage net message config".split()
+PACKAGES = (
+    *("mailserver", "web", "imap", "smtp", "filters"),
+    *("auth", "storage", "net", "message", "config"),
+)
 
 
 def rows() -> list[list[str]]:

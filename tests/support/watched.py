@@ -88,7 +88,8 @@ def main() -> None:
             print(json.dumps(watchdog.finish(), separators=(",", ":")), file=sys.stderr, flush=True)
         await stop(server)
 
-    Server.start, Server.stop = watched_start, watched_stop  # type: ignore[method-assign]
+    Server.start = watched_start  # type: ignore[method-assign, assignment]
+    Server.stop = watched_stop  # type: ignore[method-assign, assignment]
     run()
 
 
