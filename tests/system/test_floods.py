@@ -32,12 +32,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
 
 @contextmanager
-def many_files(count: int) -> Iterator[None]:
-    """So many sockets may be open in this process."""
+def open_files(count: int) -> Iterator[int]:
+    """This process may have so many sockets, and what it starts begins with that; the most."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
-    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
+    yield hard
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
@@ -96,7 +95,7 @@ async def test_thousands_of_connections_from_one_address(
         told = Counter(line[: len(refusal)] for line in lines if not line.startswith(welcome))
         return sum(line.startswith(welcome) for line in lines), told
 
-    with many_files(count + 1000), ExitStack() as stack:
+    with open_files(count + 1000), ExitStack() as stack:
         async with Pinger(server, watcher, HARMLESS) as pinger:
             flooding = asyncio.create_task(asyncio.to_thread(flood, stack))
             await served(server, account)
@@ -118,6 +117,15 @@ async def again(server: Whole, listener: str) -> None:
                 if line.startswith((b"220", b"* OK")):
                     return
             await asyncio.sleep(0.05)
+
+
+def test_a_session_of_few_files_does_not_bound_the_server(tmp_path: Path) -> None:
+    """Most log-in sessions start with 1,024 open files: too few for a few hundred clients."""
+    with open_files(512) as most, whole(tmp_path) as server:
+        assert server.process.process is not None
+        text = Path(f"/proc/{server.process.process.pid}/limits").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("Max open files"))
+    assert int(line.split()[3]) == min(most, 65_536)
 
 
 async def test_slow_clients_hold_up_nobody(server: Whole) -> None:

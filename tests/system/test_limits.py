@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.imap_server import Client as ImapClient
 from tests.support.smtp_receiving import Client
 from tests.support.whole import SENDER, Whole, uids, whole, without_trace
 
@@ -106,13 +105,9 @@ async def test_nul_by_every_door(server: Whole) -> None:
     async with server.imap(account) as reader:
         assert (await reader.append(message)).startswith(b"NO")
         for command in (b"NO\0OP", b'SELECT "a\0b"', b"CREATE {3+}\r\na\0b", b"\0"):
-            _, tagged = await reader_command(reader, command)
+            _, tagged = await reader.command(command)
             assert tagged.startswith(b"BAD"), command
     await only_good(server, account, 2)
-
-
-async def reader_command(reader: ImapClient, command: bytes) -> tuple[list[bytes], bytes]:
-    return await reader.command(command)
 
 
 async def test_a_hundred_thousand_recipients(server: Whole) -> None:
@@ -130,10 +125,13 @@ async def test_a_hundred_thousand_recipients(server: Whole) -> None:
                 await client.writer.drain()
 
         pouring = asyncio.create_task(pour())
-        answers = [(await client.reply())[:9] for _ in range(100_000)]
+        answers = b""
+        while answers.count(b"\n") < 100_000:
+            answers += await asyncio.wait_for(client.reader.read(1 << 20), 20)
         await pouring
-        assert answers[:1000] == ["250 2.1.5"] * 1000
-        assert set(answers[1000:]) == {"452 4.5.3"}
+        lines = answers.split(b"\r\n")
+        assert all(line.startswith(b"250 2.1.5") for line in lines[:1000])
+        assert {line[:9] for line in lines[1000:-1]} == {b"452 4.5.3"}
         assert (await client.say("RSET"))[:3] == "250"
         await good(client, account)
     await only_good(server, account)
@@ -143,7 +141,7 @@ async def test_unknown_recipients_are_not_counted_for_ever(server: Whole) -> Non
     async with server.smtp() as client:
         await client.greet()
         assert (await client.say(f"MAIL FROM:<{SENDER}>"))[:3] == "250"
-        client.write(b"".join(b"RCPT TO:<no%d@example.test>\r\n" % n for n in range(2000)))
+        client.write(b"".join(b"RCPT TO:<no%d@example.test>\r\n" % n for n in range(1100)))
         answers = []
         while answer := await client.reply():
             answers.append(answer[:3])
