@@ -1,15 +1,19 @@
 """Checkpoints of SQLite's WAL, in a thread and on a connection of their own (engine rule 11).
 
-PASSIVE: it never waits for readers or the writer. Since no read outlives its call, the writer
-starts the WAL over as soon as a checkpoint has copied all of it.
+PASSIVE: it never waits for readers or the writer. SQLite starts the WAL over only when all of it is
+copied, and under load the writer adds to it meanwhile: so the thread copies the bulk, and the
+writer what is left, between two groups. The file then shrinks to KEEP, within which commits
+overwrite (a flush of overwritten blocks needs no journal commit of the file system).
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 CHECKPOINT_ABOVE = 32 * 1024 * 1024
+KEEP = 28 * 1024 * 1024
 
 
 class Checkpointer:
@@ -19,16 +23,25 @@ class Checkpointer:
         self._path, self._wal = path, f"{path}-wal"
         self._fatal = fatal
         self._wake = threading.Event()
-        self._stop = False
+        self._stop = threading.Event()
+        self._remainder = False
+        self._conn: sqlite3.Connection | None = None
         self._thread = threading.Thread(target=self._run, name="checkpoint")
 
     def start(self) -> None:
         self._thread.start()
 
     def look(self) -> None:
-        """Wakes the thread when the WAL has grown."""
+        """Wakes the thread when the WAL has grown; copies what the thread has left."""
+        if self._remainder:
+            self._remainder = False
+            try:
+                self._checkpoint()
+            except sqlite3.Error as error:
+                self._fatal(error)
+            return
         try:
-            size = Path(self._wal).stat().st_size
+            size = os.stat(self._wal).st_size  # noqa: PTH116  # after every group
         except OSError:
             return
         if size > CHECKPOINT_ABOVE:
@@ -36,22 +49,30 @@ class Checkpointer:
 
     def close(self) -> None:
         """Ends the thread; blocks while a checkpoint is under way."""
-        self._stop = True
+        self._stop.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
-        conn = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._conn = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
-            conn.execute("PRAGMA wal_autocheckpoint=0").close()
+            self._conn.execute("PRAGMA wal_autocheckpoint=0").close()
             while True:
                 self._wake.wait()
-                self._wake.clear()
-                if self._stop:
+                if self._stop.is_set():
                     return
-                conn.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+                self._checkpoint()
+                self._remainder = True
+                self._wake.clear()
+                if self._stop.is_set():
+                    return
         except sqlite3.Error as error:
             self._fatal(error)
         finally:
-            conn.close()
+            self._conn.close()
+
+    def _checkpoint(self) -> None:
+        """In the thread while `_remainder` is not set, else in the writer's."""
+        assert self._conn is not None
+        self._conn.execute("PRAGMA wal_checkpoint(PASSIVE)").close()

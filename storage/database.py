@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
 
+from storage.checkpoint import KEEP
 from storage.errors import StoreDamaged, StoreLocked, StoreUnavailable
 from storage.statements import Query, id_list
 
@@ -28,6 +29,7 @@ _WRITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA wal_autocheckpoint=0",
+    f"PRAGMA journal_size_limit={KEEP}",
     "PRAGMA secure_delete=OFF",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-65536",

@@ -1,0 +1,43 @@
+"""Checkpoints: the WAL of a writer that never rests stays within its bounds."""
+
+import itertools
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from storage import checkpoint
+from storage.checkpoint import Checkpointer
+
+ABOVE = 512 * 1024
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=OFF",
+    "wal_autocheckpoint=0",
+    f"journal_size_limit={ABOVE // 2}",
+)
+
+
+def test_the_wal_starts_over_although_the_writer_never_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "CHECKPOINT_ABOVE", ABOVE)
+    index, failures = tmp_path / "index.db", list[BaseException]()
+    writer = sqlite3.connect(index, isolation_level=None)
+    for pragma in PRAGMAS:
+        writer.execute(f"PRAGMA {pragma}").close()
+    writer.execute("CREATE TABLE row (data BLOB)").close()
+    checkpointer = Checkpointer(index, failures.append)
+    checkpointer.start()
+    wal, sizes = tmp_path / "index.db-wal", []
+    for _ in range(2_000):
+        writer.execute("INSERT INTO row VALUES (zeroblob(2000))").close()
+        checkpointer.look()
+        sizes.append(wal.stat().st_size)
+    checkpointer.close()
+    assert not failures
+    started_over = sum(after < before for before, after in itertools.pairwise(sizes))
+    assert started_over > 3
+    assert max(sizes) < 8 * ABOVE
+    assert writer.execute("SELECT count(*) FROM row").fetchone() == (2_000,)
+    writer.close()
