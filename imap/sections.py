@@ -5,7 +5,7 @@ reads more of a file than was asked for, but for the header lists, which need th
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from imap.fetch_plan import BodyItem
 from imap.grammar.fetch_item import Section, SectionKind
@@ -15,8 +15,9 @@ from message.meta import meta_fields
 from message.section import Specifier, locate
 from storage.errors import MessageMissing
 from storage.store import Store
-from storage.values import AccountId, MailboxId, MessageRow
+from storage.values import AccountId, MailboxId, MessageRow, PlacedRow
 
+Row: TypeAlias = MessageRow | PlacedRow
 PIECE: Final = 256 * 1024
 # A header longer than this is cut before fields are picked from it.
 _HEADER: Final = 4 * 1024 * 1024
@@ -47,7 +48,7 @@ class Reader:
     def __init__(self, store: Store, account: AccountId, mailbox: MailboxId) -> None:
         self._store, self._account, self._mailbox = store, account, mailbox
 
-    async def find(self, row: MessageRow, item: BodyItem) -> bytes | Span | None:
+    async def find(self, row: Row, item: BodyItem) -> bytes | Span | None:
         """What an item names, its partial applied. Raises MessageMissing."""
         if item.section.kind in _LISTS:
             fields = await self._fields(row, item)
@@ -58,7 +59,7 @@ class Reader:
         start = min(item.partial.offset, span.length)
         return Span(span.offset + start, min(item.partial.size, span.length - start))
 
-    async def read(self, row: MessageRow, span: Span) -> bytes:
+    async def read(self, row: Row, span: Span) -> bytes:
         """The octets of a span of at most PIECE octets. Raises MessageMissing."""
         if not span.length:
             return b""
@@ -69,7 +70,7 @@ class Reader:
             raise MessageMissing("The message's file is shorter than it was")
         return data
 
-    async def _fields(self, row: MessageRow, item: BodyItem) -> bytes | None:
+    async def _fields(self, row: Row, item: BodyItem) -> bytes | None:
         invert = item.section.kind is SectionKind.HEADER_FIELDS_NOT
         if not item.section.parts and cached(item.headers, invert):
             kept = meta_fields(row.meta)
@@ -85,7 +86,7 @@ class Reader:
         return header_fields(b"".join(pieces), item.headers, invert)
 
 
-def _locate(row: MessageRow, section: Section) -> Span | None:
+def _locate(row: Row, section: Section) -> Span | None:
     if not section.parts and section.kind is None:
         return Span(0, row.size)
     found = locate(row.parts, section.parts, _SPECIFIERS[section.kind])

@@ -10,7 +10,7 @@ import os
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, TypeVar
 
 from sqlalchemy import bindparam, select
 
@@ -24,13 +24,16 @@ from storage.folder_locks import FolderLocks
 from storage.images import Images
 from storage.maildir_names import parse_base
 from storage.rendering import INLINE, Prepared, render_bytes
-from storage.row_selects import PLACED, SUMMARY, WHOLE, RowSelect
+from storage.row_selects import PLACED, SUMMARY, WHOLE
 from storage.schema import blob, folder, place
 from storage.statements import Query
-from storage.values import AccountId, BlobId, MailboxId, MessageRow, Summary
+from storage.values import AccountId, BlobId, MailboxId, MessageRow, PlacedRow, Summary
 
 PIECE = 250
 READ_INLINE = 256 * 1024
+PREFIXES = 10_000
+AnyRow: TypeAlias = MessageRow | PlacedRow
+R = TypeVar("R", MessageRow, PlacedRow)
 _b, _p, _f = blob.c, place.c, folder.c
 _PLACES = Query(
     lambda _: (
@@ -58,70 +61,67 @@ class Reads:
         """`strayed` hears of folders in which another program renamed a file."""
         self._database, self._images, self._offload = database, images, offload
         self._root, self._locks, self._strayed = root, locks, strayed
+        self._prefixes: dict[AccountId, str] = {}
 
     async def rows(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
     ) -> AsyncIterator[list[MessageRow]]:
         """Pieces in order of `uids` (ascending); vanished ones are left out."""
         table = await self._images.keywords(account)
-        async for found in self._pieces(WHOLE, account, mailbox, uids):
-            rows = [
-                MessageRow._make((*row[:2], table.flags(row[2]), *row[3:], -1, None))
-                for row in found
-            ]
-            yield await self._all_renewed(account, mailbox, rows)
+        start = 0
+        while start < len(uids):
+            wanted = uids[start : start + PIECE]
+            found, complete = await WHOLE.piece(self._database, account, mailbox, wanted)
+            start = start + PIECE if complete else bisect_right(uids, found[-1][0], start)
+            rows = [MessageRow._make((*row[:2], table.flags(row[2]), *row[3:])) for row in found]
+            if rows:
+                yield await self._current(account, mailbox, rows)
 
     async def placed_rows(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
-    ) -> AsyncIterator[list[MessageRow]]:
-        """As `rows`, each with its own file."""
-        table = await self._images.keywords(account)
-        async for found in self._pieces(PLACED, account, mailbox, uids):
-            rows = [
-                MessageRow._make((*row[:2], table.flags(row[2]), *row[3:10], _below(*row[10:])))
-                for row in found
-            ]
-            yield await self._all_renewed(account, mailbox, rows)
+    ) -> tuple[list[PlacedRow], bool]:
+        """As `summaries`, of messages whose files are read next."""
+        found, complete = await PLACED.piece(self._database, account, mailbox, uids)
+        rows = list(map(PlacedRow._make, found))
+        return await self._current(account, mailbox, rows), complete
 
     async def summaries(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
-    ) -> AsyncIterator[list[Summary]]:
-        """As `rows`, only what a list needs."""
-        async for found in self._pieces(SUMMARY, account, mailbox, uids):
-            if all_current([row[3] for row in found]):
-                yield found
-                continue
-            async for rows in self.rows(account, mailbox, [row[0] for row in found]):
-                yield [row.summary for row in rows]
-
-    async def _pieces(
-        self, kind: RowSelect, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
-    ) -> AsyncIterator[list[Any]]:
-        start = 0
-        while start < len(uids):
-            found, complete = await kind.piece(
-                self._database, account, mailbox, uids[start : start + PIECE]
-            )
-            start = start + PIECE if complete else bisect_right(uids, found[-1][0], start)
-            if found:
-                yield found
+    ) -> tuple[list[Summary], bool]:
+        """Of up to 250 `uids` (ascending) the first; vanished ones are left out. True when these
+        are all; otherwise ask for those behind the last row.
+        """
+        found, complete = await SUMMARY.piece(self._database, account, mailbox, uids)
+        if not all_current([row[3] for row in found]):
+            rows, complete = await self.placed_rows(account, mailbox, uids)
+            return [row.summary for row in rows], complete
+        return found, complete
 
     async def message(
         self,
         account: AccountId,
         mailbox: MailboxId,
-        row: MessageRow,
+        row: AnyRow,
         offset: int,
         length: int | None,
     ) -> bytes:
-        """As `body`, of a row; one with its place read costs no look-up."""
-        if row.path is not None:
+        """As `body`, of a row; of a placed one without a look-up."""
+        if isinstance(row, PlacedRow) and row.name is not None:
+            path = f"{self._prefix(account)}{_below(row.folder, row.name)}"
             try:
-                path = f"{self._root(account)}/{row.path}"
                 return await self._read(path, row.size, row.stored, offset, length)
             except FileNotFoundError:
                 pass
         return await self.body(account, row.blob, mailbox, row.uid, offset, length)
+
+    def _prefix(self, account: AccountId) -> str:
+        """The account's Maildir as the beginning of a path."""
+        found = self._prefixes.get(account)
+        if found is None:
+            if len(self._prefixes) >= PREFIXES:
+                self._prefixes.clear()
+            found = self._prefixes[account] = f"{self._root(account)}/"
+        return found
 
     async def body(
         self,
@@ -141,15 +141,13 @@ class Reads:
                     continue
         return await self._search(account, blob_id, mailbox, offset, length)
 
-    async def _all_renewed(
-        self, account: AccountId, mailbox: MailboxId, rows: list[MessageRow]
-    ) -> list[MessageRow]:
+    async def _current(self, account: AccountId, mailbox: MailboxId, rows: list[R]) -> list[R]:
+        """The rows, rendered again where an older program did it (engine rule 14)."""
         if all_current([row.meta for row in rows]):
             return rows
         return [await self._renewed(account, mailbox, row) for row in rows]
 
-    async def _renewed(self, account: AccountId, mailbox: MailboxId, row: MessageRow) -> MessageRow:
-        """A row whose meta an older program rendered, rendered again (engine rule 14)."""
+    async def _renewed(self, account: AccountId, mailbox: MailboxId, row: R) -> R:
         if meta_version(row.meta) >= RENDERER_VERSION:
             return row
         data = await self.body(account, row.blob, mailbox, row.uid, 0, None)
@@ -167,10 +165,10 @@ class Reads:
         found = await self._database.fetch(_PLACES, account=account, blob=blob_id)
         if not found:
             return []
-        root = self._root(account)
+        prefix = self._prefix(account)
         found.sort(key=lambda row: (row[0], row[1]) != (mailbox, uid))
         return [
-            (f"{root}/{_below(box, name)}", size, stored) for _, _, box, name, size, stored in found
+            (prefix + _below(box, name), size, stored) for _, _, box, name, size, stored in found
         ]
 
     async def _read(
@@ -211,7 +209,7 @@ class Reads:
         raise MessageMissing("the message's file is missing")
 
 
-def _below(box: str | None, name: str | None) -> str | None:
+def _below(box: str | None, name: str) -> str:
     """A file below the account's Maildir; INBOX is its root."""
     return f"{box}/{name}" if box else name
 

@@ -28,7 +28,7 @@ class RowSelect:
     async def piece(
         self, database: Database, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
     ) -> tuple[list[Any], bool]:
-        """Rows by UID; whether they are all, and not only the first of large ones."""
+        """Rows by UID; whether they are all, and not only the first ones of large ones."""
         if uids[-1] - uids[0] + 1 == len(uids):
             return await database.fetch_some(
                 self.between,
@@ -62,24 +62,36 @@ _PLACE = (
     & (_p.uid == _m.uid)
 )
 _FOLDER = (_f.account == _p.account) & (_f.mailbox == _p.mailbox)
-_COLUMNS = (
-    _m.uid,
-    _m.modseq,
-    _m.flags + _m.keywords * (1 << KEYWORD_SHIFT),
-    _m.internaldate,
-    _m.savedate,
-    _m.size,
-    _m.blob,
-    _b.meta,
-    _b.parts,
+WHOLE = _made(
+    select(
+        _m.uid,
+        _m.modseq,
+        _m.flags + _m.keywords * (1 << KEYWORD_SHIFT),
+        _m.internaldate,
+        _m.savedate,
+        _m.size,
+        _m.blob,
+        _b.meta,
+        _b.parts,
+    ).join_from(message, blob, _BLOB),
+    7,
 )
-WHOLE = _made(select(*_COLUMNS).join_from(message, blob, _BLOB), 7)
 PLACED = _made(
-    select(*_COLUMNS, _b.stored, _f.path, _p.path)
+    select(
+        _m.uid,
+        _m.internaldate,
+        _m.size,
+        _m.blob,
+        _b.meta,
+        _b.parts,
+        _b.stored,
+        _f.path,
+        _p.path,
+    )
     .join_from(message, blob, _BLOB)
     .outerjoin(place, _PLACE)
     .outerjoin(folder, _FOLDER),
-    7,
+    4,
 )
 SUMMARY = _made(
     select(_m.uid, _m.internaldate, _m.size, _b.meta).join_from(message, blob, _BLOB), 3

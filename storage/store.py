@@ -60,6 +60,7 @@ from storage.values import (
     Mailbox,
     MailboxId,
     MessageRow,
+    PlacedRow,
     QueueChanged,
     StoreOutcome,
     Summary,
@@ -337,23 +338,25 @@ class Store:
         """Pieces of up to 250 in order of `uids`, which ascend; vanished ones are left out."""
         return self._reads.rows(account, mailbox, uids)
 
-    def placed_rows(
+    async def summaries(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
-    ) -> AsyncIterator[list[MessageRow]]:
-        """As `rows`, for those whose files are read next (`read_message`)."""
-        return self._reads.placed_rows(account, mailbox, uids)
+    ) -> tuple[list[Summary], bool]:
+        """For lists of messages: of up to 250 `uids` (ascending) the first; vanished ones are left
+        out. True when these are all; otherwise ask for those behind the last one.
+        """
+        return await self._reads.summaries(account, mailbox, uids)
 
-    def summaries(
+    async def placed_rows(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
-    ) -> AsyncIterator[list[Summary]]:
-        """As `rows`, for lists of messages: less is read, and nothing is made of it."""
-        return self._reads.summaries(account, mailbox, uids)
+    ) -> tuple[list[PlacedRow], bool]:
+        """As `summaries`, for messages whose files are read next (`read_message`)."""
+        return await self._reads.placed_rows(account, mailbox, uids)
 
     async def read_message(
         self,
         account: AccountId,
         mailbox: MailboxId,
-        row: MessageRow,
+        row: MessageRow | PlacedRow,
         offset: int = 0,
         length: int | None = None,
     ) -> bytes:

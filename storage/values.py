@@ -180,9 +180,8 @@ Summary: TypeAlias = tuple[int, float, int, bytes]
 
 
 class MessageRow(NamedTuple):
-    """What FETCH needs of one message: `meta` is the packed blob of message/meta.py, `parts` the
-    offset table of message/section.py. With their places read, `path` is the message's own file
-    below the account's Maildir and `stored` its length on disk.
+    """A message: `meta` is the packed blob of message/meta.py, `parts` the offset table of
+    message/section.py.
     """
 
     uid: int
@@ -194,8 +193,22 @@ class MessageRow(NamedTuple):
     blob: BlobId
     meta: bytes
     parts: bytes = b""
-    stored: int = -1
-    path: str | None = None
+
+
+class PlacedRow(NamedTuple):
+    """A message whose file is read next, as it comes from SQL: beside what MessageRow has, the
+    file's own length and where it lies, None while the message has no file of its own.
+    """
+
+    uid: int
+    internaldate: float
+    size: int
+    blob: BlobId
+    meta: bytes
+    parts: bytes
+    stored: int
+    folder: str | None
+    name: str | None
 
     @property
     def summary(self) -> Summary:

@@ -16,7 +16,7 @@ from imap.sections import PIECE, Reader, Span
 from imap.selected import Selected
 from imap.session import Session
 from storage.errors import MessageMissing
-from storage.values import FlagChange, Flags, MessageRow, Summary, System
+from storage.values import FlagChange, Flags, PlacedRow, Summary, System
 
 _CHUNK: Final = 250
 _SEEN: Final = int(System.SEEN)
@@ -100,28 +100,41 @@ class _Run:
 
     async def send_rows(self, messages: Messages) -> None:
         """Responses with what comes from the messages' rows."""
-        store, selected = self._session.store, self._selected
-        done = sent = 0
-        async for rows in store.summaries(self._session.account, selected.mailbox, messages.uids):
-            until = bisect_right(messages.uids, rows[-1][0], done)
-            part = messages.part(slice(done, until))
-            self.send(part if len(rows) == until - done else part.among(rows), rows)
-            done, sent = until, sent + len(rows)
+        uids, done = messages.uids, 0
+        while done < len(uids):
+            rows, complete = await self._session.store.summaries(
+                self._session.account, self._selected.mailbox, uids[done:]
+            )
+            until = len(uids) if complete else bisect_right(uids, rows[-1][0], done)
+            self.send(self._with_rows(messages, done, until, rows), rows)
+            done = until
             await self._session.connection.breathe()
-        self.missing += len(messages.uids) - sent
 
     async def send_bodies(self, messages: Messages) -> None:
         """Responses with sections of the messages."""
-        store, selected = self._session.store, self._selected
-        count = 0
-        async for rows in store.placed_rows(self._session.account, selected.mailbox, messages.uids):
-            count += len(rows)
-            found = messages if len(rows) == len(messages.uids) else messages.among(rows)
+        uids, done = messages.uids, 0
+        while done < len(uids):
+            rows, complete = await self._session.store.placed_rows(
+                self._session.account, self._selected.mailbox, uids[done:]
+            )
+            until = len(uids) if complete else bisect_right(uids, rows[-1].uid, done)
+            found = self._with_rows(messages, done, until, rows)
             for row, start in zip(rows, self._starts(found, rows), strict=True):
                 await self._send_sections(row, start)
-        self.missing += len(messages.uids) - count
+            done = until
 
-    def _starts(self, messages: Messages, rows: Sequence[MessageRow]) -> list[bytes]:
+    def _with_rows(
+        self, messages: Messages, done: int, until: int, rows: Sequence[Summary | PlacedRow]
+    ) -> Messages:
+        """Those among `done` to `until` that have a row; the others are counted as missing."""
+        count = until - done
+        part = messages if count == len(messages.uids) else messages.part(slice(done, until))
+        if count == len(rows):
+            return part
+        self.missing += count - len(rows)
+        return part.among(rows)
+
+    def _starts(self, messages: Messages, rows: Sequence[PlacedRow]) -> list[bytes]:
         summaries = [row.summary for row in rows] if self._plan.values else ()
         begun = starts(self._plan, messages, summaries, self._text)
         if self._seen and not self._plan.flags:
@@ -131,7 +144,7 @@ class _Run:
                     begun[place] = told[place]
         return begun
 
-    async def _send_sections(self, row: MessageRow, start: bytes) -> None:
+    async def _send_sections(self, row: PlacedRow, start: bytes) -> None:
         """One response with sections of the message."""
         out = [start]
         started = False
@@ -153,7 +166,7 @@ class _Run:
         self._session.send(b"".join(out))
         await self._session.connection.breathe()
 
-    async def _add(self, row: MessageRow, item: BodyItem, out: list[bytes]) -> bool:
+    async def _add(self, row: PlacedRow, item: BodyItem, out: list[bytes]) -> bool:
         """Adds a section to `out`; a large one is sent, with `out` before it: then True."""
         found = await self._reader.find(row, item)
         if found is None:
@@ -168,7 +181,7 @@ class _Run:
         out.append(b"%s {%d}\r\n%s" % (item.label, len(found), found))
         return False
 
-    async def _stream(self, row: MessageRow, span: Span, out: list[bytes]) -> None:
+    async def _stream(self, row: PlacedRow, span: Span, out: list[bytes]) -> None:
         """Sends a large section in pieces, as fast as the client takes them."""
         connection = self._session.connection
         first = await self._reader.read(row, Span(span.offset, PIECE))

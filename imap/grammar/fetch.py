@@ -5,15 +5,20 @@ Macros are written out here. A command may ask for MAX_ITEMS items at most.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeAlias
 
 from imap.grammar.command import Command, Fetch
 from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section, SectionKind
+from imap.grammar.frame import LITERAL_MARK, Frame, ParseError
 from imap.grammar.tokens import MAX_NUMBER, MAX_NUMBER64, Cursor
 from imap.grammar.values import Partial
 
 MAX_ITEMS: Final = 1000
 MAX_DEPTH: Final = 200
+MAX_KEPT: Final = 256
+
+Wanted: TypeAlias = tuple[tuple[FetchItem, ...], int | None]
 
 _FAST: Final = (FetchAtom.FLAGS, FetchAtom.INTERNALDATE, FetchAtom.RFC822_SIZE)
 _MACROS: Final[Mapping[str, tuple[FetchItem, ...]]] = {
@@ -37,9 +42,37 @@ def parse_fetch(cursor: Cursor) -> Fetch:
     cursor.space()
     sequence = cursor.sequence()
     cursor.space()
+    wanted = _known(cursor)
+    if wanted is None:
+        wanted = _wanted(cursor)
+    return Fetch(cursor.frame.tag, cursor.frame.uid, sequence, *wanted)
+
+
+def _known(cursor: Cursor) -> Wanted | None:
+    """What the rest of the text asks for, if it is short: clients repeat themselves a lot."""
+    rest = cursor.text[cursor.position :]
+    if len(rest) > MAX_KEPT or LITERAL_MARK in rest:
+        return None
+    try:
+        wanted = _kept(rest)
+    except ParseError:
+        return None  # read again for a complaint with the right place in it
+    cursor.position = len(cursor.text)
+    return wanted
+
+
+@lru_cache(512)
+def _kept(rest: bytes) -> Wanted:
+    cursor = Cursor(Frame("", "FETCH", False, rest))
+    wanted = _wanted(cursor)
+    cursor.end()
+    return wanted
+
+
+def _wanted(cursor: Cursor) -> Wanted:
+    """Items and modifiers."""
     items = _items(cursor)
-    since = None if cursor.at_end() else _modifiers(cursor)
-    return Fetch(cursor.frame.tag, cursor.frame.uid, sequence, items, since)
+    return items, None if cursor.at_end() else _modifiers(cursor)
 
 
 def parse_section(cursor: Cursor) -> Section:
