@@ -5,7 +5,6 @@ the image what a disk would hold; mounting replays the journal as after a real l
 """
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,8 +43,6 @@ def test_the_simulation_forgets_what_was_not_flushed(disk: Ext4) -> None:
 
 
 def test_nothing_acknowledged_is_lost_with_the_power(powered: Victim, disk: Ext4) -> None:
-    began = time.monotonic()
-    losses = lose_power_at_random(powered, disk, losses=3, seconds=25)
+    losses = lose_power_at_random(powered, disk, losses=3, seconds=15)
     print(f"{losses} losses, {powered.ledger.acknowledged} acknowledgements")
     assert losses > 0
-    assert time.monotonic() - began < 55

@@ -17,7 +17,7 @@ from tests.system.load import ACCOUNTS, Crew, removed, resend, work
 from tests.system.peers import answers, imap, quoted, ready
 
 CRASH = "MAILSERVER_CRASH_AT"
-START_SECONDS = 15
+START_SECONDS = 30
 # a closed port: what is for the outside world stays in the queue
 OUTSIDE = '[outbound]\nsmarthost = "smtp://127.0.0.1:9"\n'
 
