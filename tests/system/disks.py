@@ -68,7 +68,8 @@ def tmpfs(folder: Path, size: str) -> Iterator[Path]:
     """A file system in memory with so much space."""
     need_root()
     folder.mkdir(parents=True, exist_ok=True)
-    _run("mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder))
+    if _try("mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder)):
+        pytest.skip("this machine lets root mount nothing")
     try:
         yield folder
     finally:
