@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from storage import faults
-from storage.file_worker import Failure, FileWorker, WorkerLost
+from storage.file_worker import ROOM, Failure, FileWorker, WorkerLost
 from storage.files import Files, NewFile, discard, release
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class FileWriter:
         self, files: Sequence[NewFile], folders: Sequence[str]
     ) -> tuple[list[OSError | None], OSError | None]:
         """An error or None for each file, and that of the flush; `made` says what is there."""
-        if self._with_worker and len(files) >= _WORKER_FROM:
+        if self._with_worker and len(files) >= _WORKER_FROM and _octets(files) <= ROOM:
             try:
                 return self._put_there(files, folders)
             except WorkerLost:
@@ -61,6 +61,10 @@ class FileWriter:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+
+
+def _octets(files: Sequence[NewFile]) -> int:
+    return sum(len(piece) for file in files for piece in file.pieces)
 
 
 def _error(failure: Failure) -> OSError | None:

@@ -29,7 +29,7 @@ class NewFile:
     """
 
     names: list[str]
-    pieces: Sequence[bytes] = ()
+    pieces: Sequence[bytes | memoryview] = ()
     path: str | None = None
     mtime: float | None = None
     fd: int = -1
@@ -137,7 +137,7 @@ def _sync(things: Iterable[int | str]) -> None:
             sync_folder(thing)
 
 
-def _write_all(fd: int, pieces: Sequence[bytes]) -> None:
+def _write_all(fd: int, pieces: Sequence[bytes | memoryview]) -> None:
     total = sum(map(len, pieces))
     written = os.writev(fd, pieces)
     if written == total:

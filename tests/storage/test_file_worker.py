@@ -102,3 +102,20 @@ async def test_groups_go_through_the_worker_and_survive_its_end(sqlite_home: Sto
         assert len(await bodies(store, account=account)) == 120
         assert len(list((store.maildir(account) / "new").iterdir())) == 120
     assert not list(store.spool_dir.iterdir())
+
+
+def test_large_groups_go_through_shared_memory(folder: Path) -> None:
+    worker = FileWorker(folder / "tmp", None)
+    try:
+        for turn in range(2):
+            bodies = [bytes([turn * 10 + number]) * 3_000_000 for number in range(5)]
+            names = [f"{folder}/new/{turn}-{number}" for number in range(5)]
+            files = [
+                NewFile([name], (b"head", body)) for name, body in zip(names, bodies, strict=True)
+            ]
+            assert worker.put(files, [f"{folder}/new"]) == ([None] * 5, None)
+            assert [Path(name).read_bytes() for name in names] == [
+                b"head" + body for body in bodies
+            ]
+    finally:
+        worker.close()
