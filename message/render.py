@@ -73,7 +73,7 @@ def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Ren
         eight_bit=_has_eight_bit(data, root),
         size=len(data),
         header_length=root.header_length,
-        lines=data.count(b"\n"),
+        lines=_lines(data, root),
         parts=pack_parts(root),
         message_id=_message_id(values),
         references=_references(values),
@@ -82,6 +82,13 @@ def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Ren
         date_zone=0 if date is None else date.zone,
         digest=content_digest(data) if digest is None else digest,
     )
+
+
+def _lines(data: bytes, root: Part) -> int:
+    """Line ends; those of a text were counted by the scan."""
+    if root.type != b"text":
+        return data.count(b"\n")
+    return data.count(b"\n", 0, root.body_offset) + root.lines
 
 
 def content_digest(data: bytes) -> bytes:

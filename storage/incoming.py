@@ -1,6 +1,6 @@
 """What happens to a message before it waits for the committer: assembled if spooled, rendered.
 
-Small messages are rendered in the loop (less than the way into a thread and back), larger ones in a
+Simple messages are rendered in the loop (less than the way into a thread and back), others in a
 thread or a worker process; spooled ones become complete, flushed files first, so that their size
 delays nobody's commit.
 """
@@ -16,7 +16,7 @@ from storage.files import assemble
 from storage.jobs_append import Item
 from storage.jobs_deliver import DeliverJob
 from storage.queue_file import envelope_of, head
-from storage.rendering import INLINE, Prepared, render_bytes, render_path
+from storage.rendering import Prepared, is_quick, render_bytes, render_path
 from storage.values import Append, Content, Delivery, QueueId
 
 
@@ -75,7 +75,7 @@ class Incoming:
         data = content.data or b""
         if content.prefix:
             data = content.prefix + data
-        if len(data) <= INLINE:
+        if is_quick(data):
             return render_bytes(data)
         return await self._offload.process(render_bytes, data)
 

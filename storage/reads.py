@@ -23,7 +23,7 @@ from storage.errors import MessageMissing
 from storage.folder_locks import FolderLocks
 from storage.images import Images
 from storage.maildir_names import parse_base
-from storage.rendering import INLINE, Prepared, render_bytes
+from storage.rendering import Prepared, is_quick, render_bytes
 from storage.row_selects import PLACED, SUMMARY, WHOLE
 from storage.schema import blob, folder, place
 from storage.statements import Query
@@ -152,7 +152,7 @@ class Reads:
             return row
         data = await self.body(account, row.blob, mailbox, row.uid, 0, None)
         made: Prepared
-        if len(data) <= INLINE:
+        if is_quick(data):
             made = render_bytes(data)
         else:
             made = await self._offload.process(render_bytes, data)
