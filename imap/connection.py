@@ -59,8 +59,8 @@ class Connection(asyncio.BufferedProtocol):
         "_timer",
         "_transport",
         "_unread",
-        "log",
         "mid_literal",
+        "name",
         "peer",
         "session",
         "tls",
@@ -70,11 +70,11 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(
         self,
         context: Context,
-        log: Logger,
+        name: str,
         on_open: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
     ) -> None:
-        self._context, self.log = context, log
+        self._context, self.name = context, name
         self._on_open, self._on_lost = on_open, on_lost
         self._loop = asyncio.get_running_loop()
         self._framer = Framer()
@@ -88,7 +88,15 @@ class Connection(asyncio.BufferedProtocol):
         self.mid_literal = self.tls = False
         self.peer = ""
         self.upload: Upload | None = None
-        self.session = Session(context, self, log)
+        self.session = Session(context, self)
+
+    @property
+    def log(self) -> Logger:
+        """Bound to the connection and its account when a line is due: most never write any."""
+        login = self.session.login
+        if login is None:
+            return self._context.log.bind(connection=self.name)
+        return self._context.log.bind(connection=self.name, account=login.address)
 
     # What the event loop calls.
 

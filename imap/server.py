@@ -112,8 +112,8 @@ class ImapServer:
         return len(self._connections)
 
     def _new(self) -> Connection:
-        log = self._context.log.bind(connection=f"imap-{next(self._numbers):x}")
-        return Connection(self._context, log, self._opened, self._lost)
+        name = f"imap-{next(self._numbers):x}"
+        return Connection(self._context, name, self._opened, self._lost)
 
     def _opened(self, connection: Connection) -> None:
         """Counts a connection and greets it, or refuses it with the reason.

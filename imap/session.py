@@ -42,16 +42,14 @@ class Session:
         "connection",
         "context",
         "idling",
-        "log",
         "login",
         "name",
         "selected",
     )
 
-    def __init__(self, context: Context, connection: "Connection", log: Logger) -> None:
+    def __init__(self, context: Context, connection: "Connection") -> None:
         self.context = context
         self.connection = connection
-        self.log = log
         self.login: Login | None = None
         self.name = ""
         self.selected: Selected | None = None
@@ -81,6 +79,10 @@ class Session:
         assert self.selected is not None
         return self.selected
 
+    @property
+    def log(self) -> Logger:
+        return self.connection.log
+
     # Capabilities and login.
 
     def stage(self) -> Stage:
@@ -106,7 +108,6 @@ class Session:
         """The session belongs to the account from here on."""
         self.login = login
         self._unsubscribe = self.store.bus.subscribe(login.account, self._on_event)
-        self.log = self.log.bind(account=login.address)
         self.log.info("login", peer=self.connection.peer, tls=self.connection.tls)
         self.connection.logged_in()
 

@@ -5,6 +5,7 @@ A mechanism is added here and nowhere else: SMTP's AUTH and IMAP's AUTH= read th
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from auth.sasl.exchange import Exchange
 from auth.sasl.login import Login
@@ -30,6 +31,7 @@ _TABLE = {
 }
 
 
+@cache
 def mechanisms(tls: bool, plaintext_ok: bool) -> tuple[str, ...]:
     """Names to announce, in order of preference: those that may be used on such a connection.
 
