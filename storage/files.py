@@ -7,7 +7,7 @@ committed nobody knows them. Only the writer's thread and its flushing helpers w
 import contextlib
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from storage import faults
 from storage.disk import rename_new, start_writeback, sync_filesystem, sync_folder
 from storage.values import Content
 
-_THREADS = 6
+_THREADS = 12
 _COPY = 1024 * 1024
 _FLUSH_EVERY = 8 * 1024 * 1024
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -76,16 +76,15 @@ class Files:
         return None
 
     def _flush(self, files: Sequence[NewFile], folders: Iterable[str]) -> None:
+        """All at once: flushes under way at the same time share the disk's work."""
         fds = [file.fd for file in files]
-        if len(fds) < 3:
-            _sync((*fds, *folders))
-        elif self._whole >= 0:
+        if len(fds) > 2 and self._whole >= 0:
             sync_filesystem(self._whole)
-        else:
+            return
+        if len(fds) > 2:
             for fd in fds:
                 start_writeback(fd)
-            os.fdatasync(fds[0])
-            self._spread([*fds[1:], *folders])
+        self._spread([*fds, *folders])
 
     def _write(self, file: NewFile) -> None:
         path = file.path
@@ -106,8 +105,14 @@ class Files:
             file.made.append(name)
 
     def _spread(self, things: Sequence[int | str]) -> None:
+        """Returns when all are flushed, then raises what the first that failed raised."""
         shares = [things[start::_THREADS] for start in range(min(_THREADS, len(things)))]
-        for done in [self._pool.submit(_sync, share) for share in shares]:
+        others = [self._pool.submit(_sync, share) for share in shares[1:]]
+        try:
+            _sync(shares[0] if shares else ())
+        finally:
+            wait(others)
+        for done in others:
             done.result()
 
 
