@@ -124,6 +124,7 @@ class Server:
             sd_notify("READY=1")
         applied, restart = changed_keys(services.settings, loaded)
         settings = applicable(services.settings, loaded)
+        await self._use_certificate(settings)
         services.settings = settings
         services.directory.reload(settings)
         for part in (services.auth, *self._parts_with_settings()):
@@ -142,6 +143,18 @@ class Server:
         self.failure = text
         self.services.log.critical("stopping after a failure", reason=text)
         self.request_stop()
+
+    async def _use_certificate(self, settings: Settings) -> None:
+        tls, services = settings.tls, self.services
+        try:
+            changed = await services.offload.disk(
+                self._tls.use, tls.certificate, tls.key, settings.data_dir, settings.hostname
+            )
+        except CertificateError as error:
+            services.log.error("certificate not usable, nothing is reloaded", error=str(error))
+            raise OperationError(str(error)) from None
+        if changed:
+            services.log.info("certificate read again")
 
     async def _refresh_certificate(self) -> None:
         while True:

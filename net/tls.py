@@ -20,23 +20,25 @@ class CertificateError(Exception):
 
 
 class TlsContexts:
-    """Hands out the server context; `refresh` loads changed files."""
+    """Hands out the server context; `refresh` loads changed files, `use` other ones.
+
+    Listeners keep the one context that `server` gives for as long as they live; each handshake is
+    handed on to the context of the pair in use. (Loading a pair into the same context again would
+    keep the former one beside it where their kinds of key differ.)
+    """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate, self._key = certificate, key
-        self._stamp = self._stat()
-        self._context = self._load()
+        self._stamp = _stamp_of(certificate, key)
+        self._handed_out = self._current = self._load(certificate, key)
+        self._handed_out.sni_callback = self._hand_on
 
     @classmethod
     def create(
         cls, certificate: Path | None, key: Path | None, data_dir: Path, hostname: str
     ) -> "TlsContexts":
         """The configured pair, or a self-signed one kept in `data_dir`. Raises CertificateError."""
-        if certificate is None or key is None:
-            certificate, key = data_dir / "selfsigned.pem", data_dir / "selfsigned.key"
-            if not (certificate.exists() and key.exists()):
-                make_self_signed(certificate, key, hostname)
-        return cls(certificate, key)
+        return cls(*_pair(certificate, key, data_dir, hostname))
 
     @property
     def certificate(self) -> Path:
@@ -44,30 +46,56 @@ class TlsContexts:
         return self._certificate
 
     def server(self) -> ssl.SSLContext:
-        """The context for one more server connection."""
-        return self._context
+        """The context for server connections; always the same one."""
+        return self._handed_out
 
     def refresh(self) -> bool:
         """Loads the files again if they changed: True if a new pair is in use."""
-        stamp = self._stat()
-        if stamp == self._stamp:
+        return self._follow(self._certificate, self._key)
+
+    def use(
+        self, certificate: Path | None, key: Path | None, data_dir: Path, hostname: str
+    ) -> bool:
+        """As `create`, for the connections to come; as `refresh` where the files are the same."""
+        return self._follow(*_pair(certificate, key, data_dir, hostname))
+
+    def _follow(self, certificate: Path, key: Path) -> bool:
+        stamp = _stamp_of(certificate, key)
+        if (certificate, key, stamp) == (self._certificate, self._key, self._stamp):
             return False
-        # the chain of the one long-lived context is replaced, so listeners that hold it follow
-        check_pair(self._certificate, self._key)
-        self._context.load_cert_chain(self._certificate, self._key)
-        self._stamp = stamp
+        self._current = self._load(certificate, key)
+        self._certificate, self._key, self._stamp = certificate, key, stamp
         return True
 
-    def _load(self) -> ssl.SSLContext:
-        check_pair(self._certificate, self._key)
-        return _server_context(self._certificate, self._key)
+    def _load(self, certificate: Path, key: Path) -> ssl.SSLContext:
+        check_pair(certificate, key)
+        return _server_context(certificate, key)
 
-    def _stat(self) -> tuple[tuple[int, int], ...]:
-        try:
-            stats = [path.stat() for path in (self._certificate, self._key)]
-        except OSError as error:
-            raise CertificateError(f"{error.filename}: {error.strerror}") from None
-        return tuple((stat.st_mtime_ns, stat.st_ino) for stat in stats)
+    def _hand_on(
+        self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
+    ) -> None:
+        """Called in every handshake, also without a server name."""
+        if self._current is not self._handed_out:
+            connection.context = self._current
+
+
+def _pair(
+    certificate: Path | None, key: Path | None, data_dir: Path, hostname: str
+) -> tuple[Path, Path]:
+    if certificate is not None and key is not None:
+        return certificate, key
+    certificate, key = data_dir / "selfsigned.pem", data_dir / "selfsigned.key"
+    if not (certificate.exists() and key.exists()):
+        make_self_signed(certificate, key, hostname)
+    return certificate, key
+
+
+def _stamp_of(certificate: Path, key: Path) -> tuple[tuple[int, int], ...]:
+    try:
+        stats = [path.stat() for path in (certificate, key)]
+    except OSError as error:
+        raise CertificateError(f"{error.filename}: {error.strerror}") from None
+    return tuple((stat.st_mtime_ns, stat.st_ino) for stat in stats)
 
 
 def check_pair(certificate: Path, key: Path) -> None:

@@ -10,8 +10,10 @@ import trustme
 from net.tls import CertificateError, TlsContexts, check_pair
 
 
-def write_pair(folder: Path, name: str) -> tuple[Path, Path]:
-    pair = trustme.CA().issue_cert(name)
+def write_pair(
+    folder: Path, name: str, key_type: trustme.KeyType = trustme.KeyType.ECDSA
+) -> tuple[Path, Path]:
+    pair = trustme.CA().issue_cert(name, key_type=key_type)
     certificate, key = folder / "cert.pem", folder / "key.pem"
     certificate.write_bytes(b"".join(blob.bytes() for blob in pair.cert_chain_pems))
     key.write_bytes(pair.private_key_pem.bytes())
@@ -53,6 +55,35 @@ def test_changed_files_are_read_again(tmp_path: Path) -> None:
     os.utime(key, (1, 1))
     assert contexts.refresh() is True
     assert served_certificate(contexts.server()) != before
+
+
+@pytest.mark.parametrize("first", list(trustme.KeyType))
+def test_a_pair_with_another_kind_of_key_takes_the_place(
+    tmp_path: Path, first: trustme.KeyType
+) -> None:
+    """Inside one OpenSSL context both would stand, and the client would choose."""
+    (second,) = (kind for kind in trustme.KeyType if kind is not first)
+    contexts = TlsContexts(*write_pair(tmp_path, "a.test", first))
+    served = contexts.server()
+    before = served_certificate(served)
+    write_pair(tmp_path, "b.test", second)
+    assert contexts.refresh() is True
+    assert b"b.test" in served_certificate(served)
+    assert served_certificate(served) != before
+
+
+def test_other_files_can_be_used(tmp_path: Path) -> None:
+    contexts = TlsContexts.create(None, None, tmp_path, "mx.example.test")
+    served = contexts.server()
+    certificate, key = write_pair(tmp_path, "b.test")
+    assert contexts.use(certificate, key, tmp_path, "mx.example.test") is True
+    assert contexts.use(certificate, key, tmp_path, "mx.example.test") is False
+    assert b"b.test" in served_certificate(served)
+    with pytest.raises(CertificateError, match=r"absent\.pem: No such file"):
+        contexts.use(tmp_path / "absent.pem", key, tmp_path, "mx.example.test")
+    assert contexts.certificate == certificate
+    assert contexts.use(None, None, tmp_path, "mx.example.test") is True
+    assert b"mx.example.test" in served_certificate(served)
 
 
 def test_a_wrong_key_is_named_and_the_old_pair_stays(tmp_path: Path) -> None:
