@@ -4,6 +4,7 @@
 var/bench/results.json. Each figure is the median of five rounds.
 """
 
+import fcntl
 import json
 import shutil
 import statistics
@@ -72,6 +73,9 @@ def target(row: Row) -> str:
 def main() -> int:
     words = sys.argv[1:]
     rows = [row for row in ROWS if not words or any(word in row.name for word in words)]
+    BASE.mkdir(parents=True, exist_ok=True)
+    lock = (BASE / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # two runs would measure each other, and share their folders
     shutil.rmtree(BASE / "ours", ignore_errors=True)
     bench = Bench()
     results = []
