@@ -29,6 +29,7 @@ from imap.grammar.frame import (
 from imap.grammar.framer import Framer
 from imap.grammar.parse import parse
 from imap.outbox import Outbox
+from imap.quick_fetch import quick_fetch
 from imap.replies import Bad, Closing, rejection
 from imap.session import Session
 from imap.upload import Upload
@@ -299,6 +300,9 @@ class Connection(asyncio.BufferedProtocol):
     async def _handle(self, event: Event) -> None:
         if isinstance(event, Frame):
             self._active = self._loop.time()
+            if quick_fetch(self.session, event):
+                self._commands = 0
+                return
             try:
                 await self._command(event)
             finally:

@@ -18,13 +18,13 @@ from message.crlf import crlf_slice, to_crlf
 from message.meta import all_current, meta_version
 from message.render import RENDERER_VERSION
 from net.threads import Offload
-from storage.database import Database
+from storage.database import Database, SqliteDatabase
 from storage.errors import MessageMissing
 from storage.folder_locks import FolderLocks
 from storage.images import Images
 from storage.maildir_names import parse_base
 from storage.rendering import Prepared, is_quick, render_bytes
-from storage.row_selects import PLACED, SUMMARY, WHOLE
+from storage.row_selects import OWN_FILE, PLACED, SUMMARY, WHOLE
 from storage.schema import blob, folder, place
 from storage.statements import Query
 from storage.values import AccountId, BlobId, MailboxId, MessageRow, PlacedRow, Summary
@@ -113,6 +113,21 @@ class Reads:
             except FileNotFoundError:
                 pass
         return await self.body(account, row.blob, mailbox, row.uid, offset, length)
+
+    def message_at_once(self, account: AccountId, mailbox: MailboxId, uid: int) -> bytes | None:
+        """The whole message, if a key look-up and the page cache give it; None where it takes more
+        or another way.
+        """
+        if not isinstance(self._database, SqliteDatabase):
+            return None
+        key = {"account": account, "mailbox": mailbox, "uid": uid}
+        for size, stored, box, name in self._database.fetch_now(OWN_FILE, key):
+            if size == stored <= READ_INLINE:
+                try:
+                    return read_cached(self._prefix(account) + _below(box, name), 0, size)
+                except OSError:  # met again on the other way, and told
+                    return None
+        return None
 
     def _prefix(self, account: AccountId) -> str:
         """The account's Maildir as the beginning of a path."""

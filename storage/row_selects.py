@@ -1,6 +1,7 @@
-"""The three ways in which message rows are read: whole, whole with their own file, for lists.
+"""The ways in which message rows are read: whole, with their own file, for lists, the file alone.
 
-Each is one look-up by key for a piece of ascending UIDs, by range where they have no gap.
+The first three are one look-up by key for a piece of ascending UIDs, by range where they have no
+gap, the last is that of one message.
 """
 
 from collections.abc import Sequence
@@ -95,4 +96,17 @@ PLACED = _made(
 )
 SUMMARY = _made(
     select(_m.uid, _m.internaldate, _m.size, _b.meta).join_from(message, blob, _BLOB), 3
+)
+OWN_FILE = Query(
+    lambda _: (
+        select(_m.size, _b.stored, _f.path, _p.path)
+        .join_from(message, blob, _BLOB)
+        .join(place, _PLACE)
+        .join(folder, _FOLDER)
+        .where(
+            _m.account == bindparam("account"),
+            _m.mailbox == bindparam("mailbox"),
+            _m.uid == bindparam("uid"),
+        )
+    )
 )

@@ -352,6 +352,10 @@ class Store:
         """As `summaries`, for messages whose files are read next (`read_message`)."""
         return await self._reads.placed_rows(account, mailbox, uids)
 
+    def message_at_once(self, account: AccountId, mailbox: MailboxId, uid: int) -> bytes | None:
+        """The whole message, if it can be had without waiting; None says nothing about it."""
+        return self._reads.message_at_once(account, mailbox, uid)
+
     async def read_message(
         self,
         account: AccountId,

@@ -54,7 +54,7 @@ def _known(cursor: Cursor) -> Wanted | None:
     if len(rest) > MAX_KEPT or LITERAL_MARK in rest:
         return None
     try:
-        wanted = _kept(rest)
+        wanted = wanted_of(rest)
     except ParseError:
         return None  # read again for a complaint with the right place in it
     cursor.position = len(cursor.text)
@@ -62,7 +62,10 @@ def _known(cursor: Cursor) -> Wanted | None:
 
 
 @lru_cache(512)
-def _kept(rest: bytes) -> Wanted:
+def wanted_of(rest: bytes) -> Wanted:
+    """Items and CHANGEDSINCE, from what follows the set; of at most MAX_KEPT octets, without a
+    literal. The place that a ParseError names counts from there.
+    """
     cursor = Cursor(Frame("", "FETCH", False, rest))
     wanted = _wanted(cursor)
     cursor.end()
