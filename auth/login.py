@@ -100,9 +100,12 @@ class Authenticator:
             lambda change: callback(change.account) if change.revokes else None
         )
 
-    async def login(self, user: str, password: str, *, peer: str, protocol: str) -> Login | Refused:
+    async def login(
+        self, user: str, password: str, *, peer: str, protocol: str, connection: str = ""
+    ) -> Login | Refused:
         """Verifies a password. `user` is the full address, or its local part where exactly one
-        domain is served; `peer` the IP address; `protocol` for the log. Raises StoreUnavailable.
+        domain is served; `peer` the IP address; `protocol` and `connection` (its id) are for the
+        log. Raises StoreUnavailable.
         """
         name = self._full_name(user)
         account = await self._directory.account(name)
@@ -111,6 +114,7 @@ class Authenticator:
             known = account.address if account else "(unknown)"
             self._log.info(
                 "login refused",
+                connection=connection,
                 account=known,
                 peer=peer,
                 protocol=protocol,

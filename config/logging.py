@@ -67,6 +67,17 @@ class LineSink:
             self.flush()
 
 
+class _Forward(logging.Handler):
+    """What the standard library's loggers say, ours in storage and those of libraries."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            logger = structlog.get_logger(part=record.name)
+            logger.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        except Exception:
+            self.handleError(record)
+
+
 class _SinkLogger:
     """What structlog calls with a finished line."""
 
@@ -117,6 +128,9 @@ def configure(stream: TextIO = sys.stderr, level: str = "info") -> LineSink:
         logger_factory=lambda *_: _SinkLogger(sink),
         cache_logger_on_first_use=True,
     )
+    root = logging.getLogger()
+    root.handlers = [one for one in root.handlers if not isinstance(one, _Forward)]
+    root.addHandler(_Forward(max(_LEVELS[level.upper()], logging.WARNING)))
     return sink
 
 

@@ -57,10 +57,14 @@ class Message:
 
 @dataclass(slots=True)
 class Context:
-    """One connection and its present transaction. `tls` is "TLSv1.3 CIPHER" or ""."""
+    """One connection and its present transaction. `tls` is "TLSv1.3 CIPHER" or "".
+
+    `connection` and `trace` (of the message) are the ids that log lines carry.
+    """
 
     kind: Kind
     peer: Peer
+    connection: str = ""
     tls: str = ""
     helo: str = ""
     extended: bool = False

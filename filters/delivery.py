@@ -103,7 +103,7 @@ class Delivery:
         except StoreFull:
             return _FULL
         except (StoreError, OSError) as error:
-            self._log.error("delivery failed", message=envelope.trace, reason=repr(error))
+            self._log.error("delivery failed", **_ids(envelope), reason=repr(error))
             return _FAILED
         return _OK
 
@@ -170,7 +170,7 @@ class Delivery:
     def _report(self, envelope: Envelope, message: Message, answer: Answer) -> None:
         self._log.info(
             "accepted" if answer[0] == 250 else "not accepted",
-            message=envelope.trace,
+            **_ids(envelope),
             sender=envelope.sender,
             recipients=[one.address for one in envelope.recipients[:20]],
             count=len(envelope.recipients),
@@ -178,6 +178,13 @@ class Delivery:
             code=answer[0],
             status=answer[1],
         )
+
+
+def _ids(envelope: Envelope) -> dict[str, str]:
+    """What every line of the log about a message carries."""
+    if not envelope.connection:
+        return {"message": envelope.trace}
+    return {"connection": envelope.connection, "message": envelope.trace}
 
 
 def _local(recipients: Sequence[Recipient], verdict: Verdict) -> tuple[LocalRecipient, ...]:

@@ -26,6 +26,7 @@ class Source:
 class Envelope:
     """`received_at` in seconds since 1970; `account` is the submitting one, None from outside.
 
+    `connection` is the id of the one that brought it, for the log; "" where there was none.
     `headers` are complete fields put above the message and below the trace fields.
     """
 
@@ -41,6 +42,7 @@ class Envelope:
     ret: str = ""
     envid: str = ""
     headers: tuple[bytes, ...] = ()
+    connection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,11 @@ class Pipeline:
         except Exception:
             timing.errors += 1
             self._log.exception(
-                "filter failed", filter=step.name, stage=stage.value, message=context.trace
+                "filter failed",
+                filter=step.name,
+                stage=stage.value,
+                connection=context.connection,
+                message=context.trace,
             )
             verdict = Verdict(symbols=(f"{step.name}-error",))
         timing.calls += 1

@@ -58,7 +58,7 @@ class Session:
 
     def __init__(self, shared: Shared, peer: Peer, connection: str) -> None:
         self.shared = shared
-        self.context = Context(self.kind, peer)
+        self.context = Context(self.kind, peer, connection)
         self.log = shared.log.bind(connection=connection, peer=peer.address)
         self.refused = False
         self.expelled = False
@@ -233,6 +233,7 @@ class Session:
         self.expelled = self.expelled or self._turned_away > MAX_REFUSED
         self.log.info(
             "recipient refused",
+            message=self.context.trace,
             sender=self.context.sender,
             recipient=rcpt.recipient.text,
             code=answer.code,
@@ -307,9 +308,12 @@ class Session:
             ret=context.ret,
             envid=context.envid,
             headers=self.extra_headers(message),
+            connection=context.connection,
         )
 
     def _refusal(self, verdict: Verdict, what: str, **about: str) -> Reply:
+        if self.context.trace:
+            about["message"] = self.context.trace
         self.log.info(f"{what} refused", symbols=verdict.symbols, code=verdict.code, **about)
         return _reply_of(verdict)
 

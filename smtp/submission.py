@@ -49,7 +49,11 @@ class SubmissionSession(Session):
         peer = self.context.peer.address
         try:
             found = await self.shared.authenticator.login(
-                credentials.user, credentials.password, peer=peer, protocol="smtp"
+                credentials.user,
+                credentials.password,
+                peer=peer,
+                protocol="smtp",
+                connection=self.context.connection,
             )
         except StoreError:
             return reply(454, "4.3.0", "Temporary authentication failure")

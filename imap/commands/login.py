@@ -37,10 +37,13 @@ async def authenticate(session: Session, command: Authenticate) -> Reply:
 
 async def _verify(session: Session, user: str, password: str) -> Reply:
     result = await session.context.authenticator.login(
-        user, password, peer=session.connection.peer, protocol="imap"
+        user,
+        password,
+        peer=session.connection.peer,
+        protocol="imap",
+        connection=session.connection.name,
     )
     if not isinstance(result, LoggedIn):
-        session.log.debug("login refused", cause=result.cause.value)
         code = b"UNAVAILABLE" if result.temporary else b"AUTHENTICATIONFAILED"
         raise No(result.text, code)
     session.log_in(result)
