@@ -7,7 +7,7 @@ from typing import Any
 from config.logging import configure
 from config.settings import Settings
 from mailserver.control import Progress
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import OperationError, in_one_line
 from mailserver.operations.registry import perform
 from mailserver.wiring import close_services, open_services
 from storage.errors import StoreError
@@ -25,7 +25,7 @@ async def run_offline(
     try:
         services = await open_services(config_path, settings)
     except (StoreError, OSError) as error:
-        raise OperationError(str(error)) from error
+        raise OperationError(in_one_line(error)) from error
     try:
         return await perform(services, operation, args, progress)
     finally:

@@ -22,7 +22,7 @@ from imap.server import ImapServer
 from mailserver.control import ControlServer, Progress
 from mailserver.notify import sd_notify
 from mailserver.operations.accounts import settle_accounts
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import OperationError, in_one_line
 from mailserver.operations.registry import perform
 from mailserver.reloading import applicable, changed_keys
 from mailserver.services import Services
@@ -99,9 +99,10 @@ class Server:
 
     async def stop(self) -> None:
         """Says good-bye to clients and ends background work; the caller closes the store."""
+        if self._state == "ok":  # else the start failed, and what is said is why
+            sd_notify("STOPPING=1")
+            self.services.log.info("stopping")
         self._state = "stopping"
-        sd_notify("STOPPING=1")
-        self.services.log.info("stopping")
         if self._refresher is not None:
             self._refresher.cancel()
         await self._parts.smtp.stop()
@@ -182,7 +183,7 @@ async def _serve(config_path: Path, settings: Settings) -> None:
     try:
         services = await open_services(config_path, settings)
     except (StoreError, OSError) as error:
-        raise CannotServe(str(error)) from error
+        raise CannotServe(in_one_line(error)) from error
     try:
         await settle_accounts(services)
         tls = settings.tls
@@ -196,7 +197,9 @@ async def _serve(config_path: Path, settings: Settings) -> None:
             await server.wait()
         finally:
             await server.stop()
-    except (ListenError, CertificateError, StoreError) as error:
+    except CertificateError as error:
+        raise CannotServe(f"{error}; correct tls.certificate and tls.key") from error
+    except (ListenError, StoreError) as error:
         raise CannotServe(str(error)) from error
     finally:
         await close_services(services)

@@ -78,6 +78,8 @@ def _reason(error: OSError) -> str:
         return "the port is taken; stop what listens there (ss -ltnp) or choose another in [listen]"
     if error.errno == errno.EACCES:
         return "no right to bind this port; use one above 1023 or grant CAP_NET_BIND_SERVICE"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address (ip address); correct it in [listen]"
     return os.strerror(error.errno or 0)
 
 

@@ -1,5 +1,14 @@
 """The one error of operations: what the operator is told, on one line."""
 
+from storage.errors import StoreError
+
 
 class OperationError(Exception):
     """It could not be done; `str(error)` says why and, where it can, what to do (exit status 1)."""
+
+
+def in_one_line(error: StoreError | OSError) -> str:
+    """What kept a store from being opened; of a system's error the file and the reason."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}; see data_dir in the configuration"
+    return str(error)

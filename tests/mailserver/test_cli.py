@@ -135,13 +135,32 @@ def test_what_keeps_a_server_from_starting_is_one_line(tmp_path: Path) -> None:
         port = first.port("smtp")
         config = configuration().replace('smtp = ["127.0.0.1:0"]', f'smtp = ["127.0.0.1:{port}"]')
         taken = ServerProcess(tmp_path / "two", config).command("serve", expect=1)
-        assert "the port is taken" in taken.stderr.splitlines()[-1]
+        (line,) = taken.stderr.splitlines()
+        assert "the port is taken" in line
         second = ServerProcess(tmp_path / "one").command("serve", expect=1)
         assert "stop that server first" in second.stderr.splitlines()[-1]
     bad = ServerProcess(
         tmp_path / "three", configuration(extra='[tls]\ncertificate="a"\nkey="b"\n')
     )
-    assert "a" in bad.command("serve", expect=1).stderr.splitlines()[-1]
+    (line,) = bad.command("serve", expect=1).stderr.splitlines()
+    assert line.endswith("/three/a: No such file or directory; correct tls.certificate and tls.key")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("LISTEN_IMAP", "192.0.2.1:1430", "192.0.2.1:1430: this machine has no such address"),
+        ("LISTEN_IMAP", "no-such-host.invalid:1430", "no-such-host.invalid:1430: "),
+        ("DATA_DIR", "/proc/data", "/proc/data: No such file or directory; see data_dir"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    tmp_path: Path, variable: str, value: str, why: str
+) -> None:
+    environment = {f"MAILSERVER_{variable}": value}
+    server = ServerProcess(tmp_path, configuration(), environment)
+    (line,) = server.command("serve", expect=1).stderr.splitlines()
+    assert line.startswith(f"mailserver: {why}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

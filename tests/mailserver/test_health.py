@@ -1,9 +1,12 @@
-"""/healthz on http and https, and the redirect of plain HTTP."""
+"""/healthz on http and https, the redirect of plain HTTP, and what a supervisor is told."""
 
 import http.client
 import json
+import signal
+import socket
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +45,38 @@ def test_other_plain_paths_go_to_https(server: ServerProcess) -> None:
     port = server.port("https")
     assert response.headers["Location"] == f"https://127.0.0.1:{port}/mail/?a=b"
     connection.close()
+
+
+def health(server: ServerProcess) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=10)
+    response = get(connection, "/healthz")
+    found = response.status, response.read()
+    connection.close()
+    return found
+
+
+def test_a_supervisor_is_told_and_health_ends_with_the_stop(tmp_path: Path) -> None:
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(path))
+        supervisor.settimeout(10)
+        server = ServerProcess(tmp_path, configuration(), {"NOTIFY_SOCKET": str(path)})
+        with server, socket.create_connection(("127.0.0.1", server.port("smtp"))) as sender:
+            assert supervisor.recv(100) == b"READY=1"
+            server.add_account("a@example.test")
+            server.command("reload")
+            assert supervisor.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+            assert supervisor.recv(100) == b"READY=1"
+            assert health(server)[0] == 200
+            # a message on its way is waited for
+            for line in ("EHLO x", "MAIL FROM:<>", "RCPT TO:<a@example.test>", "DATA"):
+                sender.sendall(f"{line}\r\n".encode())
+            replies = b""
+            while b"354" not in replies:
+                replies += sender.recv(1000)
+            server.signal(signal.SIGTERM)
+            assert supervisor.recv(100) == b"STOPPING=1"
+            assert health(server) == (503, b'{"status":"stopping"}')
+            sender.sendall(b"Subject: last\r\n\r\n.\r\n")
+            assert sender.recv(1000).startswith(b"250 2.0.0")
+            assert server.wait() == 0
