@@ -37,18 +37,21 @@ class Entry:
 
 
 class DirectoryCache:
-    """Look-ups by key, by id and of the postmaster; no SQL when the answer is remembered."""
+    """Look-ups by key, by id and of the postmaster; no SQL when the answer is remembered.
+
+    What was concluded from its answers holds while `generation` stays the same.
+    """
 
     def __init__(self, database: ConfigDatabase, capacity: int = CAPACITY) -> None:
         self._database = database
         self._entries: LRUCache[str, Entry] = LRUCache(capacity)
         self._by_id: LRUCache[AccountId, Account | None] = LRUCache(capacity)
         self._postmaster: Account | None = None
-        self._generation = 0
+        self.generation = 0
 
     def clear(self) -> None:
         """Forgets everything: writes are rare and an entry costs one key look-up."""
-        self._generation += 1
+        self.generation += 1
         self._entries.clear()
         self._by_id.clear()
         self._postmaster = None
@@ -64,9 +67,9 @@ class DirectoryCache:
             else:
                 found[key] = entry
         if missing:
-            generation = self._generation
+            generation = self.generation
             loaded = await self._database.finish(self._load(missing))
-            if generation == self._generation:
+            if generation == self.generation:
                 self._entries.update(loaded)
             found |= loaded
         return found
@@ -74,18 +77,18 @@ class DirectoryCache:
     async def by_id(self, number: AccountId) -> Account | None:
         if number in self._by_id:
             return self._by_id[number]
-        generation = self._generation
+        generation = self.generation
         account = await self._database.finish(self._load_by_id(number))
-        if generation == self._generation:
+        if generation == self.generation:
             self._by_id[number] = account
         return account
 
     async def postmaster(self) -> Account | None:
         """The first administrator, else the first account; None when nobody is enabled."""
         if self._postmaster is None:
-            generation = self._generation
+            generation = self.generation
             account = await self._database.finish(self._load_postmaster())
-            if generation != self._generation:
+            if generation != self.generation:
                 return account
             self._postmaster = account
         return self._postmaster

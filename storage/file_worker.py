@@ -28,6 +28,7 @@ ROOM = 48 * 1024 * 1024
 
 _KEEP = 4 * 1024 * 1024
 _LENGTH = struct.Struct("!I")
+_PIECE = 256 * 1024
 _COMMAND = [sys.executable, "-m", "storage.file_worker"]
 Failure = tuple[int, str] | None
 
@@ -96,19 +97,14 @@ def _send(to: socket.socket, value: Any) -> None:
 
 
 def _receive(source: socket.socket) -> Any:
-    (length,) = _LENGTH.unpack(_exactly(source, _LENGTH.size))
-    return marshal.loads(_exactly(source, length))  # noqa: S302  # our own process
-
-
-def _exactly(source: socket.socket, length: int) -> bytearray:
-    data = bytearray(length)
-    view = memoryview(data)
-    while view:
-        count = source.recv_into(view)
-        if not count:
+    """Most often one call: each gives up the interpreter lock, and waits for it again."""
+    data = source.recv(_PIECE)
+    while len(data) < _LENGTH.size or len(data) < _LENGTH.size + _LENGTH.unpack_from(data)[0]:
+        more = source.recv(_PIECE)
+        if not more:
             raise EOFError
-        view = view[count:]
-    return data
+        data += more
+    return marshal.loads(memoryview(data)[_LENGTH.size :])  # noqa: S302  # our own process
 
 
 def _serve(channel: socket.socket, files: Files, memory: memoryview) -> None:

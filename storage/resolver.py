@@ -1,8 +1,9 @@
 """How a recipient leads to accounts and remote addresses: aliases, groups, sub-addresses,
 catch-all, postmaster, address literals.
 
-Look-ups come from storage/directory_cache.py. Invariants: an address of a domain not served is
-never looked up, let alone delivered; every address is visited once, so alias loops end.
+Look-ups come from storage/directory_cache.py; what they led to is remembered as long as they are.
+Invariants: an address of a domain not served is never looked up, let alone delivered; every address
+is visited once, so alias loops end.
 Order at each address: itself, without its sub-address, postmaster, the domain's catch-all.
 """
 
@@ -15,6 +16,7 @@ from storage.directory_values import Account, Resolution, Status, Target
 from storage.sites import Sites
 
 POSTMASTER = "postmaster"
+KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Resolver:
     def __init__(self, cache: DirectoryCache, sites: Sites) -> None:
         self._cache = cache
         self.sites = sites
+        self._known: dict[tuple[Mailbox, bool], Resolution] = {}
+        self._known_from = (cache.generation, sites)
 
     async def resolve(self, address: Mailbox | str, *, catch_all: bool = True) -> Resolution:
         """Where mail for `address` goes. A text that is no address is UNKNOWN, but for
@@ -72,11 +76,26 @@ class Resolver:
         home = self.sites.home(address.domain)
         if home is None:
             return await self._elsewhere(address)
+        found = self._recall().get((address, catch_all))
+        return found or await self._walk(address, home, catch_all)
+
+    def _recall(self) -> dict[tuple[Mailbox, bool], Resolution]:
+        """Addresses resolved since the directory and the domains changed."""
+        source = (self._cache.generation, self.sites)
+        if source != self._known_from or len(self._known) > KNOWN:
+            self._known, self._known_from = {}, source
+        return self._known
+
+    async def _walk(self, address: Mailbox, home: str, catch_all: bool) -> Resolution:
+        known = self._recall()
         walk = _Walk()
         steps = [_step(address, home, "")]
         while steps:
             steps = await self._advance(steps, walk, catch_all)
-        return walk.result()
+        result = walk.result()
+        if result.local:
+            known[address, catch_all] = result  # of no use if `_recall` has begun anew meanwhile
+        return result
 
     async def _bare_postmaster(self) -> Resolution:
         """An alias or account of that name in the first domain, else the first administrator."""
