@@ -174,7 +174,8 @@ def starts(
 ) -> list[bytes]:
     """The start of each response, up to its sections."""
     form = plan.form
-    return [form % args for args in zip(*_columns(plan, messages, rows, text), strict=True)]
+    texts = _texts(plan, messages, text)
+    return [form % args for args in zip(*_columns(plan, messages, rows, texts), strict=True)]
 
 
 def responses(
@@ -183,22 +184,32 @@ def responses(
     """The whole responses of a plan without sections. `rows` belong to the messages one by one and
     are empty where the plan needs none; `text` writes a flag field.
     """
-    columns = _columns(plan, messages, rows, text)
+    form = plan.form + b")\r\n"
+    texts = _texts(plan, messages, text)
+    if len(texts) == 1:  # as in most chunks
+        written = texts.popitem()[1].replace(b"%", b"%%")
+        form = form.replace(b"FLAGS (%b)", b"FLAGS (%b)" % written, 1)
+    columns = _columns(plan, messages, rows, texts)
     width, count = len(columns), len(messages.uids)
     flat: list[object] = [None] * (width * count)
     for place, column in enumerate(columns):
         flat[place::width] = column
-    return (plan.form + b")\r\n") * count % tuple(flat)
+    return form * count % tuple(flat)
+
+
+def _texts(plan: Plan, messages: Messages, text: Callable[[int], bytes]) -> dict[int, bytes]:
+    """The flag fields of these messages as they are written, where the plan has FLAGS."""
+    return {field: text(field) for field in set(messages.fields)} if plan.flags else {}
 
 
 def _columns(
-    plan: Plan, messages: Messages, rows: Sequence[Summary], text: Callable[[int], bytes]
+    plan: Plan, messages: Messages, rows: Sequence[Summary], texts: dict[int, bytes]
 ) -> list[Column]:
+    """What fills the form's places; FLAGS have one if there are `texts`."""
     columns: list[Column] = [messages.numbers]
     if plan.uid:
         columns.append(messages.uids)
-    if plan.flags:
-        texts = {field: text(field) for field in set(messages.fields)}
+    if texts:
         columns.append([texts[field] for field in messages.fields])
     if plan.modseq:
         columns.append(messages.modseqs)
