@@ -1,7 +1,8 @@
 """The IMAP listeners: opens, counts and closes connections.
 
-Invariants: no address has more than limits.connections_per_address connections and the server no
-more than Bounds.connections; who is refused is told why. Nothing of the protocol is known here.
+Invariants: no address (IPv6: no /64) outside filters.local_networks has more than
+limits.connections_per_address connections and the server no more than Bounds.connections; who is
+refused is told why. Nothing of the protocol is known here.
 """
 
 import asyncio
@@ -11,9 +12,11 @@ from collections import Counter
 from collections.abc import Callable
 
 from auth.login import Authenticator
+from auth.networks import in_networks
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Endpoint, Settings
+from filters.ratelimit import address_key
 from imap.connection import Connection
 from imap.context import Bounds, Context, Timing
 from net.listener import listen
@@ -121,26 +124,34 @@ class ImapServer:
         One that is refused is not counted, or a flood would lock out its address for longer.
         """
         self._empty.clear()
-        most = self._context.settings.limits.connections_per_address
-        if self._by_address[connection.peer] >= most:
+        key, most = address_key(connection.peer), self._limit(connection.peer)
+        if most is not None and self._by_address[key] >= most:
             text, code = f"Too many connections from your address ({most})", "LIMIT"
         elif len(self._connections) >= self._context.bounds.connections:
             text, code = "Too many connections, try again later", "UNAVAILABLE"
         else:
             self._connections.add(connection)
-            self._by_address[connection.peer] += 1
+            self._by_address[key] += 1
             connection.greet()
             return
         self._refused.add(connection)
         # who pipelines loses the reason without it, but a flood must not hold so many files
         connection.bye(text, code=code, linger=len(self._refused) < LINGERING)
 
+    def _limit(self, peer: str) -> int | None:
+        """How many connections the address may have; None where it is one of ours."""
+        settings = self._context.settings
+        if in_networks(peer, settings.filters.local_networks):
+            return None
+        return settings.limits.connections_per_address
+
     def _lost(self, connection: Connection) -> None:
+        key = address_key(connection.peer)
         if connection in self._connections:
             self._connections.discard(connection)
-            self._by_address[connection.peer] -= 1
+            self._by_address[key] -= 1
         self._refused.discard(connection)
-        if not self._by_address[connection.peer]:
-            del self._by_address[connection.peer]
+        if not self._by_address[key]:
+            del self._by_address[key]
         if not self._connections and not self._refused:
             self._empty.set()

@@ -126,6 +126,13 @@ async def test_connections_from_one_address_are_limited(tmp_path: Path) -> None:
         await _alive(imap)
 
 
+async def test_local_networks_are_not_limited(tmp_path: Path) -> None:
+    limits = {"connections_per_address": 1}
+    async with serving(tmp_path, limits=limits, strangers=False) as imap:
+        for _ in range(3):
+            await imap.client()
+
+
 async def _bye_then_ok(client: Client) -> None:
     assert (await client.line()).startswith(b"* BYE")
     assert (await client.line()).startswith(b"a OK")

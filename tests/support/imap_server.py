@@ -90,8 +90,12 @@ async def serving(
     timing: Timing | None = None,
     bounds: Bounds | None = None,
     limits: dict[str, Any] | None = None,
+    strangers: bool = True,
 ) -> AsyncIterator[Imap]:
-    """Serves with two accounts and a self-signed certificate."""
+    """Serves with two accounts and a self-signed certificate.
+
+    `strangers`: clients count as such; else they come from filters.local_networks.
+    """
     settings = Settings.model_validate(
         {
             "hostname": "mx.example.test",
@@ -100,6 +104,7 @@ async def serving(
             "listen": {"imap": ["127.0.0.1:0"], "imaps": ["127.0.0.1:0"]},
             "auth": {"bcrypt_rounds": 4, "plaintext_from": ["127.0.0.0/8"] if plaintext else []},
             "limits": limits or {},
+            "filters": {"local_networks": [] if strangers else ["127.0.0.0/8"]},
         }
     )
     settings.data_dir.mkdir(parents=True)
