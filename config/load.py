@@ -96,14 +96,14 @@ class _Loader:
     def settings(self) -> Settings:
         self._read_secret_files()
         self._read_environment()
+        self._check_pairs()
+        loaded = None
         try:
             loaded = Settings.model_validate(self._tree)
         except ValidationError as invalid:
             self._errors += [self._error(error) for error in invalid.errors(include_url=False)]
+        if loaded is None or self._errors:
             raise ConfigInvalid(sorted(self._errors, key=lambda e: (e.line, e.key))) from None
-        self._check_pairs(loaded)
-        if self._errors:
-            raise ConfigInvalid(self._errors)
         return self._absolute(loaded)
 
     def _read_secret_files(self) -> None:
@@ -150,10 +150,10 @@ class _Loader:
             return ConfigError(variable, 0, name, found, allowed)
         return ConfigError(str(self._path), self._lines.find(key), name, found, allowed)
 
-    def _check_pairs(self, loaded: Settings) -> None:
-        tls = loaded.tls
-        if (tls.certificate is None) != (tls.key is None):
-            missing = "key" if tls.key is None else "certificate"
+    def _check_pairs(self) -> None:
+        tls = self._tree.get("tls")
+        if isinstance(tls, dict) and ("certificate" in tls) != ("key" in tls):
+            missing = "certificate" if "key" in tls else "key"
             self._errors.append(self._at(("tls", missing), "nothing", "needed beside the other"))
 
     def _absolute(self, loaded: Settings) -> Settings:

@@ -5,6 +5,7 @@ Reading files, environment and line numbers is config/load.py. Loaded paths are 
 
 import ipaddress
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -76,6 +77,29 @@ def _smarthost(value: SecretStr) -> SecretStr:
     return value
 
 
+def _secret_of(allowed: str, *forms: str) -> Callable[[SecretStr], SecretStr]:
+    """A check of a secret's form that never shows it."""
+
+    def check(value: SecretStr) -> SecretStr:
+        if not any(re.fullmatch(form, value.get_secret_value()) for form in forms):
+            raise ValueError(allowed)
+        return value
+
+    return check
+
+
+_database = _secret_of(
+    '"sqlite" or "postgresql://user:password@host/name"', "sqlite", r"postgresql://.+"
+)
+_cache = _secret_of('"memory" or "redis://host:port/db"', "memory", r"rediss?://.+")
+
+
+def _sms(value: str) -> str:
+    if value != "outbox" and not re.fullmatch(r"(webhook|smpp):.+", value):
+        raise ValueError('"outbox", "webhook:URL" or "smpp:..."')
+    return value
+
+
 Domain = Annotated[str, BeforeValidator(_domain)]
 Net = Annotated[Network, BeforeValidator(_network)]
 Endpoints = list[Annotated[Endpoint, BeforeValidator(parse_endpoint)]]
@@ -124,12 +148,12 @@ class Auth(Section):
     plaintext_from: list[Net] = []
     bcrypt_rounds: Annotated[int, Field(ge=4, le=16)] = 12
     signup: Literal["closed", "invite", "open"] = "closed"
-    sms: str = "outbox"
+    sms: Annotated[str, AfterValidator(_sms)] = "outbox"
 
 
 class Store(Section):
-    database: SecretStr = SecretStr("sqlite")
-    cache: SecretStr = SecretStr("memory")
+    database: Annotated[SecretStr, AfterValidator(_database)] = SecretStr("sqlite")
+    cache: Annotated[SecretStr, AfterValidator(_cache)] = SecretStr("memory")
     maildir: Path = Path("mail")
 
 

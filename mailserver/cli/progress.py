@@ -11,13 +11,16 @@ LINE_EVERY = 5.0
 
 
 class ProgressPrinter:
-    """A context manager whose `show` takes (done, total, what)."""
+    """A context manager whose `show` takes (done, total, what).
+
+    Off a terminal short work has one line, its last: what fails at once says only why.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._last = 0.0
+        self._last = time.monotonic()
 
     def __enter__(self) -> Self:
         return self

@@ -80,6 +80,26 @@ def test_secrets_come_from_files_and_never_show(tmp_path: Path) -> None:
 def test_certificate_and_key_go_together(tmp_path: Path) -> None:
     (error,) = errors_of(write(tmp_path, 'hostname = "a.test"\n[tls]\ncertificate = "a.pem"\n'))
     assert "tls.key" in error
+    others = errors_of(write(tmp_path, 'hostnam = "a.test"\n[tls]\nkey = "a.key"\n'))
+    assert [error.split(": ")[1] for error in others] == ["hostname", "hostnam", "tls.certificate"]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "allowed"),
+    [
+        ("store", "database", "mysql://u:hunter2@h/x", '"postgresql://user:password@host/name"'),
+        ("store", "cache", "memcached://hunter2", '"redis://host:port/db"'),
+        ("outbound", "smarthost", "http://u:hunter2@h", '"smtp://user:password@host:port"'),
+        ("auth", "sms", "pigeon", '"webhook:URL"'),
+    ],
+)
+def test_forms_are_checked(
+    tmp_path: Path, section: str, key: str, value: str, allowed: str
+) -> None:
+    (error,) = errors_of(write(tmp_path, f'hostname = "a.test"\n[{section}]\n{key} = "{value}"\n'))
+    assert error.startswith(f":3: {section}.{key}: found ")
+    assert allowed in error
+    assert "hunter2" not in error
 
 
 def test_the_example_explains_every_key() -> None:
