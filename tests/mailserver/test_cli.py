@@ -47,7 +47,9 @@ def test_account_refusals(server: ServerProcess) -> None:
     assert len(refused.stderr.splitlines()) == 1
     elsewhere = ("account", "add", "user@elsewhere.test", "--password-stdin")
     server.command(*elsewhere, input_text="x\n", expect=1)
-    unread = server.command("import", "maildir", "/usr", "user@example.test", expect=1)
+    (server.folder / "empty").mkdir()
+    no_mail = ("import", "maildir", str(server.folder / "empty"), "user@example.test")
+    unread = server.command(*no_mail, expect=1)
     assert len(unread.stderr.splitlines()) == 1
     for command in ("show", "disable", "enable", "delete"):
         server.command("account", command, "nobody@example.test", expect=1)
