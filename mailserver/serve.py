@@ -15,7 +15,7 @@ from typing import Any
 import uvloop
 
 from config.load import ConfigInvalid, load
-from config.logging import configure
+from config.logging import configure, get_logger
 from config.settings import Endpoint, Settings
 from filters.pipeline import Pipeline
 from imap.server import ImapServer
@@ -172,11 +172,19 @@ class Server:
 def run_server(config_path: Path, settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT. Raises CannotServe; leaves the loop closed."""
     configure()
+    sys.unraisablehook = _log_unraisable
     sys.setswitchinterval(0.0005)
     map_large_blocks()
     allow_open_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(config_path, settings))
+
+
+def _log_unraisable(ignored: "sys.UnraisableHookArgs") -> None:
+    """What Python would print as a traceback, such as for a server name in TLS that is no ASCII."""
+    get_logger("server").warning(
+        "exception ignored", error=repr(ignored.exc_value), about=repr(ignored.object)[:200]
+    )
 
 
 async def _serve(config_path: Path, settings: Settings) -> None:

@@ -22,16 +22,15 @@ class CertificateError(Exception):
 class TlsContexts:
     """Hands out the server context; `refresh` loads changed files, `use` other ones.
 
-    Listeners keep the one context that `server` gives for as long as they live; each handshake is
-    handed on to the context of the pair in use. (Loading a pair into the same context again would
-    keep the former one beside it where their kinds of key differ.)
+    Listeners keep the one context that `server` gives for as long as they live; after a change each
+    handshake is handed on to the context of the pair in use. (Loading a pair into the same context
+    again would keep the former one beside it where their kinds of key differ.)
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate, self._key = certificate, key
         self._stamp = _stamp_of(certificate, key)
         self._handed_out = self._current = self._load(certificate, key)
-        self._handed_out.sni_callback = self._hand_on
 
     @classmethod
     def create(
@@ -64,6 +63,7 @@ class TlsContexts:
         if (certificate, key, stamp) == (self._certificate, self._key, self._stamp):
             return False
         self._current = self._load(certificate, key)
+        self._handed_out.sni_callback = self._hand_on
         self._certificate, self._key, self._stamp = certificate, key, stamp
         return True
 
@@ -75,8 +75,7 @@ class TlsContexts:
         self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
     ) -> None:
         """Called in every handshake, also without a server name."""
-        if self._current is not self._handed_out:
-            connection.context = self._current
+        connection.context = self._current
 
 
 def _pair(

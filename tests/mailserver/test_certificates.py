@@ -3,13 +3,14 @@
 import imaplib
 import smtplib
 import ssl
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trustme
 
-from tests.support.server import ServerProcess, configuration
+from tests.support.server import ServerProcess, configuration, until
 
 CLIENT = ssl.create_default_context()
 CLIENT.check_hostname = False
@@ -93,3 +94,16 @@ def test_a_reload_with_an_unusable_certificate_changes_nothing(tmp_path: Path) -
         assert served(server) == {before}
         server.config.write_text(good + "[limits]\nrecipients = 5\n")
         assert server.json("reload")["applied"] == ["limits.recipients"]
+
+
+def test_a_server_name_that_is_no_ascii_is_a_line_of_the_log(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, configuration()) as server:
+        text = server.config.read_text()
+        server.config.write_text(f"{text}[tls]\n{write_pair(tmp_path, 'one')}")
+        server.command("reload")
+        port = str(server.port("imaps"))
+        asked = ["openssl", "s_client", "-servername", "m\u00fcll.test", "-connect"]
+        subprocess.run([*asked, f"127.0.0.1:{port}"], input=b"", capture_output=True, check=False)
+        (line,) = until(lambda: server.events("exception ignored"))
+        assert "UnicodeDecodeError" in line["error"]
+    assert all(line.startswith("{") for line in server.log)
