@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.support.programs import need
 from tests.support.server import ServerProcess, configuration, until
 
 CLIENT = ssl.create_default_context()
@@ -97,6 +98,7 @@ def test_a_reload_with_an_unusable_certificate_changes_nothing(tmp_path: Path) -
 
 
 def test_a_server_name_that_is_no_ascii_is_a_line_of_the_log(tmp_path: Path) -> None:
+    need("openssl")
     with ServerProcess(tmp_path, configuration()) as server:
         text = server.config.read_text()
         server.config.write_text(f"{text}[tls]\n{write_pair(tmp_path, 'one')}")
