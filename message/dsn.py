@@ -21,6 +21,7 @@ from message.words import decode_words
 
 MAX_HEADERS = 64 * 1024
 
+_REPLY = re.compile(r"[2-5][0-9]{2}(?:[ -]|$)")
 _LONG_LINE = re.compile(rb"[^\n]{1000}")
 _MESSAGE_ID = re.compile(rb"<[!-;=?-~]{1,900}>")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
@@ -168,7 +169,7 @@ def _message_fields(report: Report) -> list[tuple[str, str]]:
 
 def _recipient_fields(report: Report, one: RecipientStatus) -> list[tuple[str, str]]:
     original_type, found, original = one.original.partition(";")
-    diagnostic_type = "smtp" if one.diagnostic[:3].isdecimal() else "x-local"
+    diagnostic_type = "smtp" if _REPLY.match(one.diagnostic) else "x-local"
     return [
         ("Original-Recipient", f"{original_type}; {_address(report, original)}" if found else ""),
         ("Final-Recipient", f"{_address_type(one.final)}; {_address(report, one.final)}"),

@@ -1,5 +1,6 @@
 """What one attempt means for one recipient: delivered, try again, or never (RFC 3463). Pure."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -33,6 +34,9 @@ class Outcome:
         return f"{self.remote}: {self.text}" if self.remote else self.text
 
 
+_HEARD = re.compile(r"(?:(\S+): )?([45][0-9]{2}(?: .*)?)", re.DOTALL)
+
+
 class AttemptFailed(Exception):
     """The attempt ended for every recipient that has no outcome of its own."""
 
@@ -47,6 +51,16 @@ def temporary(status: str, text: str, remote: str = "", *, elsewhere: bool = Fal
 
 def permanent(status: str, text: str, remote: str = "") -> Outcome:
     return Outcome(Kind.PERMANENT, status, text, remote)
+
+
+def given_up(last_reply: str, otherwise: str) -> Outcome:
+    """Failure of a recipient that is tried no more: with the peer's last words from the queue's
+    listing (Outcome.line) where there are some, else with our own. RFC 3463 X.4.7.
+    """
+    heard = _HEARD.fullmatch(last_reply)
+    if heard is not None:
+        return permanent("5.4.7", heard[2], heard[1] or "")
+    return permanent("5.4.7" if last_reply else "5.0.0", last_reply or otherwise)
 
 
 def of_reply(reply: PeerReply, remote: str, *, rcpt: bool = False) -> Outcome:

@@ -16,7 +16,7 @@ from config.settings import Settings
 from message.dsn import Action
 from net.threads import Offload
 from smtp.outbound.notice import Told, build_notice, wanted
-from smtp.outbound.results import Kind, Outcome, permanent
+from smtp.outbound.results import Kind, Outcome, given_up
 from smtp.outbound.schedule import next_attempt
 from storage.errors import StoreError
 from storage.queue import QueueStore
@@ -77,7 +77,7 @@ class Settler:
         """Fails all of the claim's recipients because the operator says so."""
         text = "returned by the administrator of this server"
         outcomes = {
-            recipient.position: permanent("5.0.0", recipient.last_reply or text)
+            recipient.position: given_up(recipient.last_reply, text)
             for recipient in claim.recipients
         }
         await self.settle(claim, outcomes)

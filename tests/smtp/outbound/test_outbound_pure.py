@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from smtp.outbound.dots import DotStuffer
 from smtp.outbound.peer_reply import BadReply, PeerReply, ReplyParser
-from smtp.outbound.results import Kind, of_reply
+from smtp.outbound.results import Kind, given_up, of_reply
 from smtp.outbound.schedule import DELAYS, JITTER, next_attempt
 
 
@@ -117,3 +117,21 @@ def test_reply_in_one_line_for_people() -> None:
 def test_meaning_of_replies(reply: PeerReply, kind: Kind, status: str) -> None:
     outcome = of_reply(reply, "mx.test")
     assert (outcome.kind, outcome.status, outcome.elsewhere) == (kind, status, reply.code == 421)
+
+
+@pytest.mark.parametrize(
+    ("last", "status", "text", "remote"),
+    [
+        ("mx.far.test[192.0.2.1]: 450 later", "5.4.7", "450 later", "mx.far.test[192.0.2.1]"),
+        ("450 4.2.0 later", "5.4.7", "450 4.2.0 later", ""),
+        ("192.0.2.1: connection refused", "5.4.7", "192.0.2.1: connection refused", ""),
+        ("", "5.0.0", "our words", ""),
+    ],
+)
+def test_what_is_given_up_keeps_the_peers_last_words(
+    last: str, status: str, text: str, remote: str
+) -> None:
+    found = given_up(last, "our words")
+    assert (found.kind, found.status, found.text, found.remote) == (
+        Kind.PERMANENT, status, text, remote,
+    )  # fmt: skip
