@@ -6,21 +6,16 @@ from typing import Any
 
 import pytest
 
-from auth.login import Authenticator, Login
-from config.clock import SystemClock
-from config.logging import get_logger
+from auth.login import Login
 from mailserver.control import Progress
 from mailserver.operations.accounts import settle_accounts
 from mailserver.operations.errors import OperationError
 from mailserver.operations.registry import perform
 from mailserver.services import Services
-from net.dns import Resolver
-from net.threads import Offload
-from storage.directory import Directory
 from storage.errors import NoSuchAccount, StoreUnavailable
-from storage.store import Store
 from storage.values import AccountId
-from tests.support.directories import PASSWORD, make_settings
+from tests.support.directories import PASSWORD
+from tests.support.services import open_test_services
 
 ADA = "ada@example.test"
 
@@ -34,30 +29,8 @@ SILENT: Progress = quiet
 
 @pytest.fixture
 async def services(tmp_path: Path) -> AsyncIterator[Services]:
-    settings = make_settings(tmp_path)
-    settings.data_dir.mkdir()
-    clock, offload = SystemClock(), Offload()
-    maildir = settings.data_dir / "mail"
-    store = await Store.open(
-        settings.data_dir, maildir, "sqlite", offload, clock, settings.hostname
-    )
-    directory = await Directory.open(settings, clock, offload)
-    auth = Authenticator(settings, directory, offload, clock)
-    yield Services(
-        config_path=tmp_path / "mailserver.toml",
-        settings=settings,
-        log=get_logger("test"),
-        clock=clock,
-        offload=offload,
-        store=store,
-        directory=directory,
-        auth=auth,
-        resolver=Resolver(),
-    )
-    await auth.close()
-    await directory.close()
-    await store.close()
-    offload.close()
+    async with open_test_services(tmp_path) as opened:
+        yield opened
 
 
 def is_folder(path: str) -> bool:

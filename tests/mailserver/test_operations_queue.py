@@ -6,19 +6,13 @@ from typing import Any
 
 import pytest
 
-from auth.login import Authenticator
-from config.clock import SystemClock
-from config.logging import get_logger
 from mailserver.operations.errors import OperationError
 from mailserver.operations.registry import perform
 from mailserver.services import Services
-from net.dns import Resolver
-from net.threads import Offload
-from storage.directory import Directory
 from storage.queue_values import Result, State
-from storage.store import Store
 from storage.values import Content, Delivery, QueuedRecipient
-from tests.support.directories import PASSWORD, make_settings
+from tests.support.directories import PASSWORD
+from tests.support.services import open_test_services
 
 DATA = b"Subject: outward\r\n\r\nhello\r\n"
 ADA = "ada@example.test"
@@ -26,34 +20,8 @@ ADA = "ada@example.test"
 
 @pytest.fixture
 async def services(tmp_path: Path) -> AsyncIterator[Services]:
-    settings = make_settings(tmp_path)
-    settings.data_dir.mkdir()
-    clock, offload = SystemClock(), Offload(processes=1)
-    store = await Store.open(
-        settings.data_dir,
-        settings.data_dir / "mail",
-        "sqlite",
-        offload,
-        clock,
-        settings.hostname,
-    )
-    directory = await Directory.open(settings, clock, offload)
-    auth = Authenticator(settings, directory, offload, clock)
-    yield Services(
-        config_path=tmp_path / "mailserver.toml",
-        settings=settings,
-        log=get_logger("test"),
-        clock=clock,
-        offload=offload,
-        store=store,
-        directory=directory,
-        auth=auth,
-        resolver=Resolver(),
-    )
-    await auth.close()
-    await directory.close()
-    await store.close()
-    offload.close()
+    async with open_test_services(tmp_path) as opened:
+        yield opened
 
 
 async def run(services: Services, operation: str, **args: Any) -> Any:

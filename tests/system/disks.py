@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs import SYSTEM_PATH, need
+from tests.support.programs import SYSTEM_PATH, need, unavailable
 
 SOURCE = Path(__file__).with_name("faults.c")
 _SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN
@@ -69,7 +69,7 @@ def tmpfs(folder: Path, size: str) -> Iterator[Path]:
     need_root()
     folder.mkdir(parents=True, exist_ok=True)
     if _try("mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder)):
-        pytest.skip("this machine lets root mount nothing")
+        unavailable("this machine lets root mount nothing")
     try:
         yield folder
     finally:
@@ -93,6 +93,7 @@ class Ext4:
         _run("mkfs.ext4", "-q", "-F", str(image))
         folder.mkdir(parents=True, exist_ok=True)
         if _try("mount", "-o", "loop", str(image), str(folder)):
+            # power loss is simulated where the machine can: a container may lack loop devices
             pytest.skip("this machine mounts no loop device")
 
     def lose_power(self) -> None:

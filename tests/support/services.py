@@ -1,0 +1,48 @@
+"""Services as operations get them, on a real store and directory, without a server."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from auth.login import Authenticator
+from config.clock import SystemClock
+from config.logging import get_logger
+from mailserver.services import Services
+from net.dns import Resolver
+from net.threads import Offload
+from storage.directory import Directory
+from storage.store import Store
+from tests.support.directories import make_settings
+
+
+@asynccontextmanager
+async def open_test_services(folder: Path) -> AsyncIterator[Services]:
+    """Everything below `folder`, closed at the end in the opposite order."""
+    settings = make_settings(folder)
+    settings.data_dir.mkdir()
+    clock, offload = SystemClock(), Offload(processes=1)
+    store = await Store.open(
+        settings.data_dir,
+        settings.data_dir / "mail",
+        "sqlite",
+        offload,
+        clock,
+        settings.hostname,
+    )
+    directory = await Directory.open(settings, clock, offload)
+    auth = Authenticator(settings, directory, offload, clock)
+    yield Services(
+        config_path=folder / "mailserver.toml",
+        settings=settings,
+        log=get_logger("test"),
+        clock=clock,
+        offload=offload,
+        store=store,
+        directory=directory,
+        auth=auth,
+        resolver=Resolver(),
+    )
+    await auth.close()
+    await directory.close()
+    await store.close()
+    offload.close()
