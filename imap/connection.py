@@ -327,7 +327,7 @@ class Connection(asyncio.BufferedProtocol):
                 self.bye("Too many commands before login", linger=True)
                 return
         try:
-            command = parse(frame)
+            command = parse(frame, self.session.utf8)
         except ParseError as error:
             self._reject(error.rejected)
             return

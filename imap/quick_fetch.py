@@ -37,7 +37,7 @@ def quick_fetch(session: Session, frame: Frame) -> bool:
     part = slice(place, place + 1)
     one = Messages((place + 1,), view.uids[part], view.flags[part], view.modseqs[part])
     try:
-        data = session.store.message_at_once(session.account, selected.mailbox, one.uids[0])
+        data = session.store.message_at_once(selected.account, selected.mailbox, one.uids[0])
     except Exception:
         return False  # the usual way meets it again, and answers
     if data is None:

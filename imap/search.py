@@ -69,7 +69,7 @@ class Search:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._selected: Selected = session.mailbox
-        self._reader = Reader(session.store, session.account, self._selected.mailbox)
+        self._reader = Reader(session.store, self._selected.account, self._selected.mailbox)
 
     async def run(self, key: SearchKey) -> list[int]:
         """Ascending indices of the messages that match."""
@@ -160,7 +160,7 @@ class Search:
     async def _rows(self, among: Indices) -> AsyncIterator[MessageRow]:
         selected = self._selected
         uids = [selected.uids[index] for index in among]
-        chunks = self._session.store.rows(self._session.account, selected.mailbox, uids)
+        chunks = self._session.store.rows(selected.account, selected.mailbox, uids)
         async for chunk in chunks:
             for row in chunk:
                 yield row

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from imap.grammar.values import SequenceSet
 from imap.replies import Bad
-from storage.values import MailboxChanged, MailboxId
+from storage.values import AccountId, MailboxChanged, MailboxId
 from storage.view import View
 
 
@@ -42,6 +42,11 @@ class Selected:
         self.keywords: set[str] = set()
         self.fields: set[int] = set()
         self._keeping: list[Callable[[], None]] = []
+
+    @property
+    def account(self) -> AccountId:
+        """The account that the mailbox belongs to."""
+        return self.view.account
 
     @property
     def mailbox(self) -> MailboxId:

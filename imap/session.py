@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from imap.connection import Connection
 
 
+_UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4REV2"})
+
+
 class State(Flag):
     """RFC 9051 §3; the sets are those in which a command may be legal."""
 
@@ -41,6 +44,7 @@ class Session:
         "condstore",
         "connection",
         "context",
+        "enabled",
         "idling",
         "login",
         "name",
@@ -54,8 +58,14 @@ class Session:
         self.name = ""
         self.selected: Selected | None = None
         self.condstore = False
+        self.enabled: set[str] = set()
         self.idling = False
         self._unsubscribe: Callable[[], None] | None = None
+
+    @property
+    def utf8(self) -> bool:
+        """Whether mailbox names and strings go in UTF-8 (RFC 6855 §3, RFC 9051 §5.1)."""
+        return not self.enabled.isdisjoint(_UTF8)
 
     @property
     def state(self) -> State:

@@ -17,6 +17,6 @@ async def expunge(session: Session, command: Expunge) -> Reply:
     if command.sequence is not None:
         uids = selected.uids_of(command.sequence, by_uid=True)
     if uids is None or len(uids):
-        await session.store.expunge(session.account, selected.mailbox, uids)
+        await session.store.expunge(selected.account, selected.mailbox, uids)
     code = b"HIGHESTMODSEQ %d" % selected.view.highestmodseq if session.condstore else b""
     return Reply("EXPUNGE completed", code)

@@ -54,7 +54,7 @@ class _Run:
         self._session, self._plan, self._since = session, plan, since
         self._selected: Selected = session.mailbox
         self._text = self._selected.view.flags_text
-        self._reader = Reader(session.store, session.account, self._selected.mailbox)
+        self._reader = Reader(session.store, self._selected.account, self._selected.mailbox)
         self._seen: frozenset[int] = frozenset()
         self.missing = 0
 
@@ -65,7 +65,7 @@ class _Run:
         self.missing = 0
         if unseen:
             outcome = await self._session.store.store(
-                self._session.account,
+                self._selected.account,
                 self._selected.mailbox,
                 unseen,
                 FlagChange.ADD,
@@ -103,7 +103,7 @@ class _Run:
         uids, done = messages.uids, 0
         while done < len(uids):
             rows, complete = await self._session.store.summaries(
-                self._session.account, self._selected.mailbox, uids[done:]
+                self._selected.account, self._selected.mailbox, uids[done:]
             )
             until = len(uids) if complete else bisect_right(uids, rows[-1][0], done)
             self.send(self._with_rows(messages, done, until, rows), rows)
@@ -115,7 +115,7 @@ class _Run:
         uids, done = messages.uids, 0
         while done < len(uids):
             rows, complete = await self._session.store.placed_rows(
-                self._session.account, self._selected.mailbox, uids[done:]
+                self._selected.account, self._selected.mailbox, uids[done:]
             )
             until = len(uids) if complete else bisect_right(uids, rows[-1].uid, done)
             found = self._with_rows(messages, done, until, rows)

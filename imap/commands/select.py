@@ -61,7 +61,7 @@ async def close(session: Session, _command: Close) -> Reply:
     """Expunges without a word, unless the mailbox was opened by EXAMINE."""
     selected = session.mailbox
     if not selected.read_only:
-        await session.store.expunge(session.account, selected.mailbox, None)
+        await session.store.expunge(selected.account, selected.mailbox, None)
     session.unselect()
     return Reply("CLOSE completed")
 

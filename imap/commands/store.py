@@ -58,7 +58,7 @@ async def store(session: Session, command: Store) -> Reply:
     if not len(uids):
         return Reply("STORE completed")
     outcome = await session.store.store(
-        session.account,
+        selected.account,
         selected.mailbox,
         uids,
         _MODES[command.mode],

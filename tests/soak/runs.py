@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 from tests.support.directories import own_database
+from tests.support.whole import whole
+from tests.system import test_floods, test_fuzz
 from tests.system.disks import Ext4
 from tests.system.victim import (
     Victim,
@@ -84,6 +86,18 @@ def load(folder: Path, seconds: float, seed: int) -> str:
     assert memory[-1] < memory[0] * 1.5 + 64 * 1024, f"memory grows: {memory} KiB"
     first, last = memory[0] // 1024, memory[-1] // 1024
     return f"{told}, {first} MiB after the first minute, {last} at the end"
+
+
+def fuzz(folder: Path, seconds: float, seed: int) -> str:
+    """Mutated conversations; what must hold after each stands in tests/support/fuzz.py."""
+    with whole(folder) as server:
+        return asyncio.run(test_fuzz.fuzz(server, seed, seconds))
+
+
+def pour(folder: Path, seconds: float, seed: int) -> str:
+    """The whole load that the test has a fifth of, once: neither time nor chance has a say."""
+    with whole(folder) as server:
+        return asyncio.run(test_floods.pour(server, 100, 25 * 1024 * 1024))
 
 
 def _memory(victim: Victim) -> int:

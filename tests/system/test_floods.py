@@ -207,8 +207,8 @@ async def test_a_hundred_large_messages_at_once(tmp_path: Path) -> None:
         await pour(server, 100, 5 * 1024 * 1024)
 
 
-async def pour(server: Whole, sessions: int, size: int) -> None:
-    """So many sessions each send a message of about that size, all at once."""
+async def pour(server: Whole, sessions: int, size: int) -> str:
+    """So many sessions each send a message of about that size, all at once. Returns counts."""
     account, watcher = await server.account(), await server.account()
     before = memory(server)
     peak = before
@@ -225,13 +225,15 @@ async def pour(server: Whole, sessions: int, size: int) -> None:
             peak = max(peak, memory(server))
     answers = json.loads(output.result()[0])
     grown = (peak - before) // 1024**2
-    print(f"\n{sessions} x {size // 1024**2} MiB: {answers}, {grown} MiB more; {pinger.pings}")
+    told = f"{sessions} x {size // 1024**2} MiB: {answers}, {grown} MiB more, {pinger.pings}"
+    print(f"\n{told}")
     assert sum(answers.values()) == sessions
     assert set(answers) <= {"250 2.0.0", "452 4.3.1"}
     assert peak - before < MEMORY
     assert pinger.pings.worst < STALL_MS
     assert await sizes(server, account) == [size // 77_000 * 76_000] * answers["250 2.0.0"]
     assert list((server.process.data / "tmp").iterdir()) == []
+    return told
 
 
 async def sizes(server: Whole, account: str) -> list[int]:

@@ -19,8 +19,8 @@ async def test_mutated_conversations(tmp_path: Path, seed: int) -> None:
         await fuzz(server, seed, 8)
 
 
-async def fuzz(server: Whole, seed: int, seconds: float) -> None:
-    """Several workers with accounts of their own; then everything still works."""
+async def fuzz(server: Whole, seed: int, seconds: float) -> str:
+    """Several workers with accounts of their own; then everything still works. Returns counts."""
     accounts = [await server.account() for _ in range(WORKERS)]
     smtp, imap = server.process.port("smtp"), server.process.port("imap")
     fuzzers = [
@@ -29,10 +29,10 @@ async def fuzz(server: Whole, seed: int, seconds: float) -> None:
     ]
     await asyncio.gather(*(fuzzer.run(seconds) for fuzzer in fuzzers))
     lines, streams = sum(one.lines for one in fuzzers), sum(one.streams for one in fuzzers)
-    print(f"\nseed {seed}: {lines} lines, {streams} streams")
     assert lines > 100 and streams > 100
     async with server.imap(accounts[0]) as client:
         await client.ok("NOOP")
     async with server.smtp() as sender:
         await sender.begin("a@b.test", accounts[0])
         assert (await sender.say(b"Subject: after\r\n\r\n."))[:3] == "250"
+    return f"{lines:,} lines, {streams:,} streams"
