@@ -9,6 +9,7 @@ from config.logging import Logger
 from config.settings import Settings
 from net.threads import Offload
 from net.tls import TlsContexts
+from storage.directory import Directory
 from storage.store import Store
 
 
@@ -54,6 +55,7 @@ class Context:
     settings: Settings
     store: Store
     authenticator: Authenticator
+    directory: Directory
     tls: TlsContexts | None
     clock: Clock
     offload: Offload

@@ -22,6 +22,7 @@ from imap.context import Bounds, Context, Timing
 from net.listener import listen
 from net.threads import Offload
 from net.tls import TlsContexts
+from storage.directory import Directory
 from storage.store import Store
 from storage.values import AccountId
 
@@ -36,6 +37,7 @@ class ImapServer:
         settings: Settings,
         store: Store,
         authenticator: Authenticator,
+        directory: Directory,
         tls: TlsContexts | None,
         clock: Clock,
         offload: Offload,
@@ -48,6 +50,7 @@ class ImapServer:
             settings,
             store,
             authenticator,
+            directory,
             tls,
             clock,
             offload,

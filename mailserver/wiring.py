@@ -86,7 +86,14 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             get_logger("smtp"),
         ),
         imap=ImapServer(
-            settings, store, services.auth, tls, clock, services.offload, get_logger("imap")
+            settings,
+            store,
+            services.auth,
+            services.directory,
+            tls,
+            clock,
+            services.offload,
+            get_logger("imap"),
         ),
         outbound=Outbound(
             settings,

@@ -126,7 +126,7 @@ async def serving(
     tls = await offload.disk(TlsContexts.create, None, None, settings.data_dir, "localhost")
     log = get_logger("imap")
     server = ImapServer(
-        settings, store, auth, tls, clock, offload, log, timing=timing, bounds=bounds
+        settings, store, auth, directory, tls, clock, offload, log, timing=timing, bounds=bounds
     )
     await server.start()
     imap = Imap(server, store, directory, accounts)
