@@ -12,9 +12,9 @@ _ZONES = {b"edt": -4, b"est": -5, b"cdt": -5, b"cst": -6, b"mdt": -6, b"mst": -7
           b"pst": -8}  # fmt: skip
 _CLOCK = rb"(\d{1,2})\s*[:.]\s*(\d{2})(?:\s*[:.]\s*(\d{2})(?:\.\d+)?)?"
 _DATE = re.compile(
-    rb"(\d{1,2})[\s-]+([a-z]{3})[a-z]*\.?,?[\s-]+(\d{2,4})[\s,]+"
+    rb"(\d{1,2})[\s-]+([a-z]{3})[a-z]*\.?,?[\s-]+(\d{2,4})\b(?:[\s,]+"
     + _CLOCK
-    + rb"\s*([+-]\d{4}|[a-z]+)?",
+    + rb"\s*([+-]\d{4}|[a-z]+)?)?",
     re.IGNORECASE,
 )
 # asctime order: "Mon Jan  2 15:04:05 2006"
@@ -44,7 +44,10 @@ def parse_date(value: bytes) -> HeaderDate | None:
         month, day, hour, minute, second, year, zone = match.groups()
     else:
         return None
-    return _moment(day, month, year, (hour, minute, second or b"0"), _zone(zone or b""))
+    clock = (int(hour or 0), int(minute or 0), min(int(second or 0), 59))
+    if clock > (23, 59, 59) or clock[1] > 59:
+        clock = (0, 0, 0)  # a day with an invalid time begins (RFC 5256 §2.2)
+    return _moment(day, month, year, clock, _zone(zone or b""))
 
 
 def format_date(when: datetime) -> str:
@@ -62,17 +65,13 @@ def _offset(when: datetime) -> str:
 
 
 def _moment(
-    day: bytes, month: bytes, year: bytes, clock: tuple[bytes, ...], zone: int
+    day: bytes, month: bytes, year: bytes, clock: tuple[int, int, int], zone: int
 ) -> HeaderDate | None:
     number = int(year)
     if len(year) < 4:  # RFC 5322 §4.3
         number += 2000 if number < 50 and len(year) == 2 else 1900
-    hour, minute, second = (int(part) for part in clock)
     try:
-        moment = datetime(
-            number, _MONTHS.index(month.lower()) + 1, int(day), hour, minute, min(second, 59),
-            tzinfo=UTC,
-        )  # fmt: skip
+        moment = datetime(number, _MONTHS.index(month.lower()) + 1, int(day), *clock, tzinfo=UTC)
     except ValueError:
         return None
     return HeaderDate(int(moment.timestamp()) - zone * 60, zone)

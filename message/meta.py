@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from message.render import RENDERER_VERSION, Rendered
+from message.sort_fields import SortFields
 
-# version, flags, zone, size, header length, lines, date; lengths of the seven byte fields
-_HEAD = struct.Struct("<HHhxxQIIq7I")
+# version, flags, zone, size, header length, lines, date; lengths of the eight byte fields
+_HEAD = struct.Struct("<HHhxxQIIq8I")
 _ONE = struct.Struct("<I")
 _TWO = struct.Struct("<II")
 _VERSION = RENDERER_VERSION.to_bytes(2, "little")
-_COMPLETE, _EIGHT_BIT, _DATED = 1, 2, 4
-_LENGTHS_AT = _HEAD.size - 28
+_COMPLETE, _EIGHT_BIT, _DATED, _REPLY = 1, 2, 4, 8
+_LENGTHS_AT = _HEAD.size - 32
 
 
 class Meta(NamedTuple):
@@ -37,6 +38,13 @@ class Meta(NamedTuple):
     message_id: bytes
     subject_base: bytes
     references: bytes
+    is_reply: bool
+    sort: bytes
+
+    @property
+    def sort_fields(self) -> SortFields:
+        """What SORT compares of addresses."""
+        return SortFields.unpacked(self.sort)
 
 
 def pack_meta(rendered: Rendered) -> bytes:
@@ -44,6 +52,7 @@ def pack_meta(rendered: Rendered) -> bytes:
     flags = _COMPLETE if rendered.fields_complete else 0
     flags |= _EIGHT_BIT if rendered.eight_bit else 0
     flags |= _DATED if rendered.date is not None else 0
+    flags |= _REPLY if rendered.is_reply else 0
     pieces = (
         rendered.envelope,
         rendered.bodystructure,
@@ -52,6 +61,7 @@ def pack_meta(rendered: Rendered) -> bytes:
         rendered.message_id,
         rendered.subject_base.encode("utf-8", "replace"),
         b" ".join(rendered.references),
+        rendered.sort.packed(),
     )
     head = _HEAD.pack(
         RENDERER_VERSION,
@@ -68,23 +78,23 @@ def pack_meta(rendered: Rendered) -> bytes:
 
 def unpack_meta(blob: bytes) -> Meta:
     """Everything in the blob; raises struct.error for what is no blob of pack_meta."""
-    version, flags, zone, size, header, lines, date, env, full, short, kept, ident, base, refs = (
-        _HEAD.unpack_from(blob)
-    )
+    version, flags, zone, size, header, lines, date, *lengths = _HEAD.unpack_from(blob)
+    env, full, short, kept, ident, base, refs, sort = lengths
     a = _HEAD.size + env
     b = a + full
     c = b + short
     d = c + kept
     e = d + ident
     f = e + base
+    g = f + refs
     return Meta(
         version,
-        flags & 1 != 0,
-        flags & 2 != 0,
+        flags & _COMPLETE != 0,
+        flags & _EIGHT_BIT != 0,
         size,
         header,
         lines,
-        date if flags & 4 else None,
+        date if flags & _DATED else None,
         zone,
         blob[_HEAD.size : a],
         blob[a:b],
@@ -92,7 +102,37 @@ def unpack_meta(blob: bytes) -> Meta:
         blob[c:d],
         blob[d:e],
         blob[e:f],
-        blob[f : f + refs],
+        blob[f:g],
+        flags & _REPLY != 0,
+        blob[g : g + sort],
+    )
+
+
+class Keys(NamedTuple):
+    """What sorting and threading need of a message, as in Meta."""
+
+    date: int | None
+    message_id: bytes
+    subject_base: bytes
+    references: bytes
+    is_reply: bool
+    sort: bytes
+
+
+def meta_keys(blob: bytes) -> Keys:
+    """The fields for sorting and threading alone."""
+    _, flags, _, _, _, _, date, *lengths = _HEAD.unpack_from(blob)
+    a = _HEAD.size + sum(lengths[:4])
+    b = a + lengths[4]
+    c = b + lengths[5]
+    d = c + lengths[6]
+    return Keys(
+        date if flags & _DATED else None,
+        blob[a:b],
+        blob[b:c],
+        blob[c:d],
+        flags & _REPLY != 0,
+        blob[d : d + lengths[7]],
     )
 
 

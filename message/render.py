@@ -15,10 +15,11 @@ from message.envelope import Values, header_values, render_envelope
 from message.headers import CACHED_NAMES, Field, iter_fields, unfold
 from message.scan import MAX_HEADER, Part, scan_crlf, walk
 from message.section import pack_parts
+from message.sort_fields import SortFields, sort_fields
 from message.structure import render_structure
-from message.subject import base_subject
+from message.subject import Subject, split_subject
 
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 MAX_FIELDS = 32 * 1024
 MAX_REFERENCES = 100
 MAX_MESSAGE_ID = 998
@@ -34,7 +35,8 @@ class Rendered:
     `cached`); with `fields_complete` False it is empty and the file must be read. `eight_bit`: some
     header has 8-bit bytes. `parts` is the table of message/section.py. `message_id` and
     `references` keep their <>; `date` is that of the Date field in Unix seconds, `date_zone` its
-    minutes east. `digest` is BLAKE2b-128 of the CRLF form.
+    minutes east. `sort` holds what SORT compares of addresses; `is_reply` belongs to the subject.
+    `digest` is BLAKE2b-128 of the CRLF form.
     """
 
     envelope: bytes
@@ -50,6 +52,8 @@ class Rendered:
     message_id: bytes
     references: tuple[bytes, ...]
     subject_base: str
+    is_reply: bool
+    sort: SortFields
     date: int | None
     date_zone: int
     digest: bytes
@@ -64,6 +68,7 @@ def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Ren
     bodystructure, body = render_structure(data, root, utf8)
     kept = _kept_fields(data, root, fields)
     date = parse_date(values[b"date"][0]) if b"date" in values else None
+    subject = _subject(values)
     return Rendered(
         envelope=render_envelope(values, utf8),
         bodystructure=bodystructure,
@@ -77,11 +82,18 @@ def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Ren
         parts=pack_parts(root),
         message_id=_message_id(values),
         references=_references(values),
-        subject_base=base_subject(unfold(values[b"subject"][0])) if b"subject" in values else "",
+        subject_base=subject.base,
+        is_reply=subject.is_reply,
+        sort=sort_fields(values),
         date=None if date is None else date.timestamp,
         date_zone=0 if date is None else date.zone,
         digest=content_digest(data) if digest is None else digest,
     )
+
+
+def _subject(values: Values) -> Subject:
+    found = values.get(b"subject")
+    return split_subject(unfold(found[0])) if found else Subject("", False)
 
 
 def _lines(data: bytes, root: Part) -> int:
@@ -124,12 +136,17 @@ def _message_id(values: Values) -> bytes:
 
 
 def _references(values: Values) -> tuple[bytes, ...]:
-    """The message ids of References, else of In-Reply-To; of too many the first and the last."""
-    for name in (b"references", b"in-reply-to"):
-        if name in values:
-            found = _MESSAGE_ID.findall(unfold(values[name][0]))
-            if len(found) > MAX_REFERENCES:
-                found = found[:1] + found[1 - MAX_REFERENCES :]
-            if found:
-                return tuple(item for item in found if len(item) <= MAX_MESSAGE_ID)
-    return ()
+    """The message ids of References, of too many the first and the last; without any, the first
+    of In-Reply-To (RFC 5256 §3).
+    """
+    found = _ids(values, b"references") or _ids(values, b"in-reply-to")[:1]
+    if len(found) > MAX_REFERENCES:
+        found = found[:1] + found[1 - MAX_REFERENCES :]
+    return tuple(found)
+
+
+def _ids(values: Values, name: bytes) -> list[bytes]:
+    if name not in values:
+        return []
+    found = _MESSAGE_ID.findall(unfold(values[name][0]))
+    return [item for item in found if len(item) <= MAX_MESSAGE_ID]

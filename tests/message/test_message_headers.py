@@ -18,7 +18,7 @@ from message.headers import (
     iter_fields,
 )
 from message.params import decode_params, parse_content_type, parse_disposition
-from message.subject import base_subject
+from message.subject import base_subject, split_subject
 from message.words import decode_text, decode_words, encode_words
 
 BLOCK = (
@@ -174,6 +174,9 @@ def test_rfc_2231_parameters() -> None:
         (b"Thu,\r\n      13\r\n  Feb\r\n     1969\r\n      23:32\r\n -0330", -27723480, -210),
         (b"Mon Jan  2 15:04:05 2006", 1136214245, 0),
         (b"31 Feb 2006 10:00:00 +0000", None, 0),
+        (b"Mon, 2 Jan 2006", 1136160000, 0),
+        (b"Mon, 2 Jan 2006 25:61:00 +0100", 1136156400, 60),
+        (b"Mon, 2 Jan 2006 15:04:05 nowhere", 1136214245, 0),
         (b"", None, 0),
     ],
 )  # fmt: skip
@@ -206,3 +209,29 @@ def test_a_formatted_date_reads_back() -> None:
 )
 def test_base_subjects(value: bytes, expected: str) -> None:
     assert base_subject(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"Re: hello", ("hello", True)),
+        (b"fw [x] : hello", ("hello", True)),
+        (b"[a][b] Re [c]: [d] fwd: hello", ("hello", True)),
+        (b"hello (fwd) ", ("hello", True)),
+        (b"[fwd: hello]", ("hello", True)),
+        (b"[Fwd: [fwd: Re: hello (fwd)]]", ("hello", True)),
+        (b"\thello\r\n  world  ", ("hello world", False)),
+        (b"[list] hello", ("hello", False)),
+        (b"[a] [b]", ("[b]", False)),
+        (b"[a [b] c", ("[a [b] c", False)),
+        (b"[fwd: a] b", ("b", False)),
+        (b"Re : ", ("", True)),
+        (b"(fwd)", ("", True)),
+        (b"Reply: hello", ("Reply: hello", False)),
+        (b"=?utf-8?b?UmU6?= hello", ("hello", True)),
+    ],
+)
+def test_what_is_taken_from_a_subject_tells_a_reply(
+    value: bytes, expected: tuple[str, bool]
+) -> None:
+    assert split_subject(value) == expected

@@ -13,6 +13,7 @@ from message.meta import (
     meta_bodystructure,
     meta_envelope,
     meta_fields,
+    meta_keys,
     meta_size,
     meta_version,
     pack_meta,
@@ -20,6 +21,7 @@ from message.meta import (
 )
 from message.render import MAX_FIELDS, RENDERER_VERSION, Rendered, render
 from message.section import Specifier, locate
+from message.sort_fields import SortFields
 from tests.support.messages import (
     ENVELOPE_HEADER,
     TYPICAL,
@@ -216,12 +218,34 @@ def test_values_for_threads_and_sorting() -> None:
     assert rendered.message_id == b"<a@b>"
     assert rendered.references == (b"<1@x>", b"<2@x>")
     assert (rendered.subject_base, rendered.date, rendered.date_zone) == ("Hi", 1136239445, -420)
-    assert render(b"In-Reply-To: <3@x>\r\n\r\n").references == (b"<3@x>",)
+    assert rendered.is_reply
+    assert render(b"In-Reply-To: <3@x> <4@x>\r\n\r\n").references == (b"<3@x>",)
+    assert render(b"References: x\r\nIn-Reply-To: <3@x>\r\n\r\n").references == (b"<3@x>",)
     many = b"References: " + b"".join(b"<%d@x> " % number for number in range(500)) + b"\r\n\r\n"
     kept = render(many).references
     assert (len(kept), kept[0], kept[-1]) == (100, b"<0@x>", b"<499@x>")
     assert render(b"Message-ID: bare\r\n\r\n").message_id == b"bare"
     assert render(b"\r\n").date is None
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (b"", SortFields()),
+        (b"From: Ann <a.b@x.test>, c@d\r\n", SortFields("a.b", "", "", "Ann", "")),
+        (b"From: a@x.test\r\n", SortFields("a", "", "", "a@x.test", "")),
+        (
+            b"To: =?utf-8?q?J=C3=B6rg?= <j@x>\r\nCc: Team: k@x, l@x;\r\n",
+            SortFields("", "j", "Team", "", "J\xf6rg"),
+        ),
+        (b"To: Team: k@x;\r\n", SortFields("", "Team", "", "", "Team")),
+    ],
+)
+def test_values_of_addresses_for_sorting(block: bytes, expected: SortFields) -> None:
+    rendered = render(block + b"\r\n")
+    assert rendered.sort == expected
+    assert unpack_meta(pack_meta(rendered)).sort_fields == expected
+    assert meta_keys(pack_meta(rendered)).sort == rendered.sort.packed()
 
 
 def test_kept_fields_answer_what_clients_ask() -> None:
@@ -247,10 +271,12 @@ def test_meta_reads_back_whole_and_by_slices() -> None:
         assert meta.fields == meta_fields(blob) == rendered.fields
         assert meta.size == meta_size(blob) == rendered.size
         same = ("body", "eight_bit", "fields_complete", "header_length", "lines", "date")
-        for name in (*same, "date_zone", "message_id"):
+        for name in (*same, "date_zone", "message_id", "is_reply"):
             assert getattr(meta, name) == getattr(rendered, name)
         assert meta.subject_base == rendered.subject_base.encode()
         assert meta.references == b" ".join(rendered.references)
+        keys = meta_keys(blob)
+        assert keys == tuple(getattr(meta, name) for name in keys._fields)
 
 
 @given(st.binary(max_size=500))
