@@ -9,9 +9,11 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
+from auth.rights import Rights
 from imap.grammar.values import SequenceSet
+from imap.place import Place
 from imap.replies import Bad
-from storage.values import AccountId, MailboxChanged, MailboxId
+from storage.values import AccountId, Mailbox, MailboxChanged, MailboxId
 from storage.view import View
 
 
@@ -25,15 +27,15 @@ class Selected:
         "fields",
         "flagged",
         "keywords",
-        "name",
+        "place",
         "read_only",
         "uids",
         "view",
     )
 
-    def __init__(self, view: View, name: str, read_only: bool) -> None:
+    def __init__(self, view: View, place: Place, read_only: bool) -> None:
         self.view = view
-        self.name = name
+        self.place = place
         self.read_only = read_only
         self.uids: array[int] = view.uids
         self.count = len(view.uids)
@@ -51,6 +53,20 @@ class Selected:
     @property
     def mailbox(self) -> MailboxId:
         return self.view.mailbox
+
+    def is_at(self, box: Mailbox) -> bool:
+        """Whether this is the mailbox."""
+        return (box.account, box.id) == (self.account, self.mailbox)
+
+    @property
+    def name(self) -> str:
+        """As the session names it."""
+        return self.place.shown
+
+    @property
+    def rights(self) -> Rights:
+        """What the user may do here."""
+        return self.place.rights
 
     def close(self) -> None:
         """Lets go of the view."""

@@ -41,6 +41,7 @@ class Session:
 
     __slots__ = (
         "_unsubscribe",
+        "_unwatch",
         "condstore",
         "connection",
         "context",
@@ -61,6 +62,7 @@ class Session:
         self.enabled: set[str] = set()
         self.idling = False
         self._unsubscribe: Callable[[], None] | None = None
+        self._unwatch: Callable[[], None] | None = None
 
     @property
     def utf8(self) -> bool:
@@ -124,11 +126,17 @@ class Session:
     # The selected mailbox.
 
     def select(self, selected: Selected) -> None:
+        """Hears of what changes there; another user's account has to be asked for."""
         self.selected = selected
+        if selected.account != self.account:
+            self._unwatch = self.store.bus.subscribe(selected.account, self._on_event)
 
     def unselect(self) -> bool:
         """Whether a mailbox was selected."""
         selected, self.selected = self.selected, None
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
         if selected is not None:
             selected.close()
         return selected is not None
@@ -145,18 +153,19 @@ class Session:
         if selected is None:
             return
         if isinstance(event, MailboxChanged):
-            if event.mailbox == selected.mailbox:
+            if (event.account, event.mailbox) == (selected.account, selected.mailbox):
                 selected.note(event)
                 if self.idling:
                     self.push()
-        elif isinstance(event, FoldersChanged):
+        elif isinstance(event, FoldersChanged) and event.account == selected.account:
             self._follow(selected, event)
 
     def _follow(self, selected: Selected, event: FoldersChanged) -> None:
         """The selected mailbox was renamed, or is gone: then the session can't go on."""
-        if selected.name in event.renamed:
-            selected.name = event.renamed[selected.name]
-        elif selected.name in event.deleted and selected.name not in event.created:
+        name = selected.place.name
+        if name in event.renamed:
+            selected.place = selected.place.renamed(event.renamed[name])
+        elif name in event.deleted and name not in event.created:
             self.connection.bye("The selected mailbox was deleted")
 
     # Sending.

@@ -250,6 +250,10 @@ class Store:
             raise NoSuchMailbox("the mailbox does not exist")
         return box
 
+    async def named(self, account: AccountId, name: str) -> Mailbox:
+        """A mailbox, not selectable ones included. Raises NoSuchMailbox."""
+        return await self._images.mailbox(account, name)
+
     async def create(self, account: AccountId, name: str, special_use: str = "") -> Mailbox:
         """With missing parents. Raises MailboxExists, MailboxForbidden."""
         return await self._committer.run(CreateJob(account, checked(name), special_use))

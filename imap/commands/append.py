@@ -4,6 +4,7 @@ from imap.commands.store import flags_of
 from imap.grammar.command import Append, AppendMessage
 from imap.grammar.responses import appenduid_code
 from imap.grammar.values import RECENT
+from imap.mailboxes import resolve
 from imap.replies import No, Reply, reply_of
 from imap.session import Session
 from storage import values
@@ -12,9 +13,11 @@ from storage.errors import NoSuchMailbox
 
 async def append(session: Session, command: Append) -> Reply:
     """The messages are in the connection's Upload, which drops what the store does not take."""
+    place = await resolve(session, command.mailbox)
+    place.target("i")
     messages = [await _message(session, message) for message in command.messages]
     try:
-        done = await session.store.append(session.account, command.mailbox, messages)
+        done = await session.store.append(place.account, place.name, messages)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     return Reply("APPEND completed", appenduid_code(done.uidvalidity, done.target))

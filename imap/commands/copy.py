@@ -6,6 +6,7 @@ the view as everywhere.
 
 from imap.grammar.command import Copy, Move
 from imap.grammar.responses import copyuid_code
+from imap.mailboxes import resolve
 from imap.replies import No, Reply, Status, reply_of
 from imap.session import Session
 from storage.errors import NoSuchMailbox
@@ -15,8 +16,10 @@ from storage.values import UidMap
 async def copy(session: Session, command: Copy) -> Reply:
     selected = session.mailbox
     uids = selected.uids_of(command.sequence, command.uid)
+    place = await resolve(session, command.mailbox)
+    place.target("i")
     try:
-        done = await session.store.copy(session.account, selected.mailbox, uids, command.mailbox)
+        done = await session.store.copy(selected.account, selected.mailbox, uids, place.name)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     return _ended("COPY", len(uids) - len(done.source), command.uid, _code(done))
@@ -27,8 +30,10 @@ async def move(session: Session, command: Move) -> Reply:
     if selected.read_only:
         raise No("The mailbox is open read-only", b"READ-ONLY")
     uids = selected.uids_of(command.sequence, command.uid)
+    place = await resolve(session, command.mailbox)
+    place.target("i")
     try:
-        done = await session.store.move(session.account, selected.mailbox, uids, command.mailbox)
+        done = await session.store.move(selected.account, selected.mailbox, uids, place.name)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     code = _code(done)

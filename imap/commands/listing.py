@@ -19,7 +19,9 @@ from imap.grammar.command import (
 )
 from imap.grammar.responses import list_line, namespace_line, status_line
 from imap.listing import Matcher, order, parents
-from imap.replies import No, Reply
+from imap.mailboxes import resolve, visible
+from imap.place import Place
+from imap.replies import Reply
 from imap.session import Session
 from storage.values import Mailbox
 
@@ -29,9 +31,13 @@ class Name:
     """A name that LIST may give: a mailbox, or one that is only subscribed to or has children."""
 
     name: str
-    box: Mailbox | None
+    place: Place | None
     subscribed: bool
     children: bool
+
+    @property
+    def box(self) -> Mailbox | None:
+        return self.place.box if self.place is not None else None
 
 
 async def list_(session: Session, command: List) -> Reply:
@@ -48,8 +54,9 @@ async def list_(session: Session, command: List) -> Reply:
         if info or _chosen(name, command.selection):
             marks = _attributes(name, command)
             session.send(list_line(name.name, marks, "/", child_info=info))
-            if command.status and name.box is not None and name.box.selectable:
-                session.send(_status(session, name.box, command.status))
+            place, box = name.place, name.box
+            if command.status and place and box and box.selectable and "r" in place.rights:
+                session.send(_status(session, place, box, command.status))
     return Reply("LIST completed")
 
 
@@ -77,10 +84,8 @@ async def namespace(session: Session, _command: Namespace) -> Reply:
 
 
 async def status(session: Session, command: Status) -> Reply:
-    box = await session.store.mailbox(session.account, command.mailbox)
-    if not box.selectable:
-        raise No("This name holds other mailboxes only", b"NONEXISTENT")
-    session.send(_status(session, box, command.items))
+    place = await resolve(session, command.mailbox)
+    session.send(_status(session, place, place.need("r"), command.items))
     return Reply("STATUS completed")
 
 
@@ -89,13 +94,12 @@ async def status(session: Session, command: Status) -> Reply:
 
 async def _names(session: Session) -> list[Name]:
     """Mailboxes and bare names, sorted, INBOX first."""
-    boxes = {box.name: box for box in await session.store.mailboxes(session.account)}
+    places = {place.shown: place for place in await visible(session)}
     subscribed = set(await session.store.subscriptions(session.account))
-    subscribed |= {name for name, box in boxes.items() if box.subscribed}
-    above = {parent for name in boxes for parent in parents(name)}
+    above = {parent for name in places for parent in parents(name)}
     return [
-        Name(name, boxes.get(name), name in subscribed, name in above)
-        for name in sorted(subscribed | above | set(boxes), key=order)
+        Name(name, places.get(name), name in subscribed, name in above)
+        for name in sorted(subscribed | above | set(places), key=order)
     ]
 
 
@@ -135,7 +139,7 @@ def _attributes(name: Name, command: List) -> list[str]:
     return marks
 
 
-def _status(session: Session, box: Mailbox, items: Sequence[StatusItem]) -> bytes:
+def _status(session: Session, place: Place, box: Mailbox, items: Sequence[StatusItem]) -> bytes:
     values: dict[StatusItem, int | None] = {
         StatusItem.MESSAGES: box.messages,
         StatusItem.RECENT: 0,
@@ -149,4 +153,4 @@ def _status(session: Session, box: Mailbox, items: Sequence[StatusItem]) -> byte
     }
     if StatusItem.HIGHESTMODSEQ in items:
         session.condstore = True
-    return status_line(box.name, {item: values[item] for item in items})
+    return status_line(place.shown, {item: values[item] for item in items})

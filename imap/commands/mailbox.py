@@ -1,6 +1,8 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8, RFC 6154 §3)."""
 
 from imap.grammar.command import Create, Delete, Rename, Subscribe, Unsubscribe
+from imap.mailboxes import resolve
+from imap.place import Place, is_others
 from imap.replies import No, Reply
 from imap.session import Session
 
@@ -14,26 +16,39 @@ async def create(session: Session, command: Create) -> Reply:
         use = _USES.get(command.use[0].lower(), "")
         if not use or len(command.use) > 1:
             raise No("No such special use", b"USEATTR")
-    await session.store.create(session.account, command.mailbox.removesuffix("/"), use)
+    place = await resolve(session, command.mailbox.removesuffix("/"))
+    _refuse_others(place)
+    await session.store.create(place.account, place.name, use)
     return Reply("CREATE completed")
 
 
 async def delete(session: Session, command: Delete) -> Reply:
+    place = await resolve(session, command.mailbox)
+    place.check("x")
     selected = session.selected
-    if selected is not None and selected.name == command.mailbox:
+    if selected is not None and place.box is not None and selected.is_at(place.box):
         session.unselect()
         session.send(b"* OK [CLOSED] The selected mailbox is being deleted\r\n")
-    await session.store.delete(session.account, command.mailbox)
+    await session.store.delete(place.account, place.name)
     return Reply("DELETE completed")
 
 
 async def rename(session: Session, command: Rename) -> Reply:
-    target = command.target.removesuffix("/")
-    await session.store.rename(session.account, command.source, target)
+    source = await resolve(session, command.source)
+    source.check("x")
+    target = await resolve(session, command.target.removesuffix("/"))
+    _refuse_others(target)
+    await session.store.rename(source.account, source.name, target.name)
     return Reply("RENAME completed")
 
 
+def _refuse_others(place: Place) -> None:
+    if is_others(place.shown):
+        raise No("You may not create mailboxes there", b"NOPERM")
+
+
 async def subscribe(session: Session, command: Subscribe) -> Reply:
+    """Subscriptions are the user's own, to mailboxes of others too, and to names without one."""
     await session.store.subscribe(session.account, command.mailbox, True)
     return Reply("SUBSCRIBE completed")
 

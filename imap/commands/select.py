@@ -5,7 +5,8 @@
 
 from imap import updates
 from imap.grammar.command import Check, Close, Select, Unselect
-from imap.replies import No, Reply
+from imap.mailboxes import resolve
+from imap.replies import Reply
 from imap.selected import Selected
 from imap.session import Session
 from storage.values import System
@@ -14,13 +15,12 @@ from storage.values import System
 async def select(session: Session, command: Select) -> Reply:
     if session.unselect():
         session.send(b"* OK [CLOSED] The mailbox selected before is closed\r\n")
-    box = await session.store.mailbox(session.account, command.mailbox)
-    if not box.selectable:
-        raise No("This name holds other mailboxes only", b"NONEXISTENT")
+    place = await resolve(session, command.mailbox)
+    box = place.need("r")
     if command.condstore:
         session.condstore = True
-    view = await session.store.view(session.account, box.id)
-    selected = Selected(view, box.name, command.read_only)
+    view = await session.store.view(place.account, box.id)
+    selected = Selected(view, place, command.read_only)
     session.send(_description(selected))
     session.select(selected)
     word = "EXAMINE" if command.read_only else "SELECT"
