@@ -59,6 +59,7 @@ TABLE = (
     Capability("LIST-STATUS", "RFC 5819"),
     Capability("STATUS=SIZE", "RFC 8438"),
     Capability("ESEARCH", "RFC 4731"),
+    Capability("WITHIN", "RFC 5032"),
     Capability("CONDSTORE", "RFC 7162", enabled_by=True),
     Capability("APPENDLIMIT={limit}", "RFC 7889"),
     Capability("MULTIAPPEND", "RFC 3502"),

@@ -1,4 +1,4 @@
-"""SEARCH programs run over the selected mailbox (RFC 9051 §6.4.4, RFC 7162 §3.1.5).
+"""SEARCH programs run over the selected mailbox (RFC 9051 §6.4.4, RFC 5032, RFC 6203).
 
 A key filters a list of candidates; in an AND the cheap keys go first, so that files are read only
 for what the view's arrays and the rows leave over. Between 2 ms of work others run. Candidates are
@@ -11,12 +11,14 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from imap.grammar.search_key import (
+    AgeKey,
     AllKey,
     AndKey,
     DateField,
     DateKey,
     DateRelation,
     FlagKey,
+    FuzzyKey,
     HeaderKey,
     ModseqKey,
     NotKey,
@@ -54,21 +56,22 @@ def _cost(key: SearchKey) -> int:
         return max(map(_cost, key.keys))
     if isinstance(key, OrKey):
         return max(_cost(key.left), _cost(key.right))
-    if isinstance(key, NotKey):
+    if isinstance(key, NotKey | FuzzyKey):
         return _cost(key.key)
     if isinstance(key, TextKey):
         return _FILE if key.field in (TextField.BODY, TextField.TEXT) else _ROW
-    return _ROW if isinstance(key, SizeKey | DateKey | HeaderKey) else _VIEW
+    return _ROW if isinstance(key, SizeKey | DateKey | AgeKey | HeaderKey) else _VIEW
 
 
 class Search:
     """One SEARCH under way."""
 
-    __slots__ = ("_reader", "_selected", "_session")
+    __slots__ = ("_now", "_reader", "_selected", "_session")
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._selected: Selected = session.mailbox
+        self._now = session.context.clock.now()
         self._reader = Reader(session.store, self._selected.account, self._selected.mailbox)
 
     async def run(self, key: SearchKey) -> list[int]:
@@ -81,7 +84,9 @@ class Search:
             return among
         if isinstance(key, AndKey):
             return await self._all(key.keys, among)
-        test = _row_test(key)
+        if isinstance(key, FuzzyKey):
+            return await self._filter(key.key, among)
+        test = _row_test(key, self._now)
         if test is not None:
             return await self._by_row(test, _needs_header(key), among)
         if isinstance(key, NotKey):
@@ -191,32 +196,39 @@ class Search:
 # Tests of one row.
 
 
-def _row_test(key: SearchKey) -> RowTest | None:
+def _row_test(key: SearchKey, now: float) -> RowTest | None:
     """The test of a key that rows can answer, whole trees included."""
     if _cost(key) != _ROW:
         return None
+    if isinstance(key, FuzzyKey):
+        return _row_test(key.key, now)
     if isinstance(key, NotKey):
-        inner = _row_test(key.key)
+        inner = _row_test(key.key, now)
         return None if inner is None else lambda row, block: not inner(row, block)
     if isinstance(key, OrKey):
-        left, right = _row_test(key.left), _row_test(key.right)
+        left, right = _row_test(key.left, now), _row_test(key.right, now)
         if left is None or right is None:
             return None
         return lambda row, block: left(row, block) or right(row, block)
     if isinstance(key, AndKey):
-        tests = [_row_test(inner) for inner in key.keys]
+        tests = [_row_test(inner, now) for inner in key.keys]
         known = [test for test in tests if test is not None]
         if len(known) < len(tests):
             return None
         return lambda row, block: all(test(row, block) for test in known)
-    return _leaf_test(key)
+    return _leaf_test(key, now)
 
 
-def _leaf_test(key: SearchKey) -> RowTest | None:
+def _leaf_test(key: SearchKey, now: float) -> RowTest | None:
     if isinstance(key, SizeKey):
         return lambda row, _: row.size > key.size if key.larger else row.size < key.size
     if isinstance(key, DateKey):
         return _date_test(key)
+    if isinstance(key, AgeKey):
+        border = now - key.seconds
+        return lambda row, _: (
+            row.internaldate <= border if key.older else row.internaldate >= border
+        )
     if isinstance(key, HeaderKey):
         return _header_test(key.name, key.value)
     if isinstance(key, TextKey):
@@ -262,7 +274,7 @@ def _header_test(name: str, value: str) -> RowTest:
 
 def _needs_header(key: SearchKey) -> bool | None:
     """None: no header. False: the kept fields will do. True: the whole one."""
-    if isinstance(key, NotKey):
+    if isinstance(key, NotKey | FuzzyKey):
         return _needs_header(key.key)
     if isinstance(key, OrKey | AndKey):
         keys = key.keys if isinstance(key, AndKey) else (key.left, key.right)

@@ -6,10 +6,12 @@ from typing import Any, Final
 from imap.grammar.dates import format_date
 from imap.grammar.encode import astring, quoted, sequence_set
 from imap.grammar.search_key import (
+    AgeKey,
     AllKey,
     AndKey,
     DateKey,
     FlagKey,
+    FuzzyKey,
     HeaderKey,
     ModseqKey,
     NotKey,
@@ -72,11 +74,17 @@ def _size(key: SizeKey) -> bytes:
     return b"%s %d" % (b"LARGER" if key.larger else b"SMALLER", key.size)
 
 
+def _age(key: AgeKey) -> bytes:
+    return b"%s %d" % (b"OLDER" if key.older else b"YOUNGER", key.seconds)
+
+
 _ENCODERS: Final[Mapping[type, Callable[[Any], bytes]]] = {
+    AgeKey: _age,
     AllKey: lambda _: b"ALL",
     AndKey: lambda key: b"(%s)" % search_keys(key),
     DateKey: _date,
     FlagKey: _flag,
+    FuzzyKey: lambda key: b"FUZZY " + _key(key.key),
     HeaderKey: _header,
     ModseqKey: _modseq,
     NotKey: lambda key: b"NOT " + _key(key.key),

@@ -1,7 +1,7 @@
-"""Parser of SEARCH (RFC 9051 §6.4.4; RFC 4731; RFC 7162 §3.1.5).
+"""Parser of SEARCH (RFC 9051 §6.4.4; RFC 4731; RFC 5032; RFC 6203; RFC 7162 §3.1.5).
 
-Strings are decoded here, so that the charset ends here. Keys nest MAX_DEPTH deep at most, NOT and
-OR included. Without CHARSET, strings are UTF-8, which US-ASCII is part of.
+Strings are decoded here, so that the charset ends here. Keys nest MAX_DEPTH deep at most, NOT, OR
+and FUZZY included. Without CHARSET, strings are UTF-8, which US-ASCII is part of.
 """
 
 import re
@@ -13,12 +13,14 @@ from imap.grammar.command import Command, Search
 from imap.grammar.dates import parse_date
 from imap.grammar.frame import Status
 from imap.grammar.search_key import (
+    AgeKey,
     AllKey,
     AndKey,
     DateField,
     DateKey,
     DateRelation,
     FlagKey,
+    FuzzyKey,
     HeaderKey,
     ModseqKey,
     NotKey,
@@ -147,7 +149,7 @@ class _Keys:
         fixed = _FIXED.get(word)
         if fixed is not None:
             return fixed
-        if word in ("NOT", "OR"):
+        if word in ("NOT", "OR", "FUZZY"):
             return self._combined(word, depth + 1)
         parse = _ARGUMENTS.get(word)
         if parse is None:
@@ -161,6 +163,8 @@ class _Keys:
         first = self._key(depth)
         if word == "NOT":
             return NotKey(first)
+        if word == "FUZZY":
+            return FuzzyKey(first)
         self._cursor.space()
         return OrKey(first, self._key(depth))
 
@@ -194,6 +198,10 @@ class _Keys:
         """LARGER and SMALLER."""
         return SizeKey(word == "LARGER", self._cursor.number("a size in octets", MAX_NUMBER64))
 
+    def age(self, word: str) -> SearchKey:
+        """OLDER and YOUNGER; an interval of nothing is none."""
+        return AgeKey(word == "OLDER", self._cursor.number("a number of seconds", smallest=1))
+
     def uid(self, _: str) -> SearchKey:
         """UID."""
         return SetKey(self._cursor.sequence(), True)
@@ -220,9 +228,11 @@ _ARGUMENTS: Final[Mapping[str, _Argument]] = {
     "KEYWORD": _Keys.keyword,
     "LARGER": _Keys.size,
     "MODSEQ": _Keys.modseq,
+    "OLDER": _Keys.age,
     "SMALLER": _Keys.size,
     "UID": _Keys.uid,
     "UNKEYWORD": _Keys.keyword,
+    "YOUNGER": _Keys.age,
 }
 
 PARSERS: Final[Mapping[str, Callable[[Cursor], Command]]] = {"SEARCH": parse_search}

@@ -1,4 +1,4 @@
-"""The tree of a SEARCH program, as values (RFC 9051 §6.4.4, RFC 7162 §3.1.5).
+"""The tree of a SEARCH program, as values (RFC 9051 §6.4.4, RFC 5032, RFC 6203, RFC 7162).
 
 Words that mean the same share a node: SEEN is FlagKey(\\Seen, True), UNKEYWORD x is
 FlagKey(x, False), OLD is FlagKey(\\Recent, False), NEW is an AndKey of two flags. An AndKey has at
@@ -113,6 +113,21 @@ class ModseqKey:
 
 
 @dataclass(frozen=True, slots=True)
+class AgeKey:
+    """Messages that came `seconds` ago or earlier (or, `older` False, later; RFC 5032)."""
+
+    older: bool
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzyKey:
+    """Messages that match about (RFC 6203 §3)."""
+
+    key: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
 class NotKey:
     """Messages that do not match."""
 
@@ -143,6 +158,8 @@ SearchKey: TypeAlias = (
     | SizeKey
     | SetKey
     | ModseqKey
+    | AgeKey
+    | FuzzyKey
     | NotKey
     | OrKey
     | AndKey

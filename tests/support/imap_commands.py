@@ -10,12 +10,14 @@ from imap.grammar.frame import Event, Frame, Limits
 from imap.grammar.framer import Framer
 from imap.grammar.mailbox import SPECIAL_USE
 from imap.grammar.search_key import (
+    AgeKey,
     AllKey,
     AndKey,
     DateField,
     DateKey,
     DateRelation,
     FlagKey,
+    FuzzyKey,
     HeaderKey,
     ModseqKey,
     NotKey,
@@ -93,6 +95,7 @@ _leaves: st.SearchStrategy[SearchKey] = st.one_of(
     st.builds(DateKey, st.sampled_from(DateField), st.sampled_from(DateRelation), days),
     st.builds(SizeKey, st.booleans(), modseqs),
     st.builds(SetKey, sets, st.booleans()),
+    st.builds(AgeKey, st.booleans(), numbers),
     st.builds(ModseqKey, modseqs),
     st.builds(
         ModseqKey, modseqs, st.just("/flags/\\draft"), st.sampled_from(["all", "shared", "priv"])
@@ -102,6 +105,7 @@ keys: st.SearchStrategy[SearchKey] = st.recursive(
     _leaves,
     lambda inner: st.one_of(
         st.builds(NotKey, inner),
+        st.builds(FuzzyKey, inner),
         st.builds(OrKey, inner, inner),
         st.lists(inner, min_size=2, max_size=3).map(lambda some: AndKey(tuple(some))),
     ),

@@ -10,12 +10,14 @@ from imap.grammar.fetch_item import FetchAtom, FetchBody, Section, SectionKind
 from imap.grammar.frame import AFTER_LOGIN, LiteralBegin, ParseError, Status
 from imap.grammar.parse import parse
 from imap.grammar.search_key import (
+    AgeKey,
     AllKey,
     AndKey,
     DateField,
     DateKey,
     DateRelation,
     FlagKey,
+    FuzzyKey,
     HeaderKey,
     ModseqKey,
     NotKey,
@@ -214,6 +216,9 @@ def test_search_keys() -> None:
     assert key_of('a SEARCH MODSEQ "/flags/\\\\draft" all 620162338') == ModseqKey(
         620162338, "/flags/\\draft", "all"
     )
+    assert key_of("a SEARCH FUZZY SUBJECT helo YOUNGER 3600") == AndKey(
+        (FuzzyKey(TextKey(TextField.SUBJECT, "helo")), AgeKey(False, 3600))
+    )
 
 
 def test_append_head_is_known_before_the_message() -> None:
@@ -260,6 +265,8 @@ def test_append_head_is_known_before_the_message() -> None:
         ("a STORE 1 +FLAGS (a]b)", "STORE: expected a list of flags in parentheses"),
         ("a SEARCH XYZZY", "SEARCH: expected a search key such as UNSEEN at octet 2"),
         ("a SEARCH SINCE 30-Feb-2020", "SEARCH: expected a date such as 1-Feb-1994 at octet 8"),
+        ("a SEARCH OLDER 0", "SEARCH: expected a number of seconds between 1 and"),
+        ("a SEARCH FUZZY", "SEARCH: expected a space at the end"),
         ("a SEARCH (SEEN", "SEARCH: expected a search key such as UNSEEN at the end"),
         ("a LIST (RECURSIVEMATCH) x %", "LIST: RECURSIVEMATCH needs another selection option"),
         ("a STATUS x ()", "STATUS: expected an item of STATUS such as MESSAGES"),
