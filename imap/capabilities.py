@@ -63,6 +63,7 @@ TABLE = (
     Capability("CONDSTORE", "RFC 7162", enabled_by=True),
     Capability("APPENDLIMIT={limit}", "RFC 7889"),
     Capability("MULTIAPPEND", "RFC 3502"),
+    Capability("COMPRESS=DEFLATE", "RFC 4978", Phase.LOGGED_IN),
 )
 ENABLE = frozenset(row.name for row in TABLE if row.enabled_by)
 

@@ -1,4 +1,4 @@
-"""One connection: bytes in to commands, replies out, timers, TLS, and its end with a reason.
+"""One connection: bytes in to commands, replies out, timers, TLS, COMPRESS, its end with a reason.
 
 Invariants: input is pulled from the framer only when no command runs, so that limits, continuations
 and replies keep their order; every wait has a bound (context.Timing); between two commands a
@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from config.logging import Logger
 from imap import dispatch
+from imap.compression import BadDeflate
 from imap.context import Context
 from imap.grammar.frame import (
     Continuation,
@@ -26,8 +27,8 @@ from imap.grammar.frame import (
     Rejected,
     Status,
 )
-from imap.grammar.framer import Framer
 from imap.grammar.parse import parse
+from imap.inbox import Inbox
 from imap.outbox import Outbox
 from imap.quick_fetch import quick_fetch
 from imap.replies import Bad, Closing, rejection
@@ -49,7 +50,7 @@ class Connection(asyncio.BufferedProtocol):
         "_closing",
         "_commands",
         "_context",
-        "_framer",
+        "_inbox",
         "_line",
         "_loop",
         "_on_lost",
@@ -78,8 +79,8 @@ class Connection(asyncio.BufferedProtocol):
         self._context, self.name = context, name
         self._on_open, self._on_lost = on_open, on_lost
         self._loop = asyncio.get_running_loop()
-        self._framer = Framer()
-        self._outbox = Outbox(self._loop)
+        self._inbox = Inbox()
+        self._outbox = Outbox(self._loop, self._free)
         self._commands = self._unread = 0
         self._closing = False
         self._reading = True
@@ -120,10 +121,10 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._closing:
             return
-        self._framer.receive(bytes(_INPUT[:nbytes]))
+        self._inbox.receive(bytes(_INPUT[:nbytes]))
         if self._task is None:
-            event = self._framer.next_event()
-            if event is not None:
+            event = self._next_event()
+            if event is not None or self._inbox.pending:
                 self._task = eager.start(self._loop, self._serve(event))
         elif self._line is not None:
             if not self._line.done():
@@ -135,15 +136,19 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.pause_reading()
 
     def pause_writing(self) -> None:
-        self._outbox.block()
+        self._outbox.pause()
 
     def resume_writing(self) -> None:
-        if not self._outbox.unblock() and self.session.idling:
+        self._outbox.resume()
+
+    def _free(self) -> None:
+        """The client reads again while no command waited for that."""
+        if self.session.idling:
             self.session.push()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._closing = True
-        self._outbox.closed = True
+        self._outbox.close()
         self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
@@ -183,8 +188,8 @@ class Connection(asyncio.BufferedProtocol):
         if not linger or not self._transport.can_write_eof():
             self.finish()
             return
-        self.flush()
-        self._closing = self._outbox.closed = True
+        self._outbox.finish()
+        self._closing = True
         try:
             self._transport.write_eof()
             self._transport.resume_reading()
@@ -194,8 +199,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def finish(self) -> None:
         """Sends what was gathered and closes."""
-        self.flush()
-        self._closing = self._outbox.closed = True
+        self._outbox.finish()
+        self._closing = True
         self._transport.close()
         self._abort_later()
 
@@ -213,16 +218,21 @@ class Connection(asyncio.BufferedProtocol):
     def logged_in(self) -> None:
         """Wider limits hold from here on."""
         self._commands = 0
-        self._framer.limits = Limits(append=self._context.settings.limits.message_size)
+        self._inbox.framer.limits = Limits(append=self._context.settings.limits.message_size)
 
     async def next_line(self) -> bytes:
         """The client's next line as it is: an answer of AUTHENTICATE, the DONE of IDLE.
 
         Raises Bad when it is too long, Closing when the connection is over.
         """
-        self._framer.expect_line()
+        self._inbox.framer.expect_line()
         self.flush()
-        while (event := self._framer.next_event()) is None:
+        while (event := self._next_event()) is None:
+            if self._closing:
+                raise Closing
+            if self._inbox.pending:
+                await self.breathe()
+                continue
             self._read_on()
             self._line = self._loop.create_future()
             try:
@@ -239,13 +249,30 @@ class Connection(asyncio.BufferedProtocol):
 
     def unread(self, line: bytes) -> None:
         """Puts a line back: it is a command."""
-        self._framer.unread(line)
+        self._inbox.framer.unread(line)
+
+    def _next_event(self) -> Event | None:
+        try:
+            return None if self._closing else self._inbox.next_event()
+        except BadDeflate as error:
+            self.log.info("input is not compressed", error=str(error))
+            self.bye("This is not compressed by DEFLATE", linger=True)
+            return None
+
+    @property
+    def compressed(self) -> bool:
+        """Whether COMPRESS is in use."""
+        return self._inbox.compression is not None
+
+    def compress(self) -> None:
+        """Compresses what is sent from here on, and takes what comes as compressed (RFC 4978)."""
+        self._inbox.compress(self._outbox.compress())
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Upgrades; what came in behind the command is forgotten (RFC 9051 §11.1)."""
         self._reading = False
         self._transport.pause_reading()
-        discarded = self._framer.discard_buffer()
+        discarded = self._inbox.framer.discard_buffer()
         if discarded:
             self.log.warning("input behind STARTTLS discarded", octets=discarded)
         self.flush()
@@ -274,10 +301,11 @@ class Connection(asyncio.BufferedProtocol):
         """Handles events until the framer has no more."""
         self._outbox.begin()
         try:
-            while event is not None and not self._closing:
-                await self._handle(event)
+            while not self._closing and (event is not None or self._inbox.pending):
+                if event is not None:
+                    await self._handle(event)
                 await self.breathe()
-                event = self._framer.next_event()
+                event = self._next_event()
         except Closing:
             pass
         except asyncio.CancelledError:
@@ -347,7 +375,7 @@ class Connection(asyncio.BufferedProtocol):
             self.upload = Upload(self._context)
         refusal = await self.upload.begin(self.session.account, event.size)
         if refusal is not None:
-            self._framer.refuse(*refusal)
+            self._inbox.framer.refuse(*refusal)
 
     async def _literal_data(self, data: bytes) -> None:
         if len(data) >= _PROGRESS:
@@ -358,7 +386,7 @@ class Connection(asyncio.BufferedProtocol):
             await self.upload.add(data)
         except OSError as error:
             self.log.error("message not spooled", error=str(error))
-            self._framer.refuse("No space for the message, try again later", "UNAVAILABLE")
+            self._inbox.framer.refuse("No space for the message, try again later", "UNAVAILABLE")
             self._drop_upload()
 
     def _drop_upload(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from imap.commands.append import append
+from imap.commands.compress import compress
 from imap.commands.copy import copy, move
 from imap.commands.expunge import expunge
 from imap.commands.fetch import fetch
@@ -47,6 +48,7 @@ TABLE: dict[type, Row] = {
     ast.StartTls: Row(starttls, State.ANONYMOUS),
     ast.Authenticate: Row(authenticate, State.ANONYMOUS),
     ast.Login: Row(login, State.ANONYMOUS),
+    ast.Compress: Row(compress, State.LOGGED_IN),
     ast.Enable: Row(enable, State.LOGGED_IN),
     ast.Select: Row(select, State.LOGGED_IN),
     ast.Create: Row(create, State.LOGGED_IN),

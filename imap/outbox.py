@@ -5,29 +5,37 @@ comes round, so that no reply waits for the next command's work.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
+
+from imap.compression import Compression
 
 _GATHER: Final = 64 * 1024
 _SLICE: Final = 0.002
 
 
 class Outbox:
-    """The sending half of a connection; `transport` is replaced by STARTTLS."""
+    """The sending half of a connection; `transport` is replaced by STARTTLS.
+
+    `on_free` is called when the client reads again and nobody waits for that.
+    """
 
     __slots__ = (
         "_drained",
         "_due",
         "_loop",
+        "_on_free",
         "_pieces",
         "_since",
         "_size",
         "blocked_since",
         "closed",
+        "compression",
         "transport",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_free: Callable[[], None]) -> None:
+        self._loop, self._on_free = loop, on_free
         self._pieces: list[bytes] = []
         self._size = 0
         self._due = False
@@ -36,6 +44,7 @@ class Outbox:
         self.blocked_since: float | None = None
         self.closed = False
         self.transport: asyncio.Transport | None = None
+        self.compression: Compression | None = None
 
     def send(self, data: bytes) -> None:
         """Adds to what is gathered."""
@@ -55,20 +64,55 @@ class Outbox:
         """Hands over what was gathered; a closed one forgets it."""
         if self._pieces:
             pieces, self._pieces, self._size = self._pieces, [], 0
-            if not self.closed and self.transport is not None:
-                self.transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            sink = self.compression or self.transport
+            if not self.closed and sink is not None:
+                sink.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
-    def block(self) -> None:
+    def compress(self) -> Compression:
+        """Compresses what is sent from here on."""
+        assert self.transport is not None
+        self.flush()
+        compression = Compression(self._loop, self.transport, self._block, self._unblock)
+        if self.blocked_since is not None:
+            compression.pause()
+        self.compression = compression
+        return compression
+
+    def finish(self) -> None:
+        """Hands over the last; what is sent later is forgotten."""
+        self.flush()
+        if self.compression is not None:
+            self.compression.finish()
+        self.close()
+
+    def close(self) -> None:
+        """Forgets what is sent from here on."""
+        self.closed = True
+        if self.compression is not None:
+            self.compression.close()
+
+    # Pressure.
+
+    def pause(self) -> None:
         """The client does not read: the transport holds as much as it may."""
+        if self.compression is not None:
+            self.compression.pause()
+        self._block()
+
+    def resume(self) -> None:
+        """The transport takes more."""
+        if self.compression is None or self.compression.resume():
+            self._unblock()
+
+    def _block(self) -> None:
         self.blocked_since = self._loop.time()
 
-    def unblock(self) -> bool:
-        """It reads again; whether somebody waited for that."""
+    def _unblock(self) -> None:
         self.blocked_since = None
         if self._drained is None or self._drained.done():
-            return False
-        self._drained.set_result(None)
-        return True
+            self._on_free()
+        else:
+            self._drained.set_result(None)
 
     async def breathe(self) -> None:
         """Waits while the client does not read; lets others run after 2 ms of work."""

@@ -50,6 +50,8 @@ async def starttls(session: Session, command: StartTls) -> None:
     tls = session.context.tls
     if session.connection.tls:
         raise Bad("TLS is in use already")
+    if session.connection.compressed:
+        raise Bad("Not behind COMPRESS: TLS comes first")
     if tls is None:
         raise No("TLS is not available")
     session.send(Reply("Begin TLS").tagged(command.tag))

@@ -83,6 +83,14 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Compress:
+    """COMPRESS (RFC 4978), the mechanism in upper case."""
+
+    tag: str
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
 class Authenticate:
     """AUTHENTICATE (RFC 9051 §6.2.2); `initial` is decoded, None when none came (RFC 4959)."""
 
@@ -324,6 +332,7 @@ Command: TypeAlias = (
     | Noop
     | Logout
     | StartTls
+    | Compress
     | Authenticate
     | Login
     | Enable

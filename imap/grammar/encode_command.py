@@ -50,6 +50,11 @@ def _(command: ast.Authenticate) -> list[bytes]:
 
 
 @_arguments.register
+def _(command: ast.Compress) -> list[bytes]:
+    return [command.mechanism.encode()]
+
+
+@_arguments.register
 def _(command: ast.Login) -> list[bytes]:
     return [_astring(command.user), _astring(command.password)]
 

@@ -165,6 +165,10 @@ class Framer:
         """Forget what was received but not used, as STARTTLS demands; how many octets it was."""
         return self._input.clear()
 
+    def take_buffer(self) -> bytes:
+        """Take out what was received but not used: behind COMPRESS it is compressed."""
+        return self._input.take(len(self._input))
+
     @property
     def idle(self) -> bool:
         """Whether the stream stands between two commands with nothing received of the next."""

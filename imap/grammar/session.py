@@ -1,6 +1,7 @@
-"""Parsers of the commands about the session itself (RFC 9051 §6.1, §6.2, §6.3.1; RFC 2971).
+"""Parsers of the commands about the session itself.
 
-Also those of the selected state that take no arguments. Passwords stay out of every error text.
+RFC 9051 §6.1, §6.2, §6.3.1; RFC 2971; RFC 4978. Also those of the selected state that take no
+arguments. Passwords stay out of every error text.
 """
 
 from binascii import Error, a2b_base64
@@ -13,6 +14,7 @@ from imap.grammar.command import (
     Check,
     Close,
     Command,
+    Compress,
     Enable,
     Id,
     Idle,
@@ -41,6 +43,12 @@ def parse_authenticate(cursor: Cursor) -> Authenticate:
     except Error:
         raise cursor.error("expected an initial response in base64") from None
     return Authenticate(cursor.frame.tag, mechanism, octets)
+
+
+def parse_compress(cursor: Cursor) -> Compress:
+    """COMPRESS."""
+    cursor.space()
+    return Compress(cursor.frame.tag, cursor.word("the name of a mechanism such as DEFLATE"))
 
 
 def parse_login(cursor: Cursor) -> Login:
@@ -95,6 +103,7 @@ PARSERS: Final[Mapping[str, Parser]] = {
     "CAPABILITY": _bare(Capability),
     "CHECK": _bare(Check),
     "CLOSE": _bare(Close),
+    "COMPRESS": parse_compress,
     "ENABLE": parse_enable,
     "ID": parse_id,
     "IDLE": _bare(Idle),

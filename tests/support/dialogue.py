@@ -8,6 +8,7 @@ C: b APPEND INBOX {#+}              `{#}` counts the D: lines that follow (each 
 D: Subject: x
 C2: / S2:                           the second connection; further ones alike
 TLS:                                the client starts its side of STARTTLS
+ZIP:                                the client starts its side of COMPRESS
 END:                                the server closes
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 
 from tests.support.imap_server import PASSWORD, Client, Imap, message
 
-_STEP = re.compile(r"(C|S|D|M|TLS|END)(\d*):(?: (.*))?")
+_STEP = re.compile(r"(C|S|D|M|TLS|ZIP|END)(\d*):(?: (.*))?")
 _MARK = re.compile(r"\\\.\\\.\\\.|\\\$\\\{(\w+)\\\}")
 
 
@@ -72,6 +73,8 @@ class Player:
             await client.send(text.encode() + b"\r\n")
         elif step.kind == "TLS":
             await client.start_tls()
+        elif step.kind == "ZIP":
+            client.compress()
         else:
             line = (await client.line()).decode()
             if step.kind == "END":

@@ -160,6 +160,7 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
         ast.Append, tags, names, st.lists(_messages, min_size=1, max_size=3).map(tuple)
     ),
     "authenticate": st.builds(ast.Authenticate, tags, words, initials),
+    "compress": st.builds(ast.Compress, tags, words),
     "copy": st.builds(ast.Copy, tags, st.booleans(), sets, names),
     "create": st.builds(ast.Create, tags, names, _uses),
     "delete": st.builds(ast.Delete, tags, names),

@@ -25,6 +25,7 @@ from storage import store as stores
 from storage.directory import Directory
 from storage.store import Store
 from storage.values import AccountId, Content, Delivery, Flags, LocalRecipient, System
+from tests.support.deflating import DeflatingWriter, inflate
 
 USER, OTHER, PASSWORD = "user@example.test", "other@example.test", "correct horse"
 _HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
@@ -151,6 +152,8 @@ class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._tags = 0
+        self._deflating: DeflatingWriter | None = None
+        self._inflating: asyncio.Task[None] | None = None
 
     @classmethod
     async def connect(cls, port: int, tls: bool = False) -> Self:
@@ -162,9 +165,16 @@ class Client:
     async def start_tls(self) -> None:
         await self._writer.start_tls(trusting())
 
+    def compress(self) -> None:
+        """Deflates and inflates from here on."""
+        self._deflating = DeflatingWriter(self._writer)
+        source, self._reader = self._reader, asyncio.StreamReader(64 * 1024**2)
+        self._inflating = asyncio.create_task(inflate(source, self._reader))
+
     async def send(self, data: bytes | str) -> None:
-        """Sends octets as they are."""
-        self._writer.write(data if isinstance(data, bytes) else data.encode())
+        """Sends octets as they are, or deflated after `compress`."""
+        octets = data if isinstance(data, bytes) else data.encode()
+        (self._deflating or self._writer).write(octets)
         await self._writer.drain()
 
     async def line(self) -> bytes:
@@ -224,6 +234,8 @@ class Client:
         return untagged
 
     async def close(self) -> None:
+        if self._inflating is not None:
+            self._inflating.cancel()
         self._writer.close()
         try:
             await self._writer.wait_closed()
