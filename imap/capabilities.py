@@ -64,6 +64,10 @@ TABLE = (
     Capability("APPENDLIMIT={limit}", "RFC 7889"),
     Capability("MULTIAPPEND", "RFC 3502"),
     Capability("COMPRESS=DEFLATE", "RFC 4978", Phase.LOGGED_IN),
+    Capability("QUOTA", "RFC 9208"),
+    Capability("QUOTASET", "RFC 9208 §3.1"),
+    Capability("QUOTA=RES-STORAGE", "RFC 9208 §5.1"),
+    Capability("QUOTA=RES-MESSAGE", "RFC 9208 §5.2"),
 )
 ENABLE = frozenset(row.name for row in TABLE if row.enabled_by)
 

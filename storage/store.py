@@ -26,6 +26,7 @@ from storage.clocked_ids import IdClock
 from storage.committer import Committer, Outcome
 from storage.committer_errors import WriterFenced
 from storage.database import PostgresDatabase, SqliteDatabase, open_database
+from storage.deleted_size import deleted_size
 from storage.disk import store_error
 from storage.errors import NoSuchMailbox, StoreError, TooMany
 from storage.file_writer import FileWriter
@@ -253,6 +254,10 @@ class Store:
     async def named(self, account: AccountId, name: str) -> Mailbox:
         """A mailbox, not selectable ones included. Raises NoSuchMailbox."""
         return await self._images.mailbox(account, name)
+
+    async def deleted_size(self, box: Mailbox) -> int:
+        """Octets of the messages with \\Deleted."""
+        return await deleted_size(self.database, box)
 
     async def create(self, account: AccountId, name: str, special_use: str = "") -> Mailbox:
         """With missing parents. Raises MailboxExists, MailboxForbidden."""

@@ -1,8 +1,8 @@
 """LIST in all its forms, LSUB, NAMESPACE and STATUS.
 
-RFC 9051 §6.3.9 to §6.3.11, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8438, RFC 7889. The
-separator is `/`; `%` stops there and `*` does not. Special-use attributes are given to plain LIST
-too, for the clients that never ask (Outlook, iOS).
+RFC 9051 §6.3.9 to §6.3.11, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8438, RFC 7889,
+RFC 9208. The separator is `/`; `%` stops there and `*` does not. Special-use attributes are given
+to plain LIST too, for the clients that never ask (Outlook, iOS).
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ async def list_(session: Session, command: List) -> Reply:
             session.send(list_line(name.name, marks, "/", child_info=info))
             place, box = name.place, name.box
             if command.status and place and box and box.selectable and "r" in place.rights:
-                session.send(_status(session, place, box, command.status))
+                session.send(await _status(session, place, box, command.status))
     return Reply("LIST completed")
 
 
@@ -85,7 +85,7 @@ async def namespace(session: Session, _command: Namespace) -> Reply:
 
 async def status(session: Session, command: Status) -> Reply:
     place = await resolve(session, command.mailbox)
-    session.send(_status(session, place, place.need("r"), command.items))
+    session.send(await _status(session, place, place.need("r"), command.items))
     return Reply("STATUS completed")
 
 
@@ -139,7 +139,9 @@ def _attributes(name: Name, command: List) -> list[str]:
     return marks
 
 
-def _status(session: Session, place: Place, box: Mailbox, items: Sequence[StatusItem]) -> bytes:
+async def _status(
+    session: Session, place: Place, box: Mailbox, items: Sequence[StatusItem]
+) -> bytes:
     values: dict[StatusItem, int | None] = {
         StatusItem.MESSAGES: box.messages,
         StatusItem.RECENT: 0,
@@ -151,6 +153,8 @@ def _status(session: Session, place: Place, box: Mailbox, items: Sequence[Status
         StatusItem.HIGHESTMODSEQ: max(1, box.highestmodseq),
         StatusItem.APPENDLIMIT: session.context.settings.limits.message_size,
     }
+    if StatusItem.DELETED_STORAGE in items:
+        values[StatusItem.DELETED_STORAGE] = await session.store.deleted_size(box)
     if StatusItem.HIGHESTMODSEQ in items:
         session.condstore = True
     return status_line(place.shown, {item: values[item] for item in items})

@@ -11,12 +11,13 @@ from enum import Enum
 from typing import TypeAlias
 
 from imap.grammar.fetch_item import FetchItem
+from imap.grammar.quota import QuotaCommand
 from imap.grammar.search_key import SearchKey, SearchReturn
 from imap.grammar.values import Flag, Literal, SequenceSet
 
 
 class StatusItem(Enum):
-    """What STATUS may ask for (RFC 9051 §6.3.11, RFC 7162, RFC 8438, RFC 7889)."""
+    """What STATUS may ask for (RFC 9051 §6.3.11, RFC 7162, RFC 8438, RFC 7889, RFC 9208)."""
 
     MESSAGES = "MESSAGES"
     RECENT = "RECENT"
@@ -24,6 +25,7 @@ class StatusItem(Enum):
     UIDVALIDITY = "UIDVALIDITY"
     UNSEEN = "UNSEEN"
     DELETED = "DELETED"
+    DELETED_STORAGE = "DELETED-STORAGE"
     SIZE = "SIZE"
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
     APPENDLIMIT = "APPENDLIMIT"
@@ -358,4 +360,5 @@ Command: TypeAlias = (
     | Store
     | Copy
     | Move
+    | QuotaCommand
 )

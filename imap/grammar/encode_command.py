@@ -20,6 +20,7 @@ from imap.grammar.encode import (
     sequence_set,
     string,
 )
+from imap.grammar.encode_account import ENCODERS
 from imap.grammar.encode_search import search_keys
 from imap.grammar.values import Literal
 
@@ -158,6 +159,10 @@ def _(command: ast.Store) -> list[bytes]:
 @_arguments.register(ast.Copy | ast.Move)
 def _(command: ast.Copy | ast.Move) -> list[bytes]:
     return [sequence_set(command.sequence), mailbox(command.mailbox)]
+
+
+for _kind, _encode in ENCODERS.items():
+    _arguments.register(_kind, _encode)
 
 
 def _astring(text: str) -> bytes:

@@ -9,6 +9,7 @@ from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section, Se
 from imap.grammar.frame import Event, Frame, Limits
 from imap.grammar.framer import Framer
 from imap.grammar.mailbox import SPECIAL_USE
+from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from imap.grammar.search_key import (
     AgeKey,
     AllKey,
@@ -169,6 +170,8 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
         st.builds(ast.Expunge, tags), st.builds(ast.Expunge, tags, st.just(True), sets)
     ),
     "fetch": st.builds(ast.Fetch, tags, st.booleans(), sets, _item_lists, _optional_modseqs),
+    "getquota": st.builds(GetQuota, tags, texts),
+    "getquotaroot": st.builds(GetQuotaRoot, tags, names),
     "id": st.builds(ast.Id, tags, st.one_of(st.none(), _pairs)),
     "list": _lists,
     "login": st.builds(ast.Login, tags, texts, texts),
@@ -178,6 +181,12 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     "search": st.builds(ast.Search, tags, st.booleans(), keys, _returns),
     "select": st.builds(ast.Select, tags, names, st.booleans(), st.booleans()),
     "status": st.builds(ast.Status, tags, names, _status),
+    "setquota": st.builds(
+        SetQuota,
+        tags,
+        texts,
+        st.lists(st.tuples(words, modseqs), max_size=3, unique_by=lambda pair: pair[0]).map(tuple),
+    ),
     "store": st.builds(
         ast.Store,
         tags,

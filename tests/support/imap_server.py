@@ -27,7 +27,8 @@ from storage.store import Store
 from storage.values import AccountId, Content, Delivery, Flags, LocalRecipient, System
 from tests.support.deflating import DeflatingWriter, inflate
 
-USER, OTHER, PASSWORD = "user@example.test", "other@example.test", "correct horse"
+USER, OTHER, ADMIN = "user@example.test", "other@example.test", "admin@example.test"
+PASSWORD = "correct horse"
 _HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 
 
@@ -93,7 +94,7 @@ async def serving(
     limits: dict[str, Any] | None = None,
     strangers: bool = True,
 ) -> AsyncIterator[Imap]:
-    """Serves with two accounts and a self-signed certificate.
+    """Serves with three accounts, one of them an administrator's, and a self-signed certificate.
 
     `strangers`: clients count as such; else they come from filters.local_networks.
     """
@@ -121,8 +122,9 @@ async def serving(
     directory = await Directory.open(settings, clock, offload)
     auth = Authenticator(settings, directory, offload, clock)
     accounts = {}
-    for address in (USER, OTHER):
-        accounts[address] = (await directory.add_account(address, _HASH)).id
+    for address in (USER, OTHER, ADMIN):
+        admin = address == ADMIN
+        accounts[address] = (await directory.add_account(address, _HASH, admin=admin)).id
         await store.add_account(accounts[address])
     tls = await offload.disk(TlsContexts.create, None, None, settings.data_dir, "localhost")
     log = get_logger("imap")
