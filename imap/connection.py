@@ -15,6 +15,7 @@ from imap import dispatch
 from imap.compression import BadDeflate
 from imap.context import Context
 from imap.grammar.frame import (
+    BEFORE_LOGIN,
     Continuation,
     Event,
     Fatal,
@@ -219,6 +220,11 @@ class Connection(asyncio.BufferedProtocol):
         """Wider limits hold from here on."""
         self._commands = 0
         self._inbox.framer.limits = Limits(append=self._context.settings.limits.message_size)
+
+    def logged_out(self) -> None:
+        """The limits before login hold again, its time begins anew."""
+        self._commands = 0
+        self._framer.limits = BEFORE_LOGIN
 
     async def next_line(self) -> bytes:
         """The client's next line as it is: an answer of AUTHENTICATE, the DONE of IDLE.

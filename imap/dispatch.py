@@ -19,7 +19,15 @@ from imap.commands.mailbox import create, delete, rename, subscribe, unsubscribe
 from imap.commands.quota import getquota, getquotaroot, setquota
 from imap.commands.search import search
 from imap.commands.select import check, close, select, unselect
-from imap.commands.session import capability, enable, id_, logout, noop, starttls
+from imap.commands.session import (
+    capability,
+    enable,
+    id_,
+    logout,
+    noop,
+    starttls,
+    unauthenticate,
+)
 from imap.commands.store import store
 from imap.grammar import command as ast
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
@@ -51,6 +59,7 @@ TABLE: dict[type, Row] = {
     ast.Authenticate: Row(authenticate, State.ANONYMOUS),
     ast.Login: Row(login, State.ANONYMOUS),
     ast.Compress: Row(compress, State.LOGGED_IN),
+    ast.Unauthenticate: Row(unauthenticate, State.LOGGED_IN),
     ast.Enable: Row(enable, State.LOGGED_IN),
     ast.Select: Row(select, State.LOGGED_IN),
     ast.Create: Row(create, State.LOGGED_IN),

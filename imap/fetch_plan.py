@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from imap.grammar.dates import format_seconds
-from imap.grammar.encode import fetch_label
+from imap.grammar.encode import NIL, fetch_label
 from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section, SectionKind
 from imap.grammar.values import Partial
+from imap.object_ids import email_id
 from message.meta import bodystructures, envelopes, unpack_meta
 from storage.values import Summary
 
@@ -44,10 +45,13 @@ class Messages(NamedTuple):
 
 
 class Value(NamedTuple):
-    """An item that comes from the row: its form in a response, and what fills it, a row each."""
+    """An item that comes from the row: its form in a response, and what fills it, a row each.
+    `ids`: the row has to have what follows `meta`.
+    """
 
     form: bytes
     column: Callable[[Sequence[Summary]], Column]
+    ids: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,11 @@ class Plan:
         space = b" " if parts and self.bodies else b""
         return replace(self, form=b"* %d FETCH (" + b" ".join(parts) + space)
 
+    @property
+    def ids(self) -> bool:
+        """Whether the rows have to have what follows `meta`."""
+        return any(value.ids for value in self.values)
+
     def with_flags(self) -> "Plan":
         """This plan for messages whose flags the command itself changed."""
         return self if self.flags else replace(self, flags=True).formed()
@@ -108,12 +117,22 @@ def _bodies(rows: Sequence[Summary]) -> Column:
     return [unpack_meta(row[3]).body for row in rows]
 
 
+def _savedates(rows: Sequence[Summary]) -> Column:
+    return [NIL if row[4] is None else format_seconds(int(row[4])) for row in rows]
+
+
+def _email_ids(rows: Sequence[Summary]) -> Column:
+    return [email_id(row[5]) for row in rows]
+
+
 _VALUES: Final = {
     FetchAtom.INTERNALDATE: Value(b"INTERNALDATE %b", _dates),
     FetchAtom.RFC822_SIZE: Value(b"RFC822.SIZE %d", _sizes),
     FetchAtom.ENVELOPE: Value(b"ENVELOPE %b", _envelopes),
     FetchAtom.BODYSTRUCTURE: Value(b"BODYSTRUCTURE %b", _bodystructures),
     FetchAtom.BODY: Value(b"BODY %b", _bodies),
+    FetchAtom.SAVEDATE: Value(b"SAVEDATE %b", _savedates, ids=True),
+    FetchAtom.EMAILID: Value(b"EMAILID (%b)", _email_ids, ids=True),
 }
 _HEADER, _TEXT = Section(kind=SectionKind.HEADER), Section(kind=SectionKind.TEXT)
 _OLD: Final = {

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from imap.fetch_plan import Messages, Plan, plan_of, starts
-from imap.grammar.fetch import MAX_KEPT, wanted_of
+from imap.grammar.fetch import MAX_KEPT, UNMODIFIED, wanted_of
 from imap.grammar.fetch_item import FetchAtom, Section
 from imap.grammar.frame import Frame, ParseError
 from imap.replies import Reply
@@ -53,10 +53,10 @@ def quick_fetch(session: Session, frame: Frame) -> bool:
 def _plan(rest: bytes, uid: bool, condstore: bool) -> Plan | None:
     """The plan, if it is one whole message beside what the view has, and changes nothing."""
     try:
-        items, since = wanted_of(rest)
+        items, modifiers = wanted_of(rest)
     except ParseError:
         return None
-    if since is not None or (FetchAtom.MODSEQ in items and not condstore):
+    if modifiers != UNMODIFIED or (FetchAtom.MODSEQ in items and not condstore):
         return None
     plan = plan_of(items, uid, False, condstore)
     if plan.seen or plan.values or len(plan.bodies) != 1:

@@ -5,7 +5,7 @@ for what the view's arrays and the rows leave over. Between 2 ms of work others 
 ascending indices into the session's generation; those expunged meanwhile match nothing.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import Final, TypeAlias
@@ -20,6 +20,7 @@ from imap.grammar.search_key import (
     FlagKey,
     FuzzyKey,
     HeaderKey,
+    IdKey,
     ModseqKey,
     NotKey,
     OrKey,
@@ -29,6 +30,7 @@ from imap.grammar.search_key import (
     TextField,
     TextKey,
 )
+from imap.object_ids import blob_of
 from imap.search_text import contains, header_contains, may_contain
 from imap.sections import PIECE, Reader, Span
 from imap.selected import Selected
@@ -60,7 +62,7 @@ def _cost(key: SearchKey) -> int:
         return _cost(key.key)
     if isinstance(key, TextKey):
         return _FILE if key.field in (TextField.BODY, TextField.TEXT) else _ROW
-    return _ROW if isinstance(key, SizeKey | DateKey | AgeKey | HeaderKey) else _VIEW
+    return _ROW if isinstance(key, SizeKey | DateKey | AgeKey | HeaderKey | IdKey) else _VIEW
 
 
 class Search:
@@ -229,6 +231,9 @@ def _leaf_test(key: SearchKey, now: float) -> RowTest | None:
         return lambda row, _: (
             row.internaldate <= border if key.older else row.internaldate >= border
         )
+    if isinstance(key, IdKey):
+        blob = blob_of(key.value)
+        return lambda row, _: row.blob == blob
     if isinstance(key, HeaderKey):
         return _header_test(key.name, key.value)
     if isinstance(key, TextKey):
@@ -238,7 +243,7 @@ def _leaf_test(key: SearchKey, now: float) -> RowTest | None:
 
 def _date_test(key: DateKey) -> RowTest:
     day = key.day.toordinal() - _EPOCH
-    day_of = _sent_day if key.field is DateField.SENT else _internal_day
+    day_of = _DAYS[key.field]
     compare: Callable[[int], bool] = {
         DateRelation.BEFORE: day.__gt__,
         DateRelation.ON: day.__eq__,
@@ -261,6 +266,18 @@ def _sent_day(row: MessageRow) -> int | None:
     """The day of the Date header as written, time and zone disregarded."""
     meta = unpack_meta(row.meta)
     return None if meta.date is None else (meta.date + meta.date_zone * 60) // _DAY
+
+
+def _saved_day(row: MessageRow) -> int | None:
+    """As FETCH SAVEDATE shows it; messages that came without one count by INTERNALDATE."""
+    return _internal_day(row) if row.savedate is None else int(row.savedate // _DAY)
+
+
+_DAYS: Final[Mapping[DateField, Callable[[MessageRow], int | None]]] = {
+    DateField.INTERNAL: _internal_day,
+    DateField.SAVED: _saved_day,
+    DateField.SENT: _sent_day,
+}
 
 
 def _header_test(name: str, value: str) -> RowTest:

@@ -123,6 +123,15 @@ class Session:
         self.log.info("login", peer=self.connection.peer, tls=self.connection.tls)
         self.connection.logged_in()
 
+    def log_out(self) -> None:
+        """Nobody's session again, with nothing left of what the last one did (RFC 8437 §2)."""
+        self.log.info("logout")
+        self.close()
+        self.login = None
+        self.condstore = False
+        self.enabled.clear()
+        self.connection.logged_out()
+
     # The selected mailbox.
 
     def select(self, selected: Selected) -> None:

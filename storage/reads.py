@@ -24,7 +24,7 @@ from storage.folder_locks import FolderLocks
 from storage.images import Images
 from storage.maildir_names import parse_base
 from storage.rendering import Prepared, is_quick, render_bytes
-from storage.row_selects import OWN_FILE, PLACED, SUMMARY, WHOLE
+from storage.row_selects import OWN_FILE, PLACED, SUMMARY, SUMMARY_IDS, WHOLE
 from storage.schema import blob, folder, place
 from storage.statements import Query
 from storage.values import AccountId, BlobId, MailboxId, MessageRow, PlacedRow, Summary
@@ -86,12 +86,13 @@ class Reads:
         return await self._current(account, mailbox, rows), complete
 
     async def summaries(
-        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int], *, ids: bool
     ) -> tuple[list[Summary], bool]:
         """Of up to 250 `uids` (ascending) the first; vanished ones are left out. True when these
-        are all; otherwise ask for those behind the last row.
+        are all; otherwise ask for those behind the last row. `ids`: with what follows `meta`.
         """
-        found, complete = await SUMMARY.piece(self._database, account, mailbox, uids)
+        form = SUMMARY_IDS if ids else SUMMARY
+        found, complete = await form.piece(self._database, account, mailbox, uids)
         if not all_current([row[3] for row in found]):
             rows, complete = await self.placed_rows(account, mailbox, uids)
             return [row.summary for row in rows], complete

@@ -88,6 +88,8 @@ PLACED = _made(
         _b.stored,
         _f.path,
         _p.path,
+        _m.savedate,
+        _m.thread,
     )
     .join_from(message, blob, _BLOB)
     .outerjoin(place, _PLACE)
@@ -96,6 +98,12 @@ PLACED = _made(
 )
 SUMMARY = _made(
     select(_m.uid, _m.internaldate, _m.size, _b.meta).join_from(message, blob, _BLOB), 3
+)
+SUMMARY_IDS = _made(
+    select(_m.uid, _m.internaldate, _m.size, _b.meta, _m.savedate, _m.blob, _m.thread).join_from(
+        message, blob, _BLOB
+    ),
+    3,
 )
 OWN_FILE = Query(
     lambda _: (

@@ -348,12 +348,18 @@ class Store:
         return self._reads.rows(account, mailbox, uids)
 
     async def summaries(
-        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+        self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        *,
+        ids: bool = False,
     ) -> tuple[list[Summary], bool]:
         """For lists of messages: of up to 250 `uids` (ascending) the first; vanished ones are left
-        out. True when these are all; otherwise ask for those behind the last one.
+        out. True when these are all; otherwise ask for those behind the last one. `ids`: with save
+        date, blob and thread.
         """
-        return await self._reads.summaries(account, mailbox, uids)
+        return await self._reads.summaries(account, mailbox, uids, ids=ids)
 
     async def placed_rows(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]

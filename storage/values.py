@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from pathlib import Path
-from typing import NamedTuple, NewType, TypeAlias
+from typing import Any, NamedTuple, NewType, TypeAlias
 
 AccountId = NewType("AccountId", int)
 MailboxId = NewType("MailboxId", int)
@@ -175,8 +175,10 @@ class Mailbox:
     selectable: bool = True
 
 
-Summary: TypeAlias = tuple[int, float, int, bytes]
-"""UID, internal date, size and `meta` of a message: what a list of them needs, as it is read."""
+Summary: TypeAlias = tuple[Any, ...]
+"""UID, internal date, size and `meta` of a message: what a list of them needs, as it is read. Where
+it is asked for, the save date (or None), the blob and the thread (or None) follow.
+"""
 
 
 class MessageRow(NamedTuple):
@@ -209,11 +211,14 @@ class PlacedRow(NamedTuple):
     stored: int
     folder: str | None
     name: str | None
+    savedate: float | None
+    thread: int | None
 
     @property
     def summary(self) -> Summary:
         """The part of it that lists are made of."""
-        return self.uid, self.internaldate, self.size, self.meta
+        ids = (self.savedate, self.blob, self.thread)
+        return self.uid, self.internaldate, self.size, self.meta, *ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4).
+"""FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 9394 §3.3).
 
 Messages are sent in the mailbox's order, 250 a write. What the view's arrays hold is never read
 from SQL. A message that was expunged meanwhile is left out and the command ends NO [EXPUNGEISSUED].
@@ -11,7 +11,8 @@ from typing import Final
 from imap.fetch_plan import BodyItem, Messages, Plan, plan_of, responses, starts
 from imap.grammar.command import Fetch
 from imap.grammar.fetch_item import FetchAtom
-from imap.replies import Closing, Reply, Status
+from imap.replies import Bad, Closing, Reply, Status
+from imap.resync import changed
 from imap.sections import PIECE, Reader, Span
 from imap.selected import Selected
 from imap.session import Session
@@ -28,7 +29,7 @@ async def fetch(session: Session, command: Fetch) -> Reply:
         session.condstore = True
     plan = plan_of(command.items, command.uid, by_modseq, session.condstore)
     run = _Run(session, plan, command.changed_since or 0)
-    indices = session.mailbox.indices(command.sequence, command.uid)
+    indices = await _indices(session, command)
     if plan.seen and not session.mailbox.read_only:
         await run.mark_seen(indices)
     for start in range(0, len(indices), _CHUNK):
@@ -43,6 +44,19 @@ async def fetch(session: Session, command: Fetch) -> Reply:
     if run.missing:
         return Reply("Some messages were expunged", b"EXPUNGEISSUED", Status.NO)
     return Reply("FETCH completed")
+
+
+async def _indices(session: Session, command: Fetch) -> Sequence[int]:
+    """The messages that are named, and of those changed since, the part that is asked for."""
+    if command.vanished and "QRESYNC" not in session.enabled:
+        raise Bad("ENABLE QRESYNC comes first")
+    indices = session.mailbox.indices(command.sequence, command.uid)
+    if command.partial is None:
+        return indices
+    if command.changed_since:
+        indices = await changed(session, indices, command.changed_since)
+    window = command.partial.of(len(indices))
+    return indices[window.start : window.stop]
 
 
 class _Run:
@@ -103,7 +117,7 @@ class _Run:
         uids, done = messages.uids, 0
         while done < len(uids):
             rows, complete = await self._session.store.summaries(
-                self._selected.account, self._selected.mailbox, uids[done:]
+                self._selected.account, self._selected.mailbox, uids[done:], ids=self._plan.ids
             )
             until = len(uids) if complete else bisect_right(uids, rows[-1][0], done)
             self.send(self._with_rows(messages, done, until, rows), rows)

@@ -20,6 +20,7 @@ from imap.grammar.command import (
 from imap.grammar.responses import list_line, namespace_line, status_line
 from imap.listing import Matcher, order, parents
 from imap.mailboxes import resolve, visible
+from imap.object_ids import mailbox_id
 from imap.place import Place
 from imap.replies import Reply
 from imap.session import Session
@@ -142,7 +143,7 @@ def _attributes(name: Name, command: List) -> list[str]:
 async def _status(
     session: Session, place: Place, box: Mailbox, items: Sequence[StatusItem]
 ) -> bytes:
-    values: dict[StatusItem, int | None] = {
+    values: dict[StatusItem, int | bytes | None] = {
         StatusItem.MESSAGES: box.messages,
         StatusItem.RECENT: 0,
         StatusItem.UIDNEXT: box.uidnext,
@@ -152,6 +153,7 @@ async def _status(
         StatusItem.SIZE: box.size,
         StatusItem.HIGHESTMODSEQ: max(1, box.highestmodseq),
         StatusItem.APPENDLIMIT: session.context.settings.limits.message_size,
+        StatusItem.MAILBOXID: b"(%s)" % mailbox_id(box),
     }
     if StatusItem.DELETED_STORAGE in items:
         values[StatusItem.DELETED_STORAGE] = await session.store.deleted_size(box)

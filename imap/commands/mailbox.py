@@ -1,7 +1,10 @@
-"""CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8, RFC 6154 §3)."""
+"""CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8, RFC 6154 §3,
+RFC 8474 §4.1)."""
 
 from imap.grammar.command import Create, Delete, Rename, Subscribe, Unsubscribe
+from imap.grammar.responses import mailboxid_code
 from imap.mailboxes import resolve
+from imap.object_ids import mailbox_id
 from imap.place import Place, is_others
 from imap.replies import No, Reply
 from imap.session import Session
@@ -18,8 +21,8 @@ async def create(session: Session, command: Create) -> Reply:
             raise No("No such special use", b"USEATTR")
     place = await resolve(session, command.mailbox.removesuffix("/"))
     _refuse_others(place)
-    await session.store.create(place.account, place.name, use)
-    return Reply("CREATE completed")
+    box = await session.store.create(place.account, place.name, use)
+    return Reply("CREATE completed", mailboxid_code(mailbox_id(box)))
 
 
 async def delete(session: Session, command: Delete) -> Reply:

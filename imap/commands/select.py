@@ -5,8 +5,10 @@
 
 from imap import updates
 from imap.grammar.command import Check, Close, Select, Unselect
+from imap.grammar.responses import mailboxid_code
 from imap.mailboxes import resolve
-from imap.replies import Reply
+from imap.object_ids import mailbox_number
+from imap.replies import Bad, Reply
 from imap.selected import Selected
 from imap.session import Session
 from storage.values import System
@@ -17,6 +19,8 @@ async def select(session: Session, command: Select) -> Reply:
         session.send(b"* OK [CLOSED] The mailbox selected before is closed\r\n")
     place = await resolve(session, command.mailbox)
     box = place.need("r")
+    if command.resync is not None and "QRESYNC" not in session.enabled:
+        raise Bad("ENABLE QRESYNC comes first")
     if command.condstore:
         session.condstore = True
     view = await session.store.view(place.account, box.id)
@@ -36,6 +40,7 @@ def _description(selected: Selected) -> bytes:
         b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % view.uidvalidity,
         b"* OK [UIDNEXT %d] Next UID\r\n" % view.uidnext,
         b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % max(1, view.highestmodseq),
+        b"* OK [%s] Its id\r\n" % mailboxid_code(mailbox_number(view.account, view.mailbox)),
     ]
     first = _first_unseen(selected)
     if first:

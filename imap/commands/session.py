@@ -1,7 +1,9 @@
-"""CAPABILITY, NOOP, LOGOUT, ID, ENABLE and STARTTLS (RFC 9051 §6.1, §6.2.1, §6.3.1, RFC 2971)."""
+"""CAPABILITY, NOOP, LOGOUT, UNAUTHENTICATE, ID, ENABLE and STARTTLS (RFC 9051 §6.1, §6.2.1, §6.3.1,
+RFC 2971, RFC 8437).
+"""
 
 from imap.capabilities import ENABLE
-from imap.grammar.command import Capability, Enable, Id, Logout, Noop, StartTls
+from imap.grammar.command import Capability, Enable, Id, Logout, Noop, StartTls, Unauthenticate
 from imap.grammar.responses import id_line
 from imap.replies import Bad, No, Reply, untagged
 from imap.session import Session
@@ -24,6 +26,12 @@ async def logout(session: Session, command: Logout) -> None:
     session.send(b"* BYE Logging out\r\n")
     session.send(Reply("LOGOUT completed").tagged(command.tag))
     session.connection.finish()
+
+
+async def unauthenticate(session: Session, _command: Unauthenticate) -> Reply:
+    """A selected mailbox is left as by UNSELECT; TLS and compression stay."""
+    session.log_out()
+    return Reply("Logged out", session.capabilities())
 
 
 async def id_(session: Session, command: Id) -> Reply:

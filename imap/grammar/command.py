@@ -12,12 +12,16 @@ from typing import TypeAlias
 
 from imap.grammar.fetch_item import FetchItem
 from imap.grammar.quota import QuotaCommand
+from imap.grammar.resync import Resync
 from imap.grammar.search_key import SearchKey, SearchReturn
 from imap.grammar.values import Flag, Literal, SequenceSet
+from imap.grammar.window import Window
 
 
 class StatusItem(Enum):
-    """What STATUS may ask for (RFC 9051 §6.3.11, RFC 7162, RFC 8438, RFC 7889, RFC 9208)."""
+    """What STATUS may ask for (RFC 9051 §6.3.11, RFC 7162, RFC 8438, RFC 7889, RFC 8474,
+    RFC 9208).
+    """
 
     MESSAGES = "MESSAGES"
     RECENT = "RECENT"
@@ -29,6 +33,7 @@ class StatusItem(Enum):
     SIZE = "SIZE"
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
     APPENDLIMIT = "APPENDLIMIT"
+    MAILBOXID = "MAILBOXID"
 
 
 class ListSelect(Enum):
@@ -111,6 +116,13 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Unauthenticate:
+    """UNAUTHENTICATE (RFC 8437 §2)."""
+
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
 class Enable:
     """ENABLE (RFC 9051 §6.3.1), the capabilities in upper case."""
 
@@ -134,6 +146,7 @@ class Select:
     mailbox: str
     read_only: bool = False
     condstore: bool = False
+    resync: Resync | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,13 +300,17 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """FETCH (RFC 9051 §6.4.5) with CHANGEDSINCE (RFC 7162 §3.1.4.1; iOS sends 0)."""
+    """FETCH (RFC 9051 §6.4.5) with CHANGEDSINCE and VANISHED (RFC 7162 §3.1.4.1, §3.2.6; iOS sends
+    CHANGEDSINCE 0) and PARTIAL (RFC 9394 §3.3).
+    """
 
     tag: str
     uid: bool
     sequence: SequenceSet
     items: tuple[FetchItem, ...]
     changed_since: int | None = None
+    vanished: bool = False
+    partial: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +354,7 @@ Command: TypeAlias = (
     | Compress
     | Authenticate
     | Login
+    | Unauthenticate
     | Enable
     | Id
     | Select

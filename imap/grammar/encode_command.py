@@ -22,6 +22,7 @@ from imap.grammar.encode import (
 )
 from imap.grammar.encode_account import ENCODERS
 from imap.grammar.encode_search import search_keys
+from imap.grammar.resync import encode_resync
 from imap.grammar.values import Literal
 
 _UID_COMMANDS = ast.Copy | ast.Expunge | ast.Fetch | ast.Move | ast.Search | ast.Store
@@ -72,7 +73,10 @@ def _(command: ast.Id) -> list[bytes]:
 
 @_arguments.register
 def _(command: ast.Select) -> list[bytes]:
-    return [mailbox(command.mailbox), *([b"(CONDSTORE)"] if command.condstore else [])]
+    parameters = [b"CONDSTORE"] if command.condstore else []
+    if command.resync is not None:
+        parameters.append(encode_resync(command.resync))
+    return [mailbox(command.mailbox), *([b"(%s)" % b" ".join(parameters)] if parameters else [])]
 
 
 @_arguments.register
@@ -142,9 +146,15 @@ def _(command: ast.Search) -> list[bytes]:
 @_arguments.register
 def _(command: ast.Fetch) -> list[bytes]:
     items = b" ".join([fetch_item(item, plus=True) for item in command.items])
-    since = command.changed_since
-    modifiers = [] if since is None else [b"(CHANGEDSINCE %d)" % since]
-    return [sequence_set(command.sequence), b"(%s)" % items, *modifiers]
+    modifiers = []
+    if command.changed_since is not None:
+        modifiers.append(b"CHANGEDSINCE %d" % command.changed_since)
+    if command.vanished:
+        modifiers.append(b"VANISHED")
+    if command.partial is not None:
+        modifiers.append(b"PARTIAL " + command.partial.encode())
+    behind = [b"(%s)" % b" ".join(modifiers)] if modifiers else []
+    return [sequence_set(command.sequence), b"(%s)" % items, *behind]
 
 
 @_arguments.register

@@ -1,4 +1,5 @@
-"""Parser of FETCH (RFC 9051 §6.4.5) with its sections, partials and CHANGEDSINCE (RFC 7162 §3.1.4).
+"""Parser of FETCH (RFC 9051 §6.4.5) with its sections and partials, and its modifiers CHANGEDSINCE,
+VANISHED (RFC 7162 §3.1.4.1, §3.2.6) and PARTIAL (RFC 9394 §3.3).
 
 Macros are written out here. A command may ask for MAX_ITEMS items at most.
 """
@@ -13,12 +14,17 @@ from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section, Se
 from imap.grammar.frame import LITERAL_MARK, Frame, ParseError
 from imap.grammar.tokens import MAX_NUMBER, MAX_NUMBER64, Cursor
 from imap.grammar.values import Partial
+from imap.grammar.window import Window, parse_window
 
 MAX_ITEMS: Final = 1000
 MAX_DEPTH: Final = 200
 MAX_KEPT: Final = 256
 
-Wanted: TypeAlias = tuple[tuple[FetchItem, ...], int | None]
+Modifiers: TypeAlias = tuple[int | None, bool, Window | None]
+"""CHANGEDSINCE, VANISHED and PARTIAL."""
+
+Wanted: TypeAlias = tuple[tuple[FetchItem, ...], Modifiers]
+UNMODIFIED: Final[Modifiers] = (None, False, None)
 
 _FAST: Final = (FetchAtom.FLAGS, FetchAtom.INTERNALDATE, FetchAtom.RFC822_SIZE)
 _MACROS: Final[Mapping[str, tuple[FetchItem, ...]]] = {
@@ -45,7 +51,10 @@ def parse_fetch(cursor: Cursor) -> Fetch:
     wanted = _known(cursor)
     if wanted is None:
         wanted = _wanted(cursor)
-    return Fetch(cursor.frame.tag, cursor.frame.uid, sequence, *wanted)
+    items, modifiers = wanted
+    if modifiers[1] and (modifiers[0] is None or not cursor.frame.uid):
+        raise cursor.error("VANISHED needs UID FETCH with CHANGEDSINCE")
+    return Fetch(cursor.frame.tag, cursor.frame.uid, sequence, items, *modifiers)
 
 
 def _known(cursor: Cursor) -> Wanted | None:
@@ -63,7 +72,7 @@ def _known(cursor: Cursor) -> Wanted | None:
 
 @lru_cache(512)
 def wanted_of(rest: bytes) -> Wanted:
-    """Items and CHANGEDSINCE, from what follows the set; of at most MAX_KEPT octets, without a
+    """Items and modifiers, from what follows the set; of at most MAX_KEPT octets, without a
     literal. The place that a ParseError names counts from there.
     """
     cursor = Cursor(Frame("", "FETCH", False, rest))
@@ -75,7 +84,7 @@ def wanted_of(rest: bytes) -> Wanted:
 def _wanted(cursor: Cursor) -> Wanted:
     """Items and modifiers."""
     items = _items(cursor)
-    return items, None if cursor.at_end() else _modifiers(cursor)
+    return items, UNMODIFIED if cursor.at_end() else _modifiers(cursor)
 
 
 def parse_section(cursor: Cursor) -> Section:
@@ -171,16 +180,27 @@ def _partial(cursor: Cursor) -> Partial:
     return Partial(offset, size)
 
 
-def _modifiers(cursor: Cursor) -> int:
-    """The modifiers; 0, which iOS sends, is no modseq of RFC 7162 but harmless."""
-    cursor.open("the modifier CHANGEDSINCE")
-    if cursor.word("the modifier CHANGEDSINCE") != "CHANGEDSINCE":
-        raise cursor.error("the only modifier known is CHANGEDSINCE")
-    cursor.space()
-    since = cursor.number("a modseq", MAX_NUMBER64)
-    cursor.skip_spaces()
-    cursor.expect(b")")
-    return since
+def _modifiers(cursor: Cursor) -> Modifiers:
+    """The modifiers, each once; a modseq of 0, which iOS sends, is none but harmless."""
+    since, vanished, partial = UNMODIFIED
+    seen: set[str] = set()
+    cursor.open("a modifier such as CHANGEDSINCE")
+    while not seen or cursor.more():
+        word = cursor.word("the modifier CHANGEDSINCE, VANISHED or PARTIAL")
+        if word == "VANISHED":
+            vanished = True
+        elif word == "CHANGEDSINCE":
+            cursor.space()
+            since = cursor.number("a modseq", MAX_NUMBER64)
+        elif word == "PARTIAL":
+            cursor.space()
+            partial = parse_window(cursor)
+        else:
+            raise cursor.error("the modifiers known are CHANGEDSINCE, VANISHED and PARTIAL")
+        if word in seen:
+            raise cursor.error(f"{word} was given before")
+        seen.add(word)
+    return since, vanished, partial
 
 
 PARSERS: Final[Mapping[str, Callable[[Cursor], Command]]] = {"FETCH": parse_fetch}

@@ -1,4 +1,4 @@
-"""What FETCH may ask for, as values (RFC 9051 §6.4.5, RFC 7162 §3.1.4).
+"""What FETCH may ask for, as values (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 8474, RFC 8514).
 
 Macros (ALL, FAST, FULL) never stand here: the parser writes them out. An item is either a
 FetchAtom, which has no argument, or a FetchBody, which names a section of the message.
@@ -26,6 +26,8 @@ class FetchAtom(Enum):
     BODY = "BODY"
     BODYSTRUCTURE = "BODYSTRUCTURE"
     MODSEQ = "MODSEQ"
+    SAVEDATE = "SAVEDATE"
+    EMAILID = "EMAILID"
     RFC822 = "RFC822"
     RFC822_HEADER = "RFC822.HEADER"
     RFC822_TEXT = "RFC822.TEXT"

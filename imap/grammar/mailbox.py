@@ -17,6 +17,7 @@ from imap.grammar.command import (
     Subscribe,
     Unsubscribe,
 )
+from imap.grammar.resync import Resync, parse_resync
 from imap.grammar.tokens import Cursor
 
 SPECIAL_USE: Final = (
@@ -34,16 +35,21 @@ _STATUS_ITEMS: Final = {item.value: item for item in StatusItem}
 
 
 def parse_select(cursor: Cursor) -> Select:
-    """SELECT and EXAMINE, with the parameter CONDSTORE."""
+    """SELECT and EXAMINE, with the parameters CONDSTORE and QRESYNC."""
     cursor.space()
     mailbox, condstore = cursor.mailbox(), False
+    resync: Resync | None = None
     if not cursor.at_end():
         cursor.open("parameters such as CONDSTORE")
         while cursor.more():
-            if cursor.word("the parameter CONDSTORE") != "CONDSTORE":
-                raise cursor.error("the only parameter known is CONDSTORE")
-            condstore = True
-    return Select(cursor.frame.tag, mailbox, cursor.frame.name == "EXAMINE", condstore)
+            word = cursor.word("the parameter CONDSTORE or QRESYNC")
+            if word == "CONDSTORE":
+                condstore = True
+            elif word == "QRESYNC" and resync is None:
+                resync = parse_resync(cursor)
+            else:
+                raise cursor.error("the parameters known are CONDSTORE and QRESYNC, each once")
+    return Select(cursor.frame.tag, mailbox, cursor.frame.name == "EXAMINE", condstore, resync)
 
 
 def parse_create(cursor: Cursor) -> Create:

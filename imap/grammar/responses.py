@@ -68,13 +68,20 @@ def list_line(
     )
 
 
-def status_line(name: str, values: Mapping[StatusItem, int | None], utf8: bool = False) -> bytes:
-    """STATUS; None is NIL, which only APPENDLIMIT may be (RFC 7889 §4)."""
+def status_line(
+    name: str, values: Mapping[StatusItem, int | bytes | None], utf8: bool = False
+) -> bytes:
+    """STATUS; None is NIL, which only APPENDLIMIT may be (RFC 7889 §4), bytes go as they are."""
     pairs = [
-        b"%s %s" % (item.value.encode(), NIL if value is None else b"%d" % value)
-        for item, value in values.items()
+        b"%s %s" % (item.value.encode(), _status_value(value)) for item, value in values.items()
     ]
     return b"* STATUS %s (%s)\r\n" % (mailbox(name, utf8), b" ".join(pairs))
+
+
+def _status_value(value: int | bytes | None) -> bytes:
+    if value is None:
+        return NIL
+    return value if isinstance(value, bytes) else b"%d" % value
 
 
 def search_line(numbers: Sequence[int], modseq: int | None = None) -> bytes:
@@ -153,6 +160,16 @@ def copyuid_code(uidvalidity: int, source: Sequence[int], target: Sequence[int])
 def modified_code(numbers: Sequence[int]) -> bytes:
     """MODIFIED (RFC 7162 §3.1.3)."""
     return b"MODIFIED " + uid_set(numbers)
+
+
+def mailboxid_code(mailbox_id: bytes) -> bytes:
+    """MAILBOXID (RFC 8474 §4.1)."""
+    return b"MAILBOXID (%s)" % mailbox_id
+
+
+def vanished_line(uids: Sequence[int], *, earlier: bool = False) -> bytes:
+    """VANISHED of ascending UIDs, at least one (RFC 7162 §3.2.10)."""
+    return b"* VANISHED %s%s\r\n" % (b"(EARLIER) " if earlier else b"", uid_set(uids))
 
 
 def permanentflags_code(flags: Iterable[str]) -> bytes:

@@ -1,4 +1,5 @@
-"""Parser of SEARCH (RFC 9051 §6.4.4; RFC 4731; RFC 5032; RFC 6203; RFC 7162 §3.1.5).
+"""Parser of SEARCH (RFC 9051 §6.4.4; RFC 4731; RFC 5032; RFC 6203; RFC 7162 §3.1.5;
+RFC 8474 §5.5; RFC 8514 §4.3).
 
 Strings are decoded here, so that the charset ends here. Keys nest MAX_DEPTH deep at most, NOT, OR
 and FUZZY included. Without CHARSET, strings are UTF-8, which US-ASCII is part of.
@@ -22,6 +23,8 @@ from imap.grammar.search_key import (
     FlagKey,
     FuzzyKey,
     HeaderKey,
+    IdField,
+    IdKey,
     ModseqKey,
     NotKey,
     OrKey,
@@ -47,6 +50,7 @@ _CODECS: Final = frozenset(aliases.values())
 
 _RETURNS: Final = {option.value: option for option in SearchReturn}
 _WORD: Final = re.compile(rb"[A-Za-z]+")
+_OBJECT_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,255}(?=[ )]|$)")
 _FLAG_WORDS: Final = {
     "ANSWERED": ANSWERED,
     "DELETED": DELETED,
@@ -56,6 +60,7 @@ _FLAG_WORDS: Final = {
 }
 _FIXED: Final[Mapping[str, SearchKey]] = {
     "ALL": AllKey(),
+    "SAVEDATESUPPORTED": AllKey(),
     "NEW": AndKey((FlagKey(RECENT), FlagKey(SEEN, False))),
     "OLD": FlagKey(RECENT, False),
     "RECENT": FlagKey(RECENT),
@@ -206,12 +211,18 @@ class _Keys:
         """UID."""
         return SetKey(self._cursor.sequence(), True)
 
+    def object_id(self, word: str) -> SearchKey:
+        """EMAILID."""
+        return IdKey(IdField(word), self._cursor.match(_OBJECT_ID, "an object id")[0].decode())
+
     def modseq(self, _: str) -> SearchKey:
         """MODSEQ, with the name and type of a flag's entry or without."""
         cursor = self._cursor
         entry = kind = None
         if cursor.peek() in (b'"', b"\n"):
             entry = self._string("the name of an entry")
+            if not entry.startswith("/flags/"):
+                raise cursor.error("the only entries known begin with /flags/")
             cursor.space()
             kind = cursor.word("a type: all, shared or priv").lower()
             if kind not in ("all", "shared", "priv"):
@@ -224,6 +235,7 @@ _Argument: TypeAlias = Callable[[_Keys, str], SearchKey]
 _ARGUMENTS: Final[Mapping[str, _Argument]] = {
     **dict.fromkeys(_TEXTS, _Keys.text),
     **dict.fromkeys(_DATES, _Keys.day),
+    **dict.fromkeys([field.value for field in IdField], _Keys.object_id),
     "HEADER": _Keys.header,
     "KEYWORD": _Keys.keyword,
     "LARGER": _Keys.size,

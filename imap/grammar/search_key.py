@@ -1,4 +1,5 @@
-"""The tree of a SEARCH program, as values (RFC 9051 §6.4.4, RFC 5032, RFC 6203, RFC 7162).
+"""The tree of a SEARCH program, as values (RFC 9051 §6.4.4, RFC 5032, RFC 6203, RFC 7162,
+RFC 8474, RFC 8514).
 
 Words that mean the same share a node: SEEN is FlagKey(\\Seen, True), UNKEYWORD x is
 FlagKey(x, False), OLD is FlagKey(\\Recent, False), NEW is an AndKey of two flags. An AndKey has at
@@ -26,9 +27,12 @@ class TextField(Enum):
 
 
 class DateField(Enum):
-    """Which date a DateKey compares: INTERNALDATE or the Date header; the value is the prefix."""
+    """Which date a DateKey compares: INTERNALDATE, the save date (RFC 8514) or the Date header; the
+    value is the prefix.
+    """
 
     INTERNAL = ""
+    SAVED = "SAVED"
     SENT = "SENT"
 
 
@@ -112,6 +116,20 @@ class ModseqKey:
     entry_type: str | None = None
 
 
+class IdField(Enum):
+    """Which object id an IdKey compares (RFC 8474 §5.5); the value is the word on the wire."""
+
+    EMAILID = "EMAILID"
+
+
+@dataclass(frozen=True, slots=True)
+class IdKey:
+    """Messages with that object id."""
+
+    field: IdField
+    value: str
+
+
 @dataclass(frozen=True, slots=True)
 class AgeKey:
     """Messages that came `seconds` ago or earlier (or, `older` False, later; RFC 5032)."""
@@ -160,6 +178,7 @@ SearchKey: TypeAlias = (
     | ModseqKey
     | AgeKey
     | FuzzyKey
+    | IdKey
     | NotKey
     | OrKey
     | AndKey

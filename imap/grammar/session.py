@@ -23,6 +23,7 @@ from imap.grammar.command import (
     Namespace,
     Noop,
     StartTls,
+    Unauthenticate,
     Unselect,
 )
 from imap.grammar.tokens import Cursor
@@ -112,5 +113,6 @@ PARSERS: Final[Mapping[str, Parser]] = {
     "NAMESPACE": _bare(Namespace),
     "NOOP": _bare(Noop),
     "STARTTLS": _bare(StartTls),
+    "UNAUTHENTICATE": _bare(Unauthenticate),
     "UNSELECT": _bare(Unselect),
 }

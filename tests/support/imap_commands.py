@@ -10,6 +10,7 @@ from imap.grammar.frame import Event, Frame, Limits
 from imap.grammar.framer import Framer
 from imap.grammar.mailbox import SPECIAL_USE
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
+from imap.grammar.resync import Resync, SequenceMatch
 from imap.grammar.search_key import (
     AgeKey,
     AllKey,
@@ -20,6 +21,8 @@ from imap.grammar.search_key import (
     FlagKey,
     FuzzyKey,
     HeaderKey,
+    IdField,
+    IdKey,
     ModseqKey,
     NotKey,
     OrKey,
@@ -39,6 +42,7 @@ from imap.grammar.values import (
     SequenceSet,
     canonical_mailbox,
 )
+from imap.grammar.window import Window
 
 IN_MEMORY = Limits(append=None)
 
@@ -97,6 +101,9 @@ _leaves: st.SearchStrategy[SearchKey] = st.one_of(
     st.builds(SizeKey, st.booleans(), modseqs),
     st.builds(SetKey, sets, st.booleans()),
     st.builds(AgeKey, st.booleans(), numbers),
+    st.builds(
+        IdKey, st.sampled_from(IdField), st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
+    ),
     st.builds(ModseqKey, modseqs),
     st.builds(
         ModseqKey, modseqs, st.just("/flags/\\draft"), st.sampled_from(["all", "shared", "priv"])
@@ -140,6 +147,32 @@ _uses = st.lists(st.one_of(st.sampled_from(SPECIAL_USE), atoms.map("\\X".__add__
     tuple
 )
 _optional_modseqs = st.one_of(st.none(), modseqs)
+_windows = st.one_of(
+    st.none(),
+    st.builds(Window, numbers, numbers),
+    st.builds(Window, numbers.map(int.__neg__), numbers.map(int.__neg__)),
+)
+_known = st.sets(numbers, min_size=1, max_size=5).map(lambda some: SequenceSet.of(sorted(some)))
+_fetches = st.one_of(
+    st.builds(
+        ast.Fetch,
+        tags,
+        st.booleans(),
+        sets,
+        _item_lists,
+        _optional_modseqs,
+        st.just(False),
+        _windows,
+    ),
+    st.builds(ast.Fetch, tags, st.just(True), sets, _item_lists, modseqs, st.booleans(), _windows),
+)
+_resyncs = st.builds(
+    Resync,
+    numbers,
+    st.integers(1, (1 << 63) - 1),
+    st.one_of(st.none(), sets.filter(lambda some: not some.has_star)),
+    st.one_of(st.none(), _known.map(lambda some: SequenceMatch(some, some))),
+)
 _returns = st.one_of(
     st.none(), st.sets(st.sampled_from(SearchReturn), min_size=1).map(frozenset[SearchReturn])
 )
@@ -153,6 +186,7 @@ _BARE: tuple[type[ast.Command], ...] = (
     ast.Namespace,
     ast.Noop,
     ast.StartTls,
+    ast.Unauthenticate,
     ast.Unselect,
 )
 BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
@@ -169,9 +203,9 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     "expunge": st.one_of(
         st.builds(ast.Expunge, tags), st.builds(ast.Expunge, tags, st.just(True), sets)
     ),
-    "fetch": st.builds(ast.Fetch, tags, st.booleans(), sets, _item_lists, _optional_modseqs),
     "getquota": st.builds(GetQuota, tags, texts),
     "getquotaroot": st.builds(GetQuotaRoot, tags, names),
+    "fetch": _fetches,
     "id": st.builds(ast.Id, tags, st.one_of(st.none(), _pairs)),
     "list": _lists,
     "login": st.builds(ast.Login, tags, texts, texts),
@@ -179,7 +213,9 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     "move": st.builds(ast.Move, tags, st.booleans(), sets, names),
     "rename": st.builds(ast.Rename, tags, names, names),
     "search": st.builds(ast.Search, tags, st.booleans(), keys, _returns),
-    "select": st.builds(ast.Select, tags, names, st.booleans(), st.booleans()),
+    "select": st.builds(
+        ast.Select, tags, names, st.booleans(), st.booleans(), st.one_of(st.none(), _resyncs)
+    ),
     "status": st.builds(ast.Status, tags, names, _status),
     "setquota": st.builds(
         SetQuota,

@@ -1,0 +1,31 @@
+"""Object ids as clients see them: MAILBOXID and EMAILID (RFC 8474 §4, §5.1).
+
+Both come from numbers that the store never gives twice: a mailbox keeps its own when it is renamed,
+and the copies of a message share the blob that holds its content.
+"""
+
+from storage.values import AccountId, BlobId, Mailbox, MailboxId
+
+
+def mailbox_id(box: Mailbox) -> bytes:
+    """MAILBOXID, without parentheses."""
+    return mailbox_number(box.account, box.id)
+
+
+def mailbox_number(account: AccountId, mailbox: MailboxId) -> bytes:
+    """As mailbox_id, of the numbers."""
+    return b"F%d-%d" % (account, mailbox)
+
+
+def email_id(blob: BlobId) -> bytes:
+    """EMAILID, without parentheses."""
+    return b"M%x" % blob
+
+
+def blob_of(value: str) -> BlobId:
+    """The blob of an EMAILID; 0, which none has, for what this server never gave."""
+    try:
+        blob = BlobId(int(value[1:], 16))
+    except ValueError:
+        return BlobId(0)
+    return blob if email_id(blob).decode() == value else BlobId(0)
