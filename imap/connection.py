@@ -224,7 +224,7 @@ class Connection(asyncio.BufferedProtocol):
     def logged_out(self) -> None:
         """The limits before login hold again, its time begins anew."""
         self._commands = 0
-        self._framer.limits = BEFORE_LOGIN
+        self._inbox.framer.limits = BEFORE_LOGIN
 
     async def next_line(self) -> bytes:
         """The client's next line as it is: an answer of AUTHENTICATE, the DONE of IDLE.
