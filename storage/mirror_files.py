@@ -38,7 +38,7 @@ def take_steps(root: Path, paths: Paths, steps: Sequence[Step]) -> tuple[list[Pl
     for step in steps:
         source = place_path(root, paths, step.source)
         target = place_path(root, paths, step.target)
-        if not _link(source, target):
+        if not _link(source, target, step.renames):
             missing.append(step.source)
             continue
         dirty.add(os.path.dirname(target))  # noqa: PTH120
@@ -144,8 +144,12 @@ def remove_folder(folder: Path) -> None:
         sync_folder(folder.parent)
 
 
-def _link(source: str, target: str) -> bool:
-    """Makes `target` another name of `source`; False when there is no such file."""
+def _link(source: str, target: str, renames: bool) -> bool:
+    """Makes `target` another name of `source`; False when there is no such file.
+
+    A file found under other flags is renamed only if both names are of one message: a copy's source
+    may have been renamed by a step before, and keeps its name.
+    """
     try:
         os.link(source, target)
     except FileExistsError:
@@ -157,12 +161,8 @@ def _link(source: str, target: str) -> bool:
         if other is None:
             return False
         if other != target:
-            rename_new(other, target) if _same_folder(source, target) else os.link(other, target)
+            rename_new(other, target) if renames else os.link(other, target)
     return True
-
-
-def _same_folder(source: str, target: str) -> bool:
-    return Path(source).parent.parent == Path(target).parent.parent
 
 
 def _is_folder_of(folder: Path, mailbox: MailboxId) -> bool:

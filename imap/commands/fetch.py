@@ -1,7 +1,8 @@
 """FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 9394 §3.3).
 
 Messages are sent in the mailbox's order, 250 a write. What the view's arrays hold is never read
-from SQL. A message that was expunged meanwhile is left out and the command ends NO [EXPUNGEISSUED].
+from SQL. A message that was expunged meanwhile is left out; FETCH by number then ends NO
+[EXPUNGEISSUED], UID FETCH as if the UID had never been (§6.4.9).
 """
 
 from bisect import bisect_right
@@ -41,7 +42,9 @@ async def fetch(session: Session, command: Fetch) -> Reply:
         else:
             run.send(messages, ())
         await session.connection.breathe()
-    if run.missing:
+    if run.lost:
+        return Reply("Some messages can't be read", b"SERVERBUG", Status.NO)
+    if run.missing and not command.uid:
         return Reply("Some messages were expunged", b"EXPUNGEISSUED", Status.NO)
     return Reply("FETCH completed")
 
@@ -62,7 +65,17 @@ async def _indices(session: Session, command: Fetch) -> Sequence[int]:
 class _Run:
     """One FETCH under way."""
 
-    __slots__ = ("_plan", "_reader", "_seen", "_selected", "_session", "_since", "_text", "missing")
+    __slots__ = (
+        "_plan",
+        "_reader",
+        "_seen",
+        "_selected",
+        "_session",
+        "_since",
+        "_text",
+        "lost",
+        "missing",
+    )
 
     def __init__(self, session: Session, plan: Plan, since: int) -> None:
         self._session, self._plan, self._since = session, plan, since
@@ -70,7 +83,7 @@ class _Run:
         self._text = self._selected.view.flags_text
         self._reader = Reader(session.store, self._selected.account, self._selected.mailbox)
         self._seen: frozenset[int] = frozenset()
-        self.missing = 0
+        self.missing = self.lost = 0
 
     async def mark_seen(self, indices: Sequence[int]) -> None:
         """One change for the whole command; who was changed is told with FLAGS."""
@@ -172,13 +185,22 @@ class _Run:
                 # The length was announced already: the client must not take what follows for it.
                 self._session.connection.abort()
                 raise Closing from None
-            self.missing += 1
+            await self._count_missing(row.uid)
             return
         finally:
             self._session.connection.mid_literal = False
         out.append(b")\r\n")
         self._session.send(b"".join(out))
         await self._session.connection.breathe()
+
+    async def _count_missing(self, uid: int) -> None:
+        """A message without its file: expunged meanwhile, or lost when its row is still there."""
+        selected = self._selected
+        rows, _ = await self._session.store.placed_rows(selected.account, selected.mailbox, [uid])
+        if rows:
+            self.lost += 1
+        else:
+            self.missing += 1
 
     async def _add(self, row: PlacedRow, item: BodyItem, out: list[bytes]) -> bool:
         """Adds a section to `out`; a large one is sent, with `out` before it: then True."""

@@ -96,6 +96,22 @@ async def test_a_copy_is_a_hard_link_and_a_move_keeps_the_file(site: StoreSite) 
     assert len(files) == 1
 
 
+async def test_a_copy_beside_a_message_whose_flags_change_takes_no_name_away(
+    site: StoreSite,
+) -> None:
+    await site.append("INBOX", ["one"], SEEN)
+    await site.store.mirror.settle()
+    inbox = await site.box("INBOX")
+    await site.store.copy(USER, inbox.id, [1], "INBOX")
+    await site.store.store(USER, inbox.id, [1], FlagChange.SET, flags(system=System.FLAGGED))
+    await site.store.store(USER, inbox.id, [2], FlagChange.SET, flags(system=System.ANSWERED))
+    shown = await settled(site)
+    assert shown["INBOX"] == [(message("one"), "F"), (message("one"), "R")]
+    await site.store.store(USER, inbox.id, [2], FlagChange.SET, DELETED)
+    await site.store.expunge(USER, inbox.id, None)
+    assert (await settled(site))["INBOX"] == [(message("one"), "F")]
+
+
 async def test_expunge_removes_the_file_and_its_blob(site: StoreSite) -> None:
     await site.append("INBOX", ["one"], DELETED)
     inbox = await site.box("INBOX")
