@@ -86,9 +86,29 @@ journal = Table(
 )
 
 
+# Access control lists of mailboxes (RFC 4314). A mailbox is named by its number and UIDVALIDITY,
+# which it keeps when it is renamed and which no other mailbox gets, after `repair` either.
+# `grantee` is an account, 0 everybody; `negative` rows take rights away.
+acl = Table(
+    "config_acl",
+    metadata,
+    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), primary_key=True),
+    Column("mailbox", BigInteger, primary_key=True, autoincrement=False),
+    Column("uidvalidity", BigInteger, primary_key=True, autoincrement=False),
+    Column("grantee", BigInteger, primary_key=True, autoincrement=False),
+    Column("negative", Boolean, primary_key=True),
+    Column("rights", String, nullable=False),
+    Index("config_acl_grantee", "grantee"),
+)
+
+
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
+def _acl(connection: Connection) -> None:
+    acl.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _acl)

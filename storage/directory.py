@@ -16,6 +16,7 @@ from config.settings import Settings
 from message.address import AddressError, Mailbox, parse_mailbox
 from net.threads import Offload
 from storage import directory_rows as rows
+from storage.acl import AclTable
 from storage.config_database import ConfigDatabase
 from storage.directory_cache import DirectoryCache
 from storage.directory_names import address_key, address_of, catch_all_key, domain_of
@@ -60,6 +61,7 @@ class Directory:
         self.database = database
         self._settings, self._commanded, self._clock = settings, commanded, clock
         self._cache = DirectoryCache(database)
+        self.acl = AclTable(database)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
         self._listeners: dict[object, Listener] = {}
 
@@ -292,6 +294,8 @@ class Directory:
 
     def _publish(self, account: Account, kind: ChangeKind) -> None:
         self._cache.clear()
+        if kind is ChangeKind.DELETED:
+            self.acl.clear()
         for listener in tuple(self._listeners.values()):
             listener(AccountChange(account.id, kind))
 

@@ -36,10 +36,10 @@ class Incoming:
         wanted = []
         queue_path = local_path = None
         if queue is not None:
-            queue_path = self._name()
+            queue_path = self.name()
             wanted.append((head(envelope_of(delivery, queue), content.size), queue_path))
         if delivery.local:
-            local_path = self._name()
+            local_path = self.name()
             wanted.append((b"", local_path))
         item = await self._assembled(content, wanted, local_path)
         return DeliverJob(delivery, item, queue=queue, local_path=local_path, queue_path=queue_path)
@@ -53,7 +53,7 @@ class Incoming:
                 if content.path is None:
                     items.append(Item(message, await self._render(content)))
                     continue
-                name = self._name()
+                name = self.name()
                 prepared = await self._assembled(content, [(b"", name)], name)
                 assert prepared is not None
                 items.append(Item(message, prepared, name))
@@ -68,7 +68,8 @@ class Incoming:
         if made:
             await self._offload.disk(_remove, made)
 
-    def _name(self) -> str:
+    def name(self) -> str:
+        """A free name in the spool for a complete message."""
         return f"{self._spool}/{self._ids.next()}.whole"
 
     async def _render(self, content: Content) -> Prepared:

@@ -14,17 +14,24 @@ from storage.rows import Found
 from storage.schema import KEYWORD_SHIFT, ChangeKind
 from storage.state import Account, Box
 from storage.transaction import DeltaKind, Tx
-from storage.values import AccountId, MailboxId, System, UidMap
+from storage.values import EVERY_FLAG, AccountId, MailboxId, Settable, System, UidMap
 
 
 class CopyJob(RunJob[UidMap]):
-    """`uids` ascend, without doubles; those that vanished are left out."""
+    """`uids` ascend, without doubles; those that vanished are left out. `keep`: flags that the
+    copies may have.
+    """
 
     def __init__(
-        self, account: AccountId, source: MailboxId, uids: "array[int]", target: str
+        self,
+        account: AccountId,
+        source: MailboxId,
+        uids: "array[int]",
+        target: str,
+        keep: Settable = EVERY_FLAG,
     ) -> None:
         super().__init__(account)
-        self._source, self._uids, self._target = source, uids, target
+        self._source, self._uids, self._target, self._keep = source, uids, target, keep
         self._found: list[list[Found]] = []
         self.turn = Turn.RUN if len(uids) > PIECE else Turn.SHARED
         self.rows = len(uids)
@@ -47,7 +54,8 @@ class CopyJob(RunJob[UidMap]):
         size = sum(row[4] for rows_ in (*earlier, found) for row in rows_)
         check_quota(owner, size, copied + len(found))
         self.take_modseq(tx, owner)
-        insert_copies(tx, owner, source, box, found, self.first + copied, self.modseq)
+        first = self.first + copied
+        insert_copies(tx, owner, source, box, found, first, self.modseq, self._keep)
         self._found = [*earlier, found]
         if start + PIECE < len(self._uids):
             return False
@@ -57,19 +65,26 @@ class CopyJob(RunJob[UidMap]):
         box.size += size
         uids = array("I", range(self.first, self.first + len(every)))
         if every:
-            self.publish(tx, owner, box, uids, fields_of(every))
+            self.publish(tx, owner, box, uids, fields_of(every, self._keep))
         self.result = UidMap(box.uidvalidity, array("I", [row[0] for row in every]), uids)
         return True
 
 
 class MoveJob(PiecesJob[UidMap]):
-    """`uids` ascend, without doubles; those that vanished are left out."""
+    """`uids` ascend, without doubles; those that vanished are left out. `keep`: flags that the
+    copies may have.
+    """
 
     def __init__(
-        self, account: AccountId, source: MailboxId, uids: "array[int]", target: str
+        self,
+        account: AccountId,
+        source: MailboxId,
+        uids: "array[int]",
+        target: str,
+        keep: Settable = EVERY_FLAG,
     ) -> None:
         super().__init__(account)
-        self._source, self._uids, self._target = source, uids, target
+        self._source, self._uids, self._target, self._keep = source, uids, target, keep
         self._moved: list[tuple[list[Found], int]] = []
         self._mailbox = MailboxId(0)
         self._first = 0
@@ -101,11 +116,11 @@ class MoveJob(PiecesJob[UidMap]):
 
     def _move(self, tx: Tx, owner: Account, source: Box, box: Box, found: list[Found]) -> None:
         modseq = tx.touch(owner)
-        insert_copies(tx, owner, source, box, found, self._first, modseq)
+        insert_copies(tx, owner, source, box, found, self._first, modseq, self._keep)
         expunge_rows(tx, owner, source, found, modseq)
         box.size += sum(row[4] for row in found)
         uids = array("I", range(self._first, self._first + len(found)))
-        for uid, field in zip(uids, fields_of(found), strict=True):
+        for uid, field in zip(uids, fields_of(found, self._keep), strict=True):
             tx.appended(owner, box, uid, field, modseq)
         tx.log(owner, modseq, ChangeKind.APPEND, box.id, uids)
 
@@ -114,9 +129,10 @@ class MoveJob(PiecesJob[UidMap]):
         return self._uids[start : start + PIECE // 2]
 
 
-def fields_of(found: Sequence[Found]) -> "array[int]":
-    """Flag fields of rows."""
-    return array("I", [flags | keywords << KEYWORD_SHIFT for _, flags, keywords, _, _ in found])
+def fields_of(found: Sequence[Found], keep: Settable) -> "array[int]":
+    """Flag fields of rows, with the flags to keep."""
+    mask = int(keep.system) | (-1 << KEYWORD_SHIFT if keep.keywords else 0)
+    return array("I", [(row[1] | row[2] << KEYWORD_SHIFT) & mask for row in found])
 
 
 def insert_copies(
@@ -127,6 +143,7 @@ def insert_copies(
     found: Sequence[Found],
     first: int,
     modseq: int,
+    keep: Settable,
 ) -> None:
     """Rows like `found` in `box`, with UIDs from `first` on."""
     if found:
@@ -140,6 +157,7 @@ def insert_copies(
             first=first,
             modseq=modseq,
             now=tx.now,
+            keep=keep,
         )
 
 

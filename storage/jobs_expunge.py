@@ -12,10 +12,20 @@ from storage.values import AccountId, MailboxId, System
 
 
 class ExpungeJob(PiecesJob["array[int]"]):
-    """Messages with \\Deleted among `uids` (ascending), or all of them for None."""
+    """Messages with \\Deleted among `uids` (ascending), or all of them for None.
 
-    def __init__(self, account: AccountId, mailbox: MailboxId, uids: "array[int] | None") -> None:
+    Without `marked`, `uids` go whether they are \\Deleted or not: they were moved elsewhere.
+    """
+
+    def __init__(
+        self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: "array[int] | None",
+        marked: bool = True,
+    ) -> None:
         super().__init__(account)
+        self._flag = int(System.DELETED) if marked else 0
         self._mailbox, self._uids = mailbox, uids
         self._gone: list[array[int]] = []
         self.rows = PIECE if uids is None else len(uids)
@@ -28,12 +38,12 @@ class ExpungeJob(PiecesJob["array[int]"]):
         box = find_box(owner, self._mailbox)
         tx.flush()
         if self._uids is None:
-            flag = int(System.DELETED)
-            deleted = rows.with_flag(tx.conn, owner.id, box.id, flag, box.uidnext)
+            deleted = rows.with_flag(tx.conn, owner.id, box.id, self._flag, box.uidnext)
             self._uids = array("I", deleted)
         start = self.piece * PIECE
         found = rows.find(tx.conn, owner.id, box.id, self._uids[start : start + PIECE])
-        gone = expunge_found(tx, owner, box, [row for row in found if row[1] & System.DELETED])
+        found = [row for row in found if row[1] & self._flag == self._flag]
+        gone = expunge_found(tx, owner, box, found)
         self._gone = [*self._gone[: self.piece], gone]
         self.result = array("I", [uid for part in self._gone for uid in part])
         return start + PIECE >= len(self._uids)

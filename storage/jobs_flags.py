@@ -9,14 +9,25 @@ from storage.rows import Found
 from storage.schema import KEYWORD_SHIFT, ChangeKind
 from storage.state import Account, Box
 from storage.transaction import DeltaKind, Tx
-from storage.values import AccountId, FlagChange, Flags, MailboxId, StoreOutcome, System
+from storage.values import (
+    EVERY_FLAG,
+    AccountId,
+    FlagChange,
+    Flags,
+    MailboxId,
+    Settable,
+    StoreOutcome,
+    System,
+)
 
 Value = tuple[int, int]
 """System flags and keyword set number."""
 
 
 class FlagsJob(PiecesJob[StoreOutcome]):
-    """`uids` ascend, without doubles; it goes in pieces, each with a modseq of its own."""
+    """`uids` ascend, without doubles; it goes in pieces, each with a modseq of its own. SET leaves
+    flags that are not `within` as they are.
+    """
 
     def __init__(
         self,
@@ -26,10 +37,12 @@ class FlagsJob(PiecesJob[StoreOutcome]):
         change: FlagChange,
         flags: Flags,
         unchanged_since: int | None,
+        within: Settable = EVERY_FLAG,
     ) -> None:
         super().__init__(account)
         self._mailbox, self._uids = mailbox, uids
         self._change, self._flags, self._since = change, flags, unchanged_since
+        self._within = within
         self._outcomes: list[StoreOutcome] = []
         self.rows = len(uids)
 
@@ -81,7 +94,9 @@ class FlagsJob(PiecesJob[StoreOutcome]):
         system, words = int(self._flags.system), owner.keywords.spell(self._flags.keywords)
         flags, have = old[0], owner.keywords.sets[old[1]]
         if self._change is FlagChange.SET:
-            return system, tx.keyword_number(owner, words)
+            mask = int(self._within.system)
+            number = tx.keyword_number(owner, words) if self._within.keywords else old[1]
+            return flags & ~mask | system & mask, number
         if self._change is FlagChange.ADD:
             return flags | system, tx.keyword_number(owner, have | words) if words else old[1]
         return flags & ~system, tx.keyword_number(owner, have - words) if words else old[1]

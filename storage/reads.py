@@ -8,7 +8,7 @@ under the mirror's lock: only that may say that a file is missing (engine rule 7
 import errno
 import os
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -34,6 +34,7 @@ READ_INLINE = 256 * 1024
 PREFIXES = 10_000
 AnyRow: TypeAlias = MessageRow | PlacedRow
 R = TypeVar("R", MessageRow, PlacedRow)
+T = TypeVar("T")
 _b, _p, _f = blob.c, place.c, folder.c
 _PLACES = Query(
     lambda _: (
@@ -149,13 +150,30 @@ class Reads:
         length: int | None,
     ) -> bytes:
         """Octets of the CRLF form. Raises MessageMissing."""
+
+        async def read(path: str, size: int, stored: int) -> bytes:
+            return await self._read(path, size, stored, offset, length)
+
+        return await self.with_file(account, blob_id, mailbox, uid, read)
+
+    async def with_file(
+        self,
+        account: AccountId,
+        blob_id: BlobId,
+        mailbox: MailboxId,
+        uid: int,
+        use: Callable[[str, int, int], Awaitable[T]],
+    ) -> T:
+        """What `use` makes of the message's file, given its path and both sizes; it is called
+        again with another path when it raises FileNotFoundError. Raises MessageMissing.
+        """
         for _ in range(2):
             for path, size, stored in await self._candidates(account, blob_id, mailbox, uid):
                 try:
-                    return await self._read(path, size, stored, offset, length)
+                    return await use(path, size, stored)
                 except FileNotFoundError:
                     continue
-        return await self._search(account, blob_id, mailbox, offset, length)
+        return await self._search(account, blob_id, mailbox, use)
 
     async def _current(self, account: AccountId, mailbox: MailboxId, rows: list[R]) -> list[R]:
         """The rows, rendered again where an older program did it (engine rule 14)."""
@@ -206,9 +224,8 @@ class Reads:
         account: AccountId,
         blob_id: BlobId,
         mailbox: MailboxId,
-        offset: int,
-        length: int | None,
-    ) -> bytes:
+        use: Callable[[str, int, int], Awaitable[T]],
+    ) -> T:
         """Looks for the blob's name in the account's folders, each under its lock."""
         places = await self._database.fetch(_PLACES, account=account, blob=blob_id)
         homes = [MailboxId(row[0]) for row in places] or [mailbox]
@@ -221,7 +238,7 @@ class Reads:
                     path = await self._offload.disk(find_blob, where, blob_id)
                     if path is not None:
                         self._strayed(account, MailboxId(box))
-                        return await self._read(path, size, stored, offset, length)
+                        return await use(path, size, stored)
         raise MessageMissing("the message's file is missing")
 
 

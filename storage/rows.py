@@ -8,6 +8,8 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Double,
+    Integer,
+    SmallInteger,
     bindparam,
     cast,
     delete,
@@ -19,7 +21,7 @@ from sqlalchemy import (
 
 from storage.schema import blob, message, place
 from storage.statements import InSet, Query, id_list
-from storage.values import AccountId, MailboxId
+from storage.values import AccountId, MailboxId, Settable
 
 Found = tuple[int, int, int, int, int]
 """uid, flags, keywords, modseq, size."""
@@ -59,8 +61,8 @@ def _copy(among: InSet) -> Any:
         cast(bindparam("target"), BigInteger),
         cast(bindparam("base"), BigInteger) + number,
         cast(bindparam("modseq"), BigInteger),
-        _m.flags,
-        _m.keywords,
+        _m.flags.op("&")(cast(bindparam("mask"), SmallInteger)),
+        _m.keywords * cast(bindparam("words"), Integer),
         _m.internaldate,
         cast(bindparam("now"), Double),
         _m.size,
@@ -143,8 +145,9 @@ def copy_rows(
     first: int,
     modseq: int,
     now: float,
+    keep: Settable,
 ) -> None:
-    """Copies existing rows, in UID order, to UIDs from `first` on."""
+    """Copies existing rows, in UID order, to UIDs from `first` on, with the flags to keep."""
     _COPY.run(
         conn,
         account=account,
@@ -154,6 +157,8 @@ def copy_rows(
         base=first - 1,
         modseq=modseq,
         now=now,
+        mask=int(keep.system),
+        words=int(keep.keywords),
     )
 
 

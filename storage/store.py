@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from config.clock import Clock
 from net.threads import Offload
 from storage import faults, io_mark, writer_state
+from storage.across import Across
 from storage.bus import Bus
 from storage.changes import Change, read_changes
 from storage.checkpoint import Checkpointer
@@ -50,6 +51,7 @@ from storage.reads import Reads
 from storage.recovery import Layout, Recovered, recover
 from storage.state import State
 from storage.values import (
+    EVERY_FLAG,
     NO_FLAGS,
     AccountId,
     Append,
@@ -63,6 +65,7 @@ from storage.values import (
     MessageRow,
     PlacedRow,
     QueueChanged,
+    Settable,
     StoreOutcome,
     Summary,
     UidMap,
@@ -74,6 +77,8 @@ from storage.views import Views
 T = TypeVar("T")
 ATOMIC = 50_000
 """Messages that one COPY or MULTIAPPEND may have."""
+ACROSS = 10_000
+"""Messages that one COPY or MOVE into another account may have."""
 
 _SWITCH_INTERVAL = 0.0005
 _log = logging.getLogger(__name__)
@@ -300,22 +305,74 @@ class Store:
         return await self._views.get(account, mailbox)
 
     async def copy(
-        self, account: AccountId, source: MailboxId, uids: Sequence[int], target_name: str
+        self,
+        account: AccountId,
+        source: MailboxId,
+        uids: Sequence[int],
+        target_name: str,
+        *,
+        keep: Settable = EVERY_FLAG,
     ) -> UidMap:
-        """Atomic; UIDs that vanished are left out. Raises NoSuchMailbox, OverQuota, TooMany."""
+        """Atomic; UIDs that vanished are left out, and flags that are not to be kept. Raises
+        NoSuchMailbox, OverQuota, TooMany.
+        """
         if len(uids) > ATOMIC:
             raise TooMany("too many messages at once")
         return await self._committer.run(
-            CopyJob(account, source, _ascending(uids), normal(target_name))
+            CopyJob(account, source, _ascending(uids), normal(target_name), keep)
         )
 
     async def move(
-        self, account: AccountId, source: MailboxId, uids: Sequence[int], target_name: str
+        self,
+        account: AccountId,
+        source: MailboxId,
+        uids: Sequence[int],
+        target_name: str,
+        *,
+        keep: Settable = EVERY_FLAG,
     ) -> UidMap:
-        """In pieces; UIDs that vanished are left out. Raises NoSuchMailbox."""
+        """As `copy`, in pieces. Raises NoSuchMailbox."""
         return await self._committer.run(
-            MoveJob(account, source, _ascending(uids), normal(target_name))
+            MoveJob(account, source, _ascending(uids), normal(target_name), keep)
         )
+
+    async def copy_across(
+        self,
+        account: AccountId,
+        source: MailboxId,
+        uids: Sequence[int],
+        target: tuple[AccountId, str],
+        *,
+        keep: Settable = EVERY_FLAG,
+    ) -> UidMap:
+        """As `copy`, into a mailbox of another account, up to ACROSS messages."""
+        if len(uids) > ACROSS:
+            raise TooMany("too many messages at once")
+        taken = await self._across.take(account, source, _ascending(uids), keep)
+        if not taken.items:
+            return UidMap(0, (), ())
+        try:
+            done = await self._committer.run(AppendJob(target[0], normal(target[1]), taken.items))
+        except StoreError:
+            await self._across.drop(taken)
+            raise
+        return UidMap(done.uidvalidity, taken.uids, done.target)
+
+    async def move_across(
+        self,
+        account: AccountId,
+        source: MailboxId,
+        uids: Sequence[int],
+        target: tuple[AccountId, str],
+        *,
+        keep: Settable = EVERY_FLAG,
+    ) -> UidMap:
+        """As `copy_across`; once that is durable the messages go from the source."""
+        done = await self.copy_across(account, source, uids, target, keep=keep)
+        if done.source:
+            gone = array("I", done.source)
+            await self._committer.run(ExpungeJob(account, source, gone, marked=False))
+        return done
 
     async def store(
         self,
@@ -326,10 +383,13 @@ class Store:
         flags: Flags = NO_FLAGS,
         *,
         unchanged_since: int | None = None,
+        within: Settable = EVERY_FLAG,
     ) -> StoreOutcome:
-        """No modseq for messages that are so already. Raises NoSuchMailbox."""
+        """No modseq for messages that are so already; SET leaves flags that are not `within`.
+        Raises NoSuchMailbox.
+        """
         return await self._committer.run(
-            FlagsJob(account, mailbox, _ascending(uids), change, flags, unchanged_since)
+            FlagsJob(account, mailbox, _ascending(uids), change, flags, unchanged_since, within)
         )
 
     async def expunge(
@@ -418,6 +478,7 @@ class Store:
     _lock: StoreLock
     _committer: Committer
     _incoming: Incoming
+    _across: Across
     _checkpointer: Checkpointer | None = None
 
     def _build(self, found: Recovered, hostname: str, file_worker: bool) -> None:
@@ -427,6 +488,9 @@ class Store:
         if isinstance(self.database, SqliteDatabase):
             self._checkpointer = Checkpointer(self.database.path, self._fatal)
         self._incoming = Incoming(self._offload, self._spool, ids)
+        self._across = Across(
+            self.database, self._images, self._reads, self._incoming, self._offload
+        )
         self._committer = Committer(
             self.database,
             State(ids),

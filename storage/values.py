@@ -39,6 +39,21 @@ class Flags:
 NO_FLAGS = Flags()
 
 
+@dataclass(frozen=True, slots=True)
+class Settable:
+    """Which flags a change may touch: others stay as they are in STORE, are left out in COPY."""
+
+    system: System = System(31)
+    keywords: bool = True
+
+    def among(self, flags: Flags) -> Flags:
+        """Those of the flags that may be set."""
+        return Flags(flags.system & self.system, flags.keywords if self.keywords else frozenset())
+
+
+EVERY_FLAG = Settable()
+
+
 class FlagChange(Enum):
     """The three forms of STORE."""
 
