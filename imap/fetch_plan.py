@@ -12,10 +12,19 @@ from typing import Any, Final, NamedTuple
 
 from imap.grammar.dates import format_seconds
 from imap.grammar.encode import NIL, fetch_label
-from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section, SectionKind
+from imap.grammar.fetch_item import (
+    FetchAtom,
+    FetchBinary,
+    FetchBinarySize,
+    FetchBody,
+    FetchItem,
+    FetchPreview,
+    Section,
+    SectionKind,
+)
 from imap.grammar.values import Partial
 from imap.object_ids import email_id
-from message.meta import bodystructures, envelopes, unpack_meta
+from message.meta import bodystructures, envelopes, previews, unpack_meta
 from storage.values import Summary
 
 Column = Sequence[int] | Sequence[bytes]
@@ -65,6 +74,16 @@ class BodyItem:
 
 
 @dataclass(frozen=True, slots=True)
+class BinaryItem:
+    """A part to send decoded, or with `size_only` how long it is then."""
+
+    label: bytes
+    parts: tuple[int, ...]
+    partial: Partial | None = None
+    size_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """`seen`: the command marks messages as seen. `values` come from the rows. `form` is a response
     without its end, with a place for each column.
@@ -75,7 +94,7 @@ class Plan:
     modseq: bool
     seen: bool
     values: tuple[Value, ...]
-    bodies: tuple[BodyItem, ...]
+    bodies: tuple[BodyItem | BinaryItem, ...]
     form: bytes = b""
 
     def formed(self) -> "Plan":
@@ -125,7 +144,14 @@ def _email_ids(rows: Sequence[Summary]) -> Column:
     return [email_id(row[5]) for row in rows]
 
 
-_VALUES: Final = {
+def _previews(rows: Sequence[Summary]) -> Column:
+    return previews([row[3] for row in rows])
+
+
+_PREVIEW: Final = Value(b"PREVIEW %b", _previews)
+_VALUES: Final[dict[FetchItem, Value]] = {
+    FetchPreview(lazy=False): _PREVIEW,
+    FetchPreview(lazy=True): _PREVIEW,
     FetchAtom.INTERNALDATE: Value(b"INTERNALDATE %b", _dates),
     FetchAtom.RFC822_SIZE: Value(b"RFC822.SIZE %d", _sizes),
     FetchAtom.ENVELOPE: Value(b"ENVELOPE %b", _envelopes),
@@ -135,7 +161,7 @@ _VALUES: Final = {
     FetchAtom.EMAILID: Value(b"EMAILID (%b)", _email_ids, ids=True),
 }
 _HEADER, _TEXT = Section(kind=SectionKind.HEADER), Section(kind=SectionKind.TEXT)
-_OLD: Final = {
+_OLD: Final[dict[FetchItem, BodyItem]] = {
     FetchAtom.RFC822: BodyItem(b"RFC822", Section()),
     FetchAtom.RFC822_PEEK: BodyItem(b"RFC822", Section()),
     FetchAtom.RFC822_HEADER: BodyItem(b"RFC822.HEADER", _HEADER),
@@ -157,14 +183,10 @@ def plan_of(items: tuple[FetchItem, ...], uid: bool, modseq: bool, condstore: bo
 
 def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, condstore: bool) -> Plan:
     wanted = list(dict.fromkeys(items))
-    bodies = []
-    for item in wanted:
-        if isinstance(item, FetchBody):
-            bodies.append(_body_item(item))
-        elif item in _OLD:
-            bodies.append(_OLD[item])
+    bodies = [made for made in map(_section, wanted) if made is not None]
     seen = any(
-        not item.peek if isinstance(item, FetchBody) else item in _MARKS_SEEN for item in wanted
+        not item.peek if isinstance(item, FetchBody | FetchBinary) else item in _MARKS_SEEN
+        for item in wanted
     )
     flags = FetchAtom.FLAGS in wanted
     return Plan(
@@ -172,9 +194,7 @@ def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, condstore: bool
         flags=flags,
         modseq=modseq or FetchAtom.MODSEQ in wanted or (condstore and (flags or seen)),
         seen=seen,
-        values=tuple(
-            _VALUES[item] for item in wanted if isinstance(item, FetchAtom) and item in _VALUES
-        ),
+        values=tuple(_VALUES[item] for item in wanted if item in _VALUES),
         bodies=tuple(bodies),
     ).formed()
 
@@ -183,7 +203,13 @@ def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, condstore: bool
 _kept = lru_cache(256)(_make)
 
 
-def _body_item(item: FetchBody) -> BodyItem:
+def _section(item: FetchItem) -> BodyItem | BinaryItem | None:
+    if isinstance(item, FetchBinary):
+        return BinaryItem(fetch_label(item), item.parts, item.partial)
+    if isinstance(item, FetchBinarySize):
+        return BinaryItem(fetch_label(item), item.parts, size_only=True)
+    if not isinstance(item, FetchBody):
+        return _OLD.get(item)
     headers = tuple(name.encode() for name in item.section.headers)
     return BodyItem(fetch_label(item), item.section, item.partial, headers)
 

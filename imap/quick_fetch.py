@@ -8,11 +8,12 @@ both ways the same commands.
 from functools import lru_cache
 from typing import Final
 
-from imap.fetch_plan import Messages, Plan, plan_of, starts
+from imap.fetch_plan import BinaryItem, Messages, Plan, plan_of, starts
 from imap.grammar.fetch import MAX_KEPT, UNMODIFIED, wanted_of
 from imap.grammar.fetch_item import FetchAtom, Section
 from imap.grammar.frame import Frame, ParseError
 from imap.replies import Reply
+from imap.sections import plain
 from imap.session import Session
 
 _WHOLE: Final = Section()
@@ -43,7 +44,8 @@ def quick_fetch(session: Session, frame: Frame) -> bool:
     if data is None:
         return False
     (start,) = starts(plan, one, (), view.flags_text)
-    session.send(b"%b%b {%d}\r\n%b)\r\n" % (start, plan.bodies[0].label, len(data), data))
+    label = plan.bodies[0].label
+    session.send(b"%b%b {%d}\r\n%b)\r\n" % (start, label, len(data), plain(data)))
     session.updates(expunge=frame.uid)
     session.send(_DONE.tagged(frame.tag))
     return True
@@ -62,4 +64,6 @@ def _plan(rest: bytes, uid: bool, condstore: bool) -> Plan | None:
     if plan.seen or plan.values or len(plan.bodies) != 1:
         return None
     body = plan.bodies[0]
-    return plan if body.section == _WHOLE and body.partial is None else None
+    if isinstance(body, BinaryItem) or body.section != _WHOLE or body.partial is not None:
+        return None
+    return plan

@@ -86,6 +86,13 @@ class Reader:
         return header_fields(b"".join(pieces), item.headers, invert)
 
 
+def plain(octets: bytes) -> bytes:
+    """Octets for a literal, in which no NUL may stand: each goes as octet 128, as other servers do
+    it. BINARY sends them as they are.
+    """
+    return octets.replace(b"\0", b"\x80") if b"\0" in octets else octets
+
+
 def _locate(row: Row, section: Section) -> Span | None:
     if not section.parts and section.kind is None:
         return Span(0, row.size)

@@ -11,13 +11,13 @@ from typing import NamedTuple
 from message.render import RENDERER_VERSION, Rendered
 from message.sort_fields import SortFields
 
-# version, flags, zone, size, header length, lines, date; lengths of the eight byte fields
-_HEAD = struct.Struct("<HHhxxQIIq8I")
+# version, flags, zone, size, header length, lines, date; lengths of the nine byte fields
+_HEAD = struct.Struct("<HHhxxQIIq9I")
 _ONE = struct.Struct("<I")
 _TWO = struct.Struct("<II")
 _VERSION = RENDERER_VERSION.to_bytes(2, "little")
 _COMPLETE, _EIGHT_BIT, _DATED, _REPLY = 1, 2, 4, 8
-_LENGTHS_AT = _HEAD.size - 32
+_LENGTHS_AT = _HEAD.size - 36
 
 
 class Meta(NamedTuple):
@@ -40,6 +40,7 @@ class Meta(NamedTuple):
     references: bytes
     is_reply: bool
     sort: bytes
+    preview: bytes
 
     @property
     def sort_fields(self) -> SortFields:
@@ -62,6 +63,7 @@ def pack_meta(rendered: Rendered) -> bytes:
         rendered.subject_base.encode("utf-8", "replace"),
         b" ".join(rendered.references),
         rendered.sort.packed(),
+        rendered.preview,
     )
     head = _HEAD.pack(
         RENDERER_VERSION,
@@ -79,7 +81,7 @@ def pack_meta(rendered: Rendered) -> bytes:
 def unpack_meta(blob: bytes) -> Meta:
     """Everything in the blob; raises struct.error for what is no blob of pack_meta."""
     version, flags, zone, size, header, lines, date, *lengths = _HEAD.unpack_from(blob)
-    env, full, short, kept, ident, base, refs, sort = lengths
+    env, full, short, kept, ident, base, refs, sort, seen = lengths
     a = _HEAD.size + env
     b = a + full
     c = b + short
@@ -87,6 +89,7 @@ def unpack_meta(blob: bytes) -> Meta:
     e = d + ident
     f = e + base
     g = f + refs
+    h = g + sort
     return Meta(
         version,
         flags & _COMPLETE != 0,
@@ -104,7 +107,8 @@ def unpack_meta(blob: bytes) -> Meta:
         blob[e:f],
         blob[f:g],
         flags & _REPLY != 0,
-        blob[g : g + sort],
+        blob[g:h],
+        blob[h : h + seen],
     )
 
 
@@ -188,3 +192,9 @@ def meta_fields(blob: bytes) -> bytes | None:
     *before, length = struct.unpack_from("<4I", blob, _LENGTHS_AT)
     start = _HEAD.size + sum(before)
     return blob[start : start + length]
+
+
+def previews(blobs: Iterable[bytes]) -> list[bytes]:
+    """The preview of each; it comes last."""
+    at = _HEAD.size - 4
+    return [blob[len(blob) - _ONE.unpack_from(blob, at)[0] :] for blob in blobs]

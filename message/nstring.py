@@ -23,6 +23,11 @@ def quoted(value: bytes) -> bytes:
     return b'"' + value + b'"'
 
 
+def octets_string(value: bytes) -> bytes:
+    """A quoted string, or a literal for what is no US-ASCII; `value` is one line without NUL."""
+    return quoted(value) if value.isascii() else b"{%d}\r\n%b" % (len(value), value)
+
+
 def text_string(value: bytes | None, utf8: bool) -> bytes:
     """Unstructured text (subject, display name, description) or NIL."""
     if value is None:

@@ -13,13 +13,15 @@ from message.crlf import Buffer, to_crlf
 from message.date import parse_date
 from message.envelope import Values, header_values, render_envelope
 from message.headers import CACHED_NAMES, Field, iter_fields, unfold
+from message.nstring import octets_string
+from message.preview import preview
 from message.scan import MAX_HEADER, Part, scan_crlf, walk
 from message.section import pack_parts
 from message.sort_fields import SortFields, sort_fields
 from message.structure import render_structure
 from message.subject import Subject, split_subject
 
-RENDERER_VERSION = 3
+RENDERER_VERSION = 4
 MAX_FIELDS = 32 * 1024
 MAX_REFERENCES = 100
 MAX_MESSAGE_ID = 998
@@ -36,7 +38,7 @@ class Rendered:
     header has 8-bit bytes. `parts` is the table of message/section.py. `message_id` and
     `references` keep their <>; `date` is that of the Date field in Unix seconds, `date_zone` its
     minutes east. `sort` holds what SORT compares of addresses; `is_reply` belongs to the subject.
-    `digest` is BLAKE2b-128 of the CRLF form.
+    `digest` is BLAKE2b-128 of the CRLF form. `preview` is an IMAP string in UTF-8.
     """
 
     envelope: bytes
@@ -57,6 +59,7 @@ class Rendered:
     date: int | None
     date_zone: int
     digest: bytes
+    preview: bytes
 
 
 def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Rendered:
@@ -88,6 +91,7 @@ def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Ren
         date=None if date is None else date.timestamp,
         date_zone=0 if date is None else date.zone,
         digest=content_digest(data) if digest is None else digest,
+        preview=octets_string(preview(data, root).encode("utf-8", "replace")),
     )
 
 

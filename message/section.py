@@ -7,12 +7,13 @@ own. Ranges are those of the CRLF form.
 
 import struct
 from enum import StrEnum
+from typing import NamedTuple
 
 from message.scan import Part
 
 # kind, encoding, count of children, first child, header offset, length, body offset, length
 _ROW = struct.Struct("<BBHIIIII")
-_LEAF, _MULTIPART, _MESSAGE = range(3)
+_LEAF, _MULTIPART, _MESSAGE, _TEXT = range(4)
 _ENCODINGS = ("unknown", "7bit", "8bit", "binary", "base64", "quoted-printable")
 _CODES = {name.encode(): code for code, name in enumerate(_ENCODINGS)}
 
@@ -28,6 +29,15 @@ class Specifier(StrEnum):
     MIME = "MIME"
 
 
+class BinaryPart(NamedTuple):
+    """The range of a part and how it is encoded; multiparts and messages are never encoded."""
+
+    offset: int
+    length: int
+    encoding: str
+    text: bool
+
+
 def pack_parts(root: Part) -> bytes:
     """The table of a scanned message; 24 bytes a part."""
     order = [root]
@@ -36,7 +46,7 @@ def pack_parts(root: Part) -> bytes:
         if part.is_multipart:
             kind = _MULTIPART
         else:
-            kind = _MESSAGE if part.is_message else _LEAF
+            kind = _MESSAGE if part.is_message else _TEXT if part.type == b"text" else _LEAF
         rows.append(
             _ROW.pack(
                 kind,
@@ -79,6 +89,19 @@ def part_encoding(parts: bytes, numbers: tuple[int, ...]) -> str | None:
     """A part's Content-Transfer-Encoding, `unknown` for what is none; None: no such part."""
     node = _find(parts, numbers) if numbers else _row(parts, 0)
     return None if node is None else _ENCODINGS[node[1]]
+
+
+def binary_part(parts: bytes, numbers: tuple[int, ...]) -> BinaryPart | None:
+    """The part that BINARY means; `()` is the whole message as it is. None: no such part."""
+    if not numbers:
+        offset, length = _of_message(_row(parts, 0), Specifier.ALL) or (0, 0)
+        return BinaryPart(offset, length, "binary", False)
+    node = _find(parts, numbers)
+    if node is None:
+        return None
+    composite = node[0] in (_MULTIPART, _MESSAGE)
+    encoding = "binary" if composite else _ENCODINGS[node[1]]
+    return BinaryPart(node[6], node[7], encoding, node[0] == _TEXT)
 
 
 def _of_message(row: Row, specifier: Specifier) -> tuple[int, int] | None:

@@ -24,7 +24,7 @@ async def append(session: Session, command: Append) -> Reply:
 
 
 async def _message(session: Session, message: AppendMessage) -> values.Append:
-    upload, number = session.connection.upload, message.literal.stream
+    upload, number = session.connection.upload, message.data.stream
     if upload is None or number is None:
         raise No("The message did not arrive whole", b"UNAVAILABLE")
     content = await upload.content(number)

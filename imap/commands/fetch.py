@@ -9,12 +9,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
-from imap.fetch_plan import BodyItem, Messages, Plan, plan_of, responses, starts
+from imap import binary
+from imap.fetch_plan import BinaryItem, BodyItem, Messages, Plan, plan_of, responses, starts
 from imap.grammar.command import Fetch
 from imap.grammar.fetch_item import FetchAtom
 from imap.replies import Bad, Closing, Reply, Status
 from imap.resync import changed
-from imap.sections import PIECE, Reader, Span
+from imap.sections import PIECE, Reader, Span, plain
 from imap.selected import Selected
 from imap.session import Session
 from storage.errors import MessageMissing
@@ -44,6 +45,8 @@ async def fetch(session: Session, command: Fetch) -> Reply:
         await session.connection.breathe()
     if run.lost:
         return Reply("Some messages can't be read", b"SERVERBUG", Status.NO)
+    if run.unknown:
+        return Reply("Some parts have an unknown encoding", b"UNKNOWN-CTE", Status.NO)
     if run.missing and not command.uid:
         return Reply("Some messages were expunged", b"EXPUNGEISSUED", Status.NO)
     return Reply("FETCH completed")
@@ -75,6 +78,7 @@ class _Run:
         "_text",
         "lost",
         "missing",
+        "unknown",
     )
 
     def __init__(self, session: Session, plan: Plan, since: int) -> None:
@@ -83,7 +87,7 @@ class _Run:
         self._text = self._selected.view.flags_text
         self._reader = Reader(session.store, self._selected.account, self._selected.mailbox)
         self._seen: frozenset[int] = frozenset()
-        self.missing = self.lost = 0
+        self.missing = self.lost = self.unknown = 0
 
     async def mark_seen(self, indices: Sequence[int]) -> None:
         """One change for the whole command; who was changed is told with FLAGS."""
@@ -172,7 +176,11 @@ class _Run:
         return begun
 
     async def _send_sections(self, row: PlacedRow, start: bytes) -> None:
-        """One response with sections of the message."""
+        """One response with sections of the message; none when one of them can't be decoded."""
+        for item in self._plan.bodies:
+            if isinstance(item, BinaryItem) and not binary.known(row, item):
+                self.unknown += 1
+                return
         out = [start]
         started = False
         try:
@@ -181,7 +189,7 @@ class _Run:
                     out.append(b" ")
                 started = await self._add(row, item, out) or started
         except MessageMissing:
-            if started:
+            if started or self._session.connection.mid_literal:
                 # The length was announced already: the client must not take what follows for it.
                 self._session.connection.abort()
                 raise Closing from None
@@ -202,8 +210,10 @@ class _Run:
         else:
             self.missing += 1
 
-    async def _add(self, row: PlacedRow, item: BodyItem, out: list[bytes]) -> bool:
+    async def _add(self, row: PlacedRow, item: BodyItem | BinaryItem, out: list[bytes]) -> bool:
         """Adds a section to `out`; a large one is sent, with `out` before it: then True."""
+        if isinstance(item, BinaryItem):
+            return await self._add_binary(row, item, out)
         found = await self._reader.find(row, item)
         if found is None:
             out.append(item.label + b" NIL")
@@ -214,8 +224,43 @@ class _Run:
                 await self._stream(row, found, out)
                 return True
             found = await self._reader.read(row, found)
-        out.append(b"%s {%d}\r\n%s" % (item.label, len(found), found))
+        out.append(b"%s {%d}\r\n%s" % (item.label, len(found), plain(found)))
         return False
+
+    async def _add_binary(self, row: PlacedRow, item: BinaryItem, out: list[bytes]) -> bool:
+        """As _add, of a part that is decoded."""
+        offload, account = self._session.context.offload, self._selected.account
+        part = binary.decoded(self._reader, offload, account, row, item)
+        if part is None:
+            out.append(item.label + (b" 0" if item.size_only else b" NIL"))
+        elif item.size_only:
+            size = (await part.measure()).size if part.large else len(await part.whole())
+            out.append(b"%s %d" % (item.label, size))
+        elif not part.large:
+            data = await part.whole()
+            offset, size = binary.window(len(data), item.partial)
+            data = data[offset : offset + size]
+            out += (binary.head(item, size, b"\0" in data), data)
+        else:
+            await self._stream_binary(part, item, out)
+            return True
+        return False
+
+    async def _stream_binary(
+        self, part: binary.Decoded, item: BinaryItem, out: list[bytes]
+    ) -> None:
+        connection = self._session.connection
+        whole, nul = await part.measure()
+        offset, size = binary.window(whole, item.partial)
+        connection.send(b"".join(out) + binary.head(item, size, nul))
+        out.clear()
+        connection.mid_literal = size > 0
+        async for piece in part.window(offset, size):
+            size -= len(piece)
+            connection.send(piece)
+            await connection.breathe()
+        if size:
+            raise MessageMissing("The message's file is shorter than it was")
 
     async def _stream(self, row: PlacedRow, span: Span, out: list[bytes]) -> None:
         """Sends a large section in pieces, as fast as the client takes them."""
@@ -224,8 +269,8 @@ class _Run:
         connection.send(b"".join(out))
         out.clear()
         connection.mid_literal = True
-        connection.send(first)
+        connection.send(plain(first))
         for offset in range(PIECE, span.length, PIECE):
             await connection.breathe()
             length = min(PIECE, span.length - offset)
-            connection.send(await self._reader.read(row, Span(span.offset + offset, length)))
+            connection.send(plain(await self._reader.read(row, Span(span.offset + offset, length))))

@@ -11,7 +11,15 @@ from functools import lru_cache
 from typing import Final
 
 from imap.grammar import utf7
-from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section
+from imap.grammar.fetch_item import (
+    FetchAtom,
+    FetchBinary,
+    FetchBinarySize,
+    FetchBody,
+    FetchItem,
+    FetchPreview,
+    Section,
+)
 from imap.grammar.values import STAR, SequenceSet
 
 NIL: Final = b"NIL"
@@ -140,13 +148,24 @@ def section(value: Section, plus: bool = False) -> bytes:
     return b"%s (%s)" % (text, names)
 
 
+def part_numbers(parts: Sequence[int]) -> bytes:
+    """`1.2`."""
+    return ".".join(map(str, parts)).encode()
+
+
 def fetch_item(item: FetchItem, plus: bool = False) -> bytes:
     """An item as a client asks for it."""
     if isinstance(item, FetchAtom):
         return item.value.encode()
+    if isinstance(item, FetchPreview):
+        return b"PREVIEW (LAZY)" if item.lazy else b"PREVIEW"
+    if isinstance(item, FetchBinarySize):
+        return b"BINARY.SIZE[%s]" % part_numbers(item.parts)
     peek = b".PEEK" if item.peek else b""
     part = item.partial
     span = b"" if part is None else b"<%d.%d>" % (part.offset, part.size)
+    if isinstance(item, FetchBinary):
+        return b"BINARY%s[%s]%s" % (peek, part_numbers(item.parts), span)
     return b"BODY%s[%s]%s" % (peek, section(item.section, plus), span)
 
 
@@ -156,6 +175,13 @@ def fetch_label(item: FetchItem) -> bytes:
     if isinstance(item, FetchBody):
         span = b"" if item.partial is None else b"<%d>" % item.partial.offset
         return b"BODY[%s]%s" % (section(item.section), span)
+    if isinstance(item, FetchBinary):
+        span = b"" if item.partial is None else b"<%d>" % item.partial.offset
+        return b"BINARY[%s]%s" % (part_numbers(item.parts), span)
+    if isinstance(item, FetchBinarySize):
+        return fetch_item(item)
+    if isinstance(item, FetchPreview):
+        return b"PREVIEW"
     return _ANSWERS.get(item, item).value.encode()
 
 

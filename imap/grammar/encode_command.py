@@ -25,7 +25,7 @@ from imap.grammar.encode_search import search_keys
 from imap.grammar.resync import encode_resync
 from imap.grammar.values import Literal
 
-_UID_COMMANDS = ast.Copy | ast.Expunge | ast.Fetch | ast.Move | ast.Search | ast.Store
+_UID_COMMANDS = ast.Copy | ast.Expunge | ast.Fetch | ast.Move | ast.Replace | ast.Search | ast.Store
 
 
 def encode_command(command: ast.Command) -> bytes:
@@ -122,12 +122,14 @@ def _(command: ast.Status) -> list[bytes]:
 def _(command: ast.Append) -> list[bytes]:
     words = [mailbox(command.mailbox)]
     for message in command.messages:
-        if message.flags:
-            words.append(flag_list(message.flags))
-        if message.date is not None:
-            words.append(format_date_time(message.date))
-        words.append(_literal(message.literal))
+        words += _message(message)
     return words
+
+
+@_arguments.register
+def _(command: ast.Replace) -> list[bytes]:
+    number = sequence_set(command.sequence)
+    return [number, mailbox(command.mailbox), *_message(command.message)]
 
 
 @_arguments.register
@@ -181,6 +183,26 @@ def _astring(text: str) -> bytes:
 
 def _pattern(text: str) -> bytes:
     return string(utf7.encode(text), plus=True)
+
+
+def _message(message: ast.AppendMessage) -> list[bytes]:
+    words = [flag_list(message.flags)] if message.flags else []
+    if message.date is not None:
+        words.append(format_date_time(message.date))
+    if isinstance(message.data, ast.Catenate):
+        parts = b" ".join(map(_part, message.data.parts))
+        return [*words, b"CATENATE (%s)" % parts]
+    return [*words, _text(message.data, message.utf8)]
+
+
+def _part(part: ast.CatenatePart) -> bytes:
+    if isinstance(part, ast.CatenateUrl):
+        return b"URL " + _astring(part.url)
+    return _text(part.literal, True) if part.utf8 else b"TEXT " + _literal(part.literal)
+
+
+def _text(value: Literal, utf8: bool) -> bytes:
+    return b"UTF8 (%s)" % _literal(value) if utf8 else _literal(value)
 
 
 def _literal(value: Literal) -> bytes:

@@ -1,6 +1,8 @@
 """Parser of FETCH (RFC 9051 §6.4.5) with its sections and partials, and its modifiers CHANGEDSINCE,
 VANISHED (RFC 7162 §3.1.4.1, §3.2.6) and PARTIAL (RFC 9394 §3.3).
 
+Also of BINARY and BINARY.SIZE (RFC 3516 §4.2) and PREVIEW (RFC 8970 §3).
+
 Macros are written out here. A command may ask for MAX_ITEMS items at most.
 """
 
@@ -10,7 +12,16 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from imap.grammar.command import Command, Fetch
-from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section, SectionKind
+from imap.grammar.fetch_item import (
+    FetchAtom,
+    FetchBinary,
+    FetchBinarySize,
+    FetchBody,
+    FetchItem,
+    FetchPreview,
+    Section,
+    SectionKind,
+)
 from imap.grammar.frame import LITERAL_MARK, Frame, ParseError
 from imap.grammar.tokens import MAX_NUMBER, MAX_NUMBER64, Cursor
 from imap.grammar.values import Partial
@@ -40,6 +51,7 @@ _FIELDS: Final = frozenset({SectionKind.HEADER_FIELDS, SectionKind.HEADER_FIELDS
 _NAME: Final = re.compile(rb"[A-Za-z0-9.]+")
 _PARTS: Final = re.compile(rb"[0-9]{1,10}(?:\.[0-9]{1,10})*")
 _KIND: Final = re.compile(rb"[A-Za-z.]+")
+_LAZY: Final = re.compile(rb" +\(([A-Za-z0-9.= -]*)\)")
 _HEADER_ATOMS: Final = re.compile(rb"\( *([!#$&'+,\-./0-9;<=>?@A-Z\[^_`a-z|}~ ]+)\)")
 
 
@@ -130,11 +142,38 @@ def _item(cursor: Cursor) -> FetchItem:
         cursor.expect(b"]")
         partial = _partial(cursor) if cursor.accept(b"<") else None
         return FetchBody(section, name == b"BODY.PEEK", partial)
+    if name.startswith(b"BINARY"):
+        return _binary(cursor, name)
+    if name == b"PREVIEW":
+        return FetchPreview(_lazy(cursor))
     atom = _ATOMS.get(name)
     if atom is None:
         cursor.position = start
         cursor.fail("an item of FETCH such as FLAGS or BODY.PEEK[]")
     return atom
+
+
+def _binary(cursor: Cursor, name: bytes) -> FetchItem:
+    if name not in (b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE"):
+        raise cursor.error("expected BINARY, BINARY.PEEK or BINARY.SIZE")
+    cursor.expect(b"[", "[ before the number of a part")
+    parts = () if cursor.peek() == b"]" else _parts(cursor)
+    cursor.expect(b"]", "the number of a part and ]")
+    if name == b"BINARY.SIZE":
+        return FetchBinarySize(parts)
+    partial = _partial(cursor) if cursor.accept(b"<") else None
+    return FetchBinary(parts, name == b"BINARY.PEEK", partial)
+
+
+def _lazy(cursor: Cursor) -> bool:
+    """The modifiers of PREVIEW, of which LAZY is the only one (RFC 8970 §3.1)."""
+    found = _LAZY.match(cursor.text, cursor.position)
+    if found is None:
+        return False
+    cursor.position = found.end()
+    if found[1].upper().split() != [b"LAZY"]:
+        raise cursor.error("the only modifier of PREVIEW known is LAZY")
+    return True
 
 
 def _parts(cursor: Cursor) -> tuple[int, ...]:

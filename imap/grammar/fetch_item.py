@@ -1,7 +1,8 @@
-"""What FETCH may ask for, as values (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 8474, RFC 8514).
+"""What FETCH may ask for, as values (RFC 9051 §6.4.5, RFC 7162 §3.1.4, RFC 3516, 8474, 8514, 8970).
 
-Macros (ALL, FAST, FULL) never stand here: the parser writes them out. An item is either a
-FetchAtom, which has no argument, or a FetchBody, which names a section of the message.
+Macros (ALL, FAST, FULL) never stand here: the parser writes them out. An item is a FetchAtom, which
+has no argument, or names a section of the message, as it is (FetchBody) or decoded (FetchBinary,
+FetchBinarySize), or its preview.
 """
 
 from dataclasses import dataclass
@@ -67,4 +68,27 @@ class FetchBody:
     partial: Partial | None = None
 
 
-FetchItem: TypeAlias = FetchAtom | FetchBody
+@dataclass(frozen=True, slots=True)
+class FetchBinary:
+    """`BINARY[part]<partial>`: a part without its transfer encoding; `peek` as in FetchBody."""
+
+    parts: tuple[int, ...] = ()
+    peek: bool = False
+    partial: Partial | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchBinarySize:
+    """`BINARY.SIZE[part]`: how many octets BINARY of that part has."""
+
+    parts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPreview:
+    """`PREVIEW`; with `lazy` it need not be made for this command (RFC 8970 §3.1)."""
+
+    lazy: bool = False
+
+
+FetchItem: TypeAlias = FetchAtom | FetchBody | FetchBinary | FetchBinarySize | FetchPreview

@@ -41,6 +41,9 @@ _TAG_ONLY: Final = re.compile(_TAG + rb"(?= |\Z)")
 _TEXT: Final = re.compile(rb"[^\0\r\n]*")
 # "+" needs no continuation (RFC 7888); "-" is taken alike, since some read LITERAL- that way.
 _MARK: Final = re.compile(rb"(~?)\{(\d{1,20})([+-]?)\}\Z")
+# How many words precede the message of a command at least.
+_BEFORE_MESSAGE: Final = {"APPEND": 1, "REPLACE": 2}
+_URL: Final = re.compile(rb"[ (][Uu][Rr][Ll] +\Z")
 _NUL: Final = "NUL in a literal that is no literal8"
 
 
@@ -267,11 +270,18 @@ class Framer:
         return LiteralBegin(self._streams, size, self._binary, self._frame())
 
     def _is_streamed(self) -> bool:
-        """Whether it is the message of an APPEND; a literal in first place is the mailbox name."""
+        """Whether it is (a part of) the message of an APPEND or REPLACE.
+
+        Not so the mailbox name, which only the number of REPLACE precedes, and a URL of CATENATE.
+        """
         head = self._head
-        if self.limits.append is None or head is None or head.name != "APPEND" or head.uid:
+        if self.limits.append is None or head is None or (head.uid and head.name == "APPEND"):
             return False
-        return bool(self._literals) or head.text.strip() != b""
+        before = _BEFORE_MESSAGE.get(head.name)
+        if before is None or (not self._literals and len(head.text.split(None, before)) < before):
+            return False
+        text = self._text[-1] if self._text else head.text
+        return _URL.search(text) is None
 
     def _check_size(self, size: int, streamed: bool) -> None:
         limits = self.limits

@@ -17,7 +17,7 @@ _MODULES: Final = (append, fetch, listing, mailbox, quota, search, session, stor
 _PARSERS: Final[Mapping[str, Callable[[Cursor], Command]]] = {
     name: parser for module in _MODULES for name, parser in module.PARSERS.items()
 }
-_WITH_UID: Final = frozenset({"COPY", "EXPUNGE", "FETCH", "MOVE", "SEARCH", "STORE"})
+_WITH_UID: Final = frozenset({"COPY", "EXPUNGE", "FETCH", "MOVE", "REPLACE", "SEARCH", "STORE"})
 
 
 def parse(frame: Frame, utf8: bool = False) -> Command:

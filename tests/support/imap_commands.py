@@ -5,7 +5,16 @@ from datetime import date, datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from imap.grammar import command as ast
-from imap.grammar.fetch_item import FetchAtom, FetchBody, FetchItem, Section, SectionKind
+from imap.grammar.fetch_item import (
+    FetchAtom,
+    FetchBinary,
+    FetchBinarySize,
+    FetchBody,
+    FetchItem,
+    FetchPreview,
+    Section,
+    SectionKind,
+)
 from imap.grammar.frame import Event, Frame, Limits
 from imap.grammar.framer import Framer
 from imap.grammar.mailbox import SPECIAL_USE
@@ -89,6 +98,9 @@ _partials = st.builds(Partial, modseqs, st.integers(1, (1 << 63) - 1))
 items: st.SearchStrategy[FetchItem] = st.one_of(
     st.sampled_from(FetchAtom),
     st.builds(FetchBody, _sections(), st.booleans(), st.one_of(st.none(), _partials)),
+    st.builds(FetchBinary, _parts, st.booleans(), st.one_of(st.none(), _partials)),
+    st.builds(FetchBinarySize, _parts),
+    st.builds(FetchPreview, st.booleans()),
 )
 _item_lists = st.lists(items, min_size=1, max_size=5).map(tuple)
 
@@ -122,9 +134,21 @@ keys: st.SearchStrategy[SearchKey] = st.recursive(
 
 _plain = st.binary(max_size=50).map(lambda octets: Literal.of(octets.replace(b"\0", b"0")))
 _binary = st.binary(max_size=50).map(lambda octets: Literal.of(octets, True))
-_messages = st.builds(
-    ast.AppendMessage, st.one_of(_plain, _binary), flag_lists, st.one_of(st.none(), moments)
+_catenated = st.lists(
+    st.one_of(
+        st.builds(ast.CatenateText, st.one_of(_plain, _binary)),
+        st.builds(ast.CatenateText, _binary, st.just(True)),
+        st.builds(ast.CatenateUrl, texts),
+    ),
+    min_size=1,
+    max_size=4,
+).map(lambda parts: ast.Catenate(tuple(parts)))
+_dates = st.one_of(st.none(), moments)
+_messages = st.one_of(
+    st.builds(ast.AppendMessage, st.one_of(_plain, _binary, _catenated), flag_lists, _dates),
+    st.builds(ast.AppendMessage, _binary, flag_lists, _dates, st.just(True)),
 )
+_singles = st.one_of(numbers, st.just(STAR)).map(lambda one: SequenceSet(((one, one),)))
 _status = st.lists(st.sampled_from(ast.StatusItem), min_size=1, unique=True).map(tuple)
 _pairs = st.lists(st.tuples(texts, st.one_of(st.none(), texts)), max_size=3).map(tuple)
 _selections = st.sets(st.sampled_from(ast.ListSelect)).map(
@@ -212,6 +236,7 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     "lsub": st.builds(ast.Lsub, tags, names, names),
     "move": st.builds(ast.Move, tags, st.booleans(), sets, names),
     "rename": st.builds(ast.Rename, tags, names, names),
+    "replace": st.builds(ast.Replace, tags, st.booleans(), _singles, names, _messages),
     "search": st.builds(ast.Search, tags, st.booleans(), keys, _returns),
     "select": st.builds(
         ast.Select, tags, names, st.booleans(), st.booleans(), st.one_of(st.none(), _resyncs)
