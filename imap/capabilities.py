@@ -68,6 +68,10 @@ TABLE = (
     Capability("QUOTASET", "RFC 9208 §3.1"),
     Capability("QUOTA=RES-STORAGE", "RFC 9208 §5.1"),
     Capability("QUOTA=RES-MESSAGE", "RFC 9208 §5.2"),
+    Capability("BINARY", "RFC 3516"),
+    Capability("CATENATE", "RFC 4469"),
+    Capability("REPLACE", "RFC 8508"),
+    Capability("PREVIEW", "RFC 8970"),
 )
 ENABLE = frozenset(row.name for row in TABLE if row.enabled_by)
 

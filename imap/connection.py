@@ -14,6 +14,7 @@ from config.logging import Logger
 from imap import dispatch
 from imap.compression import BadDeflate
 from imap.context import Context
+from imap.grammar.append import catenated
 from imap.grammar.frame import (
     BEFORE_LOGIN,
     Continuation,
@@ -379,7 +380,7 @@ class Connection(asyncio.BufferedProtocol):
     async def _literal_begin(self, event: LiteralBegin) -> None:
         if self.upload is None:
             self.upload = Upload(self._context)
-        refusal = await self.upload.begin(self.session.account, event.size)
+        refusal = await self.upload.begin(self.session.account, event.size, raw=catenated(event))
         if refusal is not None:
             self._inbox.framer.refuse(*refusal)
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from imap.commands.append import append
+from imap.commands.append import append, replace
 from imap.commands.compress import compress
 from imap.commands.copy import copy, move
 from imap.commands.expunge import expunge
@@ -79,6 +79,7 @@ TABLE: dict[type, Row] = {
     ast.Expunge: Row(expunge, State.SELECTED),
     ast.Search: Row(search, State.SELECTED, by_number=True),
     ast.Fetch: Row(fetch, State.SELECTED, by_number=True),
+    ast.Replace: Row(replace, State.SELECTED),
     ast.Store: Row(store, State.SELECTED, by_number=True),
     ast.Copy: Row(copy, State.SELECTED),
     ast.Move: Row(move, State.SELECTED),

@@ -7,6 +7,7 @@ what is kept. Invariant: whoever drops a Spool calls `discard` and removes the f
 import hashlib
 import os
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,11 +32,15 @@ class Spool:
         "_memory",
         "_offload",
         "_path",
+        "_raw",
         "_unflushed",
         "size",
     )
 
-    def __init__(self, folder: Path, offload: Offload, memory: int = MEMORY) -> None:
+    def __init__(
+        self, folder: Path, offload: Offload, memory: int = MEMORY, raw: bool = False
+    ) -> None:
+        """`raw`: the octets are kept as they come."""
         self._folder, self._offload, self._memory = folder, offload, memory
         self._digest = hashlib.blake2b(digest_size=16)
         self._data = bytearray()
@@ -43,12 +48,13 @@ class Spool:
         self._path: Path | None = None
         self._last = 0
         self._unflushed = 0
-        self._gone = False
+        self._gone, self._raw = False, raw
         self.size = 0
 
     async def add(self, data: bytes) -> None:
         """Takes octets; above the bound they go to the disk in a thread."""
-        data = self._crlf(data)
+        if not self._raw:
+            data = self._crlf(data)
         self._digest.update(data)
         self.size += len(data)
         self._data += data
@@ -65,6 +71,18 @@ class Spool:
             path, self._path = self._path, None
             return Content(self.size, self._digest.digest(), path=path)
         return Content(self.size, self._digest.digest(), data=bytes(self._data))
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The octets in order, in pieces."""
+        if self._file is None:
+            for start in range(0, len(self._data), _PIECE):
+                yield bytes(self._data[start : start + _PIECE])
+            return
+        await self._to_disk()
+        number, offset = self._file.fileno(), 0
+        while piece := await self._offload.disk(os.pread, number, _PIECE, offset):
+            offset += len(piece)
+            yield piece
 
     def discard(self) -> Path | None:
         """Forgets everything; the file that is to be removed, if there is one.
@@ -100,7 +118,7 @@ class Spool:
     def _write(self, data: bytearray, flush: bool) -> None:
         if self._file is None:
             number, name = tempfile.mkstemp(prefix="append.", dir=self._folder)
-            self._file, self._path = os.fdopen(number, "wb", buffering=0), Path(name)
+            self._file, self._path = os.fdopen(number, "w+b", buffering=0), Path(name)
         try:
             view = memoryview(data)
             while view:

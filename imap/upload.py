@@ -5,6 +5,7 @@ What is refused here is refused before its octets come, when the client waits fo
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from imap.context import Context
@@ -24,8 +25,12 @@ class Upload:
         self._spools: list[Spool] = []
         self._total = 0
 
-    async def begin(self, account: AccountId, size: int) -> tuple[str, str] | None:
-        """Room for one more message of `size` octets; else why not, and the response code."""
+    async def begin(
+        self, account: AccountId, size: int, raw: bool = False
+    ) -> tuple[str, str] | None:
+        """Room for one more message of `size` octets; else why not, and the response code. `raw`:
+        it is part of a message, of which the line ends are seen to later.
+        """
         bounds, store = self._context.bounds, self._context.store
         if len(self._spools) >= bounds.append_messages or (
             self._spools and self._total + size > bounds.append_bytes
@@ -37,7 +42,7 @@ class Upload:
         if not store.accepting(size):
             return "Server busy, try again later", "UNAVAILABLE"
         memory = max(0, min(MEMORY, _MEMORY_OF_ALL - self._total))
-        self._spools.append(Spool(store.spool_dir, self._context.offload, memory))
+        self._spools.append(Spool(store.spool_dir, self._context.offload, memory, raw))
         self._total += size
         return None
 
@@ -48,6 +53,16 @@ class Upload:
     async def content(self, number: int) -> Content:
         """The message of literal `number`, complete."""
         return await self._spools[number].content()
+
+    def pieces(self, number: int) -> AsyncIterator[bytes]:
+        """The octets of literal `number`, complete."""
+        return self._spools[number].pieces()
+
+    def another(self) -> Spool:
+        """A spool for a message that is put together from others."""
+        spool = Spool(self._context.store.spool_dir, self._context.offload)
+        self._spools.append(spool)
+        return spool
 
     def discard(self) -> None:
         """Forgets what the store did not take; files are removed in a thread."""

@@ -90,7 +90,7 @@ class QuotedPrintable:
 
     def finish(self) -> bytes:
         rest, self._rest = self._rest, b""
-        return _quoted(rest.removesuffix(b"="))
+        return _quoted(rest.rstrip(b" \t").removesuffix(b"="))
 
 
 class Lines:

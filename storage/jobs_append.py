@@ -10,6 +10,7 @@ from storage.jobs_insert import Copy, add_blob, add_message, check_quota, count
 from storage.jobs_run import RunJob
 from storage.lanes import MAX_BYTES, MAX_MESSAGES
 from storage.rendering import Prepared
+from storage.state import Account
 from storage.transaction import Tx
 from storage.values import AccountId, Append, BlobId, UidMap
 
@@ -67,7 +68,7 @@ class AppendJob(RunJob[UidMap]):
         box = find_box(owner, self.mailbox)
         if self.piece == 0:
             size = sum(item.prepared.size for item in self._items)
-            check_quota(owner, size, len(self._items))
+            self.admit(tx, owner, size, len(self._items))
         self.take_modseq(tx, owner)
         del self._fields[self._bounds[self.piece] :]
         for item, blob, copy in self._copies:
@@ -84,6 +85,10 @@ class AppendJob(RunJob[UidMap]):
         self.publish(tx, owner, box, uids, array("I", self._fields))
         self.result = UidMap(box.uidvalidity, (), uids)
         return True
+
+    def admit(self, tx: Tx, owner: Account, size: int, messages: int) -> None:
+        """Raises a StoreError for what may not come in."""
+        check_quota(owner, size, messages)
 
     def made_files(self) -> list[NewFile]:
         return self._files

@@ -42,6 +42,7 @@ from storage.jobs_expunge import ExpungeJob
 from storage.jobs_flags import FlagsJob
 from storage.jobs_mailbox import CreateJob, DeleteJob, RenameJob, SubscribeJob
 from storage.jobs_raw import RawJob
+from storage.jobs_replace import ReplaceJob
 from storage.jobs_suspect import SuspectJob
 from storage.lock import StoreLock
 from storage.mirror import Mirror
@@ -240,6 +241,23 @@ class Store:
             return await self._committer.run(AppendJob(account, normal(mailbox_name), items))
         except StoreError:
             await self._incoming.drop([item.path for item in items])
+            raise
+
+    async def replace(
+        self,
+        account: AccountId,
+        source: MailboxId,
+        uid: int,
+        mailbox_name: str,
+        message: Append,
+    ) -> UidMap:
+        """As `append`, while `uid` of mailbox `source` is expunged. Raises MessageMissing too."""
+        (item,) = await self._incoming.items([message])
+        try:
+            job = ReplaceJob(account, source, uid, normal(mailbox_name), item)
+            return await self._committer.run(job)
+        except StoreError:
+            await self._incoming.drop([item.path])
             raise
 
     # Mailboxes.

@@ -53,8 +53,8 @@ def parse_begun(begin: LiteralBegin, utf8: bool = False) -> Append | Replace:
 
 
 def catenated(begin: LiteralBegin) -> bool:
-    """Whether the literal that begins is a part of a message that is put together."""
-    return begin.head.text.rstrip(b" (").upper().endswith((b" TEXT", b"(TEXT", b" UTF8", b"(UTF8"))
+    """Whether the literal that begins is a TEXT of CATENATE."""
+    return begin.head.text[-10:].upper().rstrip(b" ").endswith((b" TEXT", b"(TEXT"))
 
 
 def _append(cursor: Cursor, *, whole: bool) -> Append:
