@@ -1,4 +1,5 @@
-"""Compares rows with files: each message has its file, of the right size, and each file a row.
+"""Compares rows with files: each name on disk that the index knows is there, of the right size,
+each message has one, and each file a row.
 
 Sampled at start-up, in full for `mailserver check`. Reads only; nothing is mended here.
 """
@@ -25,27 +26,31 @@ _CHUNK = 250
 _ACCOUNT: BindParameter[int] = bindparam("account")
 _ROWS = Query(
     lambda _: (
-        select(message.c.mailbox, message.c.uid, folder.c.path, place.c.path, blob.c.stored)
+        select(place.c.mailbox, place.c.uid, folder.c.path, place.c.path, blob.c.stored)
         .select_from(
-            message.join(
-                place,
-                (place.c.account == message.c.account)
-                & (place.c.blob == message.c.blob)
-                & (place.c.mailbox == message.c.mailbox)
-                & (place.c.uid == message.c.uid),
-            )
-            .join(
+            place.join(
                 folder,
                 (folder.c.account == place.c.account) & (folder.c.mailbox == place.c.mailbox),
-            )
-            .join(blob, (blob.c.account == message.c.account) & (blob.c.id == message.c.blob))
+            ).join(blob, (blob.c.account == place.c.account) & (blob.c.id == place.c.blob))
         )
         .where(
-            message.c.account == _ACCOUNT,
-            (message.c.mailbox > bindparam("mailbox"))
-            | ((message.c.mailbox == bindparam("mailbox")) & (message.c.uid > bindparam("uid"))),
+            place.c.account == _ACCOUNT,
+            (place.c.mailbox > bindparam("mailbox"))
+            | ((place.c.mailbox == bindparam("mailbox")) & (place.c.uid > bindparam("uid"))),
         )
-        .order_by(message.c.mailbox, message.c.uid)
+        .order_by(place.c.mailbox, place.c.uid)
+        .limit(bindparam("most"))
+    )
+)
+_NOWHERE = Query(
+    lambda _: (
+        select(message.c.mailbox, message.c.uid)
+        .where(
+            message.c.account == _ACCOUNT,
+            ~select(place.c.uid)
+            .where(place.c.account == message.c.account, place.c.blob == message.c.blob)
+            .exists(),
+        )
         .limit(bindparam("most"))
     )
 )
@@ -92,6 +97,8 @@ async def check_account(
     while rows := await database.fetch(_ROWS, account=number, mailbox=box, uid=uid, most=_CHUNK):
         box, uid = rows[-1][:2]
         problems += await offload.disk(_check_rows, root, number, rows)
+    for box, uid in await database.fetch(_NOWHERE, account=number, most=_CHUNK):
+        problems.append(Problem(number, MailboxId(box), uid, f"message {uid} has no file"))
     known: set[tuple[str, int, int]] = set()
     for box, path in await database.fetch(_FOLDERS, account=number):
         for found, uid in await database.fetch(_PLACES, account=number, mailbox=box):

@@ -3,7 +3,8 @@
 PASSIVE: it never waits for readers or the writer. SQLite starts the WAL over only when all of it is
 copied, and under load the writer adds to it meanwhile: so the thread copies the bulk, and the
 writer what is left, between two groups. The file then shrinks to KEEP, within which commits
-overwrite (a flush of overwritten blocks needs no journal commit of the file system).
+overwrite (a flush of overwritten blocks needs no journal commit of the file system). While a WAL
+above SWOLLEN_ABOVE is copied, `swollen` tells reads to wait: each would hold back the rest of it.
 """
 
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 CHECKPOINT_ABOVE = 32 * 1024 * 1024
 KEEP = 28 * 1024 * 1024
+SWOLLEN_ABOVE = 256 * 1024 * 1024
 
 
 class Checkpointer:
@@ -25,6 +27,7 @@ class Checkpointer:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._remainder = False
+        self.swollen = False
         self._conn: sqlite3.Connection | None = None
         self._thread = threading.Thread(target=self._run, name="checkpoint")
 
@@ -45,6 +48,7 @@ class Checkpointer:
         except OSError:
             return
         if size > CHECKPOINT_ABOVE:
+            self.swollen = size > SWOLLEN_ABOVE
             self._wake.set()
 
     def close(self) -> None:
@@ -63,6 +67,7 @@ class Checkpointer:
                 if self._stop.is_set():
                     return
                 self._checkpoint()
+                self.swollen = False
                 self._remainder = True
                 self._wake.clear()
                 if self._stop.is_set():

@@ -38,6 +38,9 @@ _WRITE_PRAGMAS = (
 _READ_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-32768", "PRAGMA busy_timeout=2000")
 HEAVY = 2 * 1024 * 1024
 """Octets of one `fetch_some`, about: so much is read in a few milliseconds."""
+READS_WAIT = 0.1
+"""Seconds at most that a read waits for a checkpoint of a large WAL (engine rule 11)."""
+_LOOK_EVERY = 0.005
 _LEASE = 0x4D41494C  # advisory lock of the committer
 
 
@@ -78,6 +81,7 @@ class SqliteDatabase:
         event.listen(self._engine, "begin", _begin_immediate)
         self._writer: Connection | None = None
         self._reader: sqlite3.Connection | None = None
+        self.swollen: Callable[[], bool] = lambda: False
 
     def dialect(self) -> Dialect:
         return self._dialect
@@ -115,7 +119,15 @@ class SqliteDatabase:
         return reader
 
     async def fetch(self, query: Query, **params: Any) -> list[Row]:
+        if self.swollen():
+            await self._wait_for_checkpoint()
         return self.fetch_now(query, params)
+
+    async def _wait_for_checkpoint(self) -> None:
+        looks = round(READS_WAIT / _LOOK_EVERY)
+        while self.swollen() and looks:
+            looks -= 1
+            await asyncio.sleep(_LOOK_EVERY)
 
     def fetch_now(self, query: Query, params: dict[str, Any]) -> list[Row]:
         """The look-up itself, in the loop's thread."""
@@ -125,6 +137,8 @@ class SqliteDatabase:
         return rows
 
     async def fetch_some(self, query: Query, large: int, **params: Any) -> tuple[list[Row], bool]:
+        if self.swollen():
+            await self._wait_for_checkpoint()
         rows: list[Row] = []
         room = HEAVY
         cursor = self._cursor(query, params)

@@ -8,7 +8,8 @@ account at a time; never needed for correctness, so an error is logged and tried
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from config.clock import Clock
@@ -103,6 +104,12 @@ class Mirror:
                 self._dirty.pop(account, None)
                 await self._follower.follow(account)
             await self._follower.record()
+
+    @asynccontextmanager
+    async def resting(self) -> AsyncIterator[None]:
+        """No committed file is renamed or unlinked inside; what is to do waits in the journal."""
+        async with self._working:
+            yield
 
     def _heard(self, event: Event) -> None:
         if not isinstance(event, QueueChanged):

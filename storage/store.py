@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from config.clock import Clock
 from net.threads import Offload
-from storage import faults, io_mark, writer_state
+from storage import backup, faults, io_mark, writer_state
 from storage.across import Across
 from storage.bus import Bus
 from storage.changes import Change, read_changes
@@ -491,6 +491,13 @@ class Store:
         """Runs a job of storage/job.py with files of its own (the importer's)."""
         return await self._committer.run(job)
 
+    async def backup(self, target: Path) -> int:
+        """A whole copy of one moment at `target`, which must not exist; how many message files.
+        Raises StoreUnavailable (PostgreSQL has its own programs for this).
+        """
+        async with self.mirror.resting():
+            return await self._offload.disk(backup.copy, self._layout, target)
+
     # Start, publishing, end.
 
     _lock: StoreLock
@@ -504,7 +511,9 @@ class Store:
         self._files = FileWriter(self._spool, self._layout.whole, worker=file_worker)
         self._epoch = found.epoch
         if isinstance(self.database, SqliteDatabase):
-            self._checkpointer = Checkpointer(self.database.path, self._fatal)
+            checkpointer = Checkpointer(self.database.path, self._fatal)
+            self.database.swollen = lambda: checkpointer.swollen
+            self._checkpointer = checkpointer
         self._incoming = Incoming(self._offload, self._spool, ids)
         self._across = Across(
             self.database, self._images, self._reads, self._incoming, self._offload
@@ -529,6 +538,9 @@ class Store:
             self._checkpointer.start()
         self._committer.start()
         await self.database.open_reads()
+        await backup.check_restored(
+            self.database, self._layout.maildir, self._layout.data_dir, self._offload
+        )
         for account in found.removed:
             await self._committer.run(PurgeJob(account, self._layout.maildir, self._layout.orphans))
         await self.queue.recover()

@@ -4,12 +4,14 @@ import asyncio
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, update
 
+from storage.checkpoint import Checkpointer
 from storage.disk import rename_new
 from storage.errors import (
     MessageMissing,
@@ -220,6 +222,33 @@ async def test_the_wal_is_checkpointed(
         await asyncio.sleep(0.01)
     assert index.stat().st_size > before
     assert sqlite3.connect(index).execute("PRAGMA wal_autocheckpoint") is not None
+
+
+async def test_reads_wait_while_a_large_wal_is_copied(
+    sqlite_home: StoreHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # SQLite only: PostgreSQL has no such log.
+    monkeypatch.setattr("storage.database.READS_WAIT", 20)
+    monkeypatch.setattr("storage.checkpoint.CHECKPOINT_ABOVE", 0)
+    monkeypatch.setattr("storage.checkpoint.SWOLLEN_ABOVE", 0)
+    begun, go_on = threading.Event(), threading.Event()
+    checkpoint = Checkpointer._checkpoint
+
+    def slowly(self: Checkpointer) -> None:
+        begun.set()
+        go_on.wait(30)
+        checkpoint(self)
+
+    monkeypatch.setattr(Checkpointer, "_checkpoint", slowly)
+    store = await sqlite_home.open()
+    await store.add_account(ACCOUNT)
+    await deliver(store, message())
+    await asyncio.to_thread(begun.wait, 30)
+    reading = asyncio.create_task(store.journal(ACCOUNT, 0))
+    done, _ = await asyncio.wait([reading], timeout=0.05)
+    go_on.set()
+    assert not done
+    assert await reading
 
 
 # Rule 13: keywords keep their first spelling; many sets are no trouble.
