@@ -64,6 +64,8 @@ TABLE = (
     Capability("APPENDLIMIT={limit}", "RFC 7889"),
     Capability("MULTIAPPEND", "RFC 3502"),
     Capability("COMPRESS=DEFLATE", "RFC 4978", Phase.LOGGED_IN),
+    Capability("METADATA", "RFC 5464", enabled_by=True),
+    Capability("LIST-METADATA", "RFC 9590"),
     Capability("QUOTA", "RFC 9208"),
     Capability("QUOTASET", "RFC 9208 §3.1"),
     Capability("QUOTA=RES-STORAGE", "RFC 9208 §5.1"),

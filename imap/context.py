@@ -10,6 +10,7 @@ from config.settings import Settings
 from net.threads import Offload
 from net.tls import TlsContexts
 from storage.directory import Directory
+from storage.metadata import Metadata
 from storage.store import Store
 
 
@@ -56,6 +57,7 @@ class Context:
     store: Store
     authenticator: Authenticator
     directory: Directory
+    metadata: Metadata
     tls: TlsContexts | None
     clock: Clock
     offload: Offload

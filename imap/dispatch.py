@@ -16,6 +16,7 @@ from imap.commands.idle import idle
 from imap.commands.listing import list_, lsub, namespace, status
 from imap.commands.login import authenticate, login
 from imap.commands.mailbox import create, delete, rename, subscribe, unsubscribe
+from imap.commands.metadata import getmetadata, setmetadata
 from imap.commands.quota import getquota, getquotaroot, setquota
 from imap.commands.search import search
 from imap.commands.select import check, close, select, unselect
@@ -30,6 +31,7 @@ from imap.commands.session import (
 )
 from imap.commands.store import store
 from imap.grammar import command as ast
+from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from imap.replies import Closing, CommandError, No, Reply, Status, reply_of
 from imap.session import Session, State
@@ -83,6 +85,8 @@ TABLE: dict[type, Row] = {
     ast.Store: Row(store, State.SELECTED, by_number=True),
     ast.Copy: Row(copy, State.SELECTED),
     ast.Move: Row(move, State.SELECTED),
+    GetMetadata: Row(getmetadata, State.LOGGED_IN),
+    SetMetadata: Row(setmetadata, State.LOGGED_IN),
     GetQuota: Row(getquota, State.LOGGED_IN),
     GetQuotaRoot: Row(getquotaroot, State.LOGGED_IN),
     SetQuota: Row(setquota, State.LOGGED_IN),

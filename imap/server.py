@@ -23,6 +23,7 @@ from net.listener import listen
 from net.threads import Offload
 from net.tls import TlsContexts
 from storage.directory import Directory
+from storage.metadata import Metadata
 from storage.store import Store
 from storage.values import AccountId
 
@@ -38,6 +39,7 @@ class ImapServer:
         store: Store,
         authenticator: Authenticator,
         directory: Directory,
+        metadata: Metadata,
         tls: TlsContexts | None,
         clock: Clock,
         offload: Offload,
@@ -51,6 +53,7 @@ class ImapServer:
             store,
             authenticator,
             directory,
+            metadata,
             tls,
             clock,
             offload,

@@ -21,6 +21,7 @@ from storage.values import AccountId, Event, FoldersChanged, MailboxChanged
 
 if TYPE_CHECKING:
     from imap.connection import Connection
+    from imap.metadata_watch import MetadataWatch
 
 
 _UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4REV2"})
@@ -48,6 +49,7 @@ class Session:
         "enabled",
         "idling",
         "login",
+        "metadata",
         "name",
         "selected",
     )
@@ -61,6 +63,7 @@ class Session:
         self.condstore = False
         self.enabled: set[str] = set()
         self.idling = False
+        self.metadata: MetadataWatch | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self._unwatch: Callable[[], None] | None = None
 
@@ -153,6 +156,8 @@ class Session:
     def close(self) -> None:
         """Lets go of everything; the connection is gone."""
         self.unselect()
+        if self.metadata is not None:
+            self.metadata.close()
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
@@ -183,7 +188,9 @@ class Session:
         self.connection.send(data)
 
     def updates(self, *, expunge: bool) -> None:
-        """Sends what is due of the selected mailbox."""
+        """Sends what is due of the selected mailbox and of metadata."""
+        if self.metadata is not None:
+            self.connection.send(self.metadata.take())
         if self.selected is not None:
             lines = updates.pending(self.selected, expunge=expunge, condstore=self.condstore)
             if lines:

@@ -11,6 +11,7 @@ from config.settings import Settings
 from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
+from storage.metadata import Metadata
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Services:
     offload: Offload
     store: Store
     directory: Directory
+    metadata: Metadata
     auth: Authenticator
     resolver: Resolver
     server: "Server | None" = field(default=None)

@@ -17,6 +17,7 @@ from net.tls import TlsContexts
 from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
 from storage.directory import Directory
+from storage.metadata import Metadata
 from storage.store import Store
 from web.server import HttpServer
 
@@ -50,6 +51,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         offload=offload,
         store=store,
         directory=directory,
+        metadata=Metadata(directory.database, store),
         auth=Authenticator(settings, directory, offload, clock),
         resolver=Resolver(settings.dns.nameservers),
     )
@@ -90,6 +92,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             store,
             services.auth,
             services.directory,
+            services.metadata,
             tls,
             clock,
             services.offload,
@@ -111,6 +114,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
 async def close_services(services: Services) -> None:
     """Closes in the opposite order; what was queued for the store is finished first."""
     await services.auth.close()
+    await services.metadata.close()
     await services.store.close()
     await services.directory.close()
     services.offload.close()

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -85,6 +86,19 @@ journal = Table(
     Column("what", Text, nullable=False),
 )
 
+# What storage/metadata.py keeps: `account` and `mailbox` are 0 for the server's own entries, `user`
+# is 0 for shared ones.
+entry = Table(
+    "config_metadata",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    Column("mailbox", BigInteger, primary_key=True, autoincrement=False),
+    Column("user", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Index("config_metadata_user", "user"),
+)
+
 
 # Access control lists of mailboxes (RFC 4314). A mailbox is named by its number and UIDVALIDITY,
 # which it keeps when it is renamed and which no other mailbox gets, after `repair` either.
@@ -110,5 +124,9 @@ def _acl(connection: Connection) -> None:
     acl.create(connection, checkfirst=True)
 
 
+def _metadata(connection: Connection) -> None:
+    entry.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _acl)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _acl, _metadata)

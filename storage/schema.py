@@ -47,6 +47,7 @@ class ChangeKind(IntEnum):
     RENAME = 5
     DELETE = 6
     SUBSCRIBE = 7
+    SPECIAL_USE = 8
 
 
 def _id(name: str) -> Column[int]:

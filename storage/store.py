@@ -43,6 +43,7 @@ from storage.jobs_flags import FlagsJob
 from storage.jobs_mailbox import CreateJob, DeleteJob, RenameJob, SubscribeJob
 from storage.jobs_raw import RawJob
 from storage.jobs_replace import ReplaceJob
+from storage.jobs_special_use import SpecialUseJob
 from storage.jobs_suspect import SuspectJob
 from storage.lock import StoreLock
 from storage.mirror import Mirror
@@ -305,6 +306,10 @@ class Store:
             await self.move(account, inbox.id, view.uids, target)
         finally:
             view.release()
+
+    async def set_special_use(self, account: AccountId, mailbox: MailboxId, use: str) -> None:
+        """One attribute, "" for none. Raises NoSuchMailbox."""
+        await self._committer.run(SpecialUseJob(account, mailbox, use))
 
     async def subscribe(self, account: AccountId, name: str, on: bool) -> None:
         """Also names that do not exist."""

@@ -5,9 +5,10 @@ RFC 9208. The separator is `/`; `%` stops there and `*` does not. Special-use at
 to plain LIST too, for the clients that never ask (Outlook, iOS).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from imap.annotations import computed_for_mailbox
 from imap.grammar.command import (
     List,
     ListReturn,
@@ -17,6 +18,7 @@ from imap.grammar.command import (
     Status,
     StatusItem,
 )
+from imap.grammar.metadata import metadata_line
 from imap.grammar.responses import list_line, namespace_line, status_line
 from imap.listing import Matcher, order, parents
 from imap.mailboxes import resolve, visible
@@ -24,6 +26,7 @@ from imap.object_ids import mailbox_id
 from imap.place import Place
 from imap.replies import Reply
 from imap.session import Session
+from storage.metadata import Holder
 from storage.values import Mailbox
 
 
@@ -48,6 +51,7 @@ async def list_(session: Session, command: List) -> Reply:
     names = await _names(session)
     match = Matcher(command.reference, command.patterns)
     below = _parents_of_chosen(names, command, match)
+    annotated = await _annotations(session, names, command)
     for name in names:
         if not match(name.name):
             continue
@@ -58,6 +62,9 @@ async def list_(session: Session, command: List) -> Reply:
             place, box = name.place, name.box
             if command.status and place and box and box.selectable and "r" in place.rights:
                 session.send(await _status(session, place, box, command.status))
+            if command.metadata and place and box:
+                session.send(_metadata(session, place, box, command.metadata, annotated))
+        await session.connection.breathe()
     return Reply("LIST completed")
 
 
@@ -138,6 +145,31 @@ def _attributes(name: Name, command: List) -> list[str]:
     if box is not None and box.special_use:
         marks.append(box.special_use)
     return marks
+
+
+async def _annotations(
+    session: Session, names: Sequence[Name], command: List
+) -> Mapping[Holder, dict[str, bytes]]:
+    """What RETURN (METADATA ...) asks for, of all mailboxes at once (RFC 9590)."""
+    if not command.metadata:
+        return {}
+    accounts = {name.place.account for name in names if name.place is not None}
+    return await session.context.metadata.read_all(accounts, session.account, command.metadata)
+
+
+def _metadata(
+    session: Session,
+    place: Place,
+    box: Mailbox,
+    wanted: Sequence[str],
+    annotated: Mapping[Holder, dict[str, bytes]],
+) -> bytes:
+    """The entries of a mailbox, NIL where there is none; nothing for who may not see them."""
+    if set(place.rights).isdisjoint("rswip"):
+        return b""
+    found = annotated.get(Holder(box.account, box.id), {}) | computed_for_mailbox(session, box)
+    values = [(name, found.get(name)) for name in wanted]
+    return metadata_line(place.shown, values, session.utf8)
 
 
 async def _status(

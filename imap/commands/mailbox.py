@@ -1,6 +1,7 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8, RFC 6154 §3,
 RFC 8474 §4.1)."""
 
+from imap.annotations import USES
 from imap.grammar.command import Create, Delete, Rename, Subscribe, Unsubscribe
 from imap.grammar.responses import mailboxid_code
 from imap.mailboxes import resolve
@@ -8,15 +9,15 @@ from imap.object_ids import mailbox_id
 from imap.place import Place, is_others
 from imap.replies import No, Reply
 from imap.session import Session
-
-_USES = {name.lower(): name for name in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")}
+from storage.metadata import Holder
+from storage.names import INBOX
 
 
 async def create(session: Session, command: Create) -> Reply:
     """A separator at the end only says that children will follow (RFC 9051 §6.3.4)."""
     use = ""
     if command.use:
-        use = _USES.get(command.use[0].lower(), "")
+        use = USES.get(command.use[0].lower(), "")
         if not use or len(command.use) > 1:
             raise No("No such special use", b"USEATTR")
     place = await resolve(session, command.mailbox.removesuffix("/"))
@@ -42,6 +43,10 @@ async def rename(session: Session, command: Rename) -> Reply:
     target = await resolve(session, command.target.removesuffix("/"))
     _refuse_others(target)
     await session.store.rename(source.account, source.name, target.name)
+    if source.name == INBOX and source.box is not None:
+        made = await session.store.named(target.account, target.name)
+        here, there = Holder(source.account, source.box.id), Holder(made.account, made.id)
+        await session.context.metadata.copy(here, there)
     return Reply("RENAME completed")
 
 

@@ -5,6 +5,7 @@ RFC 2971, RFC 8437).
 from imap.capabilities import ENABLE
 from imap.grammar.command import Capability, Enable, Id, Logout, Noop, StartTls, Unauthenticate
 from imap.grammar.responses import id_line
+from imap.metadata_watch import MetadataWatch
 from imap.replies import Bad, No, Reply, untagged
 from imap.session import Session
 
@@ -49,6 +50,8 @@ async def enable(session: Session, command: Enable) -> Reply:
     session.enabled.update(names)
     if "CONDSTORE" in names:
         session.condstore = True
+    if "METADATA" in names:
+        session.metadata = session.metadata or MetadataWatch(session)
     session.send(untagged(" ".join(("ENABLED", *names)).encode()))
     return Reply("ENABLE completed")
 

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from imap.grammar.fetch_item import FetchItem
+from imap.grammar.metadata import MetadataCommand
 from imap.grammar.quota import QuotaCommand
 from imap.grammar.resync import Resync
 from imap.grammar.search_key import SearchKey, SearchReturn
@@ -196,7 +197,8 @@ class List:
     """LIST in its old and extended forms (RFC 9051 §6.3.9, RFC 5258, RFC 5819).
 
     `extended` says that options or a list of patterns were given; only the old form treats an empty
-    pattern as a question for the separator. `status` holds the items of `RETURN (STATUS (...))`.
+    pattern as a question for the separator. `status` holds the items of `RETURN (STATUS (...))`,
+    `metadata` the entries of `RETURN (METADATA (...))` (RFC 9590).
     """
 
     tag: str
@@ -206,6 +208,7 @@ class List:
     returns: frozenset[ListReturn] = frozenset()
     status: tuple[StatusItem, ...] = ()
     extended: bool = False
+    metadata: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,4 +423,5 @@ Command: TypeAlias = (
     | Copy
     | Move
     | QuotaCommand
+    | MetadataCommand
 )

@@ -1,9 +1,10 @@
 """Commands about quotas and metadata to bytes, for encode_command."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from imap.grammar.encode import astring, mailbox
+from imap.grammar.metadata import GetMetadata, SetMetadata, value_of
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 
 
@@ -20,8 +21,34 @@ def _setquota(command: SetQuota) -> list[bytes]:
     return [astring(command.root.encode(), plus=True), b"(%s)" % limits]
 
 
+def _getmetadata(command: GetMetadata) -> list[bytes]:
+    options = [] if command.max_size is None else [b"MAXSIZE %d" % command.max_size]
+    if command.depth != 0:
+        options.append(b"DEPTH 1" if command.depth else b"DEPTH infinity")
+    return [
+        *([b"(%s)" % b" ".join(options)] if options else []),
+        mailbox(command.mailbox),
+        encode_entries(command.entries),
+    ]
+
+
+def _setmetadata(command: SetMetadata) -> list[bytes]:
+    pairs = [
+        b"%s %s" % (astring(name.encode(), plus=True), value_of(value, plus=True))
+        for name, value in command.values
+    ]
+    return [mailbox(command.mailbox), b"(%s)" % b" ".join(pairs)]
+
+
+def encode_entries(names: Iterable[str]) -> bytes:
+    """Names of entries in parentheses."""
+    return b"(%s)" % b" ".join([astring(name.encode(), plus=True) for name in names])
+
+
 ENCODERS: Final[Mapping[type, Callable[[Any], list[bytes]]]] = {
+    GetMetadata: _getmetadata,
     GetQuota: _getquota,
     GetQuotaRoot: _getquotaroot,
+    SetMetadata: _setmetadata,
     SetQuota: _setquota,
 }

@@ -20,7 +20,7 @@ from imap.grammar.encode import (
     sequence_set,
     string,
 )
-from imap.grammar.encode_account import ENCODERS
+from imap.grammar.encode_account import ENCODERS, encode_entries
 from imap.grammar.encode_search import search_keys
 from imap.grammar.resync import encode_resync
 from imap.grammar.values import Literal
@@ -103,6 +103,8 @@ def _(command: ast.List) -> list[bytes]:
     returns = [option.value.encode() for option in command.returns]
     if command.status:
         returns.append(b"STATUS " + _status_items(command.status))
+    if command.metadata:
+        returns.append(b"METADATA " + encode_entries(command.metadata))
     selection = _list(option.value for option in command.selection)
     options = [b"RETURN (%s)" % b" ".join(returns)] if returns else []
     return [selection, _pattern(command.reference), b"(%s)" % b" ".join(patterns), *options]

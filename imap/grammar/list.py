@@ -1,10 +1,14 @@
-"""Parsers of LIST and LSUB (RFC 9051 §6.3.9; RFC 3501 §6.3.9; RFC 5258; RFC 5819; RFC 6154)."""
+"""Parsers of LIST and LSUB.
+
+RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 9590.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from imap.grammar.command import Command, List, ListReturn, ListSelect, Lsub, StatusItem
 from imap.grammar.mailbox import status_items
+from imap.grammar.metadata import entries
 from imap.grammar.tokens import Cursor
 
 _SELECT: Final = {option.value: option for option in ListSelect}
@@ -22,12 +26,13 @@ def parse_list(cursor: Cursor) -> List:
     patterns, many = _patterns(cursor)
     returns: frozenset[ListReturn] = frozenset()
     status: tuple[StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
     returning = not cursor.at_end()
     if returning:
         if cursor.word("RETURN or the end of the command") != "RETURN":
             raise cursor.error("expected RETURN or the end of the command behind the pattern")
         cursor.space()
-        returns, status = _returns(cursor)
+        returns, status, metadata = _returns(cursor)
     extended = selection is not None or many or returning
     return List(
         cursor.frame.tag,
@@ -37,6 +42,7 @@ def parse_list(cursor: Cursor) -> List:
         returns,
         status,
         extended,
+        metadata,
     )
 
 
@@ -76,21 +82,27 @@ def _patterns(cursor: Cursor) -> tuple[tuple[str, ...], bool]:
     return tuple(patterns), True
 
 
-def _returns(cursor: Cursor) -> tuple[frozenset[ListReturn], tuple[StatusItem, ...]]:
+def _returns(
+    cursor: Cursor,
+) -> tuple[frozenset[ListReturn], tuple[StatusItem, ...], tuple[str, ...]]:
     """The return options; those with an argument are apart."""
     cursor.open("return options")
     found: set[ListReturn] = set()
     status: tuple[StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
     while cursor.more():
         word = cursor.word("a return option such as CHILDREN")
         if word == "STATUS":
             cursor.space()
             status = status_items(cursor)
+        elif word == "METADATA":
+            cursor.space()
+            metadata = entries(cursor)
         elif word in _RETURN:
             found.add(_RETURN[word])
         else:
             raise cursor.error(f"unknown return option {word}")
-    return frozenset(found), status
+    return frozenset(found), status, metadata
 
 
 PARSERS: Final[Mapping[str, Callable[[Cursor], Command]]] = {

@@ -18,6 +18,7 @@ from imap.grammar.fetch_item import (
 from imap.grammar.frame import Event, Frame, Limits
 from imap.grammar.framer import Framer
 from imap.grammar.mailbox import SPECIAL_USE
+from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from imap.grammar.resync import Resync, SequenceMatch
 from imap.grammar.search_key import (
@@ -154,6 +155,12 @@ _pairs = st.lists(st.tuples(texts, st.one_of(st.none(), texts)), max_size=3).map
 _selections = st.sets(st.sampled_from(ast.ListSelect)).map(
     lambda some: frozenset(some | {ast.ListSelect.SUBSCRIBED})
 )
+_entry = st.builds(
+    lambda scope, rest: f"/{scope}/" + "/".join(rest),
+    st.sampled_from(("private", "shared")),
+    st.lists(st.text('abcxyz-.09 "\\(', min_size=1, max_size=5), min_size=1, max_size=3),
+)
+_entries = st.lists(_entry, min_size=1, max_size=3, unique=True).map(tuple)
 _lists = st.one_of(
     st.builds(ast.List, tags, names, st.tuples(names)),
     st.builds(
@@ -165,6 +172,7 @@ _lists = st.one_of(
         st.frozensets(st.sampled_from(ast.ListReturn)),
         st.one_of(st.just(()), _status),
         st.just(True),
+        st.one_of(st.just(()), _entries),
     ),
 )
 _uses = st.lists(st.one_of(st.sampled_from(SPECIAL_USE), atoms.map("\\X".__add__)), max_size=3).map(
@@ -227,6 +235,15 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     "expunge": st.one_of(
         st.builds(ast.Expunge, tags), st.builds(ast.Expunge, tags, st.just(True), sets)
     ),
+    "fetch": st.builds(ast.Fetch, tags, st.booleans(), sets, _item_lists, _optional_modseqs),
+    "getmetadata": st.builds(
+        GetMetadata,
+        tags,
+        names,
+        _entries,
+        st.one_of(st.none(), numbers),
+        st.sampled_from((0, 1, None)),
+    ),
     "getquota": st.builds(GetQuota, tags, texts),
     "getquotaroot": st.builds(GetQuotaRoot, tags, names),
     "fetch": _fetches,
@@ -242,6 +259,14 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
         ast.Select, tags, names, st.booleans(), st.booleans(), st.one_of(st.none(), _resyncs)
     ),
     "status": st.builds(ast.Status, tags, names, _status),
+    "setmetadata": st.builds(
+        SetMetadata,
+        tags,
+        names,
+        st.dictionaries(
+            _entry, st.one_of(st.none(), st.binary(max_size=20)), min_size=1, max_size=3
+        ).map(lambda values: tuple(values.items())),
+    ),
     "setquota": st.builds(
         SetQuota,
         tags,

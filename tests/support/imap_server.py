@@ -23,6 +23,7 @@ from net.threads import Offload
 from net.tls import TlsContexts
 from storage import store as stores
 from storage.directory import Directory
+from storage.metadata import Metadata
 from storage.store import Store
 from storage.values import AccountId, Content, Delivery, Flags, LocalRecipient, System
 from tests.support.deflating import DeflatingWriter, inflate
@@ -39,6 +40,7 @@ class Imap:
     server: ImapServer
     store: Store
     directory: Directory
+    metadata: Metadata
     accounts: dict[str, AccountId]
     clients: "list[Client]" = field(default_factory=list)
 
@@ -120,6 +122,7 @@ async def serving(
         settings.hostname,
     )
     directory = await Directory.open(settings, clock, offload)
+    metadata = Metadata(directory.database, store)
     auth = Authenticator(settings, directory, offload, clock)
     accounts = {}
     for address in (USER, OTHER, ADMIN):
@@ -129,10 +132,20 @@ async def serving(
     tls = await offload.disk(TlsContexts.create, None, None, settings.data_dir, "localhost")
     log = get_logger("imap")
     server = ImapServer(
-        settings, store, auth, directory, tls, clock, offload, log, timing=timing, bounds=bounds
+        settings,
+        store,
+        auth,
+        directory,
+        metadata,
+        tls,
+        clock,
+        offload,
+        log,
+        timing=timing,
+        bounds=bounds,
     )
     await server.start()
-    imap = Imap(server, store, directory, accounts)
+    imap = Imap(server, store, directory, metadata, accounts)
     try:
         yield imap
     finally:
@@ -140,6 +153,7 @@ async def serving(
             await client.close()
         await server.stop()
         await auth.close()
+        await metadata.close()
         await store.close()
         await directory.close()
         offload.close()

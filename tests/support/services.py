@@ -11,6 +11,7 @@ from mailserver.services import Services
 from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
+from storage.metadata import Metadata
 from storage.store import Store
 from tests.support.directories import make_settings
 
@@ -31,6 +32,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     )
     directory = await Directory.open(settings, clock, offload)
     auth = Authenticator(settings, directory, offload, clock)
+    metadata = Metadata(directory.database, store)
     yield Services(
         config_path=folder / "mailserver.toml",
         settings=settings,
@@ -39,10 +41,12 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
         offload=offload,
         store=store,
         directory=directory,
+        metadata=metadata,
         auth=auth,
         resolver=Resolver(),
     )
     await auth.close()
+    await metadata.close()
     await directory.close()
     await store.close()
     offload.close()
