@@ -1,4 +1,4 @@
-"""Metadata entries on both databases: who sees them, their bounds, and what deletions take along."""
+"""Metadata entries on both databases: who sees them, their bounds, what deletions take along."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

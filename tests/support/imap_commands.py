@@ -235,7 +235,7 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     "expunge": st.one_of(
         st.builds(ast.Expunge, tags), st.builds(ast.Expunge, tags, st.just(True), sets)
     ),
-    "fetch": st.builds(ast.Fetch, tags, st.booleans(), sets, _item_lists, _optional_modseqs),
+    "fetch": _fetches,
     "getmetadata": st.builds(
         GetMetadata,
         tags,
@@ -246,7 +246,6 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     ),
     "getquota": st.builds(GetQuota, tags, texts),
     "getquotaroot": st.builds(GetQuotaRoot, tags, names),
-    "fetch": _fetches,
     "id": st.builds(ast.Id, tags, st.one_of(st.none(), _pairs)),
     "list": _lists,
     "login": st.builds(ast.Login, tags, texts, texts),
