@@ -48,6 +48,10 @@ class Soak:
     seconds: float
     run: Callable[[Path, float, int], str]
 
+    @property
+    def on_postgres(self) -> bool:
+        return "PostgreSQL" in self.what
+
 
 SOAKS = [
     Soak("crash", "SIGKILL at random under load, SQLite", 600, runs.crash),
@@ -56,6 +60,12 @@ SOAKS = [
     Soak("power", "power loss at random under load (ext4 shut down)", 600, runs.power),
     Soak("load", "all clients at work, no kills", 600, runs.load),
     Soak("fuzz", "mutated SMTP and IMAP conversations", 300, runs.fuzz),
+    Soak(
+        "consistency",
+        "20 random IMAP clients, ten runs, kills in half, SQLite and PostgreSQL",
+        600,
+        runs.consistency,
+    ),
     Soak("pour", "100 SMTP sessions, 25 MiB each, while others read", 120, runs.pour),
 ]
 
@@ -70,7 +80,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no such run: {', '.join(sorted(unknown))}")
     chosen = [soak for soak in SOAKS if not options.names or soak.name in options.names]
-    stop = _postgres() if any("postgresql" in soak.name for soak in chosen) else lambda: None
+    stop = _postgres() if any(soak.on_postgres for soak in chosen) else lambda: None
     try:
         return max([_one(soak, options.seconds or soak.seconds, options.seed) for soak in chosen])
     finally:

@@ -1,14 +1,18 @@
 """The long runs: the functions of tests/system with many rounds. Each returns its counts."""
 
 import asyncio
+import contextlib
 import os
 import random
+import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.directories import own_database
 from tests.support.whole import whole
 from tests.system import test_floods, test_fuzz
+from tests.system.consistency import consistent
 from tests.system.disks import Ext4
 from tests.system.victim import (
     Victim,
@@ -18,6 +22,7 @@ from tests.system.victim import (
     prepared,
 )
 
+_NUMBER = re.compile(r"\d[\d,]*")
 MOST = 300
 """Kills or losses of one run."""
 
@@ -98,6 +103,34 @@ def pour(folder: Path, seconds: float, seed: int) -> str:
     """The whole load that the test has a fifth of, once: neither time nor chance has a say."""
     with whole(folder) as server:
         return asyncio.run(test_floods.pour(server, 100, 25 * 1024 * 1024))
+
+
+def consistency(folder: Path, seconds: float, seed: int) -> str:
+    """Ten runs, each on a server of its own; every second with kills, every second pair on
+    PostgreSQL.
+    """
+    told = []
+    for number in range(10):
+        run, here = f"run {number + 1}", folder / f"run{number}"
+        with contextlib.ExitStack() as stack:
+            url = "sqlite"
+            if number % 4 > 1:
+                runner = stack.enter_context(asyncio.Runner())
+                database = own_database("postgresql")
+                url = runner.run(database.__aenter__())
+                stack.callback(lambda r, d: r.run(d.__aexit__(None, None, None)), runner, database)
+            kills = 2 if number % 2 else 0
+            counts = consistent(here, seconds / 10, seed + number, database=url, kills=kills)
+        print(f"{run}: {counts}", flush=True)
+        told.append(counts)
+    return summed(told)
+
+
+def summed(told: Sequence[str]) -> str:
+    """The counts of several runs added up; all are worded alike."""
+    numbers = [[int(word.replace(",", "")) for word in _NUMBER.findall(one)] for one in told]
+    sums = iter([sum(column) for column in zip(*numbers, strict=True)])
+    return f"{len(told)} runs: " + _NUMBER.sub(lambda _: f"{next(sums):,}", told[0])
 
 
 def _memory(victim: Victim) -> int:

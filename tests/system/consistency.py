@@ -48,7 +48,7 @@ class Crowd:
             await one.drop()
         steps = sum(one.steps for one in crowd)
         return (
-            f"{steps:,} steps of {self.clients} clients, {self.checkpoints} checkpoints,"
+            f"{steps:,} steps of random clients, {self.checkpoints} checkpoints,"
             f" {self.kills} kills, {len(self.truth.acknowledged):,} messages acknowledged"
         )
 
