@@ -25,10 +25,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
     true,
 )
 
-VERSION = 1
+VERSION = 2
 """Number of the newest migration; a database with a greater one is refused."""
 
 KEYWORD_SHIFT = 8
@@ -48,6 +49,10 @@ class ChangeKind(IntEnum):
     DELETE = 6
     SUBSCRIBE = 7
     SPECIAL_USE = 8
+
+
+CHANGED = f"kind IN ({int(ChangeKind.EXPUNGE)}, {int(ChangeKind.FLAGS)})"
+"""The rows of the journal's index: written out, or SQLite would not take it."""
 
 
 def _id(name: str) -> Column[int]:
@@ -203,6 +208,7 @@ place = Table(
 )
 
 # `uids` is array('I').tobytes(), little-endian; `name` is the mailbox's name, `old` its former one.
+# The index holds what a reconnect asks for, EXPUNGE and FLAGS: no delivery pays for it.
 journal = Table(
     "journal",
     metadata,
@@ -215,6 +221,14 @@ journal = Table(
     _text("name"),
     _text("old"),
     _time("at"),
+    Index(
+        "journal_changed",
+        "account",
+        "mailbox",
+        "modseq",
+        sqlite_where=text(CHANGED),
+        postgresql_where=text(CHANGED),
+    ),
     sqlite_with_rowid=False,
 )
 

@@ -21,7 +21,7 @@ from net.threads import Offload
 from storage import backup, faults, io_mark, writer_state
 from storage.across import Across
 from storage.bus import Bus
-from storage.changes import Change, read_changes
+from storage.changes import Change, MailboxChanges, read_changes, read_mailbox_changes
 from storage.checkpoint import Checkpointer
 from storage.clocked_ids import IdClock
 from storage.committer import Committer, Outcome
@@ -482,6 +482,14 @@ class Store:
     ) -> list[Change]:
         """Changes above a modseq, in order, whole modseqs only."""
         return await read_changes(self.database, account, since_modseq, limit)
+
+    async def mailbox_changes(
+        self, account: AccountId, mailbox: MailboxId, since_modseq: int, limit: int = 100
+    ) -> MailboxChanges | None:
+        """What was expunged or changed in a mailbox above a modseq; None where the journal does
+        not reach back so far.
+        """
+        return await read_mailbox_changes(self.database, account, mailbox, since_modseq, limit)
 
     async def submit(
         self, job: Callable[[Connection], T], *, touches: Sequence[AccountId] = ()

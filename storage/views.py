@@ -5,7 +5,6 @@ the loaded arrays, where modseqs and UIDs make a repetition harmless. The loop's
 """
 
 import asyncio
-from array import array
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -93,7 +92,7 @@ class Views:
             try:
                 fresh = await self._read(key)
             except (NoSuchMailbox, NoSuchAccount):
-                events += _differences(view, _emptied(view))
+                events += _differences(view, view.empty())
             else:
                 events += _differences(view, fresh)
         return events
@@ -135,9 +134,7 @@ class Views:
                 )
                 if rows:
                     uids, flags, modseqs = zip(*rows, strict=True)
-                    view.uids.extend(uids)
-                    view.flags.extend(flags)
-                    view.modseqs.extend(modseqs)
+                    view.load(uids, flags, modseqs)
                     after = uids[-1]
                 if len(rows) < PIECE:
                     break
@@ -196,14 +193,6 @@ def event_of(delta: Delta) -> MailboxChanged:
         expunged=delta.uids if kind is DeltaKind.EXPUNGED else none,
         flagged=delta.uids if kind is DeltaKind.FLAGGED else none,
     )
-
-
-def _emptied(view: View) -> View:
-    """What a view becomes whose mailbox has gone."""
-    empty = View.__new__(View)
-    empty.uids, empty.flags, empty.modseqs = array("I"), array("I"), array("Q")
-    empty.uidnext, empty.highestmodseq = view.uidnext, view.highestmodseq
-    return empty
 
 
 def _differences(view: View, fresh: View) -> Iterable[MailboxChanged]:

@@ -11,7 +11,6 @@ from imap.object_ids import mailbox_number
 from imap.replies import Bad, Reply
 from imap.selected import Selected
 from imap.session import Session
-from storage.values import System
 
 
 async def select(session: Session, command: Select) -> Reply:
@@ -50,11 +49,7 @@ def _description(selected: Selected) -> bytes:
 
 def _first_unseen(selected: Selected) -> int:
     """The number of the first message without \\Seen, 0 when there is none (RFC 3501 §6.3.1)."""
-    view = selected.view
-    if not view.unseen():
-        return 0
-    seen = int(System.SEEN)
-    return next((i for i, field in enumerate(view.flags, 1) if not field & seen), 0)
+    return selected.view.first_unseen() + 1
 
 
 async def check(_session: Session, _command: Check) -> Reply:

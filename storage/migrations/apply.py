@@ -8,10 +8,13 @@ from collections.abc import Callable
 from sqlalchemy import Connection, func, inspect, select
 
 from storage.errors import SchemaTooNew
-from storage.migrations import m0001_tables
+from storage.migrations import m0001_tables, m0002_journal_changed
 from storage.schema import schema_version
 
-STEPS: tuple[Callable[[Connection], None], ...] = (m0001_tables.apply,)
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    m0001_tables.apply,
+    m0002_journal_changed.apply,
+)
 
 
 def version_of(conn: Connection) -> int:
