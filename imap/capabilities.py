@@ -61,6 +61,7 @@ TABLE = (
     Capability("ESEARCH", "RFC 4731"),
     Capability("WITHIN", "RFC 5032"),
     Capability("CONDSTORE", "RFC 7162", enabled_by=True),
+    Capability("QRESYNC", "RFC 7162 §3.2", enabled_by=True),
     Capability("APPENDLIMIT={limit}", "RFC 7889"),
     Capability("MULTIAPPEND", "RFC 3502"),
     Capability("COMPRESS=DEFLATE", "RFC 4978", Phase.LOGGED_IN),

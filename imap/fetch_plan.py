@@ -23,6 +23,7 @@ from imap.grammar.fetch_item import (
     SectionKind,
 )
 from imap.grammar.values import Partial
+from imap.mode import PLAIN, Mode
 from imap.object_ids import email_id
 from message.meta import bodystructures, envelopes, previews, unpack_meta
 from storage.values import Summary
@@ -95,6 +96,7 @@ class Plan:
     seen: bool
     values: tuple[Value, ...]
     bodies: tuple[BodyItem | BinaryItem, ...]
+    mode: Mode = PLAIN
     form: bytes = b""
 
     def formed(self) -> "Plan":
@@ -104,7 +106,8 @@ class Plan:
         parts += [b"MODSEQ (%d)"] if self.modseq else []
         parts += [value.form for value in self.values]
         space = b" " if parts and self.bodies else b""
-        return replace(self, form=b"* %d FETCH (" + b" ".join(parts) + space)
+        start = b"* %d UIDFETCH (" if self.mode.uidonly else b"* %d FETCH ("
+        return replace(self, form=start + b" ".join(parts) + space)
 
     @property
     def ids(self) -> bool:
@@ -171,17 +174,18 @@ _OLD: Final[dict[FetchItem, BodyItem]] = {
 _MARKS_SEEN: Final = frozenset({FetchAtom.RFC822, FetchAtom.RFC822_TEXT})
 
 
-def plan_of(items: tuple[FetchItem, ...], uid: bool, modseq: bool, condstore: bool) -> Plan:
+def plan_of(items: tuple[FetchItem, ...], uid: bool, modseq: bool, mode: Mode) -> Plan:
     """The plan for these items; `uid` and `modseq` add what the command implies.
 
-    With `condstore`, flags never go without their MODSEQ (RFC 7162 §3.1).
+    With CONDSTORE, flags never go without their MODSEQ (RFC 7162 §3.1); with UIDONLY the UID leads
+    the response, and stands in it for who asks for it only.
     """
     if len(items) > _FEW or any(isinstance(i, FetchBody) and i.section.headers for i in items):
-        return _make(items, uid, modseq, condstore)
-    return _kept(items, uid, modseq, condstore)
+        return _make(items, uid, modseq, mode)
+    return _kept(items, uid, modseq, mode)
 
 
-def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, condstore: bool) -> Plan:
+def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, mode: Mode) -> Plan:
     wanted = list(dict.fromkeys(items))
     bodies = [made for made in map(_section, wanted) if made is not None]
     seen = any(
@@ -190,12 +194,13 @@ def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, condstore: bool
     )
     flags = FetchAtom.FLAGS in wanted
     return Plan(
-        uid=uid or FetchAtom.UID in wanted,
+        uid=FetchAtom.UID in wanted or ((uid or mode.qresync) and not mode.uidonly),
         flags=flags,
-        modseq=modseq or FetchAtom.MODSEQ in wanted or (condstore and (flags or seen)),
+        modseq=modseq or FetchAtom.MODSEQ in wanted or (mode.condstore and (flags or seen)),
         seen=seen,
         values=tuple(_VALUES[item] for item in wanted if item in _VALUES),
         bodies=tuple(bodies),
+        mode=mode,
     ).formed()
 
 
@@ -251,7 +256,7 @@ def _columns(
     plan: Plan, messages: Messages, rows: Sequence[Summary], texts: dict[int, bytes]
 ) -> list[Column]:
     """What fills the form's places; FLAGS have one if there are `texts`."""
-    columns: list[Column] = [messages.numbers]
+    columns: list[Column] = [messages.uids if plan.mode.uidonly else messages.numbers]
     if plan.uid:
         columns.append(messages.uids)
     if texts:

@@ -12,6 +12,7 @@ from imap.fetch_plan import BinaryItem, Messages, Plan, plan_of, starts
 from imap.grammar.fetch import MAX_KEPT, UNMODIFIED, wanted_of
 from imap.grammar.fetch_item import FetchAtom, Section
 from imap.grammar.frame import Frame, ParseError
+from imap.mode import Mode
 from imap.replies import Reply
 from imap.sections import plain
 from imap.session import Session
@@ -28,7 +29,7 @@ def quick_fetch(session: Session, frame: Frame) -> bool:
     _, number, rest = (*frame.text.split(b" ", 2), b"", b"")[:3]
     if not (number.isdigit() and len(number) < 10 and 0 < len(rest) <= MAX_KEPT):
         return False
-    plan = _plan(rest, frame.uid, session.condstore)
+    plan = _plan(rest, frame.uid, session.mode)
     if plan is None:
         return False
     place = (selected.number(int(number)) if frame.uid else int(number)) - 1
@@ -52,15 +53,15 @@ def quick_fetch(session: Session, frame: Frame) -> bool:
 
 
 @lru_cache(256)
-def _plan(rest: bytes, uid: bool, condstore: bool) -> Plan | None:
+def _plan(rest: bytes, uid: bool, mode: Mode) -> Plan | None:
     """The plan, if it is one whole message beside what the view has, and changes nothing."""
     try:
         items, modifiers = wanted_of(rest)
     except ParseError:
         return None
-    if modifiers != UNMODIFIED or (FetchAtom.MODSEQ in items and not condstore):
+    if modifiers != UNMODIFIED or (FetchAtom.MODSEQ in items and not mode.condstore):
         return None
-    plan = plan_of(items, uid, False, condstore)
+    plan = plan_of(items, uid, False, mode)
     if plan.seen or plan.values or len(plan.bodies) != 1:
         return None
     body = plan.bodies[0]

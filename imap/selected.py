@@ -7,7 +7,7 @@ Invariant: the generation moves only in `take_expunged`, when EXPUNGE may be sen
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from auth.rights import Rights
 from imap.grammar.values import SequenceSet
@@ -22,6 +22,7 @@ class Selected:
 
     __slots__ = (
         "_keeping",
+        "_told",
         "count",
         "expunged",
         "fields",
@@ -43,6 +44,7 @@ class Selected:
         self.flagged: dict[int, int] = {}
         self.keywords: set[str] = set()
         self.fields: set[int] = set()
+        self._told = max(1, view.highestmodseq)
         self._keeping: list[Callable[[], None]] = []
 
     @property
@@ -125,6 +127,17 @@ class Selected:
         """Whether there is anything to tell the client."""
         return bool(self.flagged) or self.stale or len(self.uids) != self.count
 
+    def told(self) -> int:
+        """The modseq up to which the client knows everything, as HIGHESTMODSEQ says it."""
+        if not self.dirty:
+            self._told = max(1, self.view.highestmodseq)
+        return self._told
+
+    def only_expunged(self, uids: Collection[int]) -> bool:
+        """Whether these messages' end is all that the client was not told."""
+        new = len(self.uids) != self.count or len(self.view.uids) > self.count - len(uids)
+        return not self.flagged and not new and set(self.expunged) == set(uids)
+
     def note(self, event: MailboxChanged) -> None:
         """Remembers what changed; the view is up to date already."""
         if event.expunged:
@@ -142,8 +155,10 @@ class Selected:
             if left > 0:
                 flagged[uid] = left
 
-    def take_expunged(self) -> list[int]:
-        """Moves to the newest generation: the numbers to send with EXPUNGE, in that order."""
+    def take_expunged(self) -> tuple[list[int], list[int]]:
+        """Moves to the newest generation: the numbers to send with EXPUNGE, in that order, and the
+        UIDs of the same messages, ascending.
+        """
         uids, newest = self.uids, self.view.uids
         known = uids[self.count - 1] if self.count else 0
         left = bisect_right(newest, known)
@@ -154,7 +169,8 @@ class Selected:
         self.uids, self.count = newest, left
         self.expunged = []
         self._let_unlink()
-        return [index + 1 - before for before, index in enumerate(gone)]
+        numbers = [index + 1 - before for before, index in enumerate(gone)]
+        return numbers, [uids[index] for index in gone]
 
     def _index(self, uid: int) -> int:
         return self.number(uid) - 1

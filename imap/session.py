@@ -4,7 +4,7 @@ What is on the wire and when to read belongs to connection.py, which command is 
 dispatch.py, what a command does to commands/.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Flag, auto
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from config.logging import Logger
 from imap import updates
 from imap.capabilities import Stage, announce
 from imap.context import Context
+from imap.mode import PLAIN, Mode
 from imap.selected import Selected
 from storage.store import Store
 from storage.values import AccountId, Event, FoldersChanged, MailboxChanged
@@ -43,13 +44,13 @@ class Session:
     __slots__ = (
         "_unsubscribe",
         "_unwatch",
-        "condstore",
         "connection",
         "context",
         "enabled",
         "idling",
         "login",
         "metadata",
+        "mode",
         "name",
         "selected",
     )
@@ -60,7 +61,7 @@ class Session:
         self.login: Login | None = None
         self.name = ""
         self.selected: Selected | None = None
-        self.condstore = False
+        self.mode: Mode = PLAIN
         self.enabled: set[str] = set()
         self.idling = False
         self.metadata: MetadataWatch | None = None
@@ -71,6 +72,11 @@ class Session:
     def utf8(self) -> bool:
         """Whether mailbox names and strings go in UTF-8 (RFC 6855 §3, RFC 9051 §5.1)."""
         return not self.enabled.isdisjoint(_UTF8)
+
+    @property
+    def condstore(self) -> bool:
+        """Whether a CONDSTORE-enabling command came (RFC 7162 §3.1)."""
+        return self.mode.condstore
 
     @property
     def state(self) -> State:
@@ -131,9 +137,26 @@ class Session:
         self.log.info("logout")
         self.close()
         self.login = None
-        self.condstore = False
+        self.mode = PLAIN
         self.enabled.clear()
         self.connection.logged_out()
+
+    def enable(self, names: Iterable[str]) -> None:
+        """Switches capabilities on for the rest of the session."""
+        self.enabled.update(names)
+        if Mode.of(self.enabled, False).condstore:
+            self.use_condstore()
+        self.mode = Mode.of(self.enabled, self.mode.condstore)
+
+    def use_condstore(self) -> None:
+        """A CONDSTORE-enabling command came; with a mailbox selected the client hears where it
+        stands (RFC 7162 §3.1).
+        """
+        if self.mode.condstore:
+            return
+        self.mode = self.mode._replace(condstore=True)
+        if self.selected is not None:
+            self.send(b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % self.selected.told())
 
     # The selected mailbox.
 
@@ -192,7 +215,7 @@ class Session:
         if self.metadata is not None:
             self.connection.send(self.metadata.take())
         if self.selected is not None:
-            lines = updates.pending(self.selected, expunge=expunge, condstore=self.condstore)
+            lines = updates.pending(self.selected, self.mode, expunge=expunge)
             if lines:
                 self.connection.send(lines)
 

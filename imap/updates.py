@@ -1,12 +1,19 @@
-"""What a client is told unasked, and when: EXISTS, EXPUNGE, FETCH, FLAGS (RFC 9051 §5.2, §7.4).
+"""What a client is told unasked, and when: EXISTS, EXPUNGE, FETCH, FLAGS (RFC 9051 §5.2, §7.4), and
+VANISHED and UIDFETCH for clients that enabled them (RFC 7162 §3.2.10, RFC 9586 §3.3).
 
 EXPUNGE may not be sent while FETCH, STORE or SEARCH by sequence number run, nor while no command
 does; until it may, the session keeps its generation and hears of no arrivals. During IDLE all of it
 is sent at once, from the bus callback, in the same step of the loop as the commit's result.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
+from imap.grammar.responses import vanished_line
+from imap.mode import Mode
 from imap.selected import Selected
 
+_LINE: Final = 5_000
 _STANDARD = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
 # From the start, so that Thunderbird uses its junk flags and the dollar forms (clients look for
 # them in FLAGS before they store any).
@@ -28,24 +35,31 @@ def flags_lines(selected: Selected) -> bytes:
     return b"* FLAGS (%s)\r\n* OK [PERMANENTFLAGS (%s)] Flags kept\r\n" % (names, permanent)
 
 
-def pending(selected: Selected, *, expunge: bool, condstore: bool) -> bytes:
+def pending(selected: Selected, mode: Mode, *, expunge: bool) -> bytes:
     """The lines that are due; what they tell is known to the client from here on."""
     if not selected.dirty:
         return b""
     lines: list[bytes] = []
     if expunge and selected.stale:
-        lines += [b"* %d EXPUNGE\r\n" % number for number in selected.take_expunged()]
+        lines += _expunged(selected, mode)
     if not selected.stale and len(selected.uids) != selected.count:
         known, selected.count = selected.count, len(selected.uids)
         lines.append(b"* %d EXISTS\r\n" % selected.count)
         if selected.new_keywords(selected.view.flags[known:]):
             lines.append(flags_lines(selected))
     if selected.flagged:
-        lines += _flag_lines(selected, condstore)
+        lines += _flag_lines(selected, mode)
     return b"".join(lines)
 
 
-def _flag_lines(selected: Selected, condstore: bool) -> list[bytes]:
+def _expunged(selected: Selected, mode: Mode) -> Sequence[bytes]:
+    numbers, uids = selected.take_expunged()
+    if not mode.vanished:
+        return [b"* %d EXPUNGE\r\n" % number for number in numbers]
+    return [vanished_line(uids[i : i + _LINE]) for i in range(0, len(uids), _LINE)]
+
+
+def _flag_lines(selected: Selected, mode: Mode) -> list[bytes]:
     flagged, selected.flagged = selected.flagged, {}
     lines = []
     fields = set()
@@ -53,18 +67,27 @@ def _flag_lines(selected: Selected, condstore: bool) -> list[bytes]:
         index, number = selected.view.index_of(uid), selected.number(uid)
         if index >= 0 and number:
             fields.add(selected.view.flags[index])
-            lines.append(flag_line(selected, number, index, with_uid=True, condstore=condstore))
+            lines.append(flag_line(selected, mode, number, index, with_uid=True))
     if selected.new_keywords(fields):
         lines.insert(0, flags_lines(selected))
     return lines
 
 
-def flag_line(
-    selected: Selected, number: int, index: int, *, with_uid: bool, condstore: bool
-) -> bytes:
+def flag_line(selected: Selected, mode: Mode, number: int, index: int, *, with_uid: bool) -> bytes:
     """One FETCH response with the flags of the view's message at `index`."""
     view = selected.view
-    uid = b"UID %d " % view.uids[index] if with_uid else b""
-    modseq = b" MODSEQ (%d)" % view.modseqs[index] if condstore else b""
-    text = view.flags_text(view.flags[index])
-    return b"* %d FETCH (%sFLAGS (%s)%s)\r\n" % (number, uid, text, modseq)
+    modseq = b" MODSEQ (%d)" % view.modseqs[index] if mode.condstore else b""
+    flags = b"FLAGS (%s)%s" % (view.flags_text(view.flags[index]), modseq)
+    return fetch_line(selected, mode, number, index, flags, with_uid=with_uid)
+
+
+def fetch_line(
+    selected: Selected, mode: Mode, number: int, index: int, items: bytes, *, with_uid: bool
+) -> bytes:
+    """One FETCH response of the view's message at `index`, number `number` of the session."""
+    uid = selected.view.uids[index]
+    if mode.uidonly:
+        return b"* %d UIDFETCH (%s)\r\n" % (uid, items)
+    if with_uid or mode.qresync:
+        return b"* %d FETCH (UID %d %s)\r\n" % (number, uid, items)
+    return b"* %d FETCH (%s)\r\n" % (number, items)

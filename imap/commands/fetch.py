@@ -14,7 +14,7 @@ from imap.fetch_plan import BinaryItem, BodyItem, Messages, Plan, plan_of, respo
 from imap.grammar.command import Fetch
 from imap.grammar.fetch_item import FetchAtom
 from imap.replies import Bad, Closing, Reply, Status
-from imap.resync import changed
+from imap.resync import changed, tell_vanished
 from imap.sections import PIECE, Reader, Span, plain
 from imap.selected import Selected
 from imap.session import Session
@@ -28,8 +28,8 @@ _SEEN: Final = int(System.SEEN)
 async def fetch(session: Session, command: Fetch) -> Reply:
     by_modseq = command.changed_since is not None
     if by_modseq or FetchAtom.MODSEQ in command.items:
-        session.condstore = True
-    plan = plan_of(command.items, command.uid, by_modseq, session.condstore)
+        session.use_condstore()
+    plan = plan_of(command.items, command.uid, by_modseq, session.mode)
     run = _Run(session, plan, command.changed_since or 0)
     indices = await _indices(session, command)
     if plan.seen and not session.mailbox.read_only:
@@ -54,13 +54,15 @@ async def fetch(session: Session, command: Fetch) -> Reply:
 
 async def _indices(session: Session, command: Fetch) -> Sequence[int]:
     """The messages that are named, and of those changed since, the part that is asked for."""
-    if command.vanished and "QRESYNC" not in session.enabled:
-        raise Bad("ENABLE QRESYNC comes first")
+    if command.vanished:
+        if not session.mode.qresync:
+            raise Bad("ENABLE QRESYNC comes first")
+        await tell_vanished(session, command.sequence, command.changed_since or 0)
     indices = session.mailbox.indices(command.sequence, command.uid)
-    if command.partial is None:
-        return indices
     if command.changed_since:
         indices = await changed(session, indices, command.changed_since)
+    if command.partial is None:
+        return indices
     window = command.partial.of(len(indices))
     return indices[window.start : window.stop]
 

@@ -190,5 +190,5 @@ async def _status(
     if StatusItem.DELETED_STORAGE in items:
         values[StatusItem.DELETED_STORAGE] = await session.store.deleted_size(box)
     if StatusItem.HIGHESTMODSEQ in items:
-        session.condstore = True
+        session.use_condstore()
     return status_line(place.shown, {item: values[item] for item in items})

@@ -14,7 +14,8 @@ from imap.session import Session
 async def search(session: Session, command: Search) -> Reply:
     selected = session.mailbox
     by_modseq = _asks_modseq(command.key)
-    session.condstore = session.condstore or by_modseq
+    if by_modseq:
+        session.use_condstore()
     found = await Program(session).run(command.key)
     numbers = [selected.uids[i] for i in found] if command.uid else [i + 1 for i in found]
     if command.returns is None:

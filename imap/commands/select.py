@@ -1,4 +1,5 @@
-"""SELECT, EXAMINE, CHECK, CLOSE and UNSELECT (RFC 9051 §6.3.2, §6.4.1, RFC 3691, RFC 7162 §3.1.8).
+"""SELECT, EXAMINE, CHECK, CLOSE and UNSELECT (RFC 9051 §6.3.2, §6.4.1, RFC 3691, RFC 7162 §3.1.8,
+§3.2.5, §3.2.8, RFC 8474 §4.2).
 
 \\Recent is not kept, as in RFC 9051: RECENT is always 0.
 """
@@ -6,32 +7,56 @@
 from imap import updates
 from imap.grammar.command import Check, Close, Select, Unselect
 from imap.grammar.responses import mailboxid_code
+from imap.grammar.resync import Resync
 from imap.mailboxes import resolve
+from imap.mode import Mode
 from imap.object_ids import mailbox_number
 from imap.replies import Bad, Reply
+from imap.resync import resync
 from imap.selected import Selected
 from imap.session import Session
+from storage.errors import StoreError
 
 
 async def select(session: Session, command: Select) -> Reply:
+    _check_resync(session, command)
     if session.unselect():
         session.send(b"* OK [CLOSED] The mailbox selected before is closed\r\n")
     place = await resolve(session, command.mailbox)
     box = place.need("r")
-    if command.resync is not None and "QRESYNC" not in session.enabled:
-        raise Bad("ENABLE QRESYNC comes first")
     if command.condstore:
-        session.condstore = True
+        session.use_condstore()
     view = await session.store.view(place.account, box.id)
     selected = Selected(view, place, command.read_only)
-    session.send(_description(selected))
+    session.send(_description(selected, session.mode))
     session.select(selected)
+    if command.resync is not None:
+        await _resync(session, command.resync)
     word = "EXAMINE" if command.read_only else "SELECT"
     code = b"READ-ONLY" if command.read_only else b"READ-WRITE"
     return Reply(f"{word} completed", code)
 
 
-def _description(selected: Selected) -> bytes:
+def _check_resync(session: Session, command: Select) -> None:
+    """Raises Bad, before the mailbox selected so far is left."""
+    if command.resync is None:
+        return
+    if not session.mode.qresync:
+        raise Bad("ENABLE QRESYNC comes first")
+    if command.resync.match is not None and session.mode.uidonly:
+        raise Bad("UIDONLY leaves no sequence numbers to compare", b"UIDREQUIRED")
+
+
+async def _resync(session: Session, known: Resync) -> None:
+    """A mailbox whose changes can't be read is not selected."""
+    try:
+        await resync(session, known)
+    except StoreError:
+        session.unselect()
+        raise
+
+
+def _description(selected: Selected, mode: Mode) -> bytes:
     view, count = selected.view, selected.count
     lines = [
         updates.flags_lines(selected),
@@ -41,15 +66,10 @@ def _description(selected: Selected) -> bytes:
         b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % max(1, view.highestmodseq),
         b"* OK [%s] Its id\r\n" % mailboxid_code(mailbox_number(view.account, view.mailbox)),
     ]
-    first = _first_unseen(selected)
-    if first:
+    first = view.first_unseen() + 1
+    if first and not mode.uidonly:
         lines.insert(2, b"* OK [UNSEEN %d] First unseen\r\n" % first)
     return b"".join(lines)
-
-
-def _first_unseen(selected: Selected) -> int:
-    """The number of the first message without \\Seen, 0 when there is none (RFC 3501 §6.3.1)."""
-    return selected.view.first_unseen() + 1
 
 
 async def check(_session: Session, _command: Check) -> Reply:
@@ -58,12 +78,20 @@ async def check(_session: Session, _command: Check) -> Reply:
 
 
 async def close(session: Session, _command: Close) -> Reply:
-    """Expunges without a word, unless the mailbox was opened by EXAMINE."""
-    selected = session.mailbox
+    """Expunges without a word, unless the mailbox was opened by EXAMINE.
+
+    HIGHESTMODSEQ counts what was expunged, if the client knows all that happened before
+    (RFC 7162 §3.2.8): else it is what it knew, so that it hears of the rest when it comes back.
+    """
+    selected, code = session.mailbox, b""
     if not selected.read_only:
-        await session.store.expunge(selected.account, selected.mailbox, None)
+        told = selected.told()
+        gone = await session.store.expunge(selected.account, selected.mailbox, None)
+        if gone and session.condstore:
+            told = selected.view.highestmodseq if selected.only_expunged(gone) else told
+            code = b"HIGHESTMODSEQ %d" % told
     session.unselect()
-    return Reply("CLOSE completed")
+    return Reply("CLOSE completed", code)
 
 
 async def unselect(session: Session, _command: Unselect) -> Reply:

@@ -47,9 +47,7 @@ async def id_(session: Session, command: Id) -> Reply:
 async def enable(session: Session, command: Enable) -> Reply:
     """Answers with what was enabled by this command (RFC 5161 §3.2)."""
     names = [name for name in dict.fromkeys(command.capabilities) if name in ENABLE]
-    session.enabled.update(names)
-    if "CONDSTORE" in names:
-        session.condstore = True
+    session.enable(names)
     if "METADATA" in names:
         session.metadata = session.metadata or MetadataWatch(session)
     session.send(untagged(" ".join(("ENABLED", *names)).encode()))

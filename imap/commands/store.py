@@ -52,7 +52,7 @@ async def store(session: Session, command: Store) -> Reply:
     if selected.read_only:
         raise No("The mailbox is open read-only", b"READ-ONLY")
     if command.unchanged_since is not None:
-        session.condstore = True
+        session.use_condstore()
     flags = flags_of(command.flags)
     uids = selected.uids_of(command.sequence, command.uid)
     if not len(uids):
@@ -104,11 +104,9 @@ def _send(session: Session, lines: list[bytes], fields: set[int]) -> None:
 def _line(session: Session, command: Store, number: int, index: int) -> bytes:
     selected = session.mailbox
     if not command.silent:
-        return updates.flag_line(
-            selected, number, index, with_uid=command.uid, condstore=session.condstore
-        )
-    uid = b"UID %d " % selected.view.uids[index] if command.uid else b""
-    return b"* %d FETCH (%sMODSEQ (%d))\r\n" % (number, uid, selected.view.modseqs[index])
+        return updates.flag_line(selected, session.mode, number, index, with_uid=command.uid)
+    modseq = b"MODSEQ (%d)" % selected.view.modseqs[index]
+    return updates.fetch_line(selected, session.mode, number, index, modseq, with_uid=command.uid)
 
 
 def _reply(selected: Selected, command: Store, uids: Sequence[int], outcome: StoreOutcome) -> Reply:
