@@ -24,7 +24,7 @@ Ranges = Sequence[tuple[int, int]]
 _BLOCK: Final = 10_000
 _LINES: Final = 250
 _LINE: Final = 5_000
-# Changed messages are looked up one by one up to this number, else the whole view is looked through.
+# Up to so many changed messages are looked up one by one, else the whole view is looked through.
 _FEW: Final = 5_000
 
 
@@ -106,8 +106,8 @@ async def _past(session: Session, since: int) -> Past:
 async def _changed(
     session: Session, past: Past, indices: Sequence[int], since: int
 ) -> Sequence[int]:
-    """By the journal, what came since stands at the end, as UIDs and modseqs are given in one order;
-    the rest is what got other flags.
+    """What came since stands at the end, as UIDs and modseqs are given in one order; the journal
+    names the rest, which got other flags.
     """
     selected = session.mailbox
     if past.flagged is None:

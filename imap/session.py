@@ -137,6 +137,7 @@ class Session:
         self.log.info("logout")
         self.close()
         self.login = None
+        self.metadata = None
         self.mode = PLAIN
         self.enabled.clear()
         self.connection.logged_out()

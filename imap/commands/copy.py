@@ -1,7 +1,7 @@
 """COPY and MOVE with COPYUID (RFC 9051 §6.4.7 and §6.4.8, RFC 4315, RFC 6851).
 
 Both are atomic in the store. MOVE sends COPYUID untagged before the EXPUNGE lines, which come from
-the view as everywhere.
+the view as everywhere; with CONDSTORE the tagged answer carries HIGHESTMODSEQ.
 """
 
 from imap.grammar.command import Copy, Move
@@ -39,7 +39,9 @@ async def move(session: Session, command: Move) -> Reply:
     code = _code(done)
     if code:
         session.send(b"* OK [%s] Moved\r\n" % code)
-    return _ended("MOVE", len(uids) - len(done.source), command.uid, b"")
+    missing = len(uids) - len(done.source)
+    highest = b"HIGHESTMODSEQ %d" % selected.view.highestmodseq if session.condstore else b""
+    return _ended("MOVE", missing, command.uid, highest if code and not missing else b"")
 
 
 def _code(done: UidMap) -> bytes:

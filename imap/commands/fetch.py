@@ -26,6 +26,8 @@ _SEEN: Final = int(System.SEEN)
 
 
 async def fetch(session: Session, command: Fetch) -> Reply:
+    if command.vanished and not session.mode.qresync:
+        raise Bad("ENABLE QRESYNC comes first")
     by_modseq = command.changed_since is not None
     if by_modseq or FetchAtom.MODSEQ in command.items:
         session.use_condstore()
@@ -55,8 +57,6 @@ async def fetch(session: Session, command: Fetch) -> Reply:
 async def _indices(session: Session, command: Fetch) -> Sequence[int]:
     """The messages that are named, and of those changed since, the part that is asked for."""
     if command.vanished:
-        if not session.mode.qresync:
-            raise Bad("ENABLE QRESYNC comes first")
         await tell_vanished(session, command.sequence, command.changed_since or 0)
     indices = session.mailbox.indices(command.sequence, command.uid)
     if command.changed_since:
