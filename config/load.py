@@ -124,6 +124,7 @@ class _Loader:
                 continue
             found = _key_of(name.removeprefix(ENVIRONMENT_PREFIX).lower())
             if found is None:
+                self._refuse_misspelt(name)
                 continue
             self._origin[found] = name
             table = self._tree
@@ -131,6 +132,17 @@ class _Loader:
                 inner = table.setdefault(str(part), {})
                 table = inner if isinstance(inner, dict) else {}
             table[str(found[-1])] = _environment_value(found, value)
+
+    def _refuse_misspelt(self, name: str) -> None:
+        """A variable of a known section must be a key of it; others may be anybody's (Kubernetes
+        sets MAILSERVER_SERVICE_HOST for a service of that name).
+        """
+        section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
+        if section in _sections() and key:
+            self._origin[(section, key)] = name
+            self._errors.append(
+                self._at((section, key), "", f"unknown key{_nearest((section, key))}")
+            )
 
     def _error(self, error: Any) -> ConfigError:
         key: Key = tuple(error["loc"])

@@ -19,7 +19,13 @@ from storage import directory_rows as rows
 from storage.acl import AclTable
 from storage.config_database import ConfigDatabase
 from storage.directory_cache import DirectoryCache
-from storage.directory_names import address_key, address_of, catch_all_key, domain_of
+from storage.directory_names import (
+    address_key,
+    address_of,
+    catch_all_key,
+    domain_of,
+    is_host_name,
+)
 from storage.directory_values import (
     Absent,
     Account,
@@ -212,6 +218,8 @@ class Directory:
             raise NotAllowed(f"{alias} needs at least one target")
         key, text, domain = self._alias_name(alias)
         boxes = {box.key(): str(box) for box in map(address_of, targets)}
+        if set(boxes) == {key}:
+            raise NotAllowed(f"{alias} would lead to itself alone")
         value = Alias(text, tuple(boxes.values()))
         async with self.database.writing() as connection:
             await _refuse_taken(connection, key, text)
@@ -235,6 +243,8 @@ class Directory:
     async def add_domain(self, name: str) -> Domain:
         """Raises AlreadyExists, NotAllowed."""
         domain = domain_of(name)
+        if not is_host_name(domain):
+            raise NotAllowed(f"{name!r} is not a domain: only letters, digits and hyphens")
         if self.serves(domain):
             raise AlreadyExists(f"{domain} is served already")
         async with self.database.writing() as connection:

@@ -1,7 +1,12 @@
 """What an operator types as address, alias or domain, checked and as look-up key. Pure."""
 
+import re
+from typing import Final
+
 from message.address import AddressError, Mailbox, normalise_domain, parse_mailbox
 from storage.directory_values import NotAllowed
+
+_HOST_NAME: Final = re.compile(r"[a-z0-9.-]+")
 
 
 def address_of(text: str) -> Mailbox:
@@ -32,6 +37,11 @@ def domain_of(text: str) -> str:
         return normalise_domain(text)
     except AddressError as error:
         raise NotAllowed(f"{text!r} is not a domain: {error}") from error
+
+
+def is_host_name(domain: str) -> bool:
+    """Whether A-labels hold what a name with mail may hold (RFC 5321 §4.1.2)."""
+    return _HOST_NAME.fullmatch(domain) is not None
 
 
 def catch_all_key(alias: str) -> str | None:

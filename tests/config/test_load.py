@@ -67,6 +67,17 @@ def test_the_environment_wins_and_is_named_in_errors(tmp_path: Path) -> None:
         load(path, {"MAILSERVER_AUTH_BCRYPT_ROUNDS": "99"})
 
 
+def test_a_misspelt_variable_is_named_with_the_nearest_key(tmp_path: Path) -> None:
+    path = write(tmp_path, 'hostname = "a.test"\n')
+    (error,) = errors_of(path, {"MAILSERVER_AUTH_BCRYPT_ROUND": "6"})
+    assert error == (
+        "MAILSERVER_AUTH_BCRYPT_ROUND: auth.bcrypt_round: unknown key; "
+        'nearest known key: "bcrypt_rounds"'
+    )
+    others = {"MAILSERVER_SERVICE_HOST": "10.0.0.1", "MAILSERVER_HOME": "x"}
+    assert load(path, others).hostname == "a.test"
+
+
 def test_secrets_come_from_files_and_never_show(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("smtp://user:hunter2@relay.test:587\n")
     path = write(tmp_path, 'hostname = "a.test"\n[outbound]\nsmarthost_file = "secret"\n')

@@ -135,6 +135,12 @@ async def test_nested_groups_reach_everybody_once(directory: Directory) -> None:
     ]
 
 
+async def test_an_alias_of_itself_alone_is_refused(directory: Directory) -> None:
+    with pytest.raises(NotAllowed, match="itself"):
+        await directory.add_alias("one@example.test", ["ONE@example.test"])
+    assert await directory.aliases() == []
+
+
 async def test_alias_loops_end(directory: Directory) -> None:
     await add(directory, "ada@example.test")
     await directory.add_alias("one@example.test", ["two@example.test"])
@@ -366,7 +372,7 @@ async def test_what_exists_is_not_added_and_what_does_not_is_not_changed(
         with pytest.raises(AlreadyExists):
             await add(directory, address)
         with pytest.raises(AlreadyExists):
-            await directory.add_alias(address, ["ada@example.test"])
+            await directory.add_alias(address, ["bob@example.test"])
     for change in (
         directory.set_password("bob@example.test", "hash"),
         directory.set_enabled("bob@example.test", True),
@@ -423,7 +429,7 @@ async def test_domains(directory: Directory) -> None:
     }
     with pytest.raises(AlreadyExists):
         await directory.add_domain("added.test")
-    for bad in ("", "[192.0.2.1]", "no domain", "a..b", "-a.test", "\udc80.test"):
+    for bad in ("", "[192.0.2.1]", "no domain", "a..b", "-a.test", "\udc80.test", "x_y.test"):
         with pytest.raises(NotAllowed):
             await directory.add_domain(bad)
     await add(directory, "ada@added.test")
