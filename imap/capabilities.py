@@ -64,6 +64,7 @@ TABLE = (
     Capability("QRESYNC", "RFC 7162 §3.2", enabled_by=True),
     Capability("APPENDLIMIT={limit}", "RFC 7889"),
     Capability("MULTIAPPEND", "RFC 3502"),
+    Capability("NOTIFY", "RFC 5465"),
     Capability("COMPRESS=DEFLATE", "RFC 4978", Phase.LOGGED_IN),
     Capability("METADATA", "RFC 5464", enabled_by=True),
     Capability("LIST-METADATA", "RFC 9590"),

@@ -228,24 +228,33 @@ class Connection(asyncio.BufferedProtocol):
         self._inbox.framer.limits = BEFORE_LOGIN
 
     async def next_line(self) -> bytes:
-        """The client's next line as it is: an answer of AUTHENTICATE, the DONE of IDLE.
+        """The client's next line as it is, an answer of AUTHENTICATE. Raises as `line_or_wake`."""
+        while (line := await self.line_or_wake()) is None:
+            pass
+        return line
+
+    async def line_or_wake(self) -> bytes | None:
+        """As `next_line`, for IDLE: None when `attend` or half a line came meanwhile.
 
         Raises Bad when it is too long, Closing when the connection is over.
         """
         self._inbox.framer.expect_line()
         self.flush()
-        while (event := self._next_event()) is None:
-            if self._closing:
-                raise Closing
-            if self._inbox.pending:
-                await self.breathe()
-                continue
+        event = self._next_event()
+        if event is None and self._inbox.pending:
+            await self.breathe()
+        elif event is None and not self._closing:
             self._read_on()
             self._line = self._loop.create_future()
             try:
                 await self._line
             finally:
                 self._line = None
+            event = self._next_event()
+        if event is None:
+            if self._closing:
+                raise Closing
+            return None
         self._active = self._loop.time()
         if isinstance(event, Line):
             return event.data
@@ -253,6 +262,15 @@ class Connection(asyncio.BufferedProtocol):
             raise Bad(event.text)
         self.bye("Too much input", linger=True)
         raise Closing
+
+    def attend(self) -> None:
+        """Has the session tell what is due: at once where no command runs, else behind it."""
+        if self._closing:
+            return
+        if self._task is None:
+            self._task = self._loop.create_task(self._serve(None))
+        elif self._line is not None and not self._line.done():
+            self._line.set_result(None)
 
     def unread(self, line: bytes) -> None:
         """Puts a line back: it is a command."""
@@ -308,9 +326,13 @@ class Connection(asyncio.BufferedProtocol):
         """Handles events until the framer has no more."""
         self._outbox.begin()
         try:
-            while not self._closing and (event is not None or self._inbox.pending):
+            while not self._closing:
                 if event is not None:
                     await self._handle(event)
+                elif self.session.due:
+                    await self.session.tell()
+                elif not self._inbox.pending:
+                    break
                 await self.breathe()
                 event = self._next_event()
         except Closing:

@@ -17,6 +17,7 @@ from imap.commands.listing import list_, lsub, namespace, status
 from imap.commands.login import authenticate, login
 from imap.commands.mailbox import create, delete, rename, subscribe, unsubscribe
 from imap.commands.metadata import getmetadata, setmetadata
+from imap.commands.notify import notify
 from imap.commands.quota import getquota, getquotaroot, setquota
 from imap.commands.search import search
 from imap.commands.select import check, close, select, unselect
@@ -74,6 +75,7 @@ TABLE: dict[type, Row] = {
     ast.Namespace: Row(namespace, State.LOGGED_IN),
     ast.Status: Row(status, State.LOGGED_IN),
     ast.Append: Row(append, State.LOGGED_IN),
+    ast.Notify: Row(notify, State.LOGGED_IN),
     ast.Idle: Row(idle, State.LOGGED_IN),
     ast.Check: Row(check, State.SELECTED),
     ast.Close: Row(close, State.SELECTED),
@@ -103,8 +105,10 @@ async def run(session: Session, command: ast.Command) -> None:
     if session.state not in row.states:
         reply = Reply(_refusal(session.state, row.states), status=Status.BAD)
     else:
+        session.command = command
         reply = await _answer(session, row.handler(session, command))
         session.updates(expunge=not row.by_number or bool(getattr(command, "uid", False)))
+        session.command = None
     if reply is not None:
         session.send(reply.tagged(command.tag))
 

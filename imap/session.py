@@ -15,14 +15,17 @@ from config.logging import Logger
 from imap import updates
 from imap.capabilities import Stage, announce
 from imap.context import Context
+from imap.grammar.command import Command
 from imap.mode import PLAIN, Mode
 from imap.selected import Selected
+from storage.errors import StoreError
 from storage.store import Store
-from storage.values import AccountId, Event, FoldersChanged, MailboxChanged
+from storage.values import AccountId, Event, FoldersChanged, MailboxChanged, UidMap
 
 if TYPE_CHECKING:
     from imap.connection import Connection
     from imap.metadata_watch import MetadataWatch
+    from imap.notifier import Notifier
 
 
 _UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4REV2"})
@@ -44,6 +47,7 @@ class Session:
     __slots__ = (
         "_unsubscribe",
         "_unwatch",
+        "command",
         "connection",
         "context",
         "enabled",
@@ -52,6 +56,7 @@ class Session:
         "metadata",
         "mode",
         "name",
+        "notifier",
         "selected",
     )
 
@@ -65,6 +70,8 @@ class Session:
         self.enabled: set[str] = set()
         self.idling = False
         self.metadata: MetadataWatch | None = None
+        self.command: Command | None = None
+        self.notifier: Notifier | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self._unwatch: Callable[[], None] | None = None
 
@@ -179,6 +186,7 @@ class Session:
 
     def close(self) -> None:
         """Lets go of everything; the connection is gone."""
+        self.notify(None)
         self.unselect()
         if self.metadata is not None:
             self.metadata.close()
@@ -187,6 +195,13 @@ class Session:
             self._unsubscribe = None
 
     def _on_event(self, event: Event) -> None:
+        if self.notifier is not None:
+            self.notifier.note(event)
+        self._note(event)
+        if self.due:
+            self.connection.attend()
+
+    def _note(self, event: Event) -> None:
         selected = self.selected
         if selected is None:
             return
@@ -206,6 +221,32 @@ class Session:
         elif name in event.deleted and name not in event.created:
             self.connection.bye("The selected mailbox was deleted")
 
+    # NOTIFY.
+
+    def notify(self, notifier: "Notifier | None") -> None:
+        """What it says holds from here on; None is the state before any NOTIFY."""
+        if self.notifier is not None and self.notifier is not notifier:
+            self.notifier.close()
+        self.notifier = notifier
+
+    def made(self, done: UidMap) -> None:
+        """The session made messages itself: NOTIFY does not tell of them."""
+        if self.notifier is not None:
+            self.notifier.made(done)
+
+    @property
+    def due(self) -> bool:
+        """Whether something is to be told by NOTIFY."""
+        return self.notifier is not None and self.notifier.due
+
+    async def tell(self) -> None:
+        """Tells it."""
+        if self.notifier is not None:
+            try:
+                await self.notifier.tell()
+            except StoreError as error:
+                self.log.warning("notifications left out", error=repr(error))
+
     # Sending.
 
     def send(self, data: bytes) -> None:
@@ -215,6 +256,11 @@ class Session:
         """Sends what is due of the selected mailbox and of metadata."""
         if self.metadata is not None:
             self.connection.send(self.metadata.take())
+        if self.selected is not None and self.notifier is not None:
+            allowed = self.notifier.allows(self.selected, expunge)
+            if allowed is None:
+                return
+            expunge = allowed
         if self.selected is not None:
             lines = updates.pending(self.selected, self.mode, expunge=expunge)
             if lines:

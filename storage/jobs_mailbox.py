@@ -247,7 +247,7 @@ class SubscribeJob(Job[None]):
             _forget_subscription(tx, owner, self._name)
         number = MailboxId(0) if box is None else box.id
         tx.log(owner, modseq, ChangeKind.SUBSCRIBE, number, name=self._name)
-        tx.folders.append(FoldersChanged(owner.id, modseq))
+        tx.folders.append(FoldersChanged(owner.id, modseq, subscribed=(self._name,)))
         return True
 
 

@@ -262,13 +262,16 @@ class MailboxChanged:
 
 @dataclass(frozen=True, slots=True)
 class FoldersChanged:
-    """A mailbox was created, renamed, deleted, subscribed or unsubscribed."""
+    """A mailbox was created, renamed or deleted; `subscribed`: a name was subscribed to, or is no
+    longer.
+    """
 
     account: AccountId
     modseq: int
     created: Sequence[str] = ()
     deleted: Sequence[str] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    subscribed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

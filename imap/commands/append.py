@@ -27,6 +27,7 @@ async def append(session: Session, command: Append) -> Reply:
         done = await session.store.append(place.account, place.name, messages)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
+    session.made(done)
     return Reply("APPEND completed", appenduid_code(done.uidvalidity, done.target))
 
 

@@ -22,6 +22,7 @@ async def copy(session: Session, command: Copy) -> Reply:
         done = await session.store.copy(selected.account, selected.mailbox, uids, place.name)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
+    session.made(done)
     return _ended("COPY", len(uids) - len(done.source), command.uid, _code(done))
 
 
@@ -36,6 +37,7 @@ async def move(session: Session, command: Move) -> Reply:
         done = await session.store.move(selected.account, selected.mailbox, uids, place.name)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
+    session.made(done)
     code = _code(done)
     if code:
         session.send(b"* OK [%s] Moved\r\n" % code)

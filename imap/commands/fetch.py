@@ -12,7 +12,7 @@ from typing import Final
 from imap import binary
 from imap.fetch_plan import BinaryItem, BodyItem, Messages, Plan, plan_of, responses, starts
 from imap.grammar.command import Fetch
-from imap.grammar.fetch_item import FetchAtom
+from imap.grammar.fetch_item import FetchAtom, FetchItem
 from imap.replies import Bad, Closing, Reply, Status
 from imap.resync import changed, tell_vanished
 from imap.sections import PIECE, Reader, Span, plain
@@ -36,15 +36,7 @@ async def fetch(session: Session, command: Fetch) -> Reply:
     indices = await _indices(session, command)
     if plan.seen and not session.mailbox.read_only:
         await run.mark_seen(indices)
-    for start in range(0, len(indices), _CHUNK):
-        messages = run.messages(indices[start : start + _CHUNK])
-        if plan.bodies:
-            await run.send_bodies(messages)
-        elif plan.values:
-            await run.send_rows(messages)
-        else:
-            run.send(messages, ())
-        await session.connection.breathe()
+    await run.send_all(indices)
     if run.lost:
         return Reply("Some messages can't be read", b"SERVERBUG", Status.NO)
     if run.unknown:
@@ -52,6 +44,14 @@ async def fetch(session: Session, command: Fetch) -> Reply:
     if run.missing and not command.uid:
         return Reply("Some messages were expunged", b"EXPUNGEISSUED", Status.NO)
     return Reply("FETCH completed")
+
+
+async def tell_messages(
+    session: Session, items: tuple[FetchItem, ...], indices: Sequence[int]
+) -> None:
+    """Responses that no command asked for; nothing is marked as seen (RFC 5465 §5.2)."""
+    plan = plan_of(items, False, False, session.mode)
+    await _Run(session, plan, 0).send_all(indices)
 
 
 async def _indices(session: Session, command: Fetch) -> Sequence[int]:
@@ -106,6 +106,18 @@ class _Run:
             )
             self._selected.own_change(outcome.changed)
             self._seen = frozenset(outcome.changed)
+
+    async def send_all(self, indices: Sequence[int]) -> None:
+        """The responses, in order."""
+        for start in range(0, len(indices), _CHUNK):
+            messages = self.messages(indices[start : start + _CHUNK])
+            if self._plan.bodies:
+                await self.send_bodies(messages)
+            elif self._plan.values:
+                await self.send_rows(messages)
+            else:
+                self.send(messages, ())
+            await self._session.connection.breathe()
 
     def messages(self, indices: Sequence[int]) -> Messages:
         """The messages at these indices as they are; those expunged are counted as missing."""

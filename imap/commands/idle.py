@@ -15,7 +15,9 @@ async def idle(session: Session, _command: Idle) -> Reply:
     session.updates(expunge=True)
     session.idling = True
     try:
-        line = await connection.next_line()
+        while (line := await connection.line_or_wake()) is None:
+            if session.due:
+                await session.tell()
     finally:
         session.idling = False
     if line.strip().upper() != b"DONE":

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from imap.grammar.fetch_item import FetchItem
 from imap.grammar.metadata import MetadataCommand
+from imap.grammar.notify_group import NotifyGroup
 from imap.grammar.quota import QuotaCommand
 from imap.grammar.resync import Resync
 from imap.grammar.search_key import SearchKey, SearchReturn
@@ -302,6 +303,15 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """NOTIFY SET, or NOTIFY NONE when there is no group (RFC 5465 §3)."""
+
+    tag: str
+    groups: tuple[NotifyGroup, ...] = ()
+    status: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """CHECK (RFC 3501 §6.4.1)."""
 
@@ -413,6 +423,7 @@ Command: TypeAlias = (
     | Append
     | Replace
     | Idle
+    | Notify
     | Check
     | Close
     | Unselect

@@ -21,6 +21,7 @@ from imap.grammar.encode import (
     string,
 )
 from imap.grammar.encode_account import ENCODERS, encode_entries
+from imap.grammar.encode_notify import encode_notify
 from imap.grammar.encode_search import search_keys
 from imap.grammar.resync import encode_resync
 from imap.grammar.values import Literal
@@ -175,6 +176,7 @@ def _(command: ast.Copy | ast.Move) -> list[bytes]:
     return [sequence_set(command.sequence), mailbox(command.mailbox)]
 
 
+_arguments.register(ast.Notify, encode_notify)
 for _kind, _encode in ENCODERS.items():
     _arguments.register(_kind, _encode)
 

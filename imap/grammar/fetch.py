@@ -95,7 +95,7 @@ def wanted_of(rest: bytes) -> Wanted:
 
 def _wanted(cursor: Cursor) -> Wanted:
     """Items and modifiers."""
-    items = _items(cursor)
+    items = parse_items(cursor)
     return items, UNMODIFIED if cursor.at_end() else _modifiers(cursor)
 
 
@@ -117,7 +117,7 @@ def parse_section(cursor: Cursor) -> Section:
     return Section(parts, kind, _headers(cursor) if kind in _FIELDS else ())
 
 
-def _items(cursor: Cursor) -> tuple[FetchItem, ...]:
+def parse_items(cursor: Cursor) -> tuple[FetchItem, ...]:
     """A macro, an item, or items in parentheses."""
     if cursor.peek() != b"(":
         macro = _MACROS.get(cursor.next_word())

@@ -19,6 +19,7 @@ from imap.grammar.frame import Event, Frame, Limits
 from imap.grammar.framer import Framer
 from imap.grammar.mailbox import SPECIAL_USE
 from imap.grammar.metadata import GetMetadata, SetMetadata
+from imap.grammar.notify_group import NotifyEvent, NotifyGroup, NotifyScope
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from imap.grammar.resync import Resync, SequenceMatch
 from imap.grammar.search_key import (
@@ -221,6 +222,29 @@ _BARE: tuple[type[ast.Command], ...] = (
     ast.Unauthenticate,
     ast.Unselect,
 )
+_message_events = (NotifyEvent.MESSAGE_NEW, NotifyEvent.MESSAGE_EXPUNGE)
+_other_events = st.lists(
+    st.sampled_from([event for event in NotifyEvent if event not in _message_events]), unique=True
+).map(lambda some: (*_message_events, *some))
+_unknown_events = st.sampled_from([(), ("MessageRead",), ("x", "y-z")])
+_notify_groups = st.one_of(
+    st.builds(NotifyGroup, st.sampled_from([NotifyScope.INBOXES, NotifyScope.SUBSCRIBED])),
+    st.builds(
+        NotifyGroup,
+        st.sampled_from([NotifyScope.SUBTREE, NotifyScope.MAILBOXES]),
+        st.lists(names, min_size=1, max_size=3).map(tuple),
+        _other_events,
+        st.just(()),
+        _unknown_events,
+    ),
+)
+_selected_groups = st.builds(
+    NotifyGroup,
+    st.sampled_from([NotifyScope.SELECTED, NotifyScope.SELECTED_DELAYED]),
+    st.just(()),
+    st.sampled_from([_message_events, (*_message_events, NotifyEvent.FLAG_CHANGE)]),
+    st.one_of(st.just(()), _item_lists),
+)
 BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     **{kind.__name__.lower(): st.builds(kind, tags) for kind in _BARE},
     "append": st.builds(
@@ -251,6 +275,17 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     "login": st.builds(ast.Login, tags, texts, texts),
     "lsub": st.builds(ast.Lsub, tags, names, names),
     "move": st.builds(ast.Move, tags, st.booleans(), sets, names),
+    "notify": st.one_of(
+        st.builds(ast.Notify, tags),
+        st.builds(
+            ast.Notify,
+            tags,
+            st.tuples(
+                st.lists(_notify_groups, max_size=3).map(tuple), st.tuples(_selected_groups)
+            ).map(lambda pair: pair[0] + pair[1]),
+            st.booleans(),
+        ),
+    ),
     "rename": st.builds(ast.Rename, tags, names, names),
     "replace": st.builds(ast.Replace, tags, st.booleans(), _singles, names, _messages),
     "search": st.builds(ast.Search, tags, st.booleans(), keys, _returns),

@@ -1,0 +1,49 @@
+"""NOTIFY SET and NOTIFY NONE (RFC 5465 §3). What is told when stands in imap/notifier.py."""
+
+from typing import Final
+
+from imap.grammar.command import Notify
+from imap.grammar.notify_group import NotifyEvent
+from imap.notifier import Notifier
+from imap.notify_rules import SUPPORTED, Rules, first_items, status
+from imap.replies import No, Reply
+from imap.session import Session
+
+_NAMES: Final = 1_000
+
+
+async def notify(session: Session, command: Notify) -> Reply:
+    asked = {event for group in command.groups for event in group.events}
+    if not asked.issubset(SUPPORTED) or any(group.unknown for group in command.groups):
+        raise No("Not every event is supported", _badevent())
+    if sum(len(group.names) for group in command.groups) > _NAMES:
+        raise No("Too many mailbox names", b"NOTIFICATIONOVERFLOW")
+    notifier = Notifier(session, Rules(command.groups))
+    if command.groups:
+        session.updates(expunge=True)  # SET implies a NOOP
+        if command.status or notifier.rules.beyond:
+            await _look(session, notifier, command.status)
+    session.notify(notifier)
+    return Reply("NOTIFY completed")
+
+
+def _badevent() -> bytes:
+    """The code lists what there is."""
+    return b"BADEVENT (%s)" % " ".join(event.value for event in SUPPORTED).encode()
+
+
+async def _look(session: Session, notifier: Notifier, told: bool) -> None:
+    """Tells how the mailboxes stand for which events of messages are wanted."""
+    session.notify(notifier)  # what happens from here on is told
+    now = await notifier.now()
+    for place in now.places.values() if told else ():
+        box, selected = place.box, session.selected
+        if box is None or not box.selectable or "r" not in place.rights:
+            continue
+        if selected is not None and selected.is_at(box):
+            continue
+        events: frozenset[NotifyEvent] = notifier.rules.events(place.shown, now.subscribed)
+        items = first_items(events)
+        if items:
+            session.send(status(place.shown, box, items, session.utf8))
+            await session.connection.breathe()
