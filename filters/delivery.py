@@ -112,7 +112,7 @@ class Delivery:
     ) -> values.Delivery:
         local = _local(envelope.recipients, verdict)
         queued = _queued(envelope.recipients)
-        prefix = self._prefix(envelope, verdict, tag, returned=not queued)
+        prefix = self._prefix(envelope, verdict, tag)
         if message.headless:
             prefix += b"\r\n"  # else the first lines of the text would become part of our header
         content = message.content
@@ -128,11 +128,12 @@ class Delivery:
             smtputf8=envelope.smtputf8,
             eightbit=envelope.eightbit or message.eightbit,
             account=envelope.account,
+            # only where delivery is final: a relayed message has none (RFC 5321 §4.4)
+            local_prefix=build_return_path(envelope.sender),
         )
 
-    def _prefix(self, envelope: Envelope, verdict: Verdict, tag: str, *, returned: bool) -> bytes:
-        """Return-Path stands only where delivery is final: a relayed message has none (§4.4)."""
-        fields = [build_return_path(envelope.sender)] if returned else []
+    def _prefix(self, envelope: Envelope, verdict: Verdict, tag: str) -> bytes:
+        fields: list[bytes] = []
         if envelope.kind is not Kind.LOCAL:
             fields.append(self._received(envelope, tag))
         return b"".join((*fields, *verdict.headers, *envelope.headers))

@@ -31,7 +31,7 @@ class Incoming:
         content = delivery.content
         queue = QueueId(self._ids.next()) if delivery.queued else None
         if content.path is None:
-            item = await self._render(content) if delivery.local else None
+            item = await self._render(content, delivery.local_prefix) if delivery.local else None
             return DeliverJob(delivery, item, queue=queue)
         wanted = []
         queue_path = local_path = None
@@ -40,7 +40,7 @@ class Incoming:
             wanted.append((head(envelope_of(delivery, queue), content.size), queue_path))
         if delivery.local:
             local_path = self.name()
-            wanted.append((b"", local_path))
+            wanted.append((delivery.local_prefix, local_path))
         item = await self._assembled(content, wanted, local_path)
         return DeliverJob(delivery, item, queue=queue, local_path=local_path, queue_path=queue_path)
 
@@ -72,10 +72,10 @@ class Incoming:
         """A free name in the spool for a complete message."""
         return f"{self._spool}/{self._ids.next()}.whole"
 
-    async def _render(self, content: Content) -> Prepared:
+    async def _render(self, content: Content, first: bytes = b"") -> Prepared:
         data = content.data or b""
-        if content.prefix:
-            data = content.prefix + data
+        if first or content.prefix:
+            data = first + content.prefix + data
         if is_quick(data):
             return render_bytes(data)
         return await self._offload.process(render_bytes, data)

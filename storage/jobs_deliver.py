@@ -72,7 +72,7 @@ class DeliverJob(Job[DeliveryResult]):
             ]
             if names:
                 content = delivery.content
-                pieces = (content.prefix, content.data or b"")
+                pieces = (delivery.local_prefix + content.prefix, content.data or b"")
                 stage.add(self, NewFile(names, pieces, self._local_path))
         if self._queue is not None:
             self._add_queue_file(stage, self._queue)

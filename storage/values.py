@@ -106,7 +106,7 @@ class Delivery:
     `sender` is the reverse-path without brackets ("" for null). `received_at` is INTERNALDATE, in
     seconds since 1970. `trace` is the id that every log line about the message carries. `smtputf8`
     and `eightbit` say what the next hop must support (RFC 6531, RFC 6152); `held` keeps it in
-    the queue.
+    the queue. `local_prefix` stands before the content of local copies alone.
     """
 
     content: Content
@@ -121,6 +121,7 @@ class Delivery:
     eightbit: bool = False
     held: bool = False
     account: AccountId | None = None
+    local_prefix: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,28 @@ async def test_a_deferred_message_held_released_and_bounced(
     await asyncio.to_thread(operate, server, sink)
 
 
+def submit_to_both(server: ServerProcess, size: int) -> None:
+    text = "Subject: both\r\n\r\n" + "text\r\n" * (size // 6)
+    with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=10) as client:
+        client.login(ADA, PASSWORD)
+        client.sendmail(ADA, [ADA, BOB], text)
+
+
+@pytest.mark.parametrize("size", [6, 3_000_000])
+async def test_only_the_local_copy_has_a_return_path(
+    server: ServerProcess, sink: Sink, size: int
+) -> None:
+    sink.refuse.clear()
+    await asyncio.to_thread(submit_to_both, server, size)
+    await sink.wait()
+    (received,) = sink.received
+    (kept,) = await asyncio.to_thread(notices, server)
+    assert b"Return-Path" not in received.data
+    assert kept["Return-Path"] == f"<{ADA}>"
+    path, _, rest = kept.as_bytes(policy=email.policy.SMTP).partition(b"\r\n")
+    assert path.startswith(b"Return-Path") and rest == received.data
+
+
 async def test_a_retry_delivers_when_the_peer_takes_it(server: ServerProcess, sink: Sink) -> None:
     await asyncio.to_thread(submit, server)
     await asyncio.to_thread(until, lambda: server.events("not sent"))

@@ -106,7 +106,8 @@ async def test_one_copy_for_an_account_named_often(tmp_path: Path) -> None:
         assert len(delivery.local) == 2
         assert [one.address for one in delivery.queued] == ["friend@far.test"]
         assert delivery.queued[0].orcpt == "rfc822;away@example.test"
-        assert not running.body.startswith(b"Return-Path")
+        assert b"Return-Path" not in delivery.content.prefix
+        assert running.body.startswith(b"Return-Path: <friend@elsewhere.test>\r\n")
 
 
 async def test_order_of_commands(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ class RecordingStore:
             body = await asyncio.to_thread(_take_over, content.path)
         if self.keep:
             self.delivered.append(delivery)
-            self.bodies.append(content.prefix + (body or b""))
+            first = delivery.local_prefix if delivery.local else b""
+            self.bodies.append(first + content.prefix + (body or b""))
         local = [Delivered(one.account, MailboxId(1), 1) for one in delivery.local]
         return DeliveryResult(local, None)
 
