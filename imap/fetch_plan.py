@@ -25,7 +25,7 @@ from imap.grammar.fetch_item import (
 from imap.grammar.values import Partial
 from imap.mode import PLAIN, Mode
 from imap.object_ids import email_id
-from message.meta import bodystructures, envelopes, previews, unpack_meta
+from message.meta import bodystructures, envelopes, previews, shown_sizes, unpack_meta
 from storage.values import Summary
 
 Column = Sequence[int] | Sequence[bytes]
@@ -87,7 +87,7 @@ class BinaryItem:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`seen`: the command marks messages as seen. `values` come from the rows. `form` is a response
-    without its end, with a place for each column.
+    without its end, with a place for each column. `again`: 8-bit messages are rendered for UTF-8.
     """
 
     uid: bool
@@ -98,6 +98,7 @@ class Plan:
     bodies: tuple[BodyItem | BinaryItem, ...]
     mode: Mode = PLAIN
     form: bytes = b""
+    again: bool = False
 
     def formed(self) -> "Plan":
         """This plan with its form."""
@@ -125,6 +126,10 @@ def _dates(rows: Sequence[Summary]) -> Column:
 
 def _sizes(rows: Sequence[Summary]) -> Column:
     return [row[2] for row in rows]
+
+
+def _shown_sizes(rows: Sequence[Summary]) -> Column:
+    return shown_sizes([row[3] for row in rows], [row[2] for row in rows])
 
 
 def _envelopes(rows: Sequence[Summary]) -> Column:
@@ -156,13 +161,15 @@ _VALUES: Final[dict[FetchItem, Value]] = {
     FetchPreview(lazy=False): _PREVIEW,
     FetchPreview(lazy=True): _PREVIEW,
     FetchAtom.INTERNALDATE: Value(b"INTERNALDATE %b", _dates),
-    FetchAtom.RFC822_SIZE: Value(b"RFC822.SIZE %d", _sizes),
+    FetchAtom.RFC822_SIZE: Value(b"RFC822.SIZE %d", _shown_sizes),
     FetchAtom.ENVELOPE: Value(b"ENVELOPE %b", _envelopes),
     FetchAtom.BODYSTRUCTURE: Value(b"BODYSTRUCTURE %b", _bodystructures),
     FetchAtom.BODY: Value(b"BODY %b", _bodies),
     FetchAtom.SAVEDATE: Value(b"SAVEDATE %b", _savedates, ids=True),
     FetchAtom.EMAILID: Value(b"EMAILID (%b)", _email_ids, ids=True),
 }
+_UTF8_VALUES: Final = {**_VALUES, FetchAtom.RFC822_SIZE: Value(b"RFC822.SIZE %d", _sizes)}
+_RENDERED: Final = frozenset({FetchAtom.ENVELOPE, FetchAtom.BODYSTRUCTURE, FetchAtom.BODY})
 _HEADER, _TEXT = Section(kind=SectionKind.HEADER), Section(kind=SectionKind.TEXT)
 _OLD: Final[dict[FetchItem, BodyItem]] = {
     FetchAtom.RFC822: BodyItem(b"RFC822", Section()),
@@ -186,6 +193,7 @@ def plan_of(items: tuple[FetchItem, ...], uid: bool, modseq: bool, mode: Mode) -
 
 
 def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, mode: Mode) -> Plan:
+    values = _UTF8_VALUES if mode.utf8 else _VALUES
     wanted = list(dict.fromkeys(items))
     bodies = [made for made in map(_section, wanted) if made is not None]
     seen = any(
@@ -198,9 +206,10 @@ def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, mode: Mode) -> 
         flags=flags,
         modseq=modseq or FetchAtom.MODSEQ in wanted or (mode.condstore and (flags or seen)),
         seen=seen,
-        values=tuple(_VALUES[item] for item in wanted if item in _VALUES),
+        values=tuple(values[item] for item in wanted if item in values),
         bodies=tuple(bodies),
         mode=mode,
+        again=mode.utf8 and not _RENDERED.isdisjoint(wanted),
     ).formed()
 
 

@@ -5,6 +5,7 @@ as commands/fetch.py; everything else, errors included, is left to the usual way
 both ways the same commands.
 """
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -16,8 +17,10 @@ from imap.mode import Mode
 from imap.replies import Reply
 from imap.sections import plain
 from imap.session import Session
+from message.headers import header_block
 
 _WHOLE: Final = Section()
+_PARTS: Final = re.compile(rb"(?:\A|\n)Content-Type[ \t]*:\s*(?:multipart|message)", re.IGNORECASE)
 _DONE: Final = Reply("FETCH completed")
 
 
@@ -42,7 +45,7 @@ def quick_fetch(session: Session, frame: Frame) -> bool:
         data = session.store.message_at_once(selected.account, selected.mailbox, one.uids[0])
     except Exception:
         return False  # the usual way meets it again, and answers
-    if data is None:
+    if data is None or not (session.utf8 or data.isascii() or _shown_as_it_is(data)):
         return False
     (start,) = starts(plan, one, (), view.flags_text)
     label = plan.bodies[0].label
@@ -50,6 +53,12 @@ def quick_fetch(session: Session, frame: Frame) -> bool:
     session.updates(expunge=frame.uid)
     session.send(_DONE.tagged(frame.tag))
     return True
+
+
+def _shown_as_it_is(data: bytes) -> bool:
+    """Whether an 8-bit message certainly has no surrogate: one part, and its header in ASCII."""
+    header = header_block(data)
+    return header.isascii() and _PARTS.search(header) is None
 
 
 @lru_cache(256)

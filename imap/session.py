@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from imap.notifier import Notifier
 
 
-_UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4REV2"})
-
-
 class State(Flag):
     """RFC 9051 §3; the sets are those in which a command may be legal."""
 
@@ -78,7 +75,7 @@ class Session:
     @property
     def utf8(self) -> bool:
         """Whether mailbox names and strings go in UTF-8 (RFC 6855 §3, RFC 9051 §5.1)."""
-        return not self.enabled.isdisjoint(_UTF8)
+        return self.mode.utf8
 
     @property
     def condstore(self) -> bool:

@@ -104,6 +104,11 @@ def build_field(name: str, value: str, utf8: bool = False) -> bytes:
     return b"\r\n ".join(_fill(name.encode("ascii") + b":", words)) + b"\r\n"
 
 
+def folded(name: bytes, value: bytes) -> bytes:
+    """One field of a value in ASCII, folded at its spaces, with CRLF."""
+    return b"\r\n ".join(_fill(name + b":", value.split(b" "))) + b"\r\n"
+
+
 def add_top(data: bytes, *fields: bytes) -> bytes:
     """The message with complete fields (each with its CRLF) before its first one."""
     return b"".join((*fields, data))

@@ -5,18 +5,20 @@ one of them is a slice away. `RENDERER_VERSION` leads: a reader renders again wh
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from message.render import RENDERER_VERSION, Rendered
 from message.sort_fields import SortFields
 
-# version, flags, zone, size, header length, lines, date; lengths of the nine byte fields
-_HEAD = struct.Struct("<HHhxxQIIq9I")
+# version, flags, zone, size, header length, lines, date, surrogate size;
+# lengths of the nine byte fields
+_HEAD = struct.Struct("<HHhxxQIIqQ9I")
+_LONG = struct.Struct("<Q")
 _ONE = struct.Struct("<I")
 _TWO = struct.Struct("<II")
 _VERSION = RENDERER_VERSION.to_bytes(2, "little")
-_COMPLETE, _EIGHT_BIT, _DATED, _REPLY = 1, 2, 4, 8
+_COMPLETE, _EIGHT_BIT, _DATED, _REPLY, _SURROGATE = 1, 2, 4, 8, 16
 _LENGTHS_AT = _HEAD.size - 36
 
 
@@ -41,6 +43,7 @@ class Meta(NamedTuple):
     is_reply: bool
     sort: bytes
     preview: bytes
+    surrogate_size: int
 
     @property
     def sort_fields(self) -> SortFields:
@@ -53,6 +56,7 @@ def pack_meta(rendered: Rendered) -> bytes:
     flags = _COMPLETE if rendered.fields_complete else 0
     flags |= _EIGHT_BIT if rendered.eight_bit else 0
     flags |= _DATED if rendered.date is not None else 0
+    flags |= _SURROGATE if rendered.surrogate_size else 0
     flags |= _REPLY if rendered.is_reply else 0
     pieces = (
         rendered.envelope,
@@ -73,6 +77,7 @@ def pack_meta(rendered: Rendered) -> bytes:
         rendered.header_length,
         rendered.lines,
         rendered.date or 0,
+        rendered.surrogate_size,
         *map(len, pieces),
     )
     return b"".join((head, *pieces))
@@ -80,7 +85,7 @@ def pack_meta(rendered: Rendered) -> bytes:
 
 def unpack_meta(blob: bytes) -> Meta:
     """Everything in the blob; raises struct.error for what is no blob of pack_meta."""
-    version, flags, zone, size, header, lines, date, *lengths = _HEAD.unpack_from(blob)
+    version, flags, zone, size, header, lines, date, shown, *lengths = _HEAD.unpack_from(blob)
     env, full, short, kept, ident, base, refs, sort, seen = lengths
     a = _HEAD.size + env
     b = a + full
@@ -109,6 +114,7 @@ def unpack_meta(blob: bytes) -> Meta:
         flags & _REPLY != 0,
         blob[g:h],
         blob[h : h + seen],
+        shown,
     )
 
 
@@ -125,7 +131,7 @@ class Keys(NamedTuple):
 
 def meta_keys(blob: bytes) -> Keys:
     """The fields for sorting and threading alone."""
-    _, flags, _, _, _, _, date, *lengths = _HEAD.unpack_from(blob)
+    _, flags, _, _, _, _, date, _, *lengths = _HEAD.unpack_from(blob)
     a = _HEAD.size + sum(lengths[:4])
     b = a + lengths[4]
     c = b + lengths[5]
@@ -198,3 +204,23 @@ def previews(blobs: Iterable[bytes]) -> list[bytes]:
     """The preview of each; it comes last."""
     at = _HEAD.size - 4
     return [blob[len(blob) - _ONE.unpack_from(blob, at)[0] :] for blob in blobs]
+
+
+def is_eight_bit(blob: bytes) -> bool:
+    """Whether sessions in UTF-8 want it rendered again."""
+    return blob[2] & _EIGHT_BIT != 0
+
+
+def has_surrogate(blob: bytes) -> bool:
+    """Whether ASCII sessions are shown its surrogate."""
+    return blob[2] & _SURROGATE != 0
+
+
+def shown_sizes(blobs: Sequence[bytes], sizes: Iterable[int]) -> list[int]:
+    """RFC822.SIZE for ASCII sessions; `sizes` are those of the messages."""
+    found = zip(blobs, sizes, strict=True)
+    return [_shown_size(blob) if blob[2] & _SURROGATE else size for blob, size in found]
+
+
+def _shown_size(blob: bytes) -> int:
+    return int(_LONG.unpack_from(blob, _LENGTHS_AT - 8)[0])

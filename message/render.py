@@ -1,7 +1,8 @@
 """What IMAP FETCH needs of a message, rendered to ready bytes once, at delivery.
 
-The result serves ASCII sessions; sessions in UTF-8 render again where `eight_bit` says that it
-makes a difference. A change of any rendered byte needs a higher RENDERER_VERSION: stored data is
+The result serves ASCII sessions, for which an internationalised message is its surrogate
+(message/downgrade.py); sessions in UTF-8 render again where `eight_bit` says that it makes a
+difference. A change of any rendered byte needs a higher RENDERER_VERSION: stored data is
 then rendered again when read.
 """
 
@@ -11,6 +12,7 @@ from hashlib import blake2b
 
 from message.crlf import Buffer, to_crlf
 from message.date import parse_date
+from message.downgrade import downgrade, is_international
 from message.envelope import Values, header_values, render_envelope
 from message.headers import CACHED_NAMES, Field, iter_fields, unfold
 from message.nstring import octets_string
@@ -21,7 +23,7 @@ from message.sort_fields import SortFields, sort_fields
 from message.structure import render_structure
 from message.subject import Subject, split_subject
 
-RENDERER_VERSION = 4
+RENDERER_VERSION = 5
 MAX_FIELDS = 32 * 1024
 MAX_REFERENCES = 100
 MAX_MESSAGE_ID = 998
@@ -35,10 +37,12 @@ class Rendered:
 
     `fields` holds the raw lines of the header fields that clients ask for (message/headers.py
     `cached`); with `fields_complete` False it is empty and the file must be read. `eight_bit`: some
-    header has 8-bit bytes. `parts` is the table of message/section.py. `message_id` and
-    `references` keep their <>; `date` is that of the Date field in Unix seconds, `date_zone` its
-    minutes east. `sort` holds what SORT compares of addresses; `is_reply` belongs to the subject.
-    `digest` is BLAKE2b-128 of the CRLF form. `preview` is an IMAP string in UTF-8.
+    header has 8-bit bytes. `surrogate_size` is the surrogate's, 0 when there is none; `fields` and
+    the structure are the surrogate's then, everything else the message's. `parts` is the table of
+    message/section.py. `message_id` and `references` keep their <>; `date` is that of the Date
+    field in Unix seconds, `date_zone` its minutes east. `sort` holds what SORT compares of
+    addresses; `is_reply` belongs to the subject. `digest` is BLAKE2b-128 of the CRLF form.
+    `preview` is an IMAP string in UTF-8.
     """
 
     envelope: bytes
@@ -47,6 +51,7 @@ class Rendered:
     fields: bytes
     fields_complete: bool
     eight_bit: bool
+    surrogate_size: int
     size: int
     header_length: int
     lines: int
@@ -68,8 +73,14 @@ def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Ren
     root = scan_crlf(data)
     fields = list(iter_fields(data[: min(root.header_length, MAX_HEADER)]))
     values = header_values(fields)
-    bodystructure, body = render_structure(data, root, utf8)
-    kept = _kept_fields(data, root, fields)
+    shown, tree, lines = data, root, fields
+    eight_bit = _has_eight_bit(data, root)
+    if eight_bit and not utf8 and is_international(data, root):
+        shown = downgrade(data, root)
+        tree = scan_crlf(shown)
+        lines = list(iter_fields(shown[: min(tree.header_length, MAX_HEADER)]))
+    bodystructure, body = render_structure(shown, tree, utf8)
+    kept = _kept_fields(shown, tree, lines)
     date = parse_date(values[b"date"][0]) if b"date" in values else None
     subject = _subject(values)
     return Rendered(
@@ -78,7 +89,8 @@ def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Ren
         body=body,
         fields=kept or b"",
         fields_complete=kept is not None,
-        eight_bit=_has_eight_bit(data, root),
+        eight_bit=eight_bit,
+        surrogate_size=0 if shown is data else len(shown),
         size=len(data),
         header_length=root.header_length,
         lines=_lines(data, root),
@@ -93,6 +105,12 @@ def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Ren
         digest=content_digest(data) if digest is None else digest,
         preview=octets_string(preview(data, root).encode("utf-8", "replace")),
     )
+
+
+def surrogate(data: bytes) -> tuple[bytes, bytes]:
+    """The surrogate of a message in its CRLF form, and its table of parts."""
+    shown = downgrade(data, scan_crlf(data))
+    return shown, pack_parts(scan_crlf(shown))
 
 
 def _subject(values: Values) -> Subject:

@@ -52,6 +52,11 @@ def render_bytes(data: bytes) -> Prepared:
     )
 
 
+def render_utf8(data: bytes) -> bytes:
+    """`meta` of a message for sessions in UTF-8."""
+    return pack_meta(render(data, b"", utf8=True))
+
+
 def render_path(path: str) -> Prepared:
     """Renders a message file."""
     return render_bytes(Path(path).read_bytes())

@@ -18,7 +18,9 @@ from imap.resync import changed, tell_vanished
 from imap.sections import PIECE, Reader, Span, plain
 from imap.selected import Selected
 from imap.session import Session
+from message.meta import is_eight_bit
 from storage.errors import MessageMissing
+from storage.rendering import render_utf8
 from storage.values import FlagChange, Flags, PlacedRow, Summary, System
 
 _CHUNK: Final = 250
@@ -87,7 +89,9 @@ class _Run:
         self._session, self._plan, self._since = session, plan, since
         self._selected: Selected = session.mailbox
         self._text = self._selected.view.flags_text
-        self._reader = Reader(session.store, self._selected.account, self._selected.mailbox)
+        surrogates = None if session.utf8 else session.context.offload
+        account, mailbox = self._selected.account, self._selected.mailbox
+        self._reader = Reader(session.store, account, mailbox, surrogates)
         self._seen: frozenset[int] = frozenset()
         self.missing = self.lost = self.unknown = 0
 
@@ -151,6 +155,8 @@ class _Run:
                 self._selected.account, self._selected.mailbox, uids[done:], ids=self._plan.ids
             )
             until = len(uids) if complete else bisect_right(uids, rows[-1][0], done)
+            if self._plan.again:
+                rows = [(*row[:3], await self._utf8_meta(row[0], row[3]), *row[4:]) for row in rows]
             self.send(self._with_rows(messages, done, until, rows), rows)
             done = until
             await self._session.connection.breathe()
@@ -164,9 +170,26 @@ class _Run:
             )
             until = len(uids) if complete else bisect_right(uids, rows[-1].uid, done)
             found = self._with_rows(messages, done, until, rows)
+            if self._plan.again:
+                rows = [row._replace(meta=await self._utf8_meta(row.uid, row.meta)) for row in rows]
             for row, start in zip(rows, self._starts(found, rows), strict=True):
                 await self._send_sections(row, start)
             done = until
+
+    async def _utf8_meta(self, uid: int, meta: bytes) -> bytes:
+        """What a row holds, rendered for UTF-8 where that makes a difference."""
+        if not is_eight_bit(meta):
+            return meta
+        selected, session = self._selected, self._session
+        rows, _ = await session.store.placed_rows(selected.account, selected.mailbox, [uid])
+        if not rows:
+            return meta
+        try:
+            data = await self._reader.whole(rows[0])
+        except MessageMissing:
+            return meta
+        await session.connection.breathe()
+        return await session.context.offload.process(render_utf8, data)
 
     def _with_rows(
         self, messages: Messages, done: int, until: int, rows: Sequence[Summary | PlacedRow]
