@@ -72,6 +72,7 @@ TABLE = (
     Capability("QUOTASET", "RFC 9208 §3.1"),
     Capability("QUOTA=RES-STORAGE", "RFC 9208 §5.1"),
     Capability("QUOTA=RES-MESSAGE", "RFC 9208 §5.2"),
+    Capability("UTF8=ACCEPT", "RFC 9755", enabled_by=True),
     Capability("BINARY", "RFC 3516"),
     Capability("CATENATE", "RFC 4469"),
     Capability("REPLACE", "RFC 8508"),

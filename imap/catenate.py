@@ -14,14 +14,15 @@ from imap.mailboxes import resolve
 from imap.replies import CommandError, No
 from imap.sections import PIECE, Reader, Span
 from imap.session import Session
+from imap.spool import Spool
 from imap.upload import Upload
 from storage.errors import MessageMissing, StoreError
-from storage.values import AccountId, Content, Mailbox, MailboxId, PlacedRow
+from storage.values import AccountId, Mailbox, MailboxId, PlacedRow
 
 _FAILED: Final = "CATENATE append has failed"
 
 
-async def catenate(session: Session, upload: Upload, message: Catenate) -> Content:
+async def catenate(session: Session, upload: Upload, message: Catenate) -> Spool:
     """The whole message. Raises No with BADURL or TOOBIG."""
     limit = session.context.settings.limits.message_size
     whole, size = upload.another(), 0
@@ -32,7 +33,7 @@ async def catenate(session: Session, upload: Upload, message: Catenate) -> Conte
                 raise No(f"{_FAILED}: message larger than {limit} octets", b"TOOBIG")
             await whole.add(piece)
             await session.connection.breathe()
-    return await whole.content()
+    return whole
 
 
 async def _octets(session: Session, upload: Upload, part: CatenatePart) -> AsyncIterator[bytes]:

@@ -384,7 +384,7 @@ class Connection(asyncio.BufferedProtocol):
                 self.bye("Too many commands before login", linger=True)
                 return
         try:
-            command = parse(frame, self.session.utf8)
+            command = parse(frame, self.session.utf8, charsets=not self.session.mode.accept)
         except ParseError as error:
             self._reject(error.rejected)
             return
@@ -402,7 +402,12 @@ class Connection(asyncio.BufferedProtocol):
     async def _literal_begin(self, event: LiteralBegin) -> None:
         if self.upload is None:
             self.upload = Upload(self._context)
-        refusal = await self.upload.begin(self.session.account, event.size, raw=catenated(event))
+        refusal = await self.upload.begin(
+            self.session.account,
+            event.size,
+            raw=catenated(event),
+            room=event.head.name != "REPLACE",
+        )
         if refusal is not None:
             self._inbox.framer.refuse(*refusal)
 

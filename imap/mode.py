@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 class Mode(NamedTuple):
     """`condstore`: flags never go without MODSEQ. `qresync`: every FETCH has its UID, and VANISHED
     stands for EXPUNGE. `uidonly`: no sequence number is ever sent. `utf8`: names, headers and what
-    comes of them go in UTF-8. `rev2`: the client speaks IMAP4rev2, which includes that.
+    comes of them go in UTF-8, by `accept` (UTF8=ACCEPT) or by `rev2` (IMAP4rev2).
     """
 
     condstore: bool = False
@@ -18,6 +18,7 @@ class Mode(NamedTuple):
     uidonly: bool = False
     utf8: bool = False
     rev2: bool = False
+    accept: bool = False
 
     @classmethod
     def of(cls, enabled: Set[str], condstore: bool) -> Self:
@@ -30,6 +31,7 @@ class Mode(NamedTuple):
             uidonly="UIDONLY" in enabled,
             utf8=rev2 or "UTF8=ACCEPT" in enabled,
             rev2=rev2,
+            accept="UTF8=ACCEPT" in enabled,
         )
 
     @property

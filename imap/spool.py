@@ -17,10 +17,11 @@ from storage.values import Content
 MEMORY = 1024 * 1024
 FLUSH_EVERY = 8 * 1024 * 1024
 _PIECE = 256 * 1024
+_HEAD = 64 * 1024
 
 
 class Spool:
-    """Collects octets; `content` gives them as the store takes them."""
+    """Collects octets; `content` gives them as the store takes them, `head` holds the first."""
 
     __slots__ = (
         "_data",
@@ -34,6 +35,7 @@ class Spool:
         "_path",
         "_raw",
         "_unflushed",
+        "head",
         "size",
     )
 
@@ -50,6 +52,7 @@ class Spool:
         self._unflushed = 0
         self._gone, self._raw = False, raw
         self.size = 0
+        self.head = b""
 
     async def add(self, data: bytes) -> None:
         """Takes octets; above the bound they go to the disk in a thread."""
@@ -57,6 +60,8 @@ class Spool:
             data = self._crlf(data)
         self._digest.update(data)
         self.size += len(data)
+        if len(self.head) < _HEAD:
+            self.head += data[: _HEAD - len(self.head)]
         self._data += data
         bound = self._memory if self._file is None else _PIECE
         if len(self._data) > bound:

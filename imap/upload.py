@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imap.context import Context
 from imap.spool import MEMORY, Spool
-from storage.values import AccountId, Content
+from storage.values import AccountId
 
 _MEMORY_OF_ALL = 4 * MEMORY
 
@@ -26,10 +26,11 @@ class Upload:
         self._total = 0
 
     async def begin(
-        self, account: AccountId, size: int, raw: bool = False
+        self, account: AccountId, size: int, *, raw: bool = False, room: bool = True
     ) -> tuple[str, str] | None:
         """Room for one more message of `size` octets; else why not, and the response code. `raw`:
-        it is part of a message, of which the line ends are seen to later.
+        it is part of a message, of which the line ends are seen to later. `room`: there has to be
+        room for it now, as nothing gives way to it.
         """
         bounds, store = self._context.bounds, self._context.store
         if len(self._spools) >= bounds.append_messages or (
@@ -37,7 +38,7 @@ class Upload:
         ):
             return "Too much for one APPEND", "LIMIT"
         usage = await store.usage(account)
-        if usage.limit_bytes and usage.bytes + self._total + size > usage.limit_bytes:
+        if room and usage.limit_bytes and usage.bytes + self._total + size > usage.limit_bytes:
             return "Not enough room in the account", "OVERQUOTA"
         if not store.accepting(size):
             return "Server busy, try again later", "UNAVAILABLE"
@@ -50,9 +51,9 @@ class Upload:
         """Octets of the newest message. Raises OSError."""
         await self._spools[-1].add(data)
 
-    async def content(self, number: int) -> Content:
+    def spool(self, number: int) -> Spool:
         """The message of literal `number`, complete."""
-        return await self._spools[number].content()
+        return self._spools[number]
 
     def pieces(self, number: int) -> AsyncIterator[bytes]:
         """The octets of literal `number`, complete."""

@@ -1,10 +1,14 @@
 """Mailbox names: INBOX in any case, `/` between levels, and what is refused. Pure."""
 
+import re
+
 from storage.errors import MailboxForbidden
 from storage.maildir_names import MAX_FOLDER, SEPARATOR, folder_path
 
 INBOX = "INBOX"
 MAX_LEVELS = 64
+# Beside wildcards what RFC 5198 §2 leaves out: controls, separators of lines; and half characters.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f%*\u2028\u2029\ud800-\udfff]")
 
 
 def normal(name: str) -> str:
@@ -19,7 +23,7 @@ def checked(name: str) -> str:
     levels = name.split(SEPARATOR)
     if not all(levels) or len(levels) > MAX_LEVELS:
         raise MailboxForbidden("a mailbox name has no empty levels, and at most 64")
-    if any(c < " " or c in "%*\x7f" or "\ud800" <= c <= "\udfff" for c in name):
+    if _FORBIDDEN.search(name):
         raise MailboxForbidden("a mailbox name has no control characters, % or *")
     if len(folder_path(name)) > MAX_FOLDER:
         raise MailboxForbidden("the mailbox name is too long")

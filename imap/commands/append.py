@@ -1,8 +1,10 @@
 """APPEND and REPLACE: messages that come in, all or none.
 
-RFC 9051 §6.3.12, RFC 3502, RFC 4315, RFC 4469, RFC 7889, RFC 8508. The messages are in the
-connection's Upload, which drops what the store does not take.
+RFC 9051 §6.3.12, RFC 3502, RFC 4315, RFC 4469, RFC 7889, RFC 8508, RFC 9755. The messages
+are in the connection's Upload, which drops what the store does not take.
 """
+
+from collections.abc import Sequence
 
 from imap.catenate import catenate
 from imap.commands.store import flags_of
@@ -13,7 +15,9 @@ from imap.mailboxes import resolve
 from imap.place import Place
 from imap.replies import Bad, No, Reply, reply_of
 from imap.session import Session
+from imap.spool import Spool
 from imap.upload import Upload
+from message.headers import header_block
 from storage import values
 from storage.errors import MessageMissing, NoSuchMailbox
 from storage.values import FlagChange, Flags, System, UidMap
@@ -22,7 +26,7 @@ from storage.values import FlagChange, Flags, System, UidMap
 async def append(session: Session, command: Append) -> Reply:
     place = await resolve(session, command.mailbox)
     place.target("i")
-    messages = [await _message(session, message) for message in command.messages]
+    messages = await _messages(session, command.messages)
     try:
         done = await session.store.append(place.account, place.name, messages)
     except NoSuchMailbox as error:
@@ -36,12 +40,14 @@ async def replace(session: Session, command: Replace) -> Reply:
     selected = session.mailbox
     if selected.read_only:
         raise No("The mailbox is open read-only", b"READ-ONLY")
+    for right in "te":
+        selected.place.check(right)
     uids = selected.uids_of(command.sequence, command.uid)
     if not uids:
         raise No("No such message") if command.uid else Bad("No such message")
     place = await resolve(session, command.mailbox)
     place.target("i")
-    message = await _message(session, command.message)
+    (message,) = await _messages(session, [command.message])
     try:
         done = await _replaced(session, uids[0], place, message)
     except NoSuchMailbox as error:
@@ -65,21 +71,47 @@ async def _replaced(session: Session, uid: int, place: Place, message: values.Ap
     return done
 
 
-async def _message(session: Session, message: AppendMessage) -> values.Append:
-    content = await _content(session, message)
-    if not content.size:
-        raise No("An empty message can't be stored", b"CANNOT")
-    flags = flags_of([flag for flag in message.flags if flag != RECENT])
-    date = message.date.timestamp() if message.date is not None else None
-    return values.Append(content, flags, date)
+async def _messages(session: Session, messages: Sequence[AppendMessage]) -> list[values.Append]:
+    """All of them are looked at before the first one leaves the Upload."""
+    ready = [
+        (await _spool(session, message), _flags(message), _date(message)) for message in messages
+    ]
+    return [values.Append(await spool.content(), flags, date) for spool, flags, date in ready]
 
 
-async def _content(session: Session, message: AppendMessage) -> values.Content:
+async def _spool(session: Session, message: AppendMessage) -> Spool:
     connection = session.connection
     if isinstance(message.data, Catenate):
         if connection.upload is None:
             connection.upload = Upload(session.context)
-        return await catenate(session, connection.upload, message.data)
-    if connection.upload is None or message.data.stream is None:
+        spool = await catenate(session, connection.upload, message.data)
+    elif connection.upload is None or message.data.stream is None:
         raise No("The message did not arrive whole", b"UNAVAILABLE")
-    return await connection.upload.content(message.data.stream)
+    else:
+        spool = connection.upload.spool(message.data.stream)
+    if not spool.size:
+        raise No("An empty message can't be stored", b"CANNOT")
+    if not session.utf8 and _is_utf8(header_block(spool.head)):
+        raise No("A header in UTF-8 needs ENABLE UTF8=ACCEPT before it")
+    return spool
+
+
+def _is_utf8(header: bytes) -> bool:
+    """Whether it is internationalised (RFC 9755 §4). Other 8-bit octets, which imapsync, mbsync and
+    the like bring along with old mail, pass.
+    """
+    if header.isascii():
+        return False
+    try:
+        header.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _flags(message: AppendMessage) -> Flags:
+    return flags_of([flag for flag in message.flags if flag != RECENT])
+
+
+def _date(message: AppendMessage) -> float | None:
+    return message.date.timestamp() if message.date is not None else None

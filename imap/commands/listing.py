@@ -58,7 +58,7 @@ async def list_(session: Session, command: List) -> Reply:
         info = ("SUBSCRIBED",) if name.name in below else ()
         if info or _chosen(name, command.selection):
             marks = _attributes(name, command)
-            session.send(list_line(name.name, marks, "/", child_info=info))
+            session.send(list_line(name.name, marks, "/", child_info=info, utf8=session.utf8))
             place, box = name.place, name.box
             if command.status and place and box and box.selectable and "r" in place.rights:
                 session.send(await _status(session, place, box, command.status))
@@ -82,7 +82,7 @@ async def lsub(session: Session, command: Lsub) -> Reply:
                 if match(parent) and parent not in names:
                     shown[parent] = ("\\Noselect",)
     for text in sorted(shown, key=order):
-        session.send(list_line(text, shown[text], "/", command=b"LSUB"))
+        session.send(list_line(text, shown[text], "/", command=b"LSUB", utf8=session.utf8))
     return Reply("LSUB completed")
 
 
@@ -191,4 +191,4 @@ async def _status(
         values[StatusItem.DELETED_STORAGE] = await session.store.deleted_size(box)
     if StatusItem.HIGHESTMODSEQ in items:
         session.use_condstore()
-    return status_line(place.shown, {item: values[item] for item in items})
+    return status_line(place.shown, {item: values[item] for item in items}, session.utf8)

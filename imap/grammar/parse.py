@@ -20,13 +20,15 @@ _PARSERS: Final[Mapping[str, Callable[[Cursor], Command]]] = {
 _WITH_UID: Final = frozenset({"COPY", "EXPUNGE", "FETCH", "MOVE", "REPLACE", "SEARCH", "STORE"})
 
 
-def parse(frame: Frame, utf8: bool = False) -> Command:
-    """The command of a frame; `utf8` says that mailbox names come in UTF-8 (RFC 6855 §3)."""
+def parse(frame: Frame, utf8: bool = False, charsets: bool = True) -> Command:
+    """The command of a frame; `utf8` says that mailbox names come in UTF-8, `charsets` that SEARCH
+    may name a charset (RFC 9755 §3).
+    """
     parser = _PARSERS.get(frame.name)
     if parser is None or (frame.uid and frame.name not in _WITH_UID):
         name = f"UID {frame.name[:40]}" if frame.uid else frame.name[:40]
         raise ParseError(Rejected(frame.tag, f"unknown command {name}"))
-    cursor = Cursor(frame, utf8)
+    cursor = Cursor(frame, utf8, charsets)
     command = parser(cursor)
     cursor.end()
     return command

@@ -85,6 +85,8 @@ def parse_search(cursor: Cursor) -> Search:
         cursor.space()
     if cursor.next_word() == "CHARSET":
         cursor.word("CHARSET")
+        if not cursor.charsets:
+            raise cursor.error("no CHARSET behind ENABLE UTF8=ACCEPT: it is UTF-8")
         charset = _charset(cursor)
         cursor.space()
     key = _Keys(cursor, charset).all_of(lambda: not cursor.at_end(), 0)

@@ -41,13 +41,13 @@ _SHOWN: Final = 20
 class Cursor:
     """A position in a frame. Each method takes a token and moves on, or raises ParseError."""
 
-    __slots__ = ("_literal", "frame", "position", "text", "utf8")
+    __slots__ = ("_literal", "charsets", "frame", "position", "text", "utf8")
 
-    def __init__(self, frame: Frame, utf8: bool = False) -> None:
+    def __init__(self, frame: Frame, utf8: bool = False, charsets: bool = True) -> None:
         self.frame = frame
         self.text = frame.text
         self.position = 0
-        self.utf8 = utf8
+        self.utf8, self.charsets = utf8, charsets
         self._literal = 0
 
     # Errors.
