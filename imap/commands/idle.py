@@ -15,9 +15,12 @@ async def idle(session: Session, _command: Idle) -> Reply:
     session.updates(expunge=True)
     session.idling = True
     try:
-        while (line := await connection.line_or_wake()) is None:
+        line = None
+        while line is None:
             if session.due:
                 await session.tell()
+            else:
+                line = await connection.line_or_wake()
     finally:
         session.idling = False
     if line.strip().upper() != b"DONE":

@@ -119,3 +119,51 @@ async def test_a_renamed_mailbox_stays_selected(tmp_path: Path) -> None:
         assert await client.ok("UID SEARCH ALL") == [b"* SEARCH 1"]
         await client.ok("DELETE fresh")
         assert (await client.command("NOOP"))[1].startswith(b"OK")
+
+
+async def test_apple_mail_sends_more_right_behind_idle_and_done(tmp_path: Path) -> None:
+    """iOS 18 (stalwart#765): all of it in one packet, or DONE cut anywhere."""
+    async with serving(tmp_path) as imap:
+        client = await imap.session(mailbox="INBOX")
+        await client.send("i IDLE\r\nDONE\r\nj IDLE\r\nDONE\r\nk NOOP\r\nl IDLE\r\n")
+        lines = [await client.line() for _ in range(6)]
+        assert [line[:4] for line in lines] == [
+            b"+ id",
+            b"i OK",
+            b"+ id",
+            b"j OK",
+            b"k OK",
+            b"+ id",
+        ]
+        for piece in ("DO", "NE", "\r", "\nm NO", "OP\r\n"):
+            await client.send(piece)
+            await asyncio.sleep(0.01)
+        assert (await client.line()).startswith(b"l OK")
+        assert (await client.line()).startswith(b"m OK")
+
+
+async def test_outlook_hears_of_it_now_and_then_over_tls_and_compress(tmp_path: Path) -> None:
+    """Outlook gives a connection up that is silent for long (James IMAP-272)."""
+    async with serving(tmp_path, timing=Timing(still_here=0.05)) as imap:
+        client = await imap.client(tls=True)
+        await client.ok('LOGIN user@example.test "correct horse"')
+        await client.ok("COMPRESS DEFLATE")
+        client.compress()
+        await client.idle()
+        for _ in range(3):
+            assert await client.line() == b"* OK Still here"
+        assert (await client.done())[-1:] in ([], [b"* OK Still here"])
+
+
+async def test_a_push_does_not_wait_for_the_next_change(tmp_path: Path) -> None:
+    """What NOTIFY has to tell while IDLE begins, or while something else is being told."""
+    async with serving(tmp_path) as imap:
+        client = await imap.session()
+        await client.ok("NOTIFY SET (personal (MessageNew MessageExpunge))")
+        for number in range(1, 20):
+            await client.send("i IDLE\r\n")
+            await imap.deliver(message(f"n{number}"))
+            wanted = b"* STATUS INBOX (UIDNEXT %d MESSAGES %d)" % (number + 1, number)
+            assert {await client.line(), await client.line()} == {b"+ idling", wanted}
+            await client.send("DONE\r\n")
+            assert (await client.line()).startswith(b"i OK")
