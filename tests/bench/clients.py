@@ -7,6 +7,7 @@ import asyncio
 import socket
 import ssl
 import time
+import zlib
 
 
 def message(size: int, number: int) -> bytes:
@@ -60,7 +61,14 @@ class Imap:
             context.verify_mode = ssl.CERT_NONE
             self._socket = context.wrap_socket(self._socket)
         self._number = 0
+        self._deflate: zlib._Compress | None = None
+        self._inflate: zlib._Decompress | None = None
         self._read_until(b"\r\n")
+
+    def compress(self) -> None:
+        """COMPRESS DEFLATE (RFC 4978)."""
+        self.command(b"COMPRESS DEFLATE")
+        self._deflate, self._inflate = zlib.compressobj(wbits=-15), zlib.decompressobj(-15)
 
     def login(self, user: str, password: str) -> None:
         self.command(f"LOGIN {user} {password}".encode())
@@ -73,7 +81,7 @@ class Imap:
         """Sends one command and returns its tag, for pipelining."""
         self._number += 1
         tag = b"zq%d" % self._number
-        self._socket.sendall(tag + b" " + text + b"\r\n")
+        self.write(tag + b" " + text + b"\r\n")
         return tag
 
     def send_many(self, texts: list[bytes]) -> bytes:
@@ -82,7 +90,7 @@ class Imap:
         for text in texts:
             self._number += 1
             lines.append(b"zq%d %b\r\n" % (self._number, text))
-        self._socket.sendall(b"".join(lines))
+        self.write(b"".join(lines))
         return b"zq%d" % self._number
 
     def finish(self, tag: bytes) -> bytes:
@@ -105,6 +113,8 @@ class Imap:
             data += self._receive()
 
     def write(self, data: bytes) -> None:
+        if self._deflate is not None:
+            data = self._deflate.compress(data) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
         self._socket.sendall(data)
 
     def close(self) -> None:
@@ -114,7 +124,7 @@ class Imap:
         data = self._socket.recv(1 << 20)
         if not data:
             raise ConnectionError("server closed the connection")
-        return data
+        return data if self._inflate is None else self._inflate.decompress(data)
 
     def _read_until(self, end: bytes, mark: bytes = b"", first: bytes = b"") -> bytes:
         chunks: list[bytes] = []

@@ -239,27 +239,6 @@ def _send_one(port: int, recipient: str) -> float:
         return time.perf_counter()
 
 
-def memory(side: Side) -> float:
-    """KiB an idle connection: 1,000 with TLS on ours, 500 without on the peer's."""
-    count = 1000 if side.ours else 500
-    first = connect(side, 4, side.ours)
-    time.sleep(0.5)
-    before = side.memory()
-    clients = []
-    for _ in range(count):
-        client = connect(side, 4, side.ours)
-        client.command(b"SELECT INBOX")
-        client.write(b"zi IDLE\r\n")
-        client.wait_for(b"+")
-        clients.append(client)
-    time.sleep(1)
-    used = side.memory() - before
-    for client in (first, *clients):
-        client.close()
-    time.sleep(1)
-    return used / count / 1024
-
-
 ROWS = [
     Row("APPEND, 1 connection", "msg/s", lambda s: append(s, 1, 200), at_least=1),
     Row("APPEND, 20 connections to one mailbox", "msg/s", lambda s: append(s, 20, 600), at_least=4),
@@ -297,12 +276,4 @@ ROWS = [
     Row("STORE 1:10000", "ms", store_all, at_most=0.2, prepare=fill),
     Row("login and logout, 10 at a time", "logins/s", logins, at_least=2),
     Row("IDLE: accepted to EXISTS", "ms", idle, at_most=0.05, limit=5),
-    Row(
-        "memory an idle connection (ours TLS)",
-        "KiB",
-        memory,
-        at_most=0.08,
-        limit=40,
-        fresh=True,
-    ),
 ]
