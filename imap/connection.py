@@ -386,6 +386,8 @@ class Connection(asyncio.BufferedProtocol):
         try:
             command = parse(frame, self.session.utf8, charsets=not self.session.mode.accept)
         except ParseError as error:
+            if error.rejected.forgets_result and self.session.selected is not None:
+                self.session.selected.saved = ()
             self._reject(error.rejected)
             return
         if self.session.login is not None:

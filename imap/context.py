@@ -7,6 +7,7 @@ from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from imap.sort_columns import SortCache
 from net.threads import Offload
 from net.tls import TlsContexts
 from storage.directory import Directory
@@ -46,6 +47,9 @@ class Bounds:
     input_buffer: int = 256 * 1024
     write_buffer: int = 256 * 1024
     append_messages: int = 10_000
+    contexts: int = 16
+    context_members: int = 250_000
+    saved: int = 5_000_000
     append_bytes: int = 2 * 1024**3
 
 
@@ -65,3 +69,4 @@ class Context:
     timing: Timing = Timing()
     bounds: Bounds = Bounds()
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    sorts: SortCache = field(default_factory=SortCache)

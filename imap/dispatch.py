@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from imap.commands.append import append, replace
 from imap.commands.compress import compress
 from imap.commands.copy import copy, move
+from imap.commands.esearch import esearch
 from imap.commands.expunge import expunge
 from imap.commands.fetch import fetch
 from imap.commands.idle import idle
@@ -30,10 +31,12 @@ from imap.commands.session import (
     starttls,
     unauthenticate,
 )
+from imap.commands.sort import cancel_update, sort, thread
 from imap.commands.store import store
 from imap.grammar import command as ast
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
+from imap.grammar.search_commands import CancelUpdate, Esearch, Sort, Thread
 from imap.replies import Closing, CommandError, No, Reply, Status, reply_of
 from imap.session import Session, State
 from net.threads import Busy
@@ -82,6 +85,10 @@ TABLE: dict[type, Row] = {
     ast.Unselect: Row(unselect, State.SELECTED),
     ast.Expunge: Row(expunge, State.SELECTED),
     ast.Search: Row(search, State.SELECTED, by_number=True),
+    Sort: Row(sort, State.SELECTED, by_number=True),
+    Thread: Row(thread, State.SELECTED, by_number=True),
+    Esearch: Row(esearch, State.LOGGED_IN),
+    CancelUpdate: Row(cancel_update, State.SELECTED),
     ast.Fetch: Row(fetch, State.SELECTED, by_number=True),
     ast.Replace: Row(replace, State.SELECTED),
     ast.Store: Row(store, State.SELECTED, by_number=True),
@@ -108,6 +115,7 @@ async def run(session: Session, command: ast.Command) -> None:
         session.command = command
         reply = await _answer(session, row.handler(session, command))
         session.updates(expunge=not row.by_number or bool(getattr(command, "uid", False)))
+        await session.refresh()
         session.command = None
     if reply is not None:
         session.send(reply.tagged(command.tag))

@@ -27,7 +27,13 @@ _DONE: Final = Reply("FETCH completed")
 def quick_fetch(session: Session, frame: Frame) -> bool:
     """Whether the command was answered. `frame` is any command of the selected state."""
     selected = session.selected
-    if selected is None or frame.name != "FETCH" or frame.literals or selected.stale:
+    if (
+        selected is None
+        or frame.name != "FETCH"
+        or frame.literals
+        or selected.stale
+        or selected.live
+    ):
         return False
     _, number, rest = (*frame.text.split(b" ", 2), b"", b"")[:3]
     if not (number.isdigit() and len(number) < 10 and 0 < len(rest) <= MAX_KEPT):

@@ -66,13 +66,13 @@ def _cost(key: SearchKey) -> int:
 
 
 class Search:
-    """One SEARCH under way."""
+    """One SEARCH under way, of the selected mailbox or another one that is held like it."""
 
     __slots__ = ("_now", "_reader", "_selected", "_session")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, selected: Selected | None = None) -> None:
         self._session = session
-        self._selected: Selected = session.mailbox
+        self._selected: Selected = selected or session.mailbox
         self._now = session.context.clock.now()
         self._reader = Reader(session.store, self._selected.account, self._selected.mailbox)
 

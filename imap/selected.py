@@ -7,14 +7,19 @@ Invariant: the generation moves only in `take_expunged`, when EXPUNGE may be sen
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from auth.rights import Rights
+from imap.grammar.encode import ascending_ranges
 from imap.grammar.values import SequenceSet
 from imap.place import Place
 from imap.replies import Bad
 from storage.values import AccountId, Mailbox, MailboxChanged, MailboxId
 from storage.view import View
+
+if TYPE_CHECKING:
+    from imap.live import LiveResult
 
 
 class Selected:
@@ -28,8 +33,12 @@ class Selected:
         "fields",
         "flagged",
         "keywords",
+        "live",
         "place",
         "read_only",
+        "refresh",
+        "saved",
+        "touched",
         "uids",
         "view",
     )
@@ -41,6 +50,10 @@ class Selected:
         self.uids: array[int] = view.uids
         self.count = len(view.uids)
         self.expunged: list[int] = []
+        self.saved: Sequence[int] = ()  # UIDs, ascending
+        self.live: dict[str, LiveResult] = {}
+        self.touched: set[int] = set()  # UIDs that live results have to look at
+        self.refresh: Callable[[], Awaitable[None]] | None = None  # looks at them
         self.flagged: dict[int, int] = {}
         self.keywords: set[str] = set()
         self.fields: set[int] = set()
@@ -102,6 +115,8 @@ class Selected:
 
     def _uid_spans(self, sequence: SequenceSet) -> list[tuple[int, int]]:
         uids, count = self.uids, self.count
+        if sequence.saved:
+            return self._saved_spans()
         spans = []
         for low, high in sequence.resolve(uids[count - 1] if count else 0):
             start = bisect_left(uids, min(low, 0xFFFFFFFF), 0, count)
@@ -111,9 +126,16 @@ class Selected:
         return spans
 
     def _number_spans(self, sequence: SequenceSet) -> list[tuple[int, int]]:
+        if sequence.saved:
+            return self._saved_spans()
         if sequence.largest > self.count or (sequence.has_star and not self.count):
             raise Bad(f"No such message: the mailbox has {self.count}")
         return [(low - 1, high) for low, high in sequence.resolve(self.count)]
+
+    def _saved_spans(self) -> list[tuple[int, int]]:
+        """Those of `$`; what was expunged meanwhile is no longer part of it (RFC 5182 §2.1)."""
+        there = [number for number in map(self.number, self.saved) if number]
+        return [(low - 1, high) for low, high in ascending_ranges(there)]
 
     # Changes.
 
@@ -143,6 +165,8 @@ class Selected:
         if event.expunged:
             self.expunged += event.expunged
             self._keeping.append(self.view.keep(event.expunged))
+        if self.live:
+            self.touched.update(event.flagged)
         flagged = self.flagged
         for uid in event.flagged:
             flagged[uid] = flagged.get(uid, 0) + 1

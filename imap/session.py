@@ -233,16 +233,24 @@ class Session:
 
     @property
     def due(self) -> bool:
-        """Whether something is to be told by NOTIFY."""
+        """Whether something is to be told by NOTIFY, or of live results during IDLE."""
+        if self.idling and self.selected is not None and self.selected.touched:
+            return True
         return self.notifier is not None and self.notifier.due
 
     async def tell(self) -> None:
         """Tells it."""
+        await self.refresh()
         if self.notifier is not None:
             try:
                 await self.notifier.tell()
             except StoreError as error:
                 self.log.warning("notifications left out", error=repr(error))
+
+    async def refresh(self) -> None:
+        """Brings live results of the selected mailbox up to date (RFC 5267 §4.3)."""
+        if self.selected is not None and self.selected.refresh is not None:
+            await self.selected.refresh()
 
     # Sending.
 

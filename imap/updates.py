@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from imap.grammar.responses import vanished_line
+from imap.live import without_expunged
 from imap.mode import Mode
 from imap.selected import Selected
 
@@ -41,10 +42,13 @@ def pending(selected: Selected, mode: Mode, *, expunge: bool) -> bytes:
         return b""
     lines: list[bytes] = []
     if expunge and selected.stale:
+        lines.append(without_expunged(selected))
         lines += _expunged(selected, mode)
     if not selected.stale and len(selected.uids) != selected.count:
         known, selected.count = selected.count, len(selected.uids)
         lines.append(b"* %d EXISTS\r\n" % selected.count)
+        if selected.live:
+            selected.touched.update(selected.uids[known:])
         if selected.new_keywords(selected.view.flags[known:]):
             lines.append(flags_lines(selected))
     if selected.flagged:

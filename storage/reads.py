@@ -24,10 +24,10 @@ from storage.folder_locks import FolderLocks
 from storage.images import Images
 from storage.maildir_names import parse_base
 from storage.rendering import Prepared, is_quick, render_bytes
-from storage.row_selects import OWN_FILE, PLACED, SUMMARY, SUMMARY_IDS, WHOLE
+from storage.row_selects import NARROW, OWN_FILE, PLACED, SUMMARY, SUMMARY_IDS, WHOLE
 from storage.schema import blob, folder, place
 from storage.statements import Query
-from storage.values import AccountId, BlobId, MailboxId, MessageRow, PlacedRow, Summary
+from storage.values import AccountId, BlobId, MailboxId, MessageRow, Narrow, PlacedRow, Summary
 
 PIECE = 250
 READ_INLINE = 256 * 1024
@@ -98,6 +98,12 @@ class Reads:
             rows, complete = await self.placed_rows(account, mailbox, uids)
             return [row.summary for row in rows], complete
         return found, complete
+
+    async def narrow(
+        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> list[Narrow]:
+        """Of at most a few thousand `uids` (ascending); vanished ones are left out."""
+        return await NARROW.every(self._database, account, mailbox, uids)
 
     async def message(
         self,

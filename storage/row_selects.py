@@ -1,6 +1,6 @@
 """The ways in which message rows are read: whole, with their own file, for lists, the file alone.
 
-The first three are one look-up by key for a piece of ascending UIDs, by range where they have no
+All but the last are one look-up by key for a piece of ascending UIDs, by range where they have no
 gap, the last is that of one message.
 """
 
@@ -20,7 +20,7 @@ _m, _b, _p, _f = message.c, blob.c, place.c, folder.c
 
 @dataclass(frozen=True, slots=True)
 class RowSelect:
-    """`large` is the column that a hostile message makes large."""
+    """`large` is the column that a hostile message makes large, -1 when there is none."""
 
     among: Query
     between: Query
@@ -30,18 +30,22 @@ class RowSelect:
         self, database: Database, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
     ) -> tuple[list[Any], bool]:
         """Rows by UID; whether they are all, and not only the first ones of large ones."""
-        if uids[-1] - uids[0] + 1 == len(uids):
-            return await database.fetch_some(
-                self.between,
-                self.large,
-                account=account,
-                mailbox=mailbox,
-                low=uids[0],
-                high=uids[-1],
-            )
+        query, params = self._call(database, uids)
         return await database.fetch_some(
-            self.among, self.large, account=account, mailbox=mailbox, uids=database.ids(uids)
+            query, self.large, account=account, mailbox=mailbox, **params
         )
+
+    async def every(
+        self, database: Database, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> list[Any]:
+        """All rows, of a select without a large column."""
+        query, params = self._call(database, uids)
+        return await database.fetch(query, account=account, mailbox=mailbox, **params)
+
+    def _call(self, database: Database, uids: Sequence[int]) -> tuple[Query, dict[str, Any]]:
+        if uids[-1] - uids[0] + 1 == len(uids):
+            return self.between, {"low": uids[0], "high": uids[-1]}
+        return self.among, {"uids": database.ids(uids)}
 
 
 def _made(statement: Select[Any], large: int) -> RowSelect:
@@ -105,6 +109,7 @@ SUMMARY_IDS = _made(
     ),
     3,
 )
+NARROW = _made(select(_m.uid, _m.internaldate, _m.size), -1)
 OWN_FILE = Query(
     lambda _: (
         select(_m.size, _b.stored, _f.path, _p.path)

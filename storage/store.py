@@ -65,6 +65,7 @@ from storage.values import (
     Mailbox,
     MailboxId,
     MessageRow,
+    Narrow,
     PlacedRow,
     QueueChanged,
     Settable,
@@ -443,6 +444,14 @@ class Store:
         date, blob and thread.
         """
         return await self._reads.summaries(account, mailbox, uids, ids=ids)
+
+    async def narrow(
+        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> list[Narrow]:
+        """UID, internal date and size of at most a few thousand `uids` (ascending), from the hot
+        table alone; vanished ones are left out.
+        """
+        return await self._reads.narrow(account, mailbox, uids)
 
     async def placed_rows(
         self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]

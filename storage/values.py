@@ -197,6 +197,10 @@ it is asked for, the save date (or None), the blob and the thread (or None) foll
 """
 
 
+Narrow: TypeAlias = tuple[int, float, int]
+"""UID, internal date and size."""
+
+
 class MessageRow(NamedTuple):
     """A message: `meta` is the packed blob of message/meta.py, `parts` the offset table of
     message/section.py.

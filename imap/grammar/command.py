@@ -15,6 +15,7 @@ from imap.grammar.metadata import MetadataCommand
 from imap.grammar.notify_group import NotifyGroup
 from imap.grammar.quota import QuotaCommand
 from imap.grammar.resync import Resync
+from imap.grammar.search_commands import CancelUpdate, Esearch, Sort, Thread
 from imap.grammar.search_key import SearchKey, SearchReturn
 from imap.grammar.values import Flag, Literal, SequenceSet
 from imap.grammar.window import Window
@@ -343,12 +344,15 @@ class Expunge:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """SEARCH (RFC 9051 §6.4.4); `returns` is None without RETURN, `RETURN ()` is {ALL}."""
+    """SEARCH (RFC 9051 §6.4.4); `returns` is None without RETURN, `RETURN ()` is {ALL}; `partial`
+    is the page of PARTIAL.
+    """
 
     tag: str
     uid: bool
     key: SearchKey
     returns: frozenset[SearchReturn] | None = None
+    partial: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +433,10 @@ Command: TypeAlias = (
     | Unselect
     | Expunge
     | Search
+    | Sort
+    | Thread
+    | Esearch
+    | CancelUpdate
     | Fetch
     | Store
     | Copy

@@ -80,7 +80,9 @@ def flag_list(flags: Iterable[str]) -> bytes:
 
 
 def sequence_set(sequence: SequenceSet) -> bytes:
-    """The set as it came, `*` included; it is not empty."""
+    """The set as it came, `*` and `$` included; it is not empty."""
+    if sequence.saved:
+        return b"$"
     return ",".join([_range(low, high) for low, high in sequence.ranges]).encode()
 
 

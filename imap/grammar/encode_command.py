@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import singledispatch
 
 from imap.grammar import command as ast
-from imap.grammar import utf7
+from imap.grammar import search_commands, utf7
 from imap.grammar.dates import format_date_time
 from imap.grammar.encode import (
     astring,
@@ -23,10 +23,27 @@ from imap.grammar.encode import (
 from imap.grammar.encode_account import ENCODERS, encode_entries
 from imap.grammar.encode_notify import encode_notify
 from imap.grammar.encode_search import search_keys
+from imap.grammar.encode_sort import (
+    cancel_arguments,
+    esearch_arguments,
+    returns,
+    sort_arguments,
+    thread_arguments,
+)
 from imap.grammar.resync import encode_resync
 from imap.grammar.values import Literal
 
-_UID_COMMANDS = ast.Copy | ast.Expunge | ast.Fetch | ast.Move | ast.Replace | ast.Search | ast.Store
+_UID_COMMANDS = (
+    ast.Copy
+    | ast.Expunge
+    | ast.Fetch
+    | ast.Move
+    | ast.Replace
+    | ast.Search
+    | ast.Store
+    | search_commands.Sort
+    | search_commands.Thread
+)
 
 
 def encode_command(command: ast.Command) -> bytes:
@@ -142,10 +159,13 @@ def _(command: ast.Expunge) -> list[bytes]:
 
 @_arguments.register
 def _(command: ast.Search) -> list[bytes]:
-    words = []
-    if command.returns is not None:
-        words.append(b"RETURN " + _list(option.value for option in command.returns))
-    return [*words, search_keys(command.key)]
+    return [*returns(command.returns, command.partial), search_keys(command.key)]
+
+
+_arguments.register(search_commands.Sort, sort_arguments)
+_arguments.register(search_commands.Thread, thread_arguments)
+_arguments.register(search_commands.Esearch, esearch_arguments)
+_arguments.register(search_commands.CancelUpdate, cancel_arguments)
 
 
 @_arguments.register

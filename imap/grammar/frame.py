@@ -56,13 +56,15 @@ class Rejected:
     """A command that is over without being run: to be answered `tag status [code] text`.
 
     `tag` None means that none could be read; the answer is untagged. What was streamed of the
-    command is to be thrown away.
+    command is to be thrown away, with `forgets_result` the saved result of SEARCH too (RFC 5182
+    §2.1).
     """
 
     tag: str | None
     text: str
     code: str | None = None
     status: Status = Status.BAD
+    forgets_result: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,42 @@ or a ParseError with its tag, and nothing else.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from imap.grammar import append, fetch, mailbox, metadata, notify, quota, search, session, store
+from imap.grammar import (
+    append,
+    fetch,
+    mailbox,
+    metadata,
+    notify,
+    quota,
+    search,
+    session,
+    sort,
+    store,
+)
 from imap.grammar import list as listing
 from imap.grammar.command import Command
 from imap.grammar.frame import Frame, ParseError, Rejected
 from imap.grammar.tokens import Cursor
 
-_MODULES: Final = (append, fetch, listing, mailbox, metadata, notify, quota, search, session, store)
+_MODULES: Final = (
+    append,
+    fetch,
+    listing,
+    mailbox,
+    metadata,
+    notify,
+    quota,
+    search,
+    session,
+    sort,
+    store,
+)
 _PARSERS: Final[Mapping[str, Callable[[Cursor], Command]]] = {
     name: parser for module in _MODULES for name, parser in module.PARSERS.items()
 }
-_WITH_UID: Final = frozenset({"COPY", "EXPUNGE", "FETCH", "MOVE", "REPLACE", "SEARCH", "STORE"})
+_WITH_UID: Final = frozenset(
+    {"COPY", "EXPUNGE", "FETCH", "MOVE", "REPLACE", "SEARCH", "SORT", "STORE", "THREAD"}
+)
 
 
 def parse(frame: Frame, utf8: bool = False, charsets: bool = True) -> Command:

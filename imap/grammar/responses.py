@@ -84,34 +84,9 @@ def _status_value(value: int | bytes | None) -> bytes:
     return value if isinstance(value, bytes) else b"%d" % value
 
 
-def search_line(numbers: Sequence[int], modseq: int | None = None) -> bytes:
-    """SEARCH; with MODSEQ only if something was found (RFC 7162 §3.1.5)."""
-    words = b"".join([b" %d" % number for number in numbers])
-    tail = b"" if modseq is None or not numbers else b" (MODSEQ %d)" % modseq
-    return b"* SEARCH%s%s\r\n" % (words, tail)
-
-
-def esearch_line(
-    tag: str,
-    *,
-    uid: bool,
-    low: int | None = None,
-    high: int | None = None,
-    numbers: Sequence[int] = (),
-    count: int | None = None,
-    modseq: int | None = None,
-) -> bytes:
-    """ESEARCH (RFC 4731 §3.1): what is None or empty is left out. `numbers` are ascending."""
-    words = [b"* ESEARCH (TAG %s)" % quoted(tag.encode())]
-    if uid:
-        words.append(b"UID")
-    named = ((b"MIN", low), (b"MAX", high), (b"COUNT", count))
-    words += [b"%s %d" % (name, value) for name, value in named if value is not None]
-    if numbers:
-        words.append(b"ALL " + uid_set(numbers))
-    if modseq is not None:
-        words.append(b"MODSEQ %d" % modseq)
-    return b" ".join(words) + b"\r\n"
+def esearch_start(tag: str, *, uid: bool) -> bytes:
+    """The beginning of ESEARCH (RFC 4731 §3.1)."""
+    return b"* ESEARCH (TAG %s)%s" % (quoted(tag.encode()), b" UID" if uid else b"")
 
 
 Namespaces: TypeAlias = Sequence[tuple[str, str | None]]

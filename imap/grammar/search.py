@@ -1,5 +1,5 @@
-"""Parser of SEARCH (RFC 9051 §6.4.4; RFC 4731; RFC 5032; RFC 6203; RFC 7162 §3.1.5;
-RFC 8474 §5.5; RFC 8514 §4.3).
+"""Parser of SEARCH (RFC 9051 §6.4.4; RFC 4731; RFC 5032; RFC 5182; RFC 5267; RFC 6203;
+RFC 7162 §3.1.5; RFC 8474 §5.5; RFC 8514 §4.3; RFC 9394), and of what is built on it.
 
 Strings are decoded here, so that the charset ends here. Keys nest MAX_DEPTH deep at most, NOT, OR
 and FUZZY included. Without CHARSET, strings are UTF-8, which US-ASCII is part of.
@@ -7,12 +7,13 @@ and FUZZY included. Without CHARSET, strings are UTF-8, which US-ASCII is part o
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from encodings.aliases import aliases
 from typing import Final, TypeAlias
 
 from imap.grammar.command import Command, Search
 from imap.grammar.dates import parse_date
-from imap.grammar.frame import Status
+from imap.grammar.frame import ParseError, Status
 from imap.grammar.search_key import (
     AgeKey,
     AllKey,
@@ -44,6 +45,7 @@ from imap.grammar.values import (
     RECENT,
     SEEN,
 )
+from imap.grammar.window import Window, parse_window
 
 MAX_DEPTH: Final = 50
 _CODECS: Final = frozenset(aliases.values())
@@ -78,42 +80,68 @@ _TEXTS: Final = {field.value: field for field in TextField}
 def parse_search(cursor: Cursor) -> Search:
     """SEARCH and UID SEARCH."""
     cursor.space()
-    returns, charset = None, "utf-8"
-    if cursor.next_word() == "RETURN":
-        cursor.word("RETURN")
-        returns = _returns(cursor)
-        cursor.space()
+    returns, partial = return_options(cursor)
+    charset = "utf-8"
     if cursor.next_word() == "CHARSET":
         cursor.word("CHARSET")
         if not cursor.charsets:
             raise cursor.error("no CHARSET behind ENABLE UTF8=ACCEPT: it is UTF-8")
-        charset = _charset(cursor)
         cursor.space()
-    key = _Keys(cursor, charset).all_of(lambda: not cursor.at_end(), 0)
-    return Search(cursor.frame.tag, cursor.frame.uid, key, returns)
+        charset = charset_name(cursor, returns)
+        cursor.space()
+    key = search_program(cursor, charset)
+    return Search(cursor.frame.tag, cursor.frame.uid, key, returns, partial)
 
 
-def _returns(cursor: Cursor) -> frozenset[SearchReturn]:
+def return_options(
+    cursor: Cursor,
+) -> tuple[frozenset[SearchReturn] | None, Window | None]:
+    """`RETURN (...)` with the space behind it, if it stands here; the page that PARTIAL names."""
+    if cursor.next_word() != "RETURN":
+        return None, None
+    cursor.word("RETURN")
     cursor.space()
     cursor.open("return options")
     found: set[SearchReturn] = set()
+    partial: Window | None = None
     while cursor.more():
-        word = cursor.word("a return option such as COUNT")
-        if word not in _RETURNS:
-            raise cursor.error(f"unknown return option {word}")
-        found.add(_RETURNS[word])
-    return frozenset(found or {SearchReturn.ALL})
-
-
-def _charset(cursor: Cursor) -> str:
-    """A charset that Python knows; its table is asked, as a look-up would keep every name sent."""
+        option = _return_option(cursor)
+        if option is SearchReturn.PARTIAL:
+            if partial is not None:
+                raise cursor.error("PARTIAL may be given once")
+            cursor.space()
+            partial = parse_window(cursor)
+        found.add(option)
+    if {SearchReturn.PARTIAL, SearchReturn.ALL} <= found:
+        raise cursor.error("PARTIAL and ALL exclude each other")
+    if not found - {SearchReturn.CONTEXT}:  # a hint, which asks for nothing by itself
+        found.add(SearchReturn.ALL)
     cursor.space()
+    return frozenset(found), partial
+
+
+def _return_option(cursor: Cursor) -> SearchReturn:
+    word = cursor.word("a return option such as COUNT")
+    if word not in _RETURNS:
+        raise cursor.error(f"unknown return option {word}")
+    return _RETURNS[word]
+
+
+def search_program(cursor: Cursor, charset: str) -> SearchKey:
+    """The keys up to the end of the command."""
+    return _Keys(cursor, charset).all_of(lambda: not cursor.at_end(), 0)
+
+
+def charset_name(cursor: Cursor, returns: frozenset[SearchReturn] | None = None) -> str:
+    """A charset that Python knows; its table is asked, as a look-up would keep every name sent."""
     name = cursor.astring("the name of a charset").decode("ascii", "replace").lower()
     known = name.replace("-", "_").replace(":", "_").replace(" ", "_")
     codec = aliases.get(known, known)
     if codec in _CODECS and _is_text(codec):
         return codec
-    raise cursor.error("unknown charset", "BADCHARSET (US-ASCII UTF-8)", Status.NO)
+    error = cursor.error("unknown charset", "BADCHARSET (US-ASCII UTF-8)", Status.NO)
+    saving = returns is not None and SearchReturn.SAVE in returns
+    raise ParseError(replace(error.rejected, forgets_result=saving))
 
 
 def _is_text(codec: str) -> bool:
@@ -149,7 +177,7 @@ class _Keys:
         if first == b"(":
             cursor.open("search keys")
             return self.all_of(cursor.more, depth + 1)
-        if first.isdigit() or first == b"*":
+        if first.isdigit() or first in (b"*", b"$"):
             return SetKey(cursor.sequence())
         start = cursor.position
         word = cursor.match(_WORD, "a search key such as UNSEEN")[0].decode().upper()

@@ -45,12 +45,16 @@ class DateRelation(Enum):
 
 
 class SearchReturn(Enum):
-    """What `RETURN (...)` asks for (RFC 4731 §3.1)."""
+    """What `RETURN (...)` asks for (RFC 4731 §3.1, RFC 5182 §2, RFC 5267 §4, RFC 9394 §3.1)."""
 
     MIN = "MIN"
     MAX = "MAX"
     ALL = "ALL"
     COUNT = "COUNT"
+    SAVE = "SAVE"
+    PARTIAL = "PARTIAL"
+    UPDATE = "UPDATE"
+    CONTEXT = "CONTEXT"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 from imap.grammar import utf7
 from imap.grammar.frame import Frame, ParseError, Rejected, Status
 from imap.grammar.values import (
+    SAVED,
     STAR,
     Flag,
     Literal,
@@ -223,7 +224,9 @@ class Cursor:
     # Sets and flags.
 
     def sequence(self) -> SequenceSet:
-        """A set of numbers such as 1:4,7,9:* (RFC 9051 §9)."""
+        """A set of numbers such as 1:4,7,9:*, or `$` (RFC 9051 §9)."""
+        if self.accept(b"$"):
+            return SAVED
         found = _SET.match(self.text, self.position)
         if found is None:
             self.fail("a set of message numbers such as 1:4,7")

@@ -57,9 +57,11 @@ class SequenceSet:
     """Message numbers or UIDs as ranges (low, high), in the order they were given (RFC 9051 §9).
 
     Every low is at most its high; STAR stands for `*`. What STAR means is known only to `resolve`.
+    `saved` is `$`, the result of the last SEARCH that saved one; it has no ranges of its own.
     """
 
     ranges: tuple[tuple[int, int], ...]
+    saved: bool = False
 
     @classmethod
     def of(cls, numbers: Iterable[int]) -> "SequenceSet":
@@ -96,6 +98,9 @@ class SequenceSet:
     def contains(self, number: int, largest: int) -> bool:
         """Whether the number belongs to the set when `*` means `largest`."""
         return any(low <= number <= high for low, high in self.resolve(largest))
+
+
+SAVED: Final = SequenceSet((), True)
 
 
 def _merged(pairs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -38,13 +38,13 @@ from imap.grammar.search_key import (
     NotKey,
     OrKey,
     SearchKey,
-    SearchReturn,
     SetKey,
     SizeKey,
     TextField,
     TextKey,
 )
 from imap.grammar.values import (
+    SAVED,
     STAR,
     SYSTEM_FLAGS,
     Flag,
@@ -54,6 +54,7 @@ from imap.grammar.values import (
     canonical_mailbox,
 )
 from imap.grammar.window import Window
+from tests.support.imap_searches import search_strategies
 
 IN_MEMORY = Limits(append=None)
 
@@ -72,9 +73,10 @@ keywords = atoms.map(Flag)
 flags = st.one_of(st.sampled_from(SYSTEM_FLAGS), keywords)
 flag_lists = st.lists(flags, max_size=4).map(tuple)
 ends = st.one_of(numbers, st.just(STAR))
-sets = st.lists(
+_ranges = st.lists(
     st.tuples(ends, ends).map(lambda pair: (min(pair), max(pair))), min_size=1, max_size=5
-).map(lambda ranges: SequenceSet(tuple(ranges)))
+)
+sets = st.one_of(_ranges.map(lambda ranges: SequenceSet(tuple(ranges))), st.just(SAVED))
 zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(datetime(1, 1, 2), timezones=zones).map(lambda at: at.replace(microsecond=0))
 days = st.dates(date(1, 1, 1))
@@ -180,11 +182,11 @@ _uses = st.lists(st.one_of(st.sampled_from(SPECIAL_USE), atoms.map("\\X".__add__
     tuple
 )
 _optional_modseqs = st.one_of(st.none(), modseqs)
-_windows = st.one_of(
-    st.none(),
+_some_windows = st.one_of(
     st.builds(Window, numbers, numbers),
     st.builds(Window, numbers.map(int.__neg__), numbers.map(int.__neg__)),
 )
+_windows = st.one_of(st.none(), _some_windows)
 _known = st.sets(numbers, min_size=1, max_size=5).map(lambda some: SequenceSet.of(sorted(some)))
 _fetches = st.one_of(
     st.builds(
@@ -206,10 +208,6 @@ _resyncs = st.builds(
     st.one_of(st.none(), sets.filter(lambda some: not some.has_star)),
     st.one_of(st.none(), _known.map(lambda some: SequenceMatch(some, some))),
 )
-_returns = st.one_of(
-    st.none(), st.sets(st.sampled_from(SearchReturn), min_size=1).map(frozenset[SearchReturn])
-)
-
 _BARE: tuple[type[ast.Command], ...] = (
     ast.Capability,
     ast.Check,
@@ -288,7 +286,7 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     ),
     "rename": st.builds(ast.Rename, tags, names, names),
     "replace": st.builds(ast.Replace, tags, st.booleans(), _singles, names, _messages),
-    "search": st.builds(ast.Search, tags, st.booleans(), keys, _returns),
+    **search_strategies(tags, names, keys, _some_windows),
     "select": st.builds(
         ast.Select, tags, names, st.booleans(), st.booleans(), st.one_of(st.none(), _resyncs)
     ),

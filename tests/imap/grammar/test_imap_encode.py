@@ -1,6 +1,7 @@
 """Values and responses as bytes, against what the RFCs print and what the parser takes back."""
 
 from array import array
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -23,10 +24,11 @@ from imap.grammar.encode import (
     uid_set,
 )
 from imap.grammar.fetch_item import FetchAtom, FetchBody, Section, SectionKind
+from imap.grammar.number_lists import as_set, spaced
 from imap.grammar.responses import (
     appenduid_code,
     copyuid_code,
-    esearch_line,
+    esearch_start,
     fetch_line,
     flags_chunks,
     id_line,
@@ -35,13 +37,13 @@ from imap.grammar.responses import (
     namespace_line,
     number_code,
     permanentflags_code,
-    search_line,
     status_line,
     uid_flags_chunks,
     uid_flags_modseq_chunks,
 )
 from imap.grammar.tokens import Cursor
 from imap.grammar.values import STAR, Partial, SequenceSet
+from message.pieces import finish
 from tests.support.imap_commands import frame_of, sets
 
 
@@ -214,17 +216,35 @@ def test_mailbox_lines() -> None:
     )
 
 
-def test_search_lines() -> None:
-    assert search_line([2, 5]) == b"* SEARCH 2 5\r\n"
-    assert search_line([]) == search_line([], 7) == b"* SEARCH\r\n"
-    assert search_line([2], 7) == b"* SEARCH 2 (MODSEQ 7)\r\n"
-    assert esearch_line("A282", uid=False, low=2, count=3) == (
-        b'* ESEARCH (TAG "A282") MIN 2 COUNT 3\r\n'
-    )
-    assert esearch_line("A283", uid=True, numbers=[2, 10, 11], modseq=9) == (
-        b'* ESEARCH (TAG "A283") UID ALL 2,10:11 MODSEQ 9\r\n'
-    )
-    assert esearch_line("a", uid=False) == b'* ESEARCH (TAG "a")\r\n'
+def numbers(found: Sequence[int]) -> list[int]:
+    return list(found)
+
+
+@pytest.mark.parametrize(
+    ("found", "text", "listed"),
+    [
+        ([], b"", b""),
+        ([2], b" 2", b"2"),
+        ([2, 3, 4, 9], b" 2 3 4 9", b"2:4,9"),
+        (range(1, 10_001), None, b"1:10000"),
+    ],
+)
+def test_number_lists(found: Sequence[int], text: bytes | None, listed: bytes) -> None:
+    for ascending in (True, False):
+        assert finish(as_set(found, numbers, ascending=ascending)) == listed
+    written = finish(spaced(found, numbers))
+    assert text in (written, None)
+    assert list(map(int, written.split())) == list(found)
+
+
+def test_a_set_in_sort_order_has_ascending_ranges_only() -> None:
+    found = [5, 4, 3, 7, 8, 9, 1]
+    assert finish(as_set(found, numbers, ascending=False)) == b"5,4,3,7:9,1"
+
+
+def test_the_start_of_esearch() -> None:
+    assert esearch_start("A282", uid=False) == b'* ESEARCH (TAG "A282")'
+    assert esearch_start("A283", uid=True) == b'* ESEARCH (TAG "A283") UID'
 
 
 def test_codes_and_id() -> None:

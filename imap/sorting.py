@@ -1,0 +1,174 @@
+"""Messages in the order of SORT, and in the threads of THREAD (RFC 5256, RFC 5957).
+
+Ties go by sequence number, whatever is reversed. Large mailboxes are sorted in pieces between which
+others run. Results for a whole mailbox are kept while it stays as it is.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from imap.grammar.search_commands import SortCriterion, SortField, ThreadAlgorithm
+from imap.pacing import Slices
+from imap.selected import Selected
+from imap.session import Session
+from imap.sort_columns import Column, Columns
+from message.pieces import Pieces, order_by
+from message.threads import Keys, Node, ordered_subject, references, refs, written
+
+_FIELDS: Final = {field: Column(field.value) for field in SortField}
+_THREADS: Final = {
+    ThreadAlgorithm.ORDEREDSUBJECT: (Column.DATE, Column.SUBJECT),
+    ThreadAlgorithm.REFERENCES: (
+        Column.DATE,
+        Column.SUBJECT,
+        Column.REPLY,
+        Column.ID,
+        Column.REFERENCES,
+    ),
+    ThreadAlgorithm.REFS: (Column.ARRIVAL, Column.ID, Column.REFERENCES),
+}
+_KEPT: Final = 100_000
+"""Messages of a mailbox whose results are kept."""
+
+
+class _Places:
+    """Messages of a session as places in the columns and back. They differ while the session has
+    not been told of all that was expunged.
+    """
+
+    def __init__(self, selected: Selected, columns: Columns, found: Sequence[int]) -> None:
+        self.uids, self.count = columns.uids, len(columns.uids)
+        self._selected = selected
+        self.same = selected.uids is self.uids
+        self.places: Sequence[int] = found
+        if not self.same:
+            among = (selected.view.index_of(selected.uids[index]) for index in found)
+            self.places = [place for place in among if 0 <= place < self.count]
+        self.whole = self.same and len(found) == self.count
+
+    def indices(self, places: list[int]) -> list[int]:
+        """Indices of the session's generation."""
+        if self.same:
+            return places
+        return [self._selected.number(self.uids[place]) - 1 for place in places]
+
+
+async def columns_of(session: Session, criteria: Sequence[SortCriterion]) -> Columns:
+    """The columns that the criteria need, up to date until something else is waited for."""
+    cache, selected = session.context.sorts, session.mailbox
+    columns = cache.columns(selected.account, selected.mailbox)
+    async with columns.lock:
+        wanted = {_FIELDS[criterion.field] for criterion in criteria}
+        await columns.update(session.store, selected.view, wanted, Slices())
+    return columns
+
+
+def insertions(
+    columns: Columns,
+    criteria: Sequence[SortCriterion],
+    members: Sequence[int],
+    uids: Sequence[int],
+) -> tuple[list[int], list[int]]:
+    """Final places of `uids` among `members`, a result in order, and the UIDs in that order.
+
+    A member that the columns lack was expunged, and stands where it stood.
+    """
+    fresh = [place for uid in uids if (place := columns.place(uid)) >= 0]
+    for criterion in reversed(criteria):
+        values = columns[_FIELDS[criterion.field]]
+        fresh.sort(key=values.__getitem__, reverse=criterion.reverse)
+    found: list[int] = []
+    start = 0
+    for place in fresh:
+        start = _first_behind(columns, criteria, members, start, place)
+        found.append(start + len(found))
+    return found, [columns.uids[place] for place in fresh]
+
+
+def _first_behind(
+    columns: Columns,
+    criteria: Sequence[SortCriterion],
+    members: Sequence[int],
+    low: int,
+    fresh: int,
+) -> int:
+    """The first member from `low` on that comes behind `fresh`."""
+    high = len(members)
+    while low < high:
+        middle = (low + high) // 2
+        there = middle
+        while there < high and columns.place(members[there]) < 0:
+            there += 1
+        if there == high or _precedes(columns, criteria, fresh, columns.place(members[there])):
+            high = middle
+        else:
+            low = there + 1
+    return low
+
+
+def _precedes(columns: Columns, criteria: Sequence[SortCriterion], left: int, right: int) -> bool:
+    for criterion in criteria:
+        values = columns[_FIELDS[criterion.field]]
+        if values[left] != values[right]:
+            return bool(values[left] < values[right]) is not criterion.reverse
+    return left < right
+
+
+async def ordered(
+    session: Session, criteria: Sequence[SortCriterion], found: Sequence[int]
+) -> list[int]:
+    """`found` (ascending indices) in the order of the criteria."""
+    cache, selected, slices = session.context.sorts, session.mailbox, Slices()
+    columns = cache.columns(selected.account, selected.mailbox)
+    async with columns.lock:
+        wanted = {_FIELDS[criterion.field] for criterion in criteria}
+        await columns.update(session.store, selected.view, wanted, slices)
+        places = _Places(selected, columns, found)
+        key = tuple(criteria)
+        kept: list[int] | None = columns.result(key) if places.whole else None
+        order = list(places.places) if kept is None else kept
+        if kept is None:
+            for criterion in reversed(criteria):
+                values = columns[_FIELDS[criterion.field]]
+                order = await slices.run(order_by(order, values, criterion.reverse))
+            if places.whole and places.count <= _KEPT:
+                columns.keep(key, places.uids, places.count, order)
+    cache.settle()
+    return places.indices(order)
+
+
+async def threaded(
+    session: Session, algorithm: ThreadAlgorithm, found: Sequence[int], uid: bool
+) -> bytes:
+    """The threads of `found` as the response has them."""
+    cache, selected, slices = session.context.sorts, session.mailbox, Slices()
+    columns = cache.columns(selected.account, selected.mailbox)
+    async with columns.lock:
+        await columns.update(session.store, selected.view, _THREADS[algorithm], slices)
+        places = _Places(selected, columns, found)
+        key = (algorithm, uid)
+        text: bytes | None = columns.result(key) if places.whole else None
+        if text is None:
+            roots = await slices.run(_threads(algorithm, places.places, columns))
+            numbers: Sequence[int] = places.uids
+            if not uid:
+                numbers = range(1, places.count + 1)
+                if not places.same:
+                    numbers = [selected.number(number) for number in places.uids]
+            text = await slices.run(written(roots, numbers))
+            if places.whole and places.count <= _KEPT:
+                columns.keep(key, places.uids, places.count, text)
+    cache.settle()
+    return text
+
+
+def _threads(
+    algorithm: ThreadAlgorithm, places: Sequence[int], columns: Columns
+) -> Pieces[list[Node]]:
+    if algorithm is ThreadAlgorithm.ORDEREDSUBJECT:
+        return ordered_subject(places, Keys(columns[Column.DATE], columns[Column.SUBJECT]))
+    ids, named = columns[Column.ID], columns[Column.REFERENCES]
+    if algorithm is ThreadAlgorithm.REFS:
+        return refs(places, Keys(columns[Column.ARRIVAL], ids=ids, references=named))
+    dates, subjects = columns[Column.DATE], columns[Column.SUBJECT]
+    return references(places, Keys(dates, subjects, columns[Column.REPLY], ids, named))
