@@ -29,13 +29,21 @@ class Condition(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """A row of the table. `{limit}` and `{mechanism}` in the name are filled in."""
+    """A row of the table. `{limit}` and `{mechanism}` in the name are filled in. `by_account`: only
+    for accounts that have it switched on.
+    """
 
     name: str
     standard: str
     phase: Phase = Phase.ALWAYS
     condition: Condition = Condition.NONE
     enabled_by: bool = False
+    by_account: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name without what is filled in."""
+        return self.name.partition("{")[0].removesuffix("=")
 
 
 _BEFORE_LOGIN = Phase.PLAIN | Phase.SECURE
@@ -83,7 +91,9 @@ ENABLE = frozenset(row.name for row in TABLE if row.enabled_by)
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where a connection stands. `append_limit` in octets, `mechanisms` those allowed here."""
+    """Where a connection stands. `append_limit` in octets, `mechanisms` those allowed here; names
+    in `masked` and `granted` are in upper case.
+    """
 
     tls: bool
     tls_offered: bool
@@ -91,6 +101,8 @@ class Stage:
     logged_in: bool
     append_limit: int
     mechanisms: tuple[str, ...]
+    masked: frozenset[str] = frozenset()
+    granted: frozenset[str] = frozenset()
 
     @property
     def phase(self) -> Phase:
@@ -110,6 +122,9 @@ def announce(stage: Stage) -> bytes:
     phase, conditions = stage.phase, stage.conditions
     words: list[str] = []
     for row in TABLE:
+        key = row.key.upper()
+        if key in stage.masked or (row.by_account and key not in stage.granted):
+            continue
         if phase in row.phase and row.condition in conditions:
             words += _written(row.name, stage)
     return " ".join(words).encode()
@@ -139,6 +154,8 @@ def documentation() -> str:
 def _mark(row: Capability, phase: Phase) -> str:
     if phase not in row.phase:
         return "no"
+    if row.by_account:
+        return "by account" if phase is Phase.LOGGED_IN else "no"
     if row.condition is Condition.TLS_OFFERED:
         return "yes, with a certificate"
     if phase is Phase.PLAIN and row.condition is Condition.LOGIN_REFUSED:

@@ -109,7 +109,9 @@ async def run(session: Session, command: ast.Command) -> None:
     """
     row = TABLE[type(command)]
     reply: Reply | None
-    if session.state not in row.states:
+    if session.choices.hides(type(command)):
+        reply = Reply("unknown command", status=Status.BAD)
+    elif session.state not in row.states:
         reply = Reply(_refusal(session.state, row.states), status=Status.BAD)
     else:
         session.command = command

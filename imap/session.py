@@ -16,6 +16,7 @@ from imap import updates
 from imap.capabilities import Stage, announce
 from imap.context import Context
 from imap.grammar.command import Command
+from imap.masks import NO_CHOICES, Choices
 from imap.mode import PLAIN, Mode
 from imap.selected import Selected
 from storage.errors import StoreError
@@ -44,6 +45,7 @@ class Session:
     __slots__ = (
         "_unsubscribe",
         "_unwatch",
+        "choices",
         "command",
         "connection",
         "context",
@@ -65,6 +67,7 @@ class Session:
         self.selected: Selected | None = None
         self.mode: Mode = PLAIN
         self.enabled: set[str] = set()
+        self.choices = NO_CHOICES
         self.idling = False
         self.metadata: MetadataWatch | None = None
         self.command: Command | None = None
@@ -123,11 +126,19 @@ class Session:
             logged_in=self.login is not None,
             append_limit=settings.limits.message_size,
             mechanisms=mechanisms(connection.tls, allowed),
+            masked=self.choices.masked,
+            granted=self.choices.granted,
         )
 
     def capabilities(self) -> bytes:
         """`CAPABILITY ...` as it stands in a response or a response code."""
         return b"CAPABILITY " + announce(self.stage())
+
+    async def choose(self) -> None:
+        """Takes what the account chose to have and to do without."""
+        if self.login is not None:
+            account = await self.context.directory.account_by_id(self.login.account)
+            self.choices = Choices.of(account)
 
     def log_in(self, login: Login) -> None:
         """The session belongs to the account from here on."""
@@ -141,6 +152,7 @@ class Session:
         self.log.info("logout")
         self.close()
         self.login = None
+        self.choices = NO_CHOICES
         self.metadata = None
         self.mode = PLAIN
         self.enabled.clear()

@@ -21,7 +21,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
+    inspect,
 )
+from sqlalchemy.schema import CreateColumn
 
 metadata = MetaData()
 
@@ -48,6 +51,8 @@ account = Table(
     Column("quota_messages", BigInteger, nullable=False),
     Column("created", Float, nullable=False),
     Column("modseq", BigInteger, nullable=False),
+    Column("imap_mask", String, nullable=False, server_default=""),
+    Column("gmail_labels", Boolean, nullable=False, server_default=false()),
     Index("config_account_domain", "domain"),
     sqlite_autoincrement=True,
 )
@@ -128,5 +133,14 @@ def _metadata(connection: Connection) -> None:
     entry.create(connection, checkfirst=True)
 
 
+def _choices(connection: Connection) -> None:
+    """What an account chose of IMAP; a database made by this program has the columns already."""
+    there = {column["name"] for column in inspect(connection).get_columns(account.name)}
+    for column in (account.c.imap_mask, account.c.gmail_labels):
+        if column.name not in there:
+            made = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {account.name} ADD COLUMN {made}")
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _acl, _metadata)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _acl, _metadata, _choices)

@@ -197,6 +197,21 @@ class Directory:
             {"quota_bytes": quota_bytes, "quota_messages": quota_messages},
         )
 
+    async def set_imap(
+        self,
+        address: str,
+        *,
+        mask: Sequence[str] | None = None,
+        gmail_labels: bool | None = None,
+    ) -> Account:
+        """What the account has of IMAP; None leaves a value as it is. Raises Absent."""
+        values: dict[str, str | int | bool] = {}
+        if mask is not None:
+            values["imap_mask"] = " ".join(mask)
+        if gmail_labels is not None:
+            values["gmail_labels"] = gmail_labels
+        return await self._update(address, ChangeKind.EDITED, values)
+
     @_finished
     async def delete_account(self, address: str) -> Account:
         """Removes the row; aliases that name it stay. Raises Absent."""

@@ -25,13 +25,16 @@ _COLUMNS = (
     account.c.quota_bytes,
     account.c.quota_messages,
     account.c.created,
+    account.c.imap_mask,
+    account.c.gmail_labels,
 )
 # Below the number of parameters that any SQLite takes in one statement (999).
 BATCH = 500
 
 
 def _account(row: Row[*tuple[Any, ...]]) -> Account:
-    return Account(*row)
+    *values, mask, labels = row
+    return Account(*values, imap_mask=tuple(mask.split()), gmail_labels=bool(labels))  # type: ignore[misc]
 
 
 async def accounts_by_key(at: AsyncConnection, keys: Sequence[str]) -> dict[str, Account]:

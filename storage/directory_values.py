@@ -30,7 +30,8 @@ class NotAllowed(DirectoryError):
 class Account:
     """One account. Quotas of 0 mean none; `created` in seconds since 1970.
 
-    `key` is the address for look-ups, `password_hash` a bcrypt string or "" (no login).
+    `key` is the address for look-ups, `password_hash` a bcrypt string or "" (no login). `imap_mask`
+    names IMAP capabilities, or presets of them, that the account does without.
     """
 
     id: AccountId
@@ -43,6 +44,8 @@ class Account:
     quota_bytes: int
     quota_messages: int
     created: float
+    imap_mask: tuple[str, ...] = ()
+    gmail_labels: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,4 +47,5 @@ async def _verify(session: Session, user: str, password: str) -> Reply:
         code = b"UNAVAILABLE" if result.temporary else b"AUTHENTICATIONFAILED"
         raise No(result.text, code)
     session.log_in(result)
+    await session.choose()
     return Reply("Logged in", session.capabilities())

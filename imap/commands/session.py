@@ -14,6 +14,7 @@ _LOGGED_ID = ("name", "version", "os", "os-version", "vendor")
 
 
 async def capability(session: Session, _command: Capability) -> Reply:
+    await session.choose()
     session.send(untagged(session.capabilities()))
     return Reply("CAPABILITY completed")
 
@@ -47,6 +48,7 @@ async def id_(session: Session, command: Id) -> Reply:
 async def enable(session: Session, command: Enable) -> Reply:
     """Answers with what was enabled by this command (RFC 5161 §3.2)."""
     names = [name for name in dict.fromkeys(command.capabilities) if name in ENABLE]
+    names = [name for name in names if name not in session.choices.masked]
     session.enable(names)
     if "METADATA" in names:
         session.metadata = session.metadata or MetadataWatch(session)

@@ -9,7 +9,9 @@ from config.units import parse_size
 from mailserver.cli.context import perform
 from mailserver.cli.output import AsJson, print_list, print_one
 
-app = typer.Typer(no_args_is_help=True, help="Accounts: add, list, show, passwd, disable, delete.")
+app = typer.Typer(
+    no_args_is_help=True, help="Accounts: add, list, show, set, passwd, disable, delete."
+)
 Address = Annotated[str, typer.Argument(help="The account's full address.")]
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
 
@@ -64,6 +66,39 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
 def show(context: typer.Context, address: Address, as_json: AsJson = False) -> None:
     """One account."""
     print_one(perform(context.obj, "account.show", {"address": address}), as_json)
+
+
+@app.command("set")
+def set_(
+    context: typer.Context,
+    address: Address,
+    quota: Annotated[str | None, typer.Option(help='Octets such as "2G"; 0 is none.')] = None,
+    quota_messages: Annotated[
+        int | None, typer.Option(min=0, help="Number of messages; 0 is none.")
+    ] = None,
+    imap_mask: Annotated[
+        list[str] | None,
+        typer.Option(help='IMAP capability or preset to hide, may be repeated; "none" hides none.'),
+    ] = None,
+    gmail_labels: Annotated[
+        str | None, typer.Option(help='Labels of Gmail over IMAP: "on" or "off".')
+    ] = None,
+) -> None:
+    """Change quotas, or what the account has of IMAP from its next login on."""
+    args = {
+        "address": address,
+        "quota": _size(quota),
+        "quota_messages": quota_messages,
+        "imap_mask": None if imap_mask is None else [one for one in imap_mask if one != "none"],
+        "gmail_labels": _switch(gmail_labels),
+    }
+    perform(context.obj, "account.set", args)
+
+
+def _switch(text: str | None) -> bool | None:
+    if text not in (None, "on", "off"):
+        raise typer.BadParameter("on or off", param_hint="--gmail-labels")
+    return None if text is None else text == "on"
 
 
 @app.command()

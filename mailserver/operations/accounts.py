@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from auth.password import PasswordError, check_password
+from imap.masks import unknown
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from net.threads import Busy
 from storage.directory_values import Absent, Account
 from storage.errors import NoSuchAccount, StoreError
+from storage.quota import set_quota
 from storage.values import Usage
 
 Args = Mapping[str, Any]
@@ -47,6 +49,27 @@ async def account_list(services: Services, _args: Args) -> list[dict[str, Any]]:
 async def account_show(services: Services, args: Args) -> dict[str, Any]:
     """One account."""
     return await _shown(services, await _account(services, args))
+
+
+async def account_set(services: Services, args: Args) -> dict[str, Any]:
+    """Changes what is named: the quota, and what the account has of IMAP."""
+    directory, store = services.directory, services.store
+    account = await _account(services, args)
+    mask = args.get("imap_mask")
+    if mask is not None and (wrong := unknown(mask)):
+        raise OperationError(f"no IMAP capability or preset is called {wrong[0]}")
+    if mask is not None or args.get("gmail_labels") is not None:
+        account = await directory.set_imap(
+            account.address, mask=mask, gmail_labels=args.get("gmail_labels")
+        )
+    octets, messages = args.get("quota"), args.get("quota_messages")
+    if octets is not None or messages is not None:
+        limits = (
+            account.quota_bytes if octets is None else int(octets),
+            account.quota_messages if messages is None else int(messages),
+        )
+        account = await set_quota(directory, store, account.address, *limits)
+    return await _shown(services, account)
 
 
 async def account_passwd(services: Services, args: Args) -> dict[str, Any]:
@@ -129,5 +152,8 @@ async def _shown(services: Services, account: Account) -> dict[str, Any]:
         "quota": account.quota_bytes,
         "used": usage.bytes,
         "messages": usage.messages,
+        "quota_messages": account.quota_messages,
+        "imap_mask": list(account.imap_mask),
+        "gmail_labels": account.gmail_labels,
         "maildir": str(services.store.maildir(account.id)),
     }

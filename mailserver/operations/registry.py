@@ -17,6 +17,7 @@ QUICK: dict[str, Quick] = {
     "account.add": accounts.account_add,
     "account.list": accounts.account_list,
     "account.show": accounts.account_show,
+    "account.set": accounts.account_set,
     "account.passwd": accounts.account_passwd,
     "account.disable": accounts.account_disable,
     "account.enable": accounts.account_enable,

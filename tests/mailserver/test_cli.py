@@ -27,6 +27,7 @@ def test_account_commands(server: ServerProcess) -> None:
     (row,) = server.json("account", "list")
     assert set(row) == {
         "address", "name", "enabled", "admin", "quota", "used", "messages", "maildir",
+        "quota_messages", "imap_mask", "gmail_labels",
     }  # fmt: skip
     assert row["quota"] == 2 * 1024**3
     assert row["enabled"] is True
@@ -38,6 +39,24 @@ def test_account_commands(server: ServerProcess) -> None:
     server.command("account", "passwd", "user@example.test", "--password-stdin", input_text="new\n")
     server.command("account", "delete", "user@example.test")
     assert server.json("account", "list") == []
+
+
+def test_account_set(server: ServerProcess) -> None:
+    server.add_account("user@example.test", PASSWORD, "--quota", "2G")
+    change = ("account", "set", "user@example.test")
+    server.command(
+        *change, "--quota-messages", "10", "--imap-mask", "QRESYNC", "--imap-mask", "plain"
+    )
+    row = server.json("account", "show", "user@example.test")
+    assert (row["quota"], row["quota_messages"]) == (2 * 1024**3, 10)
+    assert (row["imap_mask"], row["gmail_labels"]) == (["QRESYNC", "plain"], False)
+    server.command(*change, "--imap-mask", "none", "--quota", "1G", "--gmail-labels", "on")
+    row = server.json("account", "show", "user@example.test")
+    assert (row["quota"], row["quota_messages"]) == (1024**3, 10)
+    assert (row["imap_mask"], row["gmail_labels"]) == ([], True)
+    server.command(*change, "--imap-mask", "NOSUCH", expect=1)
+    server.command(*change, "--gmail-labels", "maybe", expect=2)
+    server.command("account", "set", "nobody@example.test", "--quota", "1G", expect=1)
 
 
 def test_account_refusals(server: ServerProcess) -> None:

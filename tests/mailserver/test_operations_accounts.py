@@ -68,6 +68,9 @@ async def test_add_list_show(services: Services) -> None:
         "used": 0,
         "messages": 0,
         "maildir": str(services.store.maildir(number)),
+        "quota_messages": 0,
+        "imap_mask": [],
+        "gmail_labels": False,
     }
     assert is_folder(shown["maildir"])
     await add(services, "bob@example.test", name="", quota=0, admin=False)

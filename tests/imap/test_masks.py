@@ -1,0 +1,54 @@
+"""Capabilities by account: hidden ones are not announced nor enabled, their commands unknown."""
+
+from pathlib import Path
+
+from imap.capabilities import TABLE, Stage, announce
+from imap.masks import PRESETS, Choices, expanded, unknown
+from tests.support.imap_server import USER, serving
+
+
+def test_presets_and_names() -> None:
+    assert expanded(["qresync", "Microsoft-Sync"]) == {
+        "QRESYNC",
+        "UIDONLY",
+        "MESSAGELIMIT",
+        "IMAP4REV2",
+    }
+    assert expanded(["IMAP4rev1"]) == set()
+    assert unknown(["appendlimit", "QUOTA=RES-STORAGE", "plain"]) == []
+    assert unknown(["IMAP4rev1", "STARTTLS", "AUTH", "NOSUCH"]) == [
+        "IMAP4rev1",
+        "STARTTLS",
+        "AUTH",
+        "NOSUCH",
+    ]
+    assert set(PRESETS) == {name.lower() for name in PRESETS}
+
+
+def test_every_name_can_be_hidden() -> None:
+    stage = Stage(True, True, True, True, 1000, ())
+    for row in TABLE:
+        if row.key.encode() in announce(stage).split() and row.key != "IMAP4rev1":
+            masked = Stage(True, True, True, True, 1000, (), frozenset(expanded([row.key])))
+            assert row.key.encode() not in announce(masked).split()
+
+
+async def test_a_mask_holds_from_the_next_capability_on(tmp_path: Path) -> None:
+    async with serving(tmp_path) as imap:
+        early = await imap.session()
+        await imap.directory.set_imap(USER, mask=["METADATA", "CONDSTORE"])
+        assert b"* ENABLED CONDSTORE" in await early.ok("ENABLE CONDSTORE")
+        (announced,) = await early.ok("CAPABILITY")
+        assert not {b"METADATA", b"CONDSTORE"} & set(announced.split())
+        assert await early.ok("ENABLE METADATA") == [b"* ENABLED"]
+        session = await imap.session()
+        assert await session.ok("ENABLE CONDSTORE METADATA") == [b"* ENABLED"]
+        _, tagged = await session.command('GETMETADATA "" /shared/comment')
+        assert tagged.startswith(b"BAD unknown command")
+        await imap.directory.set_imap(USER, mask=[])
+        await session.ok("CAPABILITY")
+        await session.ok('GETMETADATA "" /shared/comment')
+
+
+def test_an_account_without_choices_has_none() -> None:
+    assert Choices.of(None) is Choices.of(None)

@@ -1,0 +1,32 @@
+"""A config database of an older program gets what it lacks, and nothing of it is lost."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.directories import make_settings, open_directory, own_database
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+async def test_an_older_database_is_brought_up_to_date(kind: str, tmp_path: Path) -> None:
+    async with own_database(kind) as url:
+        settings = make_settings(tmp_path, url)
+        async with open_directory(settings) as directory:
+            await directory.add_account("ada@example.test", "hash", quota_bytes=5)
+            async with directory.database.writing() as connection:
+                for statement in (
+                    "ALTER TABLE config_account DROP COLUMN imap_mask",
+                    "ALTER TABLE config_account DROP COLUMN gmail_labels",
+                    "DROP TABLE config_metadata",
+                    "DROP TABLE config_acl",
+                    "UPDATE config_schema SET version = 1",
+                ):
+                    await connection.exec_driver_sql(statement)
+        async with open_directory(settings) as directory:
+            account = await directory.account("ada@example.test")
+            assert account is not None
+            assert (account.quota_bytes, account.imap_mask, account.gmail_labels) == (5, (), False)
+            account = await directory.set_imap(account.address, mask=["A", "B"], gmail_labels=True)
+            assert (account.imap_mask, account.gmail_labels) == (("A", "B"), True)
+        async with open_directory(settings) as directory:
+            assert await directory.account("ada@example.test") == account
