@@ -14,6 +14,7 @@ from message.scan import Part
 from message.words import decode_text
 
 MAX_CHARACTERS: Final = 200
+_FIRST: Final = 400
 _PLAIN: Final = 8 * 1024
 _HTML: Final = 32 * 1024
 _PARTS: Final = 20
@@ -79,5 +80,8 @@ def _of_html(text: str) -> str:
 
 def _line(text: str) -> str:
     """One line without noise, of at most MAX_CHARACTERS."""
-    words = " ".join(_NOISE.sub("", text[: 16 * 1024]).split())
+    for length in (_FIRST, 16 * 1024):  # the first is enough for most, and this runs at delivery
+        words = " ".join(_NOISE.sub("", text[:length]).split())
+        if len(words) > MAX_CHARACTERS or len(text) <= length:
+            break
     return words[:MAX_CHARACTERS].rstrip()
