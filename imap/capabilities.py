@@ -73,6 +73,8 @@ TABLE = (
     Capability("APPENDLIMIT={limit}", "RFC 7889"),
     Capability("MULTIAPPEND", "RFC 3502"),
     Capability("NOTIFY", "RFC 5465"),
+    Capability("SAVEDATE", "RFC 8514"),
+    Capability("UNAUTHENTICATE", "RFC 8437", Phase.LOGGED_IN),
     Capability("COMPRESS=DEFLATE", "RFC 4978", Phase.LOGGED_IN),
     Capability("METADATA", "RFC 5464", enabled_by=True),
     Capability("LIST-METADATA", "RFC 9590"),

@@ -282,6 +282,7 @@ class Session:
             lines = updates.pending(self.selected, self.mode, expunge=expunge)
             if lines:
                 self.connection.send(lines)
+            self.selected.told()
 
     def push(self) -> None:
         """As updates, at once and while no command runs; left for later when the client does not

@@ -48,6 +48,7 @@ from storage.jobs_suspect import SuspectJob
 from storage.lock import StoreLock
 from storage.mirror import Mirror
 from storage.names import INBOX, checked, normal, sort_key
+from storage.prune import Pruner
 from storage.queue import QueueStore
 from storage.reads import Reads
 from storage.recovery import Layout, Recovered, recover
@@ -120,6 +121,7 @@ class Store:
             self._views.kept,
             self.locks,
         )
+        self.pruner = Pruner(database, self.run_job, clock)
         self._failure: str | None = None
         self._on_failure: list[Callable[[str], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -163,6 +165,7 @@ class Store:
 
     async def close(self) -> None:
         """Follows the mirror for up to 10 s, commits what waits, marks a clean stop."""
+        await self.pruner.close()
         if self._failure is None:
             await self.mirror.close()
         else:
@@ -568,6 +571,7 @@ class Store:
         await self.queue.recover()
         if mirror:
             await self.mirror.start(after_kill=not found.before.clean)
+            self.pruner.start()
 
     async def _shut(self, *, clean: bool) -> None:
         """Ends threads and connections; what waits is committed first."""
