@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from imap.grammar.filters import is_too_deep, parse_criteria
 from imap.grammar.values import INBOX
 from imap.replies import No
 from imap.session import Session
@@ -20,6 +21,8 @@ USES: Final = {
     name.lower(): name for name in ("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash")
 }
 TAGS: Final = "/private/vendor/mailserver/tags/"
+FILTERS: Final = ("/private/filters/values/", "/shared/filters/values/")
+_FILTER_NAME: Final = re.compile(r"[^\0- (){%*\"\\\]/\x7f]+")
 _COLOR: Final = re.compile(rb"#[0-9A-Fa-f]{6}")
 
 
@@ -52,8 +55,18 @@ def check_server_values(values: Mapping[str, bytes | None], admin: bool) -> None
             raise No(f"{ADMIN} can't be changed", b"CANNOT")
         if name.startswith("/shared/") and not admin:
             raise No("Only administrators change what all users share", b"NOPERM")
+        if value is not None and name.startswith(FILTERS):
+            _check_filter(name, value)
         if name.startswith(TAGS) and value is not None:
             _check_tag(name, value)
+
+
+def _check_filter(name: str, value: bytes) -> None:
+    key = parse_criteria(value)
+    if key is None or is_too_deep(key):
+        raise No("The value is no search criterion", b"CANNOT")
+    if _FILTER_NAME.fullmatch(name.rpartition("/filters/values/")[2]) is None:
+        raise No("That is no name of a filter", b"CANNOT")
 
 
 def _check_tag(name: str, value: bytes) -> None:

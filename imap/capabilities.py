@@ -78,6 +78,7 @@ TABLE = (
     Capability("COMPRESS=DEFLATE", "RFC 4978", Phase.LOGGED_IN),
     Capability("METADATA", "RFC 5464", enabled_by=True),
     Capability("LIST-METADATA", "RFC 9590"),
+    Capability("FILTERS", "RFC 5466"),
     Capability("QUOTA", "RFC 9208"),
     Capability("QUOTASET", "RFC 9208 §3.1"),
     Capability("QUOTA=RES-STORAGE", "RFC 9208 §5.1"),

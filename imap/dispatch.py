@@ -33,6 +33,7 @@ from imap.commands.session import (
 )
 from imap.commands.sort import cancel_update, sort, thread
 from imap.commands.store import store
+from imap.filters import filtered
 from imap.grammar import command as ast
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
@@ -115,12 +116,16 @@ async def run(session: Session, command: ast.Command) -> None:
         reply = Reply(_refusal(session.state, row.states), status=Status.BAD)
     else:
         session.command = command
-        reply = await _answer(session, row.handler(session, command))
+        reply = await _answer(session, _handled(session, row.handler, command))
         session.updates(expunge=not row.by_number or bool(getattr(command, "uid", False)))
         await session.refresh()
         session.command = None
     if reply is not None:
         session.send(reply.tagged(command.tag))
+
+
+async def _handled(session: Session, handler: Handler, command: ast.Command) -> Reply | None:
+    return await handler(session, await filtered(session, command))
 
 
 async def _answer(session: Session, work: Awaitable[Reply | None]) -> Reply | None:

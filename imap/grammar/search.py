@@ -1,4 +1,4 @@
-"""Parser of SEARCH (RFC 9051 §6.4.4; RFC 4731; RFC 5032; RFC 5182; RFC 5267; RFC 6203;
+"""Parser of SEARCH (RFC 9051 §6.4.4; RFC 4731; RFC 5032; RFC 5182; RFC 5267; RFC 5466; RFC 6203;
 RFC 7162 §3.1.5; RFC 8474 §5.5; RFC 8514 §4.3; RFC 9394), and of what is built on it.
 
 Strings are decoded here, so that the charset ends here. Keys nest MAX_DEPTH deep at most, NOT, OR
@@ -21,6 +21,7 @@ from imap.grammar.search_key import (
     DateField,
     DateKey,
     DateRelation,
+    FilterKey,
     FlagKey,
     FuzzyKey,
     HeaderKey,
@@ -52,6 +53,7 @@ _CODECS: Final = frozenset(aliases.values())
 
 _RETURNS: Final = {option.value: option for option in SearchReturn}
 _WORD: Final = re.compile(rb"[A-Za-z]+")
+_FILTER: Final = re.compile(rb"[!#$&'+,\-.0-9:;<=>?@A-Z\[^_`a-z|}~]+(?=[ )]|$)")
 _OBJECT_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,255}(?=[ )]|$)")
 _FLAG_WORDS: Final = {
     "ANSWERED": ANSWERED,
@@ -237,6 +239,12 @@ class _Keys:
         """OLDER and YOUNGER; an interval of nothing is none."""
         return AgeKey(word == "OLDER", self._cursor.number("a number of seconds", smallest=1))
 
+    def filter(self, _: str) -> SearchKey:
+        """FILTER, which implies UTF-8."""
+        if self._charset not in ("utf-8", "utf_8", "ascii"):
+            raise self._cursor.error("FILTER goes with UTF-8", "BADCHARSET (US-ASCII UTF-8)")
+        return FilterKey(self._cursor.match(_FILTER, "the name of a filter")[0].decode())
+
     def uid(self, _: str) -> SearchKey:
         """UID."""
         return SetKey(self._cursor.sequence(), True)
@@ -266,6 +274,7 @@ _ARGUMENTS: Final[Mapping[str, _Argument]] = {
     **dict.fromkeys(_TEXTS, _Keys.text),
     **dict.fromkeys(_DATES, _Keys.day),
     **dict.fromkeys([field.value for field in IdField], _Keys.object_id),
+    "FILTER": _Keys.filter,
     "HEADER": _Keys.header,
     "KEYWORD": _Keys.keyword,
     "LARGER": _Keys.size,

@@ -150,6 +150,13 @@ class FuzzyKey:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterKey:
+    """Messages that a stored search finds (RFC 5466 §3.1); replaced before anything is searched."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotKey:
     """Messages that do not match."""
 
@@ -183,6 +190,7 @@ SearchKey: TypeAlias = (
     | AgeKey
     | FuzzyKey
     | IdKey
+    | FilterKey
     | NotKey
     | OrKey
     | AndKey

@@ -29,6 +29,7 @@ from imap.grammar.search_key import (
     DateField,
     DateKey,
     DateRelation,
+    FilterKey,
     FlagKey,
     FuzzyKey,
     HeaderKey,
@@ -110,6 +111,7 @@ _item_lists = st.lists(items, min_size=1, max_size=5).map(tuple)
 
 _leaves: st.SearchStrategy[SearchKey] = st.one_of(
     st.builds(AllKey),
+    st.builds(FilterKey, st.text("abcxyzABC-.=]$".replace("]", ""), min_size=1, max_size=8)),
     st.builds(FlagKey, flags, st.booleans()),
     st.builds(TextKey, st.sampled_from(TextField), texts),
     st.builds(HeaderKey, texts, texts),
