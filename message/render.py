@@ -23,7 +23,7 @@ from message.sort_fields import SortFields, sort_fields
 from message.structure import render_structure
 from message.subject import Subject, split_subject
 
-RENDERER_VERSION = 5
+RENDERER_VERSION = 6
 MAX_FIELDS = 32 * 1024
 MAX_REFERENCES = 100
 MAX_MESSAGE_ID = 998

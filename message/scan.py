@@ -180,6 +180,9 @@ class _Scanner:
         """Open the part whose header begins at `start`; where to look for boundaries next."""
         body = self._header_end(start)
         part = self._describe(start, body, plain)
+        if self._is_closed(part):
+            body -= 2
+            part.header_length, part.body_offset = body - start, body
         self.count += 1
         if self.stack:
             self.stack[-1].children.append(part)
@@ -209,6 +212,19 @@ class _Scanner:
                 # No blank line before the next boundary, and its CRLF belongs to the boundary.
                 end = max(cut[0] - 2, start)
         return end
+
+    def _is_closed(self, part: Part) -> bool:
+        """Whether what looks like the blank line belongs to the boundary behind it, which ends the
+        part; a boundary of the part's own begins it.
+        """
+        data, body = self.data, part.body_offset
+        if part.header_length < 2 or not self.active or not data.startswith(b"\r\n--", body - 2):
+            return False
+        found = self._next_delimiter(body - 2, body + 2)
+        if found is None or found[0] != body:
+            return False
+        own = get_param(part.params, b"boundary") if part.type == b"multipart" else None
+        return own is None or not data.startswith(own.rstrip(b" \t"), body + 2)
 
     def _describe(self, start: int, body: int, plain: tuple[bytes, bytes, Params]) -> Part:
         block = b"\n" + self.data[start : min(body, start + MAX_HEADER)]
