@@ -38,6 +38,17 @@ ensure_venv() {
     printf '%s\n' "$wanted" >"$stamp"
 }
 
+# ensure_imapflow: var/imapflow holds the pinned packages of tests/interop/imapflow
+ensure_imapflow() {
+    local source=tests/interop/imapflow into=var/imapflow
+    cmp -s "$source/package-lock.json" "$into/.installed" && return
+    say "installing imapflow into $into ..."
+    mkdir -p "$into"
+    cp "$source/package.json" "$source/package-lock.json" "$into/"
+    PATH="$PWD/.venv/bin:$PATH" npm ci --prefix "$into" --silent --no-audit --no-fund --ignore-scripts 1>&2
+    cp "$source/package-lock.json" "$into/.installed"
+}
+
 # install_debian PACKAGE...: as root installs without starting services; else says what to run
 install_debian() {
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

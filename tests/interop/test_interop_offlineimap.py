@@ -1,0 +1,142 @@
+"""offlineimap: a local Maildir tree kept equal in both directions; keywords come from the server."""
+
+import mailbox
+from pathlib import Path
+
+from tests.interop.databases import both_databases
+from tests.interop.site import HOST, Account, Site, simple
+from tests.support.programs import need, run
+
+pytestmark = both_databases
+CONFIG = """\
+[general]
+accounts = one
+metadata = {folder}/metadata
+ui = quiet
+
+[Account one]
+localrepository = here
+remoterepository = there
+
+[Repository here]
+type = Maildir
+localfolders = {folder}/mail
+sync_deletes = yes
+customflag_a = $label1
+customflag_b = blue
+
+[Repository there]
+type = IMAP
+remotehost = {host}
+remoteport = {port}
+remoteuser = {user}
+remotepass = {password}
+ssl = yes
+sslcacertfile = {certificate}
+usecompression = {compression}
+"""
+LARGE = simple("large", ("lorem ipsum\r\n") * 150_000)
+
+
+class Tree:
+    """The local side; `sync` runs offlineimap once."""
+
+    def __init__(
+        self, site: Site, account: Account, folder: Path, compression: bool = False
+    ) -> None:
+        need("offlineimap")
+        self.folder = folder / "mail"
+        self._config = folder / "offlineimaprc"
+        values = {
+            "folder": folder,
+            "host": HOST,
+            "port": site.port("imaps"),
+            "user": account.address,
+            "password": account.password,
+            "certificate": site.ca_file,
+            "compression": "yes" if compression else "no",
+        }
+        self._config.write_text(CONFIG.format(**values))
+
+    def sync(self, *options: str) -> None:
+        """It must have nothing to complain about."""
+        home = self._config.parent
+        done = run("offlineimap", "-o", *options, "-c", self._config, home=home)
+        said = (done.stdout + done.stderr).decode()
+        assert "ERROR" not in said and "WARNING" not in said, said
+
+    def box(self, name: str = "INBOX") -> mailbox.Maildir:
+        return mailbox.Maildir(self.folder / name, create=False)
+
+    def flags(self, name: str = "INBOX") -> dict[str, str]:
+        """Maildir flags by subject."""
+        return {str(message["Subject"]): message.get_flags() for message in self.box(name)}
+
+    def change(self, title: str, flags: str) -> None:
+        """Sets the flags of the INBOX message with that subject."""
+        box = self.box()
+        for key, message in box.items():
+            if message["Subject"] == title:
+                message.set_flags(flags)
+                message.set_subdir("cur")
+                box[key] = message
+
+    def remove(self, title: str) -> None:
+        box = self.box()
+        for key, message in box.items():
+            if message["Subject"] == title:
+                del box[key]
+
+
+def test_first_and_second_sync(site: Site, account: Account, tmp_path: Path) -> None:
+    site.append(account, simple("read", "8-bit ä\r\n"), r"\Seen")
+    site.append(account, simple("tagged"), r"\Flagged $label1 blue")
+    site.append(account, LARGE)
+    site.append(account, simple("filed"), r"\Answered", "Archive")
+    site.create(account, "Work/2024")
+    tree = Tree(site, account, tmp_path)
+    tree.sync()
+    assert tree.flags() == {"read": "S", "tagged": "Fab", "large": ""}
+    assert tree.flags("Archive") == {"filed": "R"}
+    assert (tree.folder / "Work.2024" / "cur").is_dir()
+    (large,) = [key for key, one in tree.box().items() if one["Subject"] == "large"]
+    assert tree.box().get_bytes(large).endswith(b"lorem ipsum\n" * 150_000)
+    before = sorted(path.name for path in tree.folder.rglob("*"))
+    tree.sync()
+    assert sorted(path.name for path in tree.folder.rglob("*")) == before
+
+
+def test_both_directions(site: Site, account: Account, tmp_path: Path) -> None:
+    for title in ("one", "two", "three", "four"):
+        site.append(account, simple(title))
+    tree = Tree(site, account, tmp_path)
+    tree.sync()
+    tree.change("one", "FS")
+    tree.remove("two")
+    tree.box().add(simple("written here").replace(b"\r\n", b"\n"))
+    mailbox.Maildir(tree.folder / "Made here").add(simple("in it").replace(b"\r\n", b"\n"))
+    with site.imap(account) as client:
+        client.select()
+        client.store("3", "+FLAGS", r"(\Answered blue)")
+        client.store("4", "+FLAGS", r"\Deleted")
+        client.expunge()
+        client.create("Made/there")
+    site.append(account, simple("written there"), r"\Seen", "Made/there")
+    tree.sync()
+    assert site.flags(account) == {
+        "one": {r"\Flagged", r"\Seen"},
+        "three": {r"\Answered", "blue"},
+        "written here": set(),
+    }
+    assert set(site.flags(account, '"Made here"')) == {"in it"}
+    assert tree.flags() == {"one": "FS", "three": "Rb", "written here": ""}
+    assert tree.flags("Made.there") == {"written there": "S"}
+
+
+def test_a_quick_sync_sees_what_changed(site: Site, account: Account, tmp_path: Path) -> None:
+    site.append(account, simple("one"))
+    tree = Tree(site, account, tmp_path)
+    tree.sync()
+    site.append(account, simple("late"))
+    tree.sync("-q")
+    assert set(tree.flags()) == {"one", "late"}
