@@ -7,8 +7,11 @@ from contextlib import asynccontextmanager
 
 from aioimaplib import aioimaplib
 
+from tests.interop.databases import both_databases
 from tests.interop.site import HOST, Account, Site, simple
 
+pytestmark = both_databases
+LARGE = simple("large", "lorem ipsum größe\r\n" * 100_000)
 # generous: what is measured is that a push comes, not how fast this machine is
 PUSH_SECONDS = 5
 
@@ -90,3 +93,34 @@ async def test_move_and_uid_commands(site: Site, account: Account) -> None:
         assert (await client.id(name="aioimaplib")).result == "OK"
         status = await client.status("Archive", "(MESSAGES UIDNEXT)")
         assert b"MESSAGES 1" in status.lines[0]
+
+
+async def test_folders_tags_and_searches(site: Site, account: Account) -> None:
+    async with connection(site, account) as client:
+        for answer in (
+            await client.create("Work/made"),
+            await client.subscribe("Work/made"),
+            await client.rename("Work/made", "Work/kept"),
+            await client.append(simple("one", "a zebra\r\n"), "INBOX", r"\Seen $label1"),
+            await client.append(simple("two"), "INBOX"),
+            await client.store("2", "+FLAGS", r"(\Flagged blue)"),
+            await client.store("2", "-FLAGS", r"(\Flagged)"),
+            await client.uid("copy", "1:2", "Work/kept"),
+        ):
+            assert answer.result == "OK", answer
+        assert (await client.search("KEYWORD", "$label1")).lines[0] == b"1"
+        assert (await client.search("KEYWORD", "blue", "UNFLAGGED")).lines[0] == b"2"
+        assert (await client.search("BODY", "zebra")).lines[0] == b"1"
+        listed = b"".join((await client.list('""', "*")).lines)
+        assert b"Work/kept" in listed and b"Work/made" not in listed
+        assert (await client.delete("Work/kept")).result == "OK"
+        await client.store("1:2", "+FLAGS.SILENT", r"(\Deleted)")
+        assert (await client.expunge()).lines[:2] == [b"1 EXPUNGE", b"1 EXPUNGE"]
+    assert await asyncio.to_thread(site.messages, account) == []
+
+
+async def test_a_large_message(site: Site, account: Account) -> None:
+    async with connection(site, account) as client:
+        assert (await client.append(LARGE, "INBOX")).result == "OK"
+        found = await client.uid("fetch", "1", "(RFC822.SIZE BODY.PEEK[])")
+        assert LARGE in [bytes(line) for line in found.lines]

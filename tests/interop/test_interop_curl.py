@@ -1,12 +1,14 @@
-"""curl: imap:// and imaps:// listing, fetching, search and upload; smtp:// and smtps:// sending."""
+"""curl: folders, upload, flags, moves and search by IMAP with and without TLS; sending by SMTP."""
 
 from pathlib import Path
 
 import pytest
 
+from tests.interop.databases import both_databases
 from tests.interop.site import HOST, Account, Site, simple
 from tests.support.programs import need, run
 
+pytestmark = both_databases
 # curl's CURLE_LOGIN_DENIED, also for a refused SELECT
 REFUSED = 67
 
@@ -70,6 +72,32 @@ def test_custom_requests(curl: Curl, site: Site, account: Account) -> None:
     assert b"EXISTS" in curl("imaps/", "--request", "EXAMINE INBOX")
     curl("imaps/", "--request", "CREATE Made")
     assert "Made" in site.folders(account)
+
+
+def test_folders_tags_moves_and_removal(curl: Curl, site: Site, account: Account) -> None:
+    for title in ("stays", "moves", "goes"):
+        site.append(account, simple(title))
+    for command in ("CREATE Work/made", "RENAME Work Office", "SUBSCRIBE Office/made"):
+        curl("imaps/", "--request", command)
+    assert b"Office/made" in curl("imaps/", "--request", 'LSUB "" "*"')
+    assert b"$label1" in curl("imaps/INBOX", "--request", "UID STORE 1 +FLAGS ($label1 blue)")
+    assert b"COPYUID" in curl("imaps/INBOX", "--request", "UID MOVE 2 Office/made", "--verbose")
+    curl("imaps/INBOX", "--request", r"UID STORE 3 +FLAGS (\Deleted)")
+    assert b"* 2 EXPUNGE" in curl("imaps/INBOX", "--request", "EXPUNGE")
+    assert curl("imaps/INBOX?KEYWORD%20%24label1%20UNSEEN").strip() == b"* SEARCH 1"
+    assert b"MESSAGES 1" in curl("imaps/", "--request", "STATUS Office/made (MESSAGES)")
+    assert site.flags(account) == {"stays": {"$label1", "blue"}}
+    curl("imaps/", "--request", "DELETE Office/made")
+    assert "Office/made" not in site.folders(account)
+
+
+def test_a_large_message(curl: Curl, tmp_path: Path) -> None:
+    message = simple("large", "lorem ipsum größe\r\n" * 200_000)
+    (tmp_path / "large.eml").write_bytes(message)
+    curl("imaps/Archive", "--upload-file", tmp_path / "large.eml")
+    assert curl("imaps/Archive;UID=1") == message
+    text = message.partition(b"\r\n\r\n")[2]
+    assert curl("imaps/Archive;UID=1;SECTION=TEXT;PARTIAL=0.65536") == text[:65536]
 
 
 def test_missing_folder_and_wrong_password(curl: Curl, site: Site, account: Account) -> None:

@@ -84,3 +84,21 @@ def test_a_second_sync_moves_nothing(site: Site, account: Account, tmp_path: Pat
     mirror.sync()
     assert sorted(path.name for path in mirror.folder.rglob("*")) == before
     assert len(site.messages(account)) == 20
+
+
+def test_a_large_message_and_a_move(site: Site, account: Account, tmp_path: Path) -> None:
+    large = simple("large", "lorem ipsum größe\r\n" * 200_000)
+    site.append(account, large, r"\Answered")
+    mirror = Mirror(site, account, tmp_path)
+    mirror.sync()
+    mirror.add(simple("pushed", "lorem ipsum\r\n" * 100_000), "Archive")
+    mirror.sync()
+    assert mirror.flags() == {"large": "R"}
+    assert len(site.messages(account, "Archive")[0]) > 1_300_000
+    with site.imap(account) as client:
+        client.select()
+        client.uid("MOVE", "1", "Archive")
+    mirror.sync()
+    assert mirror.flags() == {}
+    assert mirror.flags("Archive") == {"pushed": "", "large": "R"}
+    assert large in site.messages(account, "Archive")

@@ -1,31 +1,59 @@
-"""mutt over IMAP with TLS: reads every message, sets a flag, deletes; it needs a terminal."""
+"""mutt and neomutt over IMAP with TLS, on a terminal: a day with folders, flags, tags, searches."""
 
 import os
 import pty
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from tests.interop.databases import both_databases
 from tests.interop.site import HOST, Account, Site, simple
 from tests.support.programs import SYSTEM_PATH, need
 
+pytestmark = both_databases
 CONFIG = """\
 set imap_user="{user}" imap_pass="{password}"
 set certificate_file="{certificate}" ssl_verify_host=yes
 set spoolfile="imaps://{host}:{port}/INBOX" folder="imaps://{host}:{port}/"
 set mbox_type=mbox sort=mailbox-order
 set confirmappend=no confirmcreate=no move=no delete=yes mark_old=no
+set imap_idle=yes imap_condstore={condstore} imap_qresync={condstore} imap_keepalive=60
+set delete=yes read_inc=0 write_inc=0 net_inc=0 wait_key=no
+{more}
 push "{keys}"
 """
-KEYS = (
+READ = (
     "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{copy}<enter>"
-    "<first-entry><flag-message><next-entry><delete-message><sync-mailbox><quit>"
+    "<first-entry><flag-message><delete-message><sync-mailbox><quit>"
 )
+# a folder, a search by the server, save (COPY and delete), flags, a copy
+DAY = (
+    "<create-mailbox>Made<enter><change-folder><kill-line>=INBOX<enter>"
+    "<limit>=b zebra<enter><first-entry><save-message><kill-line>=Made<enter>"
+    "<sync-mailbox><limit>all<enter>"
+    "<first-entry><set-flag>!<last-entry><set-flag>r<sync-mailbox>"
+    "<change-folder><kill-line>=Made<enter><first-entry><display-message><exit>"
+    "<copy-message><kill-line>=Archive<enter><quit>"
+)
+LARGE = simple("large", "lorem ipsum\r\n" * 100_000)
 
 
-def mutt(site: Site, account: Account, folder: Path, keys: str) -> str:
-    """Runs mutt on a pseudo terminal with these keys; returns what it drew."""
-    need("mutt")
+def mutt(
+    program: str,
+    site: Site,
+    account: Account,
+    folder: Path,
+    keys: str,
+    *,
+    condstore: str = "no",
+    more: str = "",
+) -> str:
+    """Runs it on a pseudo terminal with these keys; returns what it drew."""
+    need(program)
     values = {
+        "condstore": condstore,
+        "more": more,
         "user": account.address,
         "password": account.password,
         "certificate": site.ca_file,
@@ -37,7 +65,7 @@ def mutt(site: Site, account: Account, folder: Path, keys: str) -> str:
     ours, theirs = pty.openpty()
     environment = {"PATH": SYSTEM_PATH, "HOME": str(folder), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
     process = subprocess.Popen(
-        ["timeout", "--foreground", "30", "mutt", "-n", "-F", str(folder / "muttrc")],
+        ["timeout", "--foreground", "15", program, "-n", "-F", str(folder / "muttrc")],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -59,14 +87,34 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_reads_flags_and_deletes(site: Site, account: Account, tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", ["mutt", "neomutt"])
+def test_reads_flags_and_deletes(
+    program: str, site: Site, account: Account, tmp_path: Path
+) -> None:
     site.append(account, simple("first", "8-bit ä\r\n"))
     site.append(account, simple("second"))
+    site.append(account, LARGE)
     copy = tmp_path / "copy.mbox"
-    drawn = mutt(site, account, tmp_path, KEYS.format(copy=copy))
+    drawn = mutt(program, site, account, tmp_path, READ.format(copy=copy))
     assert "Could not" not in drawn
     texts = copy.read_text("utf-8")
     assert "Subject: first" in texts
     assert "8-bit ä" in texts
     assert "Subject: second" in texts
-    assert site.flags(account) == {"first": {r"\Flagged"}}
+    assert "lorem ipsum\n" * 100_000 in texts
+    assert site.flags(account) == {"first": {r"\Flagged"}, "large": set()}
+
+
+@pytest.mark.parametrize(("program", "condstore"), [("mutt", "no"), ("neomutt", "yes")])
+def test_a_day(program: str, condstore: str, site: Site, account: Account, tmp_path: Path) -> None:
+    site.append(account, simple("first"))
+    site.append(account, simple("second", "a zebra in the text\r\n"))
+    site.append(account, simple("third"), r"\Seen $label1")
+    drawn = mutt(program, site, account, tmp_path, DAY, condstore=condstore)
+    assert "Could not" not in drawn and "failed" not in drawn
+    assert site.flags(account) == {
+        "first": {r"\Flagged"},
+        "third": {r"\Seen", r"\Answered", "$label1"},
+    }
+    assert site.flags(account, "Made") == {"second": {r"\Seen"}}
+    assert site.flags(account, "Archive") == {"second": {r"\Seen"}}

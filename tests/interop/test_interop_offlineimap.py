@@ -1,4 +1,4 @@
-"""offlineimap: a local Maildir tree kept equal in both directions; keywords come from the server."""
+"""offlineimap: a Maildir tree kept equal in both directions; keywords come from the server."""
 
 import mailbox
 from pathlib import Path

@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.interop.databases import both_databases
 from tests.interop.site import Account, Site
 from tests.support.programs import run
 
+pytestmark = both_databases
 PEER = Path(__file__).parent / "twisted_peer.py"
 BODY = ".dots\r\n..\r\nend\r\n"
 
@@ -38,6 +40,7 @@ def test_imap_client(site: Site, account: Account) -> None:
     assert seen["flagged"] == [1]
     assert seen["archive"]["MESSAGES"] == "1" or seen["archive"]["MESSAGES"] == 1
     assert seen["expunged"] == [1]
+    assert (seen["large"], seen["tagged"], seen["found"]) == (True, [1], [1])
     assert seen["namespace"][0] == [["", "/"]]
     assert site.flags(account, "Archive") == {"by twisted": {r"\Seen", r"\Flagged", "$label1"}}
     assert "Twisted" not in site.folders(account)

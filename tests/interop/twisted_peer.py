@@ -22,6 +22,9 @@ from twisted.mail import imap4, smtp
 MESSAGE = b"Subject: by twisted\r\nFrom: <a@world.test>\r\n\r\n.dots\r\n..\r\nend\r\n"
 
 
+LARGE = b"Subject: large\r\n\r\n" + b"lorem ipsum\r\n" * 100_000
+
+
 class Watcher(imap4.IMAP4Client):
     """Keeps what the server says unasked."""
 
@@ -67,6 +70,12 @@ def read(port: int, ca: str, user: str, password: str) -> Generator[Any, Any, di
     status = yield client.status("Archive", "MESSAGES", "UIDNEXT")
     yield client.setFlags("1", (r"\Deleted",))
     expunged = yield client.expunge()
+    yield client.append("Twisted", BytesIO(LARGE), ("blue",))
+    yield client.noop()
+    large = yield client.fetchMessage("1")
+    tagged = yield client.search(imap4.Query(keyword="blue"))
+    found = yield client.search(imap4.Query(text="lorem ipsum", seen=True))
+    yield client.removeFlags("1", ("blue",))
     yield client.close()
     yield client.rename("Twisted", "Other/again")
     yield client.delete("Other/again")
@@ -89,6 +98,9 @@ def read(port: int, ca: str, user: str, password: str) -> Generator[Any, Any, di
         "archive": status,
         "expunged": expunged,
         "namespace": namespace,
+        "large": large["1" if "1" in large else 1]["RFC822"] == LARGE.decode(),
+        "tagged": tagged,
+        "found": found,
     }
 
 
