@@ -12,6 +12,7 @@ from typing import Final
 from imap.capabilities import TABLE, Phase
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
+from imap.grammar.search_commands import CancelUpdate, Esearch, Sort, Thread
 from storage.directory_values import Account
 
 GMAIL: Final = "X-GM-EXT-1"
@@ -39,6 +40,10 @@ _OF_COMMAND: Final[Mapping[type, str]] = {
     GetQuota: "QUOTA",
     GetQuotaRoot: "QUOTA",
     SetQuota: "QUOTASET",
+    Sort: "SORT",
+    Thread: "THREAD=REFERENCES",
+    Esearch: "MULTISEARCH",
+    CancelUpdate: "CONTEXT=SEARCH",
 }
 
 

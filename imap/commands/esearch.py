@@ -129,10 +129,8 @@ async def _of(session: Session, source: Source, known: list[Place]) -> list[Plac
         names = set(await session.store.subscriptions(session.account))
         return [place for place in known if place.shown in names]
     mine = [place for place in known if place.account == session.account]
-    if kind is SourceKind.PERSONAL:
-        return mine
-    if kind is SourceKind.INBOXES:
-        return [place for place in mine if place.name == "INBOX"]
+    if kind in (SourceKind.PERSONAL, SourceKind.INBOXES):
+        return mine  # Sieve may deliver to any of them (RFC 5465 §6.2)
     one = kind is SourceKind.SUBTREE_ONE
     return [place for place in known if _below(place.shown, source.names, one)]
 
