@@ -14,7 +14,7 @@ from config.logging import Logger
 from imap import dispatch
 from imap.compression import BadDeflate
 from imap.context import Context
-from imap.grammar.append import catenated
+from imap.grammar.append import catenated, target_of
 from imap.grammar.frame import (
     BEFORE_LOGIN,
     Continuation,
@@ -31,12 +31,15 @@ from imap.grammar.frame import (
 )
 from imap.grammar.parse import parse
 from imap.inbox import Inbox
+from imap.mailboxes import resolve
 from imap.outbox import Outbox
 from imap.quick_fetch import quick_fetch
-from imap.replies import Bad, Closing, rejection
+from imap.replies import Bad, Closing, CommandError, rejection
 from imap.session import Session
 from imap.upload import Upload
 from net import eager
+from storage.errors import StoreError
+from storage.values import AccountId
 
 _PROGRESS: Final = 1024
 # Every connection reads into the same memory: what comes is taken over before the loop goes on. A
@@ -403,15 +406,23 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _literal_begin(self, event: LiteralBegin) -> None:
         if self.upload is None:
-            self.upload = Upload(self._context)
+            self.upload = Upload(self._context, await self._counting(event))
         refusal = await self.upload.begin(
-            self.session.account,
-            event.size,
-            raw=catenated(event),
-            room=event.head.name != "REPLACE",
+            event.size, raw=catenated(event), room=event.head.name != "REPLACE"
         )
         if refusal is not None:
             self._inbox.framer.refuse(*refusal)
+
+    async def _counting(self, event: LiteralBegin) -> AccountId:
+        """The account that an upload counts for: that of the mailbox it is for, if it may go there
+        at all.
+        """
+        try:
+            place = await resolve(self.session, target_of(event, self.session.utf8))
+            place.target("i")
+        except (ParseError, CommandError, StoreError):  # met again when the command is whole
+            return self.session.account
+        return place.account
 
     async def _literal_data(self, data: bytes) -> None:
         if len(data) >= _PROGRESS:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from imap.commands.acl import deleteacl, getacl, listrights, myrights, setacl
 from imap.commands.append import append, replace
 from imap.commands.compress import compress
 from imap.commands.copy import copy, move
@@ -35,6 +36,7 @@ from imap.commands.sort import cancel_update, sort, thread
 from imap.commands.store import store
 from imap.filters import filtered
 from imap.grammar import command as ast
+from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from imap.grammar.search_commands import CancelUpdate, Esearch, Sort, Thread
@@ -100,6 +102,11 @@ TABLE: dict[type, Row] = {
     GetQuota: Row(getquota, State.LOGGED_IN),
     GetQuotaRoot: Row(getquotaroot, State.LOGGED_IN),
     SetQuota: Row(setquota, State.LOGGED_IN),
+    SetAcl: Row(setacl, State.LOGGED_IN),
+    DeleteAcl: Row(deleteacl, State.LOGGED_IN),
+    GetAcl: Row(getacl, State.LOGGED_IN),
+    ListRights: Row(listrights, State.LOGGED_IN),
+    MyRights: Row(myrights, State.LOGGED_IN),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from auth.rights import Rights
 from imap.replies import No
-from storage.values import AccountId, Mailbox
+from storage.values import AccountId, Mailbox, Settable, System
 
 OTHERS: Final = "Other Users"
 
@@ -50,6 +50,18 @@ class Place:
         """The same mailbox under another name of its account."""
         prefix = self.shown.removesuffix(self.name)
         return replace(self, name=name, shown=prefix + name)
+
+
+def settable(rights: Rights) -> Settable:
+    """The flags that these rights let a user change (RFC 4314 §4)."""
+    system = System(0)
+    if "s" in rights:
+        system |= System.SEEN
+    if "t" in rights:
+        system |= System.DELETED
+    if "w" in rights:
+        system |= System.ANSWERED | System.FLAGGED | System.DRAFT
+    return Settable(system, keywords="w" in rights)
 
 
 def is_others(name: str) -> bool:

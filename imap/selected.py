@@ -8,18 +8,21 @@ Invariant: the generation moves only in `take_expunged`, when EXPUNGE may be sen
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auth.rights import Rights
 from imap.grammar.encode import ascending_ranges
 from imap.grammar.values import SequenceSet
 from imap.place import Place
-from imap.replies import Bad
+from imap.replies import Bad, No
 from storage.values import AccountId, Mailbox, MailboxChanged, MailboxId
 from storage.view import View
 
 if TYPE_CHECKING:
     from imap.live import LiveResult
+
+_CHANGING = frozenset("ieswt")
 
 
 class Selected:
@@ -29,24 +32,26 @@ class Selected:
         "_keeping",
         "_told",
         "count",
+        "examined",
         "expunged",
         "fields",
         "flagged",
         "keywords",
         "live",
         "place",
-        "read_only",
         "refresh",
+        "regranted",
         "saved",
         "touched",
         "uids",
         "view",
     )
 
-    def __init__(self, view: View, place: Place, read_only: bool) -> None:
+    def __init__(self, view: View, place: Place, examined: bool) -> None:
         self.view = view
         self.place = place
-        self.read_only = read_only
+        self.examined = examined
+        self.regranted = False
         self.uids: array[int] = view.uids
         self.count = len(view.uids)
         self.expunged: list[int] = []
@@ -77,6 +82,22 @@ class Selected:
     def name(self) -> str:
         """As the session names it."""
         return self.place.shown
+
+    @property
+    def read_only(self) -> bool:
+        """By EXAMINE, or since nothing may be changed (RFC 4314 §5.2)."""
+        return self.examined or _CHANGING.isdisjoint(self.place.rights)
+
+    def check(self, rights: str) -> None:
+        """Raises No for who lacks one of the rights, which can be told: the mailbox is open."""
+        if not set(rights) <= set(self.place.rights):
+            raise No("You have no right to do that", b"NOPERM")
+
+    def regrant(self, rights: Rights) -> None:
+        """Other rights hold from here on; the client is told with what is due next."""
+        if rights != self.place.rights:
+            self.place = replace(self.place, rights=rights)
+            self.regranted = True
 
     @property
     def rights(self) -> Rights:
@@ -147,7 +168,7 @@ class Selected:
     @property
     def dirty(self) -> bool:
         """Whether there is anything to tell the client."""
-        return bool(self.flagged) or self.stale or len(self.uids) != self.count
+        return bool(self.flagged) or self.regranted or self.stale or len(self.uids) != self.count
 
     def told(self) -> int:
         """The modseq up to which the client knows everything, as HIGHESTMODSEQ says it."""

@@ -23,6 +23,7 @@ from net.listener import listen
 from net.threads import Offload
 from net.tls import TlsContexts
 from storage.directory import Directory
+from storage.directory_values import AccountChange, ChangeKind
 from storage.metadata import Metadata
 from storage.store import Store
 from storage.values import AccountId
@@ -67,6 +68,7 @@ class ImapServer:
         self._numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._unwatch: Callable[[], None] = lambda: None
         self._empty = asyncio.Event()
         self._empty.set()
         self.addresses: dict[str, list[Endpoint]] = {"imap": [], "imaps": []}
@@ -75,6 +77,7 @@ class ImapServer:
         """Accepts connections; `addresses` are the real ones from here on. Raises ListenError."""
         wanted = self._context.settings.listen
         self._unsubscribe = self._context.authenticator.on_revoke(self.close_account)
+        self._unwatch = self._context.directory.on_change(self._owner_changed)
         tls = self._context.tls
         for endpoint in wanted.imap:
             await self._listen("imap", endpoint, None)
@@ -89,6 +92,7 @@ class ImapServer:
     async def stop(self) -> None:
         """Accepts no more, says BYE to everybody and waits for a moment until they are gone."""
         self._unsubscribe()
+        self._unwatch()
         for server in self._servers:
             server.close()
         for connection in tuple(self._connections):
@@ -114,6 +118,15 @@ class ImapServer:
             login = connection.session.login
             if login is not None and login.account == account:
                 connection.bye("The account's access was changed, log in again")
+
+    def _owner_changed(self, change: AccountChange) -> None:
+        """Ends the sessions of others that have a mailbox of an account selected that goes."""
+        if change.kind not in (ChangeKind.DISABLED, ChangeKind.DELETED):
+            return
+        for connection in tuple(self._connections):
+            selected = connection.session.selected
+            if selected is not None and selected.account == change.account:
+                connection.bye("The owner of the selected mailbox has gone", linger=True)
 
     @property
     def connections(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from auth.login import Login
 from auth.policy import plaintext_allowed
+from auth.rights import effective
 from auth.sasl.registry import mechanisms
 from config.logging import Logger
 from imap import updates
@@ -19,6 +20,7 @@ from imap.grammar.command import Command
 from imap.masks import NO_CHOICES, Choices
 from imap.mode import PLAIN, Mode
 from imap.selected import Selected
+from storage.acl import AclChange
 from storage.errors import StoreError
 from storage.store import Store
 from storage.values import AccountId, Event, FoldersChanged, MailboxChanged, UidMap
@@ -44,7 +46,7 @@ class Session:
 
     __slots__ = (
         "_unsubscribe",
-        "_unwatch",
+        "_watching",
         "choices",
         "command",
         "connection",
@@ -73,7 +75,7 @@ class Session:
         self.command: Command | None = None
         self.notifier: Notifier | None = None
         self._unsubscribe: Callable[[], None] | None = None
-        self._unwatch: Callable[[], None] | None = None
+        self._watching: list[Callable[[], None]] = []
 
     @property
     def utf8(self) -> bool:
@@ -180,15 +182,16 @@ class Session:
     def select(self, selected: Selected) -> None:
         """Hears of what changes there; another user's account has to be asked for."""
         self.selected = selected
+        acl = self.context.directory.acl
+        self._watching.append(acl.watch(selected.account, self._on_acl))
         if selected.account != self.account:
-            self._unwatch = self.store.bus.subscribe(selected.account, self._on_event)
+            self._watching.append(self.store.bus.subscribe(selected.account, self._on_event))
 
     def unselect(self) -> bool:
         """Whether a mailbox was selected."""
         selected, self.selected = self.selected, None
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
+        while self._watching:
+            self._watching.pop()()
         if selected is not None:
             selected.close()
         return selected is not None
@@ -221,6 +224,19 @@ class Session:
                     self.push()
         elif isinstance(event, FoldersChanged) and event.account == selected.account:
             self._follow(selected, event)
+
+    def _on_acl(self, change: AclChange) -> None:
+        """Other rights hold at once; without `r` the session can't go on."""
+        selected = self.selected
+        if selected is None or change.key != (selected.mailbox, selected.view.uidvalidity):
+            return
+        rights = effective(change.entries, self.account, selected.account)
+        if "r" not in rights:
+            self.connection.bye("You may not read the selected mailbox any more", linger=True)
+            return
+        selected.regrant(rights)
+        if self.idling:
+            self.push()
 
     def _follow(self, selected: Selected, event: FoldersChanged) -> None:
         """The selected mailbox was renamed, or is gone: then the session can't go on."""

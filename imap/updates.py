@@ -12,7 +12,9 @@ from typing import Final
 from imap.grammar.responses import vanished_line
 from imap.live import without_expunged
 from imap.mode import Mode
+from imap.place import settable
 from imap.selected import Selected
+from storage.values import EVERY_FLAG, Settable, System
 
 _LINE: Final = 5_000
 _STANDARD = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
@@ -32,8 +34,17 @@ def flag_names(selected: Selected) -> bytes:
 def flags_lines(selected: Selected) -> bytes:
     """`FLAGS` and `PERMANENTFLAGS`."""
     names = flag_names(selected)
-    permanent = b"" if selected.read_only else names + b" \\*"
+    permanent = b"" if selected.read_only else _permanent(names, settable(selected.rights))
     return b"* FLAGS (%s)\r\n* OK [PERMANENTFLAGS (%s)] Flags kept\r\n" % (names, permanent)
+
+
+def _permanent(names: bytes, may: Settable) -> bytes:
+    """Those of the flags that the user may change."""
+    if may == EVERY_FLAG:
+        return names + b" \\*"
+    own = {b"\\Seen": System.SEEN in may.system, b"\\Deleted": System.DELETED in may.system}
+    kept = [name for name in names.split() if own.get(name, may.keywords)]
+    return b" ".join([*kept, b"\\*"] if may.keywords else kept)
 
 
 def pending(selected: Selected, mode: Mode, *, expunge: bool) -> bytes:
@@ -41,6 +52,8 @@ def pending(selected: Selected, mode: Mode, *, expunge: bool) -> bytes:
     if not selected.dirty:
         return b""
     lines: list[bytes] = []
+    if selected.regranted:
+        lines += _granted(selected)
     if expunge and selected.stale:
         lines.append(without_expunged(selected))
         lines += _expunged(selected, mode)
@@ -54,6 +67,13 @@ def pending(selected: Selected, mode: Mode, *, expunge: bool) -> bytes:
     if selected.flagged:
         lines += _flag_lines(selected, mode)
     return b"".join(lines)
+
+
+def _granted(selected: Selected) -> list[bytes]:
+    """What follows from other rights (RFC 4314 §5.1.1)."""
+    selected.regranted = False
+    code = b"READ-ONLY" if selected.read_only else b"READ-WRITE"
+    return [flags_lines(selected), b"* OK [%s] Your rights were changed\r\n" % code]
 
 
 def _expunged(selected: Selected, mode: Mode) -> Sequence[bytes]:

@@ -18,15 +18,16 @@ _MEMORY_OF_ALL = 4 * MEMORY
 class Upload:
     """Spools by the number of their literal. `discard` whatever happens."""
 
-    __slots__ = ("_context", "_spools", "_total")
+    __slots__ = ("_account", "_context", "_spools", "_total")
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, account: AccountId) -> None:
+        """`account` is the one that the messages count for."""
+        self._context, self._account = context, account
         self._spools: list[Spool] = []
         self._total = 0
 
     async def begin(
-        self, account: AccountId, size: int, *, raw: bool = False, room: bool = True
+        self, size: int, *, raw: bool = False, room: bool = True
     ) -> tuple[str, str] | None:
         """Room for one more message of `size` octets; else why not, and the response code. `raw`:
         it is part of a message, of which the line ends are seen to later. `room`: there has to be
@@ -37,7 +38,7 @@ class Upload:
             self._spools and self._total + size > bounds.append_bytes
         ):
             return "Too much for one APPEND", "LIMIT"
-        usage = await store.usage(account)
+        usage = await store.usage(self._account)
         if room and usage.limit_bytes and usage.bytes + self._total + size > usage.limit_bytes:
             return "Not enough room in the account", "OVERQUOTA"
         if not store.accepting(size):

@@ -12,7 +12,7 @@ from imap.grammar.command import Append, AppendMessage, Catenate, Replace
 from imap.grammar.responses import appenduid_code
 from imap.grammar.values import RECENT
 from imap.mailboxes import resolve
-from imap.place import Place
+from imap.place import Place, settable
 from imap.replies import Bad, No, Reply, reply_of
 from imap.session import Session
 from imap.spool import Spool
@@ -26,7 +26,7 @@ from storage.values import FlagChange, Flags, System, UidMap
 async def append(session: Session, command: Append) -> Reply:
     place = await resolve(session, command.mailbox)
     place.target("i")
-    messages = await _messages(session, command.messages)
+    messages = await _messages(session, command.messages, settable(place.rights))
     try:
         done = await session.store.append(place.account, place.name, messages)
     except NoSuchMailbox as error:
@@ -40,14 +40,13 @@ async def replace(session: Session, command: Replace) -> Reply:
     selected = session.mailbox
     if selected.read_only:
         raise No("The mailbox is open read-only", b"READ-ONLY")
-    for right in "te":
-        selected.place.check(right)
+    selected.check("te")
     uids = selected.uids_of(command.sequence, command.uid)
     if not uids:
         raise No("No such message") if command.uid else Bad("No such message")
     place = await resolve(session, command.mailbox)
     place.target("i")
-    (message,) = await _messages(session, [command.message])
+    (message,) = await _messages(session, [command.message], settable(place.rights))
     try:
         done = await _replaced(session, uids[0], place, message)
     except NoSuchMailbox as error:
@@ -71,10 +70,15 @@ async def _replaced(session: Session, uid: int, place: Place, message: values.Ap
     return done
 
 
-async def _messages(session: Session, messages: Sequence[AppendMessage]) -> list[values.Append]:
-    """All of them are looked at before the first one leaves the Upload."""
+async def _messages(
+    session: Session, messages: Sequence[AppendMessage], may: values.Settable
+) -> list[values.Append]:
+    """All of them are looked at before the first one leaves the Upload; with the flags that the
+    user may set there (RFC 4314 §4).
+    """
     ready = [
-        (await _spool(session, message), _flags(message), _date(message)) for message in messages
+        (await _spool(session, message), may.among(_flags(message)), _date(message))
+        for message in messages
     ]
     return [values.Append(await spool.content(), flags, date) for spool, flags, date in ready]
 
@@ -83,7 +87,7 @@ async def _spool(session: Session, message: AppendMessage) -> Spool:
     connection = session.connection
     if isinstance(message.data, Catenate):
         if connection.upload is None:
-            connection.upload = Upload(session.context)
+            connection.upload = Upload(session.context, session.account)
         spool = await catenate(session, connection.upload, message.data)
     elif connection.upload is None or message.data.stream is None:
         raise No("The message did not arrive whole", b"UNAVAILABLE")

@@ -1,12 +1,15 @@
 """COPY and MOVE with COPYUID (RFC 9051 §6.4.7 and §6.4.8, RFC 4315, RFC 6851).
 
-Both are atomic in the store. MOVE sends COPYUID untagged before the EXPUNGE lines, which come from
-the view as everywhere; with CONDSTORE the tagged answer carries HIGHESTMODSEQ.
+Both are atomic in the store, across accounts too, but that MOVE copies first then. The copies get
+the flags that the user may set in the target; MOVE needs `t` and `e` in the source (RFC 4314 §4,
+RFC 6851 §4.2). MOVE sends COPYUID untagged before the EXPUNGE lines, which come from the view as
+everywhere; with CONDSTORE the tagged answer carries HIGHESTMODSEQ.
 """
 
 from imap.grammar.command import Copy, Move
 from imap.grammar.responses import copyuid_code
 from imap.mailboxes import resolve
+from imap.place import settable
 from imap.replies import No, Reply, Status, reply_of
 from imap.session import Session
 from storage.errors import NoSuchMailbox
@@ -17,9 +20,13 @@ async def copy(session: Session, command: Copy) -> Reply:
     selected = session.mailbox
     uids = selected.uids_of(command.sequence, command.uid)
     place = await resolve(session, command.mailbox)
-    place.target("i")
+    box, keep = place.target("i"), settable(place.rights)
+    here, store = (selected.account, selected.mailbox, uids), session.store
     try:
-        done = await session.store.copy(selected.account, selected.mailbox, uids, place.name)
+        if box.account == selected.account:
+            done = await store.copy(*here, place.name, keep=keep)
+        else:
+            done = await store.copy_across(*here, (box.account, place.name), keep=keep)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)
@@ -30,11 +37,16 @@ async def move(session: Session, command: Move) -> Reply:
     selected = session.mailbox
     if selected.read_only:
         raise No("The mailbox is open read-only", b"READ-ONLY")
+    selected.check("te")
     uids = selected.uids_of(command.sequence, command.uid)
     place = await resolve(session, command.mailbox)
-    place.target("i")
+    box, keep = place.target("i"), settable(place.rights)
+    here, store = (selected.account, selected.mailbox, uids), session.store
     try:
-        done = await session.store.move(selected.account, selected.mailbox, uids, place.name)
+        if box.account == selected.account:
+            done = await store.move(*here, place.name, keep=keep)
+        else:
+            done = await store.move_across(*here, (box.account, place.name), keep=keep)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)

@@ -15,6 +15,7 @@ async def expunge(session: Session, command: Expunge) -> Reply:
     selected = session.mailbox
     if selected.read_only:
         raise No("The mailbox is open read-only", b"READ-ONLY")
+    selected.check("e")
     uids = None
     gone: Sequence[int] = ()
     if command.sequence is not None:

@@ -36,7 +36,7 @@ async def fetch(session: Session, command: Fetch) -> Reply:
     plan = plan_of(command.items, command.uid, by_modseq, session.mode)
     run = _Run(session, plan, command.changed_since or 0)
     indices = await _indices(session, command)
-    if plan.seen and not session.mailbox.read_only:
+    if plan.seen and not session.mailbox.read_only and "s" in session.mailbox.rights:
         await run.mark_seen(indices)
     await run.send_all(indices)
     if run.lost:

@@ -1,14 +1,17 @@
 """LIST in all its forms, LSUB, NAMESPACE and STATUS.
 
 RFC 9051 §6.3.9 to §6.3.11, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8438, RFC 7889,
-RFC 9208. The separator is `/`; `%` stops there and `*` does not. Special-use attributes are given
-to plain LIST too, for the clients that never ask (Outlook, iOS).
+RFC 8440, RFC 9208. The separator is `/`; `%` stops there and `*` does not. Special-use attributes
+are given to plain LIST too, for the clients that never ask (Outlook, iOS), but only to the user's
+own mailboxes: another user's Sent is nobody else's.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from auth.rights import shown as written
 from imap.annotations import computed_for_mailbox
+from imap.grammar.acl import myrights_line
 from imap.grammar.command import (
     List,
     ListReturn,
@@ -23,7 +26,7 @@ from imap.grammar.responses import list_line, namespace_line, status_line
 from imap.listing import Matcher, order, parents
 from imap.mailboxes import resolve, visible
 from imap.object_ids import mailbox_id
-from imap.place import Place
+from imap.place import OTHERS, Place, is_others
 from imap.replies import Reply
 from imap.session import Session
 from storage.metadata import Holder
@@ -40,6 +43,18 @@ class Name:
     children: bool
 
     @property
+    def is_level(self) -> bool:
+        """Whether it is nothing but a level above mailboxes, which `%` gives and `*` does not
+        (RFC 3501 §6.3.8, RFC 4314 §4).
+        """
+        return self.place is None and not self.subscribed
+
+    @property
+    def special_use(self) -> str:
+        box = self.box
+        return box.special_use if box is not None and not is_others(self.name) else ""
+
+    @property
     def box(self) -> Mailbox | None:
         return self.place.box if self.place is not None else None
 
@@ -50,19 +65,23 @@ async def list_(session: Session, command: List) -> Reply:
         return Reply("LIST completed")
     names = await _names(session)
     match = Matcher(command.reference, command.patterns)
+    levels = Matcher(command.reference, [one for one in command.patterns if one[-1:] != "*"])
     below = _parents_of_chosen(names, command, match)
     annotated = await _annotations(session, names, command)
     for name in names:
-        if not match(name.name):
+        if not match(name.name) or (name.is_level and not levels(name.name)):
             continue
         info = ("SUBSCRIBED",) if name.name in below else ()
         if info or _chosen(name, command.selection):
             marks = _attributes(name, command)
             session.send(list_line(name.name, marks, "/", child_info=info, utf8=session.utf8))
             place, box = name.place, name.box
-            if command.status and place and box and box.selectable and "r" in place.rights:
-                session.send(await _status(session, place, box, command.status))
-            if command.metadata and place and box:
+            if place is not None and box is not None and box.selectable:
+                if ListReturn.MYRIGHTS in command.returns and _chosen(name, command.selection):
+                    session.send(myrights_line(name.name, written(place.rights), session.utf8))
+                if command.status and "r" in place.rights:
+                    session.send(await _status(session, place, box, command.status))
+            if command.metadata and place is not None and box is not None:
                 session.send(_metadata(session, place, box, command.metadata, annotated))
         await session.connection.breathe()
     return Reply("LIST completed")
@@ -87,7 +106,8 @@ async def lsub(session: Session, command: Lsub) -> Reply:
 
 
 async def namespace(session: Session, _command: Namespace) -> Reply:
-    session.send(namespace_line((("", "/"),)))
+    """The user's own mailboxes, and those that other users share (RFC 2342 §5)."""
+    session.send(namespace_line((("", "/"),), ((f"{OTHERS}/", "/"),)))
     return Reply("NAMESPACE completed")
 
 
@@ -112,7 +132,7 @@ async def _names(session: Session) -> list[Name]:
 
 
 def _chosen(name: Name, selection: frozenset[ListSelect]) -> bool:
-    if ListSelect.SPECIAL_USE in selection and not (name.box and name.box.special_use):
+    if ListSelect.SPECIAL_USE in selection and not name.special_use:
         return False
     if ListSelect.SUBSCRIBED in selection:
         return name.subscribed
@@ -142,8 +162,8 @@ def _attributes(name: Name, command: List) -> list[str]:
     if name.subscribed and (wants_subscribed or ListSelect.SUBSCRIBED in command.selection):
         marks.append("\\Subscribed")
     marks.append("\\HasChildren" if name.children else "\\HasNoChildren")
-    if box is not None and box.special_use:
-        marks.append(box.special_use)
+    if name.special_use:
+        marks.append(name.special_use)
     return marks
 
 

@@ -1,12 +1,16 @@
-"""CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8, RFC 6154 §3,
-RFC 8474 §4.1)."""
+"""CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE.
+
+RFC 9051 §6.3.4 to §6.3.8, RFC 6154 §3, RFC 8474 §4.1; the rights that they need are those of
+RFC 4314 §4.
+"""
 
 from imap.annotations import USES
 from imap.grammar.command import Create, Delete, Rename, Subscribe, Unsubscribe
 from imap.grammar.responses import mailboxid_code
+from imap.hierarchy import Birth, forget
 from imap.mailboxes import resolve
 from imap.object_ids import mailbox_id
-from imap.place import Place, is_others
+from imap.place import is_others
 from imap.replies import No, Reply
 from imap.session import Session
 from storage.metadata import Holder
@@ -21,8 +25,9 @@ async def create(session: Session, command: Create) -> Reply:
         if not use or len(command.use) > 1:
             raise No("No such special use", b"USEATTR")
     place = await resolve(session, command.mailbox.removesuffix("/"))
-    _refuse_others(place)
+    birth = await Birth.begin(session, place)
     box = await session.store.create(place.account, place.name, use)
+    await birth.finish()
     return Reply("CREATE completed", mailboxid_code(mailbox_id(box)))
 
 
@@ -34,33 +39,43 @@ async def delete(session: Session, command: Delete) -> Reply:
         session.unselect()
         session.send(b"* OK [CLOSED] The selected mailbox is being deleted\r\n")
     await session.store.delete(place.account, place.name)
+    if place.box is not None:
+        await forget(session, (place.box,))
     return Reply("DELETE completed")
 
 
 async def rename(session: Session, command: Rename) -> Reply:
+    """Within one account; INBOX is renamed by its owner only, since that moves its messages."""
     source = await resolve(session, command.source)
     source.check("x")
     target = await resolve(session, command.target.removesuffix("/"))
-    _refuse_others(target)
+    birth = await Birth.begin(session, target)
+    if source.account != target.account:
+        raise No("A mailbox can't be moved to another user", b"CANNOT")
+    if source.name == INBOX and is_others(source.shown):
+        raise No("INBOX of another user can't be renamed", b"CANNOT")
     await session.store.rename(source.account, source.name, target.name)
     if source.name == INBOX and source.box is not None:
         made = await session.store.named(target.account, target.name)
         here, there = Holder(source.account, source.box.id), Holder(made.account, made.id)
         await session.context.metadata.copy(here, there)
+    await birth.finish(itself=source.name == INBOX)
     return Reply("RENAME completed")
-
-
-def _refuse_others(place: Place) -> None:
-    if is_others(place.shown):
-        raise No("You may not create mailboxes there", b"NOPERM")
 
 
 async def subscribe(session: Session, command: Subscribe) -> Reply:
     """Subscriptions are the user's own, to mailboxes of others too, and to names without one."""
-    await session.store.subscribe(session.account, command.mailbox, True)
+    await session.store.subscribe(session.account, await _spelled(session, command.mailbox), True)
     return Reply("SUBSCRIBE completed")
 
 
 async def unsubscribe(session: Session, command: Unsubscribe) -> Reply:
-    await session.store.subscribe(session.account, command.mailbox, False)
+    name = await _spelled(session, command.mailbox)
+    await session.store.subscribe(session.account, name, False)
     return Reply("UNSUBSCRIBE completed")
+
+
+async def _spelled(session: Session, name: str) -> str:
+    """As LIST gives it, which must not be told of what LIST does not give."""
+    place = await resolve(session, name)
+    return place.shown if "l" in place.rights else name

@@ -11,7 +11,7 @@ from imap.grammar.resync import Resync
 from imap.mailboxes import resolve
 from imap.mode import Mode
 from imap.object_ids import mailbox_number
-from imap.replies import Bad, Reply
+from imap.replies import Bad, No, Reply
 from imap.resync import resync
 from imap.selected import Selected
 from imap.session import Session
@@ -28,12 +28,13 @@ async def select(session: Session, command: Select) -> Reply:
         session.use_condstore()
     view = await session.store.view(place.account, box.id)
     selected = Selected(view, place, command.read_only)
-    session.send(_description(selected, session.mode))
     session.select(selected)
+    await _look_again(session, command.mailbox)
+    session.send(_description(selected, session.mode))
     if command.resync is not None:
         await _resync(session, command.resync)
     word = "EXAMINE" if command.read_only else "SELECT"
-    code = b"READ-ONLY" if command.read_only else b"READ-WRITE"
+    code = b"READ-ONLY" if selected.read_only else b"READ-WRITE"
     return Reply(f"{word} completed", code)
 
 
@@ -54,6 +55,17 @@ async def _resync(session: Session, known: Resync) -> None:
     except StoreError:
         session.unselect()
         raise
+
+
+async def _look_again(session: Session, name: str) -> None:
+    """What was taken away while the view was read is noticed; what follows, the session hears."""
+    try:
+        place = await resolve(session, name)
+        place.need("r")
+    except (No, StoreError):
+        session.unselect()
+        raise
+    session.mailbox.place = place
 
 
 def _description(selected: Selected, mode: Mode) -> bytes:
@@ -78,13 +90,13 @@ async def check(_session: Session, _command: Check) -> Reply:
 
 
 async def close(session: Session, _command: Close) -> Reply:
-    """Expunges without a word, unless the mailbox was opened by EXAMINE.
+    """Expunges without a word, unless the mailbox was opened by EXAMINE or that is not allowed.
 
     HIGHESTMODSEQ counts what was expunged, if the client knows all that happened before
     (RFC 7162 §3.2.8): else it is what it knew, so that it hears of the rest when it comes back.
     """
     selected, code = session.mailbox, b""
-    if not selected.read_only:
+    if not selected.read_only and "e" in selected.rights:
         told = selected.told()
         gone = await session.store.expunge(selected.account, selected.mailbox, None)
         if gone and session.condstore:

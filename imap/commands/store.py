@@ -11,10 +11,11 @@ from imap import updates
 from imap.grammar.command import Store, StoreMode
 from imap.grammar.responses import modified_code
 from imap.grammar.values import Flag
+from imap.place import settable
 from imap.replies import Bad, No, Reply, Status
 from imap.selected import Selected
 from imap.session import Session
-from storage.values import FlagChange, Flags, StoreOutcome, System
+from storage.values import NO_FLAGS, FlagChange, Flags, Settable, StoreOutcome, System
 
 _MODES = {
     StoreMode.REPLACE: FlagChange.SET,
@@ -53,7 +54,8 @@ async def store(session: Session, command: Store) -> Reply:
         raise No("The mailbox is open read-only", b"READ-ONLY")
     if command.unchanged_since is not None:
         session.use_condstore()
-    flags = flags_of(command.flags)
+    may = settable(selected.rights)
+    flags = _allowed(may, flags_of(command.flags), command.mode)
     uids = selected.uids_of(command.sequence, command.uid)
     if not len(uids):
         return Reply("STORE completed")
@@ -64,10 +66,23 @@ async def store(session: Session, command: Store) -> Reply:
         _MODES[command.mode],
         flags,
         unchanged_since=command.unchanged_since,
+        within=may,
     )
     selected.own_change(outcome.changed)
     await _tell(session, command, uids, outcome)
     return _reply(selected, command, uids, outcome)
+
+
+def _allowed(may: Settable, flags: Flags, mode: StoreMode) -> Flags:
+    """Those that the user may change; NO only if there are none (RFC 4314 §4)."""
+    allowed = may.among(flags)
+    if mode is StoreMode.REPLACE:
+        refused = not may.system and not may.keywords
+    else:
+        refused = flags != NO_FLAGS and allowed == NO_FLAGS
+    if refused:
+        raise No("You have no right to change these flags", b"NOPERM")
+    return allowed
 
 
 async def _tell(

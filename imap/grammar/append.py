@@ -57,6 +57,17 @@ def catenated(begin: LiteralBegin) -> bool:
     return begin.head.text[-10:].upper().rstrip(b" ").endswith((b" TEXT", b"(TEXT"))
 
 
+def target_of(begin: LiteralBegin, utf8: bool = False) -> str:
+    """The mailbox that an APPEND or REPLACE names whose literal begins. Raises ParseError."""
+    head = begin.head
+    cursor = Cursor(Frame(head.tag, head.name, head.uid, head.text, head.literals), utf8)
+    cursor.space()
+    if head.name == "REPLACE":
+        cursor.sequence()
+        cursor.space()
+    return cursor.mailbox()
+
+
 def _append(cursor: Cursor, *, whole: bool) -> Append:
     cursor.space()
     mailbox = cursor.mailbox()

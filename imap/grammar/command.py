@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeAlias
 
+from imap.grammar.acl import AclCommand
 from imap.grammar.fetch_item import FetchItem
 from imap.grammar.metadata import MetadataCommand
 from imap.grammar.notify_group import NotifyGroup
@@ -49,11 +50,12 @@ class ListSelect(Enum):
 
 
 class ListReturn(Enum):
-    """Return options of LIST without argument (RFC 5258 §3, RFC 6154 §2)."""
+    """Return options of LIST without argument (RFC 5258 §3, RFC 6154 §2, RFC 8440 §3)."""
 
     SUBSCRIBED = "SUBSCRIBED"
     CHILDREN = "CHILDREN"
     SPECIAL_USE = "SPECIAL-USE"
+    MYRIGHTS = "MYRIGHTS"
 
 
 class StoreMode(Enum):
@@ -443,4 +445,5 @@ Command: TypeAlias = (
     | Move
     | QuotaCommand
     | MetadataCommand
+    | AclCommand
 )

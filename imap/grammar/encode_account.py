@@ -1,8 +1,9 @@
-"""Commands about quotas and metadata to bytes, for encode_command."""
+"""Commands about quotas, rights and metadata to bytes, for encode_command."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
 from imap.grammar.encode import astring, mailbox
 from imap.grammar.metadata import GetMetadata, SetMetadata, value_of
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
@@ -45,10 +46,28 @@ def encode_entries(names: Iterable[str]) -> bytes:
     return b"(%s)" % b" ".join([astring(name.encode(), plus=True) for name in names])
 
 
+def _mailbox(command: GetAcl | MyRights) -> list[bytes]:
+    return [mailbox(command.mailbox)]
+
+
+def _identifier(command: DeleteAcl | ListRights | SetAcl) -> list[bytes]:
+    return [mailbox(command.mailbox), astring(command.identifier.encode(), plus=True)]
+
+
+def _setacl(command: SetAcl) -> list[bytes]:
+    rights = f"{command.sign}{command.rights}".encode()
+    return [*_identifier(command), astring(rights, plus=True)]
+
+
 ENCODERS: Final[Mapping[type, Callable[[Any], list[bytes]]]] = {
     GetMetadata: _getmetadata,
     GetQuota: _getquota,
     GetQuotaRoot: _getquotaroot,
     SetMetadata: _setmetadata,
     SetQuota: _setquota,
+    GetAcl: _mailbox,
+    MyRights: _mailbox,
+    DeleteAcl: _identifier,
+    ListRights: _identifier,
+    SetAcl: _setacl,
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from imap.grammar import (
+    acl,
     append,
     fetch,
     mailbox,
@@ -25,6 +26,7 @@ from imap.grammar.frame import Frame, ParseError, Rejected
 from imap.grammar.tokens import Cursor
 
 _MODULES: Final = (
+    acl,
     append,
     fetch,
     listing,

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from imap.grammar import command as ast
+from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
 from imap.grammar.fetch_item import (
     FetchAtom,
     FetchBinary,
@@ -255,11 +256,13 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     "copy": st.builds(ast.Copy, tags, st.booleans(), sets, names),
     "create": st.builds(ast.Create, tags, names, _uses),
     "delete": st.builds(ast.Delete, tags, names),
+    "deleteacl": st.builds(DeleteAcl, tags, names, texts),
     "enable": st.builds(ast.Enable, tags, st.lists(words, min_size=1, max_size=3).map(tuple)),
     "expunge": st.one_of(
         st.builds(ast.Expunge, tags), st.builds(ast.Expunge, tags, st.just(True), sets)
     ),
     "fetch": _fetches,
+    "getacl": st.builds(GetAcl, tags, names),
     "getmetadata": st.builds(
         GetMetadata,
         tags,
@@ -272,9 +275,11 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     "getquotaroot": st.builds(GetQuotaRoot, tags, names),
     "id": st.builds(ast.Id, tags, st.one_of(st.none(), _pairs)),
     "list": _lists,
+    "listrights": st.builds(ListRights, tags, names, texts),
     "login": st.builds(ast.Login, tags, texts, texts),
     "lsub": st.builds(ast.Lsub, tags, names, names),
     "move": st.builds(ast.Move, tags, st.booleans(), sets, names),
+    "myrights": st.builds(MyRights, tags, names),
     "notify": st.one_of(
         st.builds(ast.Notify, tags),
         st.builds(
@@ -293,6 +298,10 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
         ast.Select, tags, names, st.booleans(), st.booleans(), st.one_of(st.none(), _resyncs)
     ),
     "status": st.builds(ast.Status, tags, names, _status),
+    "setacl": st.one_of(
+        st.builds(SetAcl, tags, names, texts, st.sampled_from("+-"), texts),
+        st.builds(SetAcl, tags, names, texts, st.just(""), st.text("lrswipkxteacd", max_size=13)),
+    ),
     "setmetadata": st.builds(
         SetMetadata,
         tags,
