@@ -12,6 +12,7 @@ from net.threads import Busy
 from storage.errors import (
     MailboxExists,
     MailboxForbidden,
+    MailboxHasChildren,
     MessageMissing,
     NoSuchAccount,
     NoSuchMailbox,
@@ -82,6 +83,7 @@ _CODES: tuple[tuple[type[StoreError], bytes], ...] = (
     (NoSuchMailbox, b"NONEXISTENT"),
     (MailboxExists, b"ALREADYEXISTS"),
     (MailboxForbidden, b"CANNOT"),
+    (MailboxHasChildren, b"HASCHILDREN"),
     (TooMany, b"LIMIT"),
     (MessageMissing, b"EXPUNGEISSUED"),
     (NoSuchAccount, b"NONEXISTENT"),

@@ -33,6 +33,10 @@ class MailboxForbidden(StoreError):
     """A name or an operation that the store refuses (deleting INBOX, bad names): NO [CANNOT]."""
 
 
+class MailboxHasChildren(StoreError):
+    """A name that only holds other mailboxes goes after them: IMAP NO [HASCHILDREN] (RFC 5530)."""
+
+
 class TooMany(StoreError):
     """More messages than one atomic operation may touch (50,000): IMAP NO [LIMIT]."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete, insert
 
 from storage import rows
-from storage.errors import MailboxExists, MailboxForbidden, NoSuchMailbox
+from storage.errors import MailboxExists, MailboxForbidden, MailboxHasChildren, NoSuchMailbox
 from storage.job import PIECE, Job, Stage, Turn, find_account
 from storage.jobs_expunge import expunge_found
 from storage.jobs_run import PiecesJob
@@ -154,7 +154,7 @@ class DeleteJob(PiecesJob[None]):
             raise MailboxForbidden("INBOX cannot be deleted")
         children = any(is_below(name, self._name) for name in owner.names)
         if children and not box.selectable:
-            raise MailboxForbidden("the mailbox has children")
+            raise MailboxHasChildren("the mailbox has children")
         found = rows.first(tx.conn, owner.id, box.id, PIECE)
         expunge_found(tx, owner, box, found)
         if len(found) == PIECE:
