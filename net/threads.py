@@ -78,6 +78,10 @@ class Offload:
         """`call(path)` in a worker process, for spooled messages: the bytes are not shipped."""
         return await self._in_process(call, path)
 
+    async def apart(self, call: Callable[[A], T], argument: A) -> T:
+        """`call(argument)` in a worker process; both are shipped."""
+        return await self._in_process(call, argument)
+
     def close(self) -> None:
         """Ends threads and workers; waits for calls under way."""
         for executor in self._pools.values():

@@ -52,6 +52,8 @@ from storage.prune import Pruner
 from storage.queue import QueueStore
 from storage.reads import Reads
 from storage.recovery import Layout, Recovered, recover
+from storage.search.databases import SearchDatabase, open_search
+from storage.search.index import SearchIndex
 from storage.state import State
 from storage.values import (
     EVERY_FLAG,
@@ -89,12 +91,15 @@ _log = logging.getLogger(__name__)
 
 
 class Store:
-    """Made by `open`. `bus` publishes what was committed, `queue` is the outbound queue."""
+    """Made by `open`. `bus` publishes what was committed, `queue` is the outbound queue,
+    `search` the word index.
+    """
 
     def __init__(
         self,
         layout: Layout,
         database: SqliteDatabase | PostgresDatabase,
+        search: SearchDatabase,
         offload: Offload,
         clock: Clock,
     ) -> None:
@@ -122,6 +127,7 @@ class Store:
             self.locks,
         )
         self.pruner = Pruner(database, self.run_job, clock)
+        self.search = SearchIndex(database, search, self.maildir, offload, clock, self.bus)
         self._failure: str | None = None
         self._on_failure: list[Callable[[str], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -139,22 +145,25 @@ class Store:
         *,
         mirror: bool = True,
         file_worker: bool = True,
+        search: bool = True,
     ) -> "Store":
         """Locks, migrates, recovers. Raises StoreLocked, StoreDamaged, SchemaTooNew,
         StoreUnavailable, each with one line for the operator. Without `mirror` nobody follows the
-        journal; without `file_worker` groups of files are written in this process.
+        journal, without `search` nobody fills the word index; without `file_worker` groups of
+        files are written in this process.
         """
         sys.setswitchinterval(_SWITCH_INTERVAL)
         lock = await offload.disk(_lock, data_dir, maildir)
         try:
             layout = await offload.disk(Layout.at, data_dir, maildir)
             index = open_database(database, layout.data_dir)
-            store = cls(layout, index, offload, clock)
+            words = open_search(database, layout.data_dir, offload)
+            store = cls(layout, index, words, offload, clock)
             store._lock = lock
             found = await offload.disk(recover, index, layout, clock.now())
             store._build(found, hostname, file_worker)
             try:
-                await store._start(found, mirror)
+                await store._start(found, mirror, search)
             except BaseException:
                 await store._shut(clean=False)
                 raise
@@ -207,6 +216,7 @@ class Store:
         await self._committer.run(
             RemoveAccountJob(account, self._layout.maildir, self._layout.orphans)
         )
+        await self.search.drop(account)
 
     async def usage(self, account: AccountId) -> Usage:
         """Cheap: from memory. Raises NoSuchAccount."""
@@ -558,7 +568,7 @@ class Store:
             fatal=self._fatal,
         )
 
-    async def _start(self, found: Recovered, mirror: bool) -> None:
+    async def _start(self, found: Recovered, mirror: bool, search: bool) -> None:
         if self._checkpointer is not None:
             self._checkpointer.start()
         self._committer.start()
@@ -572,9 +582,12 @@ class Store:
         if mirror:
             await self.mirror.start(after_kill=not found.before.clean)
             self.pruner.start()
+        if search:
+            await self.search.start()
 
     async def _shut(self, *, clean: bool) -> None:
         """Ends threads and connections; what waits is committed first."""
+        await self.search.close()
         await self._views.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._committer.close()
