@@ -11,7 +11,7 @@ from quopri import decodestring
 from typing import Final
 
 from message.casemap import casemap
-from message.headers import iter_fields, unfold
+from message.headers import all_values, iter_fields, unfold
 from message.html_text import html_text
 from message.scan import Part, scan_crlf
 from message.words import decode_text, decode_words
@@ -57,6 +57,16 @@ def octets(text: str) -> bytes:
 def field_text(value: bytes) -> str:
     """A raw header value as text, on one line."""
     return decode_words(unfold(value)).translate(_BREAKS)
+
+
+def field_contains(block: bytes, name: bytes, needle: bytes) -> bool:
+    """Whether a field of that name holds a needle in casemap's form; an empty one asks for its
+    presence.
+    """
+    plain = needle.split() == [needle] and b"=?" not in block and block.isascii()
+    if plain and needle not in block.upper():
+        return False  # cheap, and enough for most messages: folding moves nothing within a word
+    return any(needle in octets(field_text(value)) for value in all_values(block, name))
 
 
 def _form(pieces: list[str]) -> bytes:

@@ -91,8 +91,7 @@ class AccountIndex:
     async def look(self, look: Look) -> Answer:
         """Raises SearchDamaged, StoreUnavailable."""
         async with self._turn:
-            since, now = self._since, self._changes
-            answer = Answer(lambda blob: since.get(blob, now + 1) <= now)
+            answer = Answer(self._since, self._changes)
             settles = look.settles
             for segment in list(self.segments.values()):
                 docs = await self._in_segment(segment, look)
@@ -100,7 +99,8 @@ class AccountIndex:
                 if look.fuzzy:
                     answer.scores.update((blobs[doc], score) for doc, score in docs.items())
                 (answer.sure if settles else answer.unsure).update([blobs[doc] for doc in docs])
-                answer.unsure.update([blobs[doc] for doc in segment.loose])
+                answer.loose.update([blobs[doc] for doc in segment.loose])
+            answer.unsure |= answer.loose
             return answer
 
     async def _in_segment(self, segment: Segment, look: Look) -> dict[int, int]:

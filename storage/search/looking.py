@@ -4,13 +4,14 @@ An answer names blobs: `sure` ones match, `unsure` ones may and must be looked a
 that the answer does not cover. A fuzzy answer has scores, and those that are unsure have none yet.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from message.search_text import octets
+from message.search_text import SearchText, octets
+from storage.search.build import describe
 from storage.search.fuzzy import FuzzyWord
-from storage.search.vocabulary import Column, Postings, matching
+from storage.search.vocabulary import Column, Postings, build, matching
 from storage.search.words import Needle, Place, words
 
 HEAD: Final = int(Column.SUBJECT | Column.FROM | Column.TO | Column.CC | Column.BCC | Column.HEADER)
@@ -73,13 +74,47 @@ def _look(columns: int, text: bytes, fuzzy: bool) -> Look:
 
 @dataclass(slots=True)
 class Answer:
-    """`covers` says whether a blob was looked at. `scores` are those of a fuzzy look."""
+    """`since` says with which change of the index a blob came to be covered, in that order; the
+    answer is as of change `upto`. `scores` are those of a fuzzy look, `loose` the unsure ones that
+    may be large.
+    """
 
-    covers: Callable[[int], bool] = lambda _: False
-    whole: bool = False
+    since: dict[int, int] = field(default_factory=dict)
+    upto: int = 0
     sure: set[int] = field(default_factory=set)
     unsure: set[int] = field(default_factory=set)
+    loose: set[int] = field(default_factory=set)
     scores: dict[int, int] = field(default_factory=dict)
+
+    def covers(self, blob: int) -> bool:
+        """Whether it was looked at."""
+        return self.since.get(blob, self.upto + 1) <= self.upto
+
+    def left_open(self, blobs: Sequence[int]) -> set[int]:
+        """Those to be looked at: unsure or not covered; 0 is none."""
+        since, upto = self.since, self.upto
+        open_ = self.unsure.intersection(blobs)
+        if since and next(reversed(since.values())) <= upto:
+            open_.update(set(blobs).difference(since))
+        else:
+            open_.update(blob for blob in blobs if since.get(blob, upto + 1) > upto)
+        open_.difference_update(self.sure)
+        open_.discard(0)
+        return open_
+
+
+def score_of(text: SearchText, look: Look) -> int:
+    """The score of one text in a fuzzy look, 0 for none; of a large one only whole words count."""
+    described = describe(text)
+    if described is None:
+        everything = text.header + b"\0" + text.body + b"\0" + text.attached
+        return 75 if all(word.word in everything for word in look.fuzzy) else 0
+    sides = []
+    for side in look.sides:
+        vocabulary = build([described[side]])
+        found = terms_of(vocabulary.terms, look)
+        sides.append(docs_of(vocabulary.postings, found, look.columns))
+    return together(sides).get(0, 0)
 
 
 Terms = Sequence[Mapping[int, int]]
