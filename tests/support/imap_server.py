@@ -95,10 +95,13 @@ async def serving(
     bounds: Bounds | None = None,
     limits: dict[str, Any] | None = None,
     strangers: bool = True,
+    database: str = "sqlite",
+    words: bool = True,
 ) -> AsyncIterator[Imap]:
     """Serves with three accounts, one of them an administrator's, and a self-signed certificate.
 
-    `strangers`: clients count as such; else they come from filters.local_networks.
+    `strangers`: clients count as such; else they come from filters.local_networks. Without `words`
+    the word index is filled by `store.search.settle` alone.
     """
     settings = Settings.model_validate(
         {
@@ -116,10 +119,11 @@ async def serving(
     store = await stores.Store.open(
         settings.data_dir,
         settings.data_dir / settings.store.maildir,
-        "sqlite",
+        database,
         offload,
         clock,
         settings.hostname,
+        search=words,
     )
     directory = await Directory.open(settings, clock, offload)
     metadata = Metadata(directory.database, store)
