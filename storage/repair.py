@@ -19,6 +19,7 @@ from config.clock import Clock
 from net.threads import Offload, Pool
 from storage import epoch_mark, queue_admin, queue_claims, queue_jobs
 from storage.clocked_ids import IdClock
+from storage.database import PostgresDatabase
 from storage.disk import make_folder, rename_new, sync_folder
 from storage.errors import StoreError
 from storage.folder_file import FolderFile, raise_ceiling
@@ -39,6 +40,7 @@ from storage.repair_rows import (
 )
 from storage.repair_scan import accounts_on_disk, scan_account
 from storage.repair_values import FoundAccount, NewAccount, OldAccount, as_older
+from storage.search.databases import forget_account, remove_files, search_file
 from storage.values import AccountId, BlobId, QueueId
 
 Progress = Callable[[int, int, str], None]
@@ -157,6 +159,7 @@ class _Repair:
         if new.changed or not index.whole:
             self._on_disk(root, new)
             self._write(index, root, old, new)
+            self._forget_words(index, number)
             self._report.changed += 1
 
     def _old(self, index: RepairIndex, number: AccountId) -> OldAccount:
@@ -195,6 +198,12 @@ class _Repair:
         for folder in {move.folder for move in new.moves}:
             sync_folder(root / folder / "new")
             sync_folder(root / folder / "cur")
+
+    def _forget_words(self, index: RepairIndex, number: AccountId) -> None:
+        """The word index is made anew: it goes by blobs, and their contents may be others."""
+        remove_files(search_file(self._data_dir, number))
+        if isinstance(index.database, PostgresDatabase):
+            index.database.transaction(lambda conn: forget_account(conn, number))
 
     def _to_orphans(self, number: AccountId, path: Path) -> None:
         folder = self._data_dir / "orphans" / str(number)

@@ -97,8 +97,8 @@ class _File:
 class SqliteSearch:
     """data/search/<account>.db."""
 
-    def __init__(self, folder: Path, offload: Offload) -> None:
-        self._folder, self._offload = folder, offload
+    def __init__(self, data_dir: Path, offload: Offload) -> None:
+        self._data_dir, self._offload = data_dir, offload
         self._files: dict[AccountId, _File] = {}
         self._turns: dict[AccountId, asyncio.Lock] = {}
         self._dialect = sqlite_dialect.dialect(paramstyle="qmark")
@@ -145,7 +145,7 @@ class SqliteSearch:
         return self._turns.setdefault(account, asyncio.Lock())
 
     def _path(self, account: AccountId) -> Path:
-        return self._folder / f"{account}.db"
+        return search_file(self._data_dir, account)
 
     def _in_file(self, account: AccountId, run: Callable[[_File], T]) -> T:
         try:
@@ -227,11 +227,16 @@ class PostgresSearch:
 def open_search(database: str, data_dir: Path, offload: Offload) -> SearchDatabase:
     """`database` as in the setting store.database."""
     if database == "sqlite":
-        return SqliteSearch(data_dir / "search", offload)
+        return SqliteSearch(data_dir, offload)
     return PostgresSearch(database)
 
 
-def forget_postgres(conn: Connection, account: AccountId) -> None:
+def search_file(data_dir: Path, account: AccountId) -> Path:
+    """The SQLite file of an account."""
+    return data_dir / "search" / f"{account}.db"
+
+
+def forget_account(conn: Connection, account: AccountId) -> None:
     """Within a repair: what the tables keep of an account, if they are there."""
     if inspect(conn).has_table("search_state"):
         drop_account(conn, account)

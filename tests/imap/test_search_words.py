@@ -90,7 +90,8 @@ _KEYS: dict[str, Callable[[Mail, str], bool]] = {
 
 def _header(mail: Mail) -> list[str]:
     """The lines of the header, as far as a needle may meet them."""
-    raw, lines = mail.data.split(b"\r\n\r\n")[0].decode().split("\r\n"), []
+    raw = mail.data.split(b"\r\n\r\n")[0].decode().split("\r\n")
+    lines: list[str] = []
     for line in raw:
         if line.startswith(" "):
             lines[-1] += line
