@@ -23,6 +23,7 @@ from storage.folder_file import ACCOUNT_FILE, FOLDER_FILE
 from storage.job import account_root
 from storage.mirror_rows import all_accounts
 from storage.recovery import Layout
+from storage.snapshots import forget_all
 from storage.values import AccountId
 
 MARK = "restored"
@@ -71,6 +72,7 @@ async def check_restored(
                 f"the restored mail differs from its index in {len(problems)} files of account "
                 f"{number}, the first: {problems[0].what}"
             )
+    await offload.disk(forget_all, data_dir)
     await offload.disk(mark.unlink)
 
 

@@ -79,6 +79,11 @@ class Images:
                 return box
         raise NoSuchMailbox("the mailbox does not exist")
 
+    def box(self, number: AccountId, mailbox: MailboxId) -> Mailbox | None:
+        """A mailbox as last committed, if its account is at hand."""
+        image = self._images.get(number)
+        return image.boxes.get(mailbox) if image is not None else None
+
     def put(self, image: AccountImage) -> None:
         """Takes what was committed, in commit order."""
         if image.gone:

@@ -41,6 +41,7 @@ from storage.repair_rows import (
 from storage.repair_scan import accounts_on_disk, scan_account
 from storage.repair_values import FoundAccount, NewAccount, OldAccount, as_older
 from storage.search.databases import forget_account, remove_files, search_file
+from storage.snapshots import forget_all
 from storage.values import AccountId, BlobId, QueueId
 
 Progress = Callable[[int, int, str], None]
@@ -118,6 +119,7 @@ class _Repair:
         self._report = RepairReport()
 
     def run(self, only: AccountId | None, progress: Progress) -> RepairReport:
+        forget_all(self._data_dir)
         index = RepairIndex(self._database, self._data_dir)
         try:
             self._report.kept = str(index.kept or "")

@@ -48,12 +48,14 @@ from storage.jobs_suspect import SuspectJob
 from storage.lock import StoreLock
 from storage.mirror import Mirror
 from storage.names import INBOX, checked, normal, sort_key
+from storage.packed_views import PackedViews
 from storage.prune import Pruner
 from storage.queue import QueueStore
 from storage.reads import Reads
 from storage.recovery import Layout, Recovered, recover
 from storage.search.databases import SearchDatabase, open_search
 from storage.search.index import SearchIndex
+from storage.snapshots import Snapshots, folder_of
 from storage.state import State
 from storage.values import (
     EVERY_FLAG,
@@ -109,7 +111,8 @@ class Store:
         self._offload, self._clock = offload, clock
         self._spool = layout.spool
         self._images = Images(database)
-        self._views = Views(database, self._images)
+        packed = PackedViews(database, self._images, Snapshots(folder_of(layout.data_dir)), offload)
+        self._views = Views(database, self._images, packed)
         self._reads = Reads(
             database, self._images, offload, self.maildir, self.locks, self._strayed
         )
@@ -217,6 +220,7 @@ class Store:
             RemoveAccountJob(account, self._layout.maildir, self._layout.orphans)
         )
         await self.search.drop(account)
+        await self._views.forget(account)
 
     async def usage(self, account: AccountId) -> Usage:
         """Cheap: from memory. Raises NoSuchAccount."""

@@ -90,6 +90,10 @@ class View:
         """The flag fields in use, each once."""
         return list(self._counts)
 
+    def counts(self) -> "Counter[int]":
+        """How often each flag field stands in `flags`; a copy."""
+        return self._counts.copy()
+
     def first_unseen(self) -> int:
         """The index of the first message without \\Seen, or -1."""
         flags, unseen = self.flags, {field for field in self._counts if not field & _SEEN}
@@ -146,6 +150,16 @@ class View:
         self.flags.extend(flags)
         self.modseqs.extend(modseqs)
         self._counts.update(flags)
+
+    def adopt(
+        self,
+        uids: "array[int]",
+        flags: "array[int]",
+        modseqs: "array[int]",
+        counts: "Counter[int]",
+    ) -> None:
+        """Takes arrays that were packed from a view of this mailbox, with the counts of fields."""
+        self.uids, self.flags, self.modseqs, self._counts = uids, flags, modseqs, counts
 
     def change(self, uids: "array[int]", flags: "array[int]", modseq: int) -> None:
         """Sets the fields of `uids` (ascending); vanished ones and newer ones are left alone."""

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select
 from storage.database import Database
 from storage.errors import NoSuchAccount, NoSuchMailbox
 from storage.images import Images, box_of
+from storage.packed_views import PackedViews
 from storage.schema import KEYWORD_SHIFT, message
 from storage.statements import Query
 from storage.transaction import Delta, DeltaKind
@@ -42,8 +43,8 @@ _LOAD = Query(
 class Views:
     """Views by account and mailbox, one of each; unused ones stay a while."""
 
-    def __init__(self, database: Database, images: Images) -> None:
-        self._database, self._images = database, images
+    def __init__(self, database: Database, images: Images, packed: PackedViews) -> None:
+        self._database, self._images, self._packed = database, images, packed
         self._views: dict[Key, View] = {}
         self._idle: OrderedDict[Key, View] = OrderedDict()
         self._idle_messages = 0
@@ -84,13 +85,14 @@ class Views:
     async def refresh(self, account: AccountId) -> list[MailboxChanged]:
         """Reads views anew after a change that came as no delta; what changed as events."""
         events: list[MailboxChanged] = []
+        await self._packed.drop(account)
         for key in [key for key in self._views if key[0] == account]:
             view = self._views[key]
             if not view.users:
                 self._forget(key)
                 continue
             try:
-                fresh = await self._read(key)
+                fresh = await self._read(key, packed=False)
             except (NoSuchMailbox, NoSuchAccount):
                 events += _differences(view, view.empty())
             else:
@@ -98,22 +100,33 @@ class Views:
         return events
 
     async def close(self) -> None:
-        """Ends loads under way."""
+        """Ends loads under way, and packs large views."""
         tasks = list(self._loading.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._packed.close(self._views.values())
+
+    async def forget(self, account: AccountId) -> None:
+        """The account is gone."""
+        await self._packed.drop(account)
 
     async def _load(self, key: Key) -> View:
         try:
-            view = self._views[key] = await self._read(key)
-            self._idle[key] = view
+            view = await self._read(key)
+            self._views[key] = self._idle[key] = view
             self._idle_messages += len(view)
+            self._packed.keep(view)
             return view
         finally:
             del self._loading[key]
 
-    async def _read(self, key: Key) -> View:
+    def _agrees(self, view: View) -> bool:
+        """Whether a view has the sums of its mailbox's row: a packed one may not."""
+        box = self._images.box(view.account, view.mailbox)
+        return box is not None and (len(view), view.unseen()) == (box.messages, box.unseen)
+
+    async def _read(self, key: Key, *, packed: bool = True) -> View:
         """A view of what is committed, with the changes that came while it was read."""
         account, mailbox = key
         mine: list[Delta] = []
@@ -122,7 +135,8 @@ class Views:
             keywords = await self._images.keywords(account)
             box = box_of(await self._images.get(account), mailbox)
             view = View(box, keywords, self._unused)
-            after = 0
+            filled = packed and await self._packed.fill(view, box)
+            after = view.uids[-1] if filled and view.uids else 0
             while True:
                 rows = await self._database.fetch(
                     _LOAD,
@@ -141,10 +155,13 @@ class Views:
                 await asyncio.sleep(0)
             for delta in mine:
                 feed(view, delta)
-            return view
+            if not filled or self._agrees(view):
+                return view
         finally:
             if self._pending.get(key) is mine:
                 del self._pending[key]
+        await self._packed.drop(*key)
+        return await self._read(key, packed=False)
 
     def _unused(self, view: View) -> None:
         key = (view.account, view.mailbox)
@@ -158,6 +175,7 @@ class Views:
     def _forget(self, key: Key) -> None:
         view = self._views.pop(key, None)
         if view is not None and self._idle.pop(key, None) is not None:
+            self._packed.keep(view)
             self._idle_messages = max(0, self._idle_messages - len(view))
         if not self._idle:
             self._idle_messages = 0
