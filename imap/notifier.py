@@ -17,8 +17,9 @@ from imap.grammar.notify_group import NotifyEvent, NotifyScope
 from imap.mailboxes import visible
 from imap.metadata_watch import MetadataWatch
 from imap.notify_rules import Kind, Rules, changed_items, listed, status
-from imap.place import Place
+from imap.place import Place, is_others
 from imap.selected import Selected
+from storage.acl import EVERYBODY, AclChange
 from storage.names import normal
 from storage.values import (
     AccountId,
@@ -48,10 +49,14 @@ class _Due:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The mailboxes as they are when something is told."""
+    """The mailboxes as they are when something is told; `before` are those of others that were
+    there when something was told last, `told` names that were told of since.
+    """
 
     places: dict[str, Place]
     subscribed: frozenset[str]
+    before: frozenset[str] = frozenset()
+    told: set[str] = field(default_factory=set)
 
 
 class Notifier:
@@ -63,9 +68,12 @@ class Notifier:
         "_folders",
         "_made",
         "_metadata",
+        "_others",
         "_overflow",
+        "_regranted",
         "_seen",
         "_session",
+        "_unwatch",
         "_watched",
         "due",
         "rules",
@@ -81,12 +89,17 @@ class Notifier:
         self._made: dict[int, set[int]] = {}
         self._metadata = MetadataWatch(session, self._on_metadata) if rules.metadata else None
         self._watched: dict[AccountId, Callable[[], None]] = {}
+        self._others: frozenset[str] = frozenset()
+        self._regranted = False
+        acl = session.context.directory.acl
+        self._unwatch = acl.watch(None, self._on_acl) if rules.beyond else _nothing
 
     def close(self) -> None:
         """Hears of nothing further."""
         for unsubscribe in self._watched.values():
             unsubscribe()
         self._watched = {}
+        self._unwatch()
         if self._metadata is not None:
             self._metadata.close()
             self._metadata = None
@@ -159,6 +172,13 @@ class Notifier:
             self.due = True
             self._session.connection.attend()
 
+    def _on_acl(self, change: AclChange) -> None:
+        """The right `l` given or taken is a mailbox that came or went (RFC 5465 §5.4, §5.9)."""
+        mine = {self._session.account, EVERYBODY}
+        if change.account != self._session.account and not mine.isdisjoint(change.touched):
+            self._regranted = self.due = True
+            self._session.connection.attend()
+
     def _own(self, event: FoldersChanged) -> bool:
         """Whether the command under way did this."""
         command = self._session.command
@@ -194,7 +214,8 @@ class Notifier:
         boxes, self._boxes = self._boxes, {}
         folders, self._folders = self._folders, []
         metadata = self._metadata if self._session.metadata is None else None
-        if boxes or folders or (metadata is not None and metadata.due):
+        regranted, self._regranted = self._regranted, False
+        if boxes or folders or regranted or (metadata is not None and metadata.due):
             now = await self.now()
             if metadata is not None:
                 wanted = partial(self.rules.metadata_of, subscribed=now.subscribed)
@@ -202,15 +223,19 @@ class Notifier:
             for event in folders:
                 self._tell_folders(event, now)
                 await session.connection.breathe()
+            for name in sorted((now.before ^ self._others) - now.told) if regranted else ():
+                self._tell_name(name, now, lost=name not in now.places)
             await self._tell_boxes(boxes, now, made)
 
     async def now(self) -> Now:
         """The mailboxes as they are; those of others are watched from here on."""
-        session = self._session
+        session, before = self._session, self._others
         places = {place.shown: place for place in await visible(session)}
         if self.rules.beyond:
             self._watch({place.account for place in places.values()})
-        return Now(places, frozenset(await session.store.subscriptions(session.account)))
+            self._others = frozenset(filter(is_others, places))
+        subscribed = frozenset(await session.store.subscriptions(session.account))
+        return Now(places, subscribed, before)
 
     def _watch(self, accounts: set[AccountId]) -> None:
         for account in accounts - {self._session.account, *self._watched}:
@@ -282,15 +307,19 @@ class Notifier:
                 return place.shown.removesuffix(place.name)
         return None
 
-    def _tell_name(self, name: str, now: Now, old: str = "") -> None:
+    def _tell_name(self, name: str, now: Now, old: str = "", lost: bool = False) -> None:
+        """Of others' mailboxes only those that are seen, or were."""
+        if is_others(name) and name not in now.places and name not in now.before:
+            return
+        now.told.update((name, old))
         events = self.rules.events(name, now.subscribed)
         if old:
             events |= self.rules.events(old, now.subscribed)
         place = now.places.get(name)
         if NotifyEvent.MAILBOX_NAME in events and (place is None or "l" in place.rights):
             box = place.box if place is not None else None
-            line = listed(name, box, now.places, old=old, utf8=self._session.utf8)
-            self._session.send(line)
+            utf8 = self._session.utf8
+            self._session.send(listed(name, box, now.places, old=old, lost=lost, utf8=utf8))
 
     def _tell_subscription(self, name: str, now: Now) -> None:
         on = name in now.subscribed
@@ -301,3 +330,7 @@ class Notifier:
             self._session.send(
                 listed(name, box, now.places, subscribed=on, utf8=self._session.utf8)
             )
+
+
+def _nothing() -> None:
+    return

@@ -138,17 +138,20 @@ def listed(
     *,
     subscribed: bool = False,
     old: str = "",
+    lost: bool = False,
     utf8: bool = False,
 ) -> bytes:
     """The LIST line of a name that came, went, was renamed from `old`, or subscribed to (§5.4,
-    §5.5). `names` are those of all mailboxes.
+    §5.5). `names` are those of all mailboxes; `lost`: a right that is needed is not there.
     """
     marks = ["\\NonExistent"] if box is None else [] if box.selectable else ["\\Noselect"]
+    if lost:
+        marks.append("\\NoAccess")
     if subscribed:
         marks.append("\\Subscribed")
     has_children = any(other.startswith(name + "/") for other in names)
     marks.append("\\HasChildren" if has_children else "\\HasNoChildren")
-    if box is not None and box.special_use:
+    if box is not None and box.special_use and not is_others(name):
         marks.append(box.special_use)
     line = list_line(name, marks, "/", utf8=utf8)
     if not old:

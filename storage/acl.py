@@ -52,11 +52,12 @@ class BoxKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AclChange:
-    """A committed change of one mailbox's list."""
+    """A committed change of one mailbox's list; `touched` are those whose entries changed."""
 
     account: AccountId
     key: BoxKey
     entries: Entries
+    touched: frozenset[AccountId]
 
 
 Lists: TypeAlias = Mapping[BoxKey, Entries]
@@ -71,7 +72,7 @@ class AclTable:
         self._lists: LRUCache[AccountId, Lists] = LRUCache(capacity)
         self._owners: LRUCache[AccountId, frozenset[AccountId]] = LRUCache(capacity)
         self._generation = 0
-        self._watchers: dict[AccountId, dict[object, Watcher]] = {}
+        self._watchers: dict[AccountId | None, dict[object, Watcher]] = {}
 
     def clear(self) -> None:
         """Forgets what was remembered."""
@@ -79,8 +80,10 @@ class AclTable:
         self._lists.clear()
         self._owners.clear()
 
-    def watch(self, account: AccountId, watcher: Watcher) -> Callable[[], None]:
-        """Calls back in the loop after each change of the account's lists; returns the end."""
+    def watch(self, account: AccountId | None, watcher: Watcher) -> Callable[[], None]:
+        """Calls back in the loop after each change of the account's lists (None: of any); returns
+        the end.
+        """
         token = object()
         self._watchers.setdefault(account, {})[token] = watcher
 
@@ -122,9 +125,11 @@ class AclTable:
         self._lists.pop(account, None)
         for grantee in {entry.grantee for entry in (*old, *new)}:
             self._owners.pop(grantee, None)
-        change = AclChange(account, key, new)
-        for watcher in tuple(self._watchers.get(account, {}).values()):
-            watcher(change)
+        touched = frozenset(entry.grantee for entry in {*old} ^ {*new})
+        change = AclChange(account, key, new, touched)
+        for watched in (account, None):
+            for watcher in tuple(self._watchers.get(watched, {}).values()):
+                watcher(change)
         return new
 
     async def _remembered(

@@ -5,7 +5,7 @@ from typing import Final
 from imap.grammar.command import Notify
 from imap.grammar.notify_group import NotifyEvent
 from imap.notifier import Notifier
-from imap.notify_rules import SUPPORTED, Rules, first_items, status
+from imap.notify_rules import SUPPORTED, Rules, first_items, listed, status
 from imap.replies import No, Reply
 from imap.session import Session
 
@@ -33,16 +33,22 @@ def _badevent() -> bytes:
 
 
 async def _look(session: Session, notifier: Notifier, told: bool) -> None:
-    """Tells how the mailboxes stand for which events of messages are wanted."""
+    """Tells how the mailboxes stand for which events of messages are wanted, and which of those
+    that are watched can't be read (RFC 5465 §3.1).
+    """
     session.notify(notifier)  # what happens from here on is told
     now = await notifier.now()
-    for place in now.places.values() if told else ():
+    for place in now.places.values():
         box, selected = place.box, session.selected
-        if box is None or not box.selectable or "r" not in place.rights:
-            continue
-        if selected is not None and selected.is_at(box):
+        if box is None or not box.selectable or (selected is not None and selected.is_at(box)):
             continue
         events: frozenset[NotifyEvent] = notifier.rules.events(place.shown, now.subscribed)
+        if "r" not in place.rights:
+            if events:
+                session.send(listed(place.shown, box, now.places, lost=True, utf8=session.utf8))
+            continue
+        if not told:
+            continue
         items = first_items(events)
         if items:
             session.send(status(place.shown, box, items, session.utf8))

@@ -74,7 +74,10 @@ async def test_a_change_is_told_after_its_commit(directory: Directory) -> None:
     await directory.acl.change(bob, KEY, lambda _: given(Entry(ada, False, "lr")))
     unwatch()
     await directory.acl.change(ada, KEY, lambda _: ())
-    assert heard == [AclChange(ada, KEY, entries)]
+    assert heard == [AclChange(ada, KEY, entries, frozenset({bob}))]
+    directory.acl.watch(None, heard.append)
+    await directory.acl.change(bob, KEY, lambda _: ())
+    assert heard[1:] == [AclChange(bob, KEY, (), frozenset({ada}))]
 
 
 async def test_what_edit_raises_changes_nothing(directory: Directory) -> None:
