@@ -49,6 +49,7 @@ class Capability:
 _BEFORE_LOGIN = Phase.PLAIN | Phase.SECURE
 TABLE = (
     Capability("IMAP4rev1", "RFC 3501"),
+    Capability("IMAP4rev2", "RFC 9051", enabled_by=True),
     Capability("LITERAL+", "RFC 7888"),
     Capability("SASL-IR", "RFC 4959"),
     Capability("ID", "RFC 2971"),
@@ -103,7 +104,7 @@ TABLE = (
     Capability("REPLACE", "RFC 8508"),
     Capability("PREVIEW", "RFC 8970"),
 )
-ENABLE = frozenset(row.name for row in TABLE if row.enabled_by)
+ENABLE = {row.name.upper(): row.name for row in TABLE if row.enabled_by}
 
 
 @dataclass(frozen=True, slots=True)

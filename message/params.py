@@ -5,7 +5,7 @@ Parameters stay raw bytes as IMAP shows them; `decode_params` joins and decodes 
 
 import re
 from functools import lru_cache
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from message.headers import unfold
 from message.words import decode_text, decode_words
@@ -51,16 +51,43 @@ def get_param(params: Params, name: bytes) -> bytes | None:
 def decode_params(params: Params) -> dict[str, str]:
     """Names and decoded values; RFC 2231 continuations and charsets, RFC 2047 words tolerated."""
     plain: dict[str, str] = {}
-    pieces: dict[str, list[tuple[int, bool, bytes]]] = {}
     for key, value in params:
-        name, star, rest = key.decode("ascii", "replace").partition("*")
-        if not star:
-            plain.setdefault(name, decode_words(value))
-            continue
-        number = rest.rstrip("*")
-        index = int(number) if number.isdecimal() and len(number) < 4 else 0
-        pieces.setdefault(name, []).append((index, rest.endswith("*") or not rest, value))
-    return plain | {name: _join(found) for name, found in pieces.items()}
+        if b"*" not in key:
+            plain.setdefault(key.decode("ascii", "replace"), decode_words(value))
+    extended = _extended(params).items()
+    return plain | {name.decode("ascii", "replace"): text for name, text in extended}
+
+
+def joined_params(params: Params, utf8: bool) -> Params:
+    """The parameters with those of RFC 2231 put together, as IMAP is to show them (RFC 9051
+    §7.5.2): decoded where that can be said, else as one value in UTF-8.
+    """
+    extended = _extended(params)
+    plain = {name for name, _ in params if b"*" not in name}
+    out: dict[bytes, bytes] = {}
+    for name, value in params:
+        base = name.partition(b"*")[0]
+        text = extended.get(base)
+        if text is None or (b"*" not in name and not utf8):
+            out.setdefault(name, value)
+        elif utf8 or (text.isascii() and base not in plain):
+            out[base] = text.encode("utf-8", "replace")
+        else:
+            octets = quote_from_bytes(text.encode("utf-8", "replace"), safe="")
+            out[base + b"*"] = b"utf-8''" + octets.encode("ascii")
+    return tuple(out.items())
+
+
+def _extended(params: Params) -> dict[bytes, str]:
+    """The decoded values of parameters with RFC 2231 marks, by their names without them."""
+    pieces: dict[bytes, list[tuple[int, bool, bytes]]] = {}
+    for key, value in params:
+        name, star, rest = key.partition(b"*")
+        if star:
+            number = rest.rstrip(b"*")
+            index = int(number) if number.isdigit() and len(number) < 4 else 0
+            pieces.setdefault(name, []).append((index, rest.endswith(b"*") or not rest, value))
+    return {name: _join(found) for name, found in pieces.items()}
 
 
 def _read_type(value: bytes) -> MediaType | None:

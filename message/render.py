@@ -23,7 +23,7 @@ from message.sort_fields import SortFields, sort_fields
 from message.structure import render_structure
 from message.subject import Subject, split_subject
 
-RENDERER_VERSION = 6
+RENDERER_VERSION = 7
 MAX_FIELDS = 32 * 1024
 MAX_REFERENCES = 100
 MAX_MESSAGE_ID = 998
@@ -37,12 +37,12 @@ class Rendered:
 
     `fields` holds the raw lines of the header fields that clients ask for (message/headers.py
     `cached`); with `fields_complete` False it is empty and the file must be read. `eight_bit`: some
-    header has 8-bit bytes. `surrogate_size` is the surrogate's, 0 when there is none; `fields` and
-    the structure are the surrogate's then, everything else the message's. `parts` is the table of
-    message/section.py. `message_id` and `references` keep their <>; `date` is that of the Date
-    field in Unix seconds, `date_zone` its minutes east. `sort` holds what SORT compares of
-    addresses; `is_reply` belongs to the subject. `digest` is BLAKE2b-128 of the CRLF form.
-    `preview` is an IMAP string in UTF-8.
+    header has 8-bit bytes, or a parameter says them in ASCII. `surrogate_size` is the surrogate's,
+    0 when there is none; `fields` and the structure are the surrogate's then, everything else the
+    message's. `parts` is the table of message/section.py. `message_id` and `references` keep their
+    <>; `date` is that of the Date field in Unix seconds, `date_zone` its minutes east. `sort` holds
+    what SORT compares of addresses; `is_reply` belongs to the subject. `digest` is BLAKE2b-128 of
+    the CRLF form. `preview` is an IMAP string in UTF-8.
     """
 
     envelope: bytes
@@ -89,7 +89,7 @@ def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Ren
         body=body,
         fields=kept or b"",
         fields_complete=kept is not None,
-        eight_bit=eight_bit,
+        eight_bit=eight_bit or b"*\" \"utf-8''" in bodystructure,
         surrogate_size=0 if shown is data else len(shown),
         size=len(data),
         header_length=root.header_length,

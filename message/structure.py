@@ -11,7 +11,7 @@ from functools import lru_cache
 from message.envelope import header_values, render_envelope
 from message.headers import iter_fields, unfold
 from message.nstring import NIL, param_pair, plain_string, text_string
-from message.params import Params, parse_content_type
+from message.params import Params, joined_params, parse_content_type
 from message.scan import MAX_HEADER, Part, walk
 
 MAX_WEIGHT = 512 * 1024
@@ -132,6 +132,8 @@ def _params(params: Params, utf8: bool) -> bytes:
 
 
 def _render_params(params: Params, utf8: bool) -> bytes:
+    if any(b"*" in name for name, _ in params):
+        params = joined_params(params, utf8)
     return b"(" + b" ".join([param_pair(name, value, utf8) for name, value in params]) + b")"
 
 

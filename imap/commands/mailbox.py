@@ -6,7 +6,7 @@ RFC 4314 §4.
 
 from imap.annotations import USES
 from imap.grammar.command import Create, Delete, Rename, Subscribe, Unsubscribe
-from imap.grammar.responses import mailboxid_code
+from imap.grammar.responses import list_line, mailboxid_code
 from imap.hierarchy import Birth, forget
 from imap.mailboxes import resolve
 from imap.object_ids import mailbox_id
@@ -28,7 +28,16 @@ async def create(session: Session, command: Create) -> Reply:
     birth = await Birth.begin(session, place)
     box = await session.store.create(place.account, place.name, use)
     await birth.finish()
+    _tell_name(session, place.shown, command.mailbox.removesuffix("/"))
     return Reply("CREATE completed", mailboxid_code(mailbox_id(box)))
+
+
+def _tell_name(session: Session, name: str, other: str) -> None:
+    """IMAP4rev2 clients hear what a mailbox is called that they called otherwise (RFC 9051
+    §6.3.4, §7.3.1).
+    """
+    if session.mode.rev2 and name != other:
+        session.send(list_line(name, (), "/", old_name=other, utf8=True))
 
 
 async def delete(session: Session, command: Delete) -> Reply:
@@ -60,6 +69,7 @@ async def rename(session: Session, command: Rename) -> Reply:
         here, there = Holder(source.account, source.box.id), Holder(made.account, made.id)
         await session.context.metadata.copy(here, there)
     await birth.finish(itself=source.name == INBOX)
+    _tell_name(session, target.shown, source.shown)
     return Reply("RENAME completed")
 
 

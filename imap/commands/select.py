@@ -1,16 +1,17 @@
 """SELECT, EXAMINE, CHECK, CLOSE and UNSELECT (RFC 9051 §6.3.2, §6.4.1, RFC 3691, RFC 7162 §3.1.8,
 §3.2.5, §3.2.8, RFC 8474 §4.2).
 
-\\Recent is not kept, as in RFC 9051: RECENT is always 0.
+\\Recent is not kept, as in RFC 9051: RECENT is always 0, and left out for IMAP4rev2, as is UNSEEN.
 """
 
 from imap import updates
 from imap.grammar.command import Check, Close, Select, Unselect
-from imap.grammar.responses import mailboxid_code
+from imap.grammar.responses import list_line, mailboxid_code
 from imap.grammar.resync import Resync
 from imap.mailboxes import resolve
 from imap.mode import Mode
 from imap.object_ids import mailbox_number
+from imap.place import Place
 from imap.replies import Bad, No, Reply
 from imap.resync import resync
 from imap.selected import Selected
@@ -31,6 +32,8 @@ async def select(session: Session, command: Select) -> Reply:
     session.select(selected)
     await _look_again(session, command.mailbox)
     session.send(_description(selected, session.mode))
+    if session.mode.rev2:
+        session.send(_listed(place, command.mailbox))
     if command.resync is not None:
         await _resync(session, command.resync)
     word = "EXAMINE" if command.read_only else "SELECT"
@@ -72,16 +75,23 @@ def _description(selected: Selected, mode: Mode) -> bytes:
     view, count = selected.view, selected.count
     lines = [
         updates.flags_lines(selected),
-        b"* %d EXISTS\r\n* 0 RECENT\r\n" % count,
+        b"* %d EXISTS\r\n" % count,
+        b"" if mode.rev2 else b"* 0 RECENT\r\n",
         b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % view.uidvalidity,
         b"* OK [UIDNEXT %d] Next UID\r\n" % view.uidnext,
         b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % max(1, view.highestmodseq),
         b"* OK [%s] Its id\r\n" % mailboxid_code(mailbox_number(view.account, view.mailbox)),
     ]
     first = view.first_unseen() + 1
-    if first and not mode.uidonly:
-        lines.insert(2, b"* OK [UNSEEN %d] First unseen\r\n" % first)
+    if first and not mode.uidonly and not mode.rev2:
+        lines.insert(3, b"* OK [UNSEEN %d] First unseen\r\n" % first)
     return b"".join(lines)
+
+
+def _listed(place: Place, asked: str) -> bytes:
+    """The LIST response that IMAP4rev2 wants, with the name that was asked for if it is another."""
+    old = asked if asked != place.shown else None
+    return list_line(place.shown, (), "/", old_name=old, utf8=True)
 
 
 async def check(_session: Session, _command: Check) -> Reply:

@@ -52,7 +52,8 @@ async def enable(session: Session, command: Enable) -> Reply:
     session.enable(names)
     if "METADATA" in names:
         session.metadata = session.metadata or MetadataWatch(session)
-    session.send(untagged(" ".join(("ENABLED", *names)).encode()))
+    spelled = [ENABLE[name] for name in names]
+    session.send(untagged(" ".join(("ENABLED", *spelled)).encode()))
     return Reply("ENABLE completed")
 
 

@@ -55,16 +55,22 @@ def list_line(
     *,
     command: bytes = b"LIST",
     child_info: Iterable[str] = (),
+    old_name: str | None = None,
     utf8: bool = False,
 ) -> bytes:
-    """LIST or LSUB; `child_info` names the options that children match (RFC 5258 §4)."""
+    """LIST or LSUB; `child_info` names the options that children match (RFC 5258 §4), `old_name` is
+    what the mailbox was called before, or by the client (RFC 9051 §7.3.1).
+    """
     names = joined(lambda option: quoted(option.encode()), child_info)
+    extended = b"" if names == b"()" else b' ("CHILDINFO" %s)' % names
+    if old_name is not None:
+        extended = b' ("OLDNAME" (%s))' % mailbox(old_name, utf8)
     return b"* %s (%s) %s %s%s\r\n" % (
         command,
         " ".join(attributes).encode(),
         _separator(separator),
         mailbox(name, utf8),
-        b"" if names == b"()" else b' ("CHILDINFO" %s)' % names,
+        extended,
     )
 
 
