@@ -205,6 +205,11 @@ class Spam(Section):
     reject_at: float = 15.0
 
 
+class Imap(Section):
+    uidonly: bool = False
+    message_limit: Annotated[int, Field(ge=0)] = 0
+
+
 class Limits(Section):
     message_size: Size = 50 * 1024**2
     recipients: Annotated[int, Field(ge=1)] = 1000
@@ -231,4 +236,5 @@ class Settings(Section):
     http: Http = Http()
     virus: Virus = Virus()
     spam: Spam = Spam()
+    imap: Imap = Imap()
     limits: Limits = Limits()

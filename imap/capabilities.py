@@ -4,6 +4,7 @@ The CAPABILITY command, the greeting's and the login's response code, ENABLE and
 come from it. What a name stands for is implemented elsewhere.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 from functools import lru_cache
@@ -29,8 +30,9 @@ class Condition(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """A row of the table. `{limit}` and `{mechanism}` in the name are filled in. `by_account`: only
-    for accounts that have it switched on.
+    """A row of the table. `{limit}`, `{messages}` and `{mechanism}` in the name are filled in.
+    `by_account`: only for accounts that have it switched on. `setting`: the key of the
+    configuration that switches it on.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Capability:
     condition: Condition = Condition.NONE
     enabled_by: bool = False
     by_account: bool = False
+    setting: str = ""
 
     @property
     def key(self) -> str:
@@ -103,14 +106,17 @@ TABLE = (
     Capability("CATENATE", "RFC 4469"),
     Capability("REPLACE", "RFC 8508"),
     Capability("PREVIEW", "RFC 8970"),
+    Capability("INPROGRESS", "RFC 9585"),
+    Capability("UIDONLY", "RFC 9586", Phase.LOGGED_IN, enabled_by=True, setting="uidonly"),
+    Capability("MESSAGELIMIT={messages}", "RFC 9738", Phase.LOGGED_IN, setting="message_limit"),
 )
 ENABLE = {row.name.upper(): row.name for row in TABLE if row.enabled_by}
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where a connection stands. `append_limit` in octets, `mechanisms` those allowed here; names
-    in `masked` and `granted` are in upper case.
+    """Where a connection stands. `append_limit` in octets, `message_limit` in messages,
+    `mechanisms` those allowed here; names in `masked` and `granted` are in upper case.
     """
 
     tls: bool
@@ -121,6 +127,7 @@ class Stage:
     mechanisms: tuple[str, ...]
     masked: frozenset[str] = frozenset()
     granted: frozenset[str] = frozenset()
+    message_limit: int = 0
 
     @property
     def phase(self) -> Phase:
@@ -132,6 +139,11 @@ class Stage:
     def conditions(self) -> Condition:
         login = Condition.LOGIN_ALLOWED if self.login_allowed else Condition.LOGIN_REFUSED
         return login | (Condition.TLS_OFFERED if self.tls_offered else Condition.NONE)
+
+
+def switched_off(on: Mapping[str, object]) -> frozenset[str]:
+    """The keys of capabilities whose setting is off, in upper case."""
+    return frozenset(row.key.upper() for row in TABLE if row.setting and not on[row.setting])
 
 
 @lru_cache(64)
@@ -151,7 +163,7 @@ def announce(stage: Stage) -> bytes:
 def _written(name: str, stage: Stage) -> list[str]:
     if "{mechanism}" in name:
         return [name.format(mechanism=mechanism) for mechanism in stage.mechanisms]
-    return [name.format(limit=stage.append_limit)]
+    return [name.format(limit=stage.append_limit, messages=stage.message_limit)]
 
 
 def documentation() -> str:
@@ -164,7 +176,7 @@ def documentation() -> str:
         marks = " | ".join(
             _mark(row, phase) for phase in (Phase.PLAIN, Phase.SECURE, Phase.LOGGED_IN)
         )
-        name = row.name.replace("{limit}", "n").replace("{mechanism}", "PLAIN, AUTH=LOGIN")
+        name = row.name.format(limit="n", messages="n", mechanism="PLAIN, AUTH=LOGIN")
         lines.append(f"| {name} | {row.standard} | {marks} |")
     return "\n".join(lines) + "\n"
 
@@ -174,6 +186,8 @@ def _mark(row: Capability, phase: Phase) -> str:
         return "no"
     if row.by_account:
         return "by account" if phase is Phase.LOGGED_IN else "no"
+    if row.setting:
+        return f"with imap.{row.setting}"
     if row.condition is Condition.TLS_OFFERED:
         return "yes, with a certificate"
     if phase is Phase.PLAIN and row.condition is Condition.LOGIN_REFUSED:

@@ -169,6 +169,11 @@ class Connection(asyncio.BufferedProtocol):
         """Whether the client does not read what is sent."""
         return self._outbox.blocked_since is not None
 
+    @property
+    def busy_writing(self) -> bool:
+        """Whether nothing may be sent from aside: amid a literal, or to who does not read."""
+        return self.mid_literal or self.blocked
+
     def send(self, data: bytes) -> None:
         self._outbox.send(data)
 

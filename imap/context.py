@@ -7,6 +7,7 @@ from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from imap.progress import Progress
 from imap.sort_columns import SortCache
 from net.threads import Offload
 from net.tls import TlsContexts
@@ -21,7 +22,7 @@ class Timing:
 
     `idle` is the autologout of RFC 9051 §5.4 (30 minutes at least); `still_here` the interval of
     the untagged OK during IDLE, which keeps NAT tables and Outlook alive; `write` how long a client
-    may leave what was sent unread.
+    may leave what was sent unread; `progress` the interval at which long commands are told of.
     """
 
     login: float = 60.0
@@ -30,6 +31,7 @@ class Timing:
     still_here: float = 120.0
     handshake: float = 30.0
     farewell: float = 5.0
+    progress: float = 5.0
 
     @property
     def shortest(self) -> float:
@@ -70,3 +72,7 @@ class Context:
     bounds: Bounds = Bounds()
     background: set[asyncio.Task[None]] = field(default_factory=set)
     sorts: SortCache = field(default_factory=SortCache)
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.timing.progress)

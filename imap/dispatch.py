@@ -40,7 +40,8 @@ from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from imap.grammar.search_commands import CancelUpdate, Esearch, Sort, Thread
-from imap.replies import Closing, CommandError, No, Reply, Status, reply_of
+from imap.grammar.search_key import SearchKey, names_numbers
+from imap.replies import Bad, Closing, CommandError, No, Reply, Status, reply_of
 from imap.session import Session, State
 from net.threads import Busy
 from storage.errors import StoreError
@@ -51,12 +52,13 @@ Handler: TypeAlias = Callable[[Session, Any], Awaitable[Reply | None]]
 @dataclass(frozen=True, slots=True)
 class Row:
     """`by_number`: sequence numbers must stay as they are until the command is over, unless it came
-    with UID (RFC 9051 §7.5.1).
+    with UID (RFC 9051 §7.5.1). `long`: the client may hear how far it has come (RFC 9585).
     """
 
     handler: Handler
     states: State
     by_number: bool = False
+    long: bool = False
 
 
 TABLE: dict[type, Row] = {
@@ -72,31 +74,31 @@ TABLE: dict[type, Row] = {
     ast.Enable: Row(enable, State.LOGGED_IN),
     ast.Select: Row(select, State.LOGGED_IN),
     ast.Create: Row(create, State.LOGGED_IN),
-    ast.Delete: Row(delete, State.LOGGED_IN),
-    ast.Rename: Row(rename, State.LOGGED_IN),
+    ast.Delete: Row(delete, State.LOGGED_IN, long=True),
+    ast.Rename: Row(rename, State.LOGGED_IN, long=True),
     ast.Subscribe: Row(subscribe, State.LOGGED_IN),
     ast.Unsubscribe: Row(unsubscribe, State.LOGGED_IN),
     ast.List: Row(list_, State.LOGGED_IN),
     ast.Lsub: Row(lsub, State.LOGGED_IN),
     ast.Namespace: Row(namespace, State.LOGGED_IN),
     ast.Status: Row(status, State.LOGGED_IN),
-    ast.Append: Row(append, State.LOGGED_IN),
+    ast.Append: Row(append, State.LOGGED_IN, long=True),
     ast.Notify: Row(notify, State.LOGGED_IN),
     ast.Idle: Row(idle, State.LOGGED_IN),
     ast.Check: Row(check, State.SELECTED),
-    ast.Close: Row(close, State.SELECTED),
+    ast.Close: Row(close, State.SELECTED, long=True),
     ast.Unselect: Row(unselect, State.SELECTED),
-    ast.Expunge: Row(expunge, State.SELECTED),
-    ast.Search: Row(search, State.SELECTED, by_number=True),
-    Sort: Row(sort, State.SELECTED, by_number=True),
-    Thread: Row(thread, State.SELECTED, by_number=True),
-    Esearch: Row(esearch, State.LOGGED_IN),
+    ast.Expunge: Row(expunge, State.SELECTED, long=True),
+    ast.Search: Row(search, State.SELECTED, by_number=True, long=True),
+    Sort: Row(sort, State.SELECTED, by_number=True, long=True),
+    Thread: Row(thread, State.SELECTED, by_number=True, long=True),
+    Esearch: Row(esearch, State.LOGGED_IN, long=True),
     CancelUpdate: Row(cancel_update, State.SELECTED),
-    ast.Fetch: Row(fetch, State.SELECTED, by_number=True),
-    ast.Replace: Row(replace, State.SELECTED),
-    ast.Store: Row(store, State.SELECTED, by_number=True),
-    ast.Copy: Row(copy, State.SELECTED),
-    ast.Move: Row(move, State.SELECTED),
+    ast.Fetch: Row(fetch, State.SELECTED, by_number=True, long=True),
+    ast.Replace: Row(replace, State.SELECTED, long=True),
+    ast.Store: Row(store, State.SELECTED, by_number=True, long=True),
+    ast.Copy: Row(copy, State.SELECTED, long=True),
+    ast.Move: Row(move, State.SELECTED, long=True),
     GetMetadata: Row(getmetadata, State.LOGGED_IN),
     SetMetadata: Row(setmetadata, State.LOGGED_IN),
     GetQuota: Row(getquota, State.LOGGED_IN),
@@ -123,7 +125,7 @@ async def run(session: Session, command: ast.Command) -> None:
         reply = Reply(_refusal(session.state, row.states), status=Status.BAD)
     else:
         session.command = command
-        reply = await _answer(session, _handled(session, row.handler, command))
+        reply = await _at_work(session, row, command)
         session.updates(expunge=not row.by_number or bool(getattr(command, "uid", False)))
         await session.refresh()
         session.command = None
@@ -132,7 +134,30 @@ async def run(session: Session, command: ast.Command) -> None:
 
 
 async def _handled(session: Session, handler: Handler, command: ast.Command) -> Reply | None:
-    return await handler(session, await filtered(session, command))
+    command = await filtered(session, command)
+    if session.mode.uidonly and _by_number(command):
+        raise Bad("UIDONLY is enabled: use UIDs", b"UIDREQUIRED")
+    return await handler(session, command)
+
+
+async def _at_work(session: Session, row: Row, command: ast.Command) -> Reply | None:
+    work = _handled(session, row.handler, command)
+    if not row.long:
+        return await _answer(session, work)
+    progress = session.context.progress
+    progress.begin(session, command.tag)
+    try:
+        return await _answer(session, work)
+    finally:
+        progress.end(session)
+
+
+def _by_number(command: ast.Command) -> bool:
+    """Whether it names messages by sequence number, or asks for numbers (RFC 9586 §3.2)."""
+    if isinstance(command, ast.Expunge):
+        return False
+    key: SearchKey | None = getattr(command, "key", None)
+    return getattr(command, "uid", True) is False or (key is not None and names_numbers(key))
 
 
 async def _answer(session: Session, work: Awaitable[Reply | None]) -> Reply | None:

@@ -54,13 +54,19 @@ class Wanted:
 
 
 async def find(
-    session: Session, key: SearchKey, elsewhere: Selected | None = None
+    session: Session,
+    key: SearchKey,
+    elsewhere: Selected | None = None,
+    *,
+    among: Sequence[int] | None = None,
 ) -> Sequence[int]:
-    """Ascending indices of the messages that match, in the selected mailbox or `elsewhere`."""
+    """Ascending indices of the messages that match, in the selected mailbox or `elsewhere`, of all
+    or `among` these.
+    """
     selected = elsewhere or session.mailbox
     if isinstance(key, AllKey) and not selected.stale:
-        return range(selected.count)
-    return await Program(session, selected).run(key)
+        return range(selected.count) if among is None else among
+    return await Program(session, selected).run(key, among)
 
 
 def asks_modseq(key: SearchKey) -> bool:

@@ -61,10 +61,10 @@ class Search:
         self._messages = Messages(session, self._selected)
         self._words = WordSearch(session, self._selected, self._messages)
 
-    async def run(self, key: SearchKey) -> list[int]:
-        """Ascending indices of the messages that match."""
-        every = range(self._selected.count)
-        return [index for index, _ in self._positions(await self._filter(key, every, False))]
+    async def run(self, key: SearchKey, among: Indices | None = None) -> list[int]:
+        """Ascending indices of the messages that match, of all or `among` these."""
+        these = range(self._selected.count) if among is None else among
+        return [index for index, _ in self._positions(await self._filter(key, these, False))]
 
     def scores(self, found: Sequence[int]) -> list[int]:
         """How well those found match their FUZZY keys, 1 to 100 (RFC 6203 §4)."""

@@ -29,6 +29,7 @@ class Messages:
         """Rows of the messages that exist, with their indices, which ascend."""
         selected, breathe = self._selected, self._session.connection.breathe
         for start in range(0, len(among), _ROWS):
+            self._session.progress(start, len(among))
             uids = [selected.uids[index] for index in among[start : start + _ROWS]]
             chunks = self._session.store.rows(selected.account, selected.mailbox, uids)
             async for chunk in chunks:

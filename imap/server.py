@@ -78,6 +78,7 @@ class ImapServer:
         wanted = self._context.settings.listen
         self._unsubscribe = self._context.authenticator.on_revoke(self.close_account)
         self._unwatch = self._context.directory.on_change(self._owner_changed)
+        self._context.progress.start()
         tls = self._context.tls
         for endpoint in wanted.imap:
             await self._listen("imap", endpoint, None)
@@ -93,6 +94,7 @@ class ImapServer:
         """Accepts no more, says BYE to everybody and waits for a moment until they are gone."""
         self._unsubscribe()
         self._unwatch()
+        self._context.progress.stop()
         for server in self._servers:
             server.close()
         for connection in tuple(self._connections):

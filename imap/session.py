@@ -14,7 +14,7 @@ from auth.rights import effective
 from auth.sasl.registry import mechanisms
 from config.logging import Logger
 from imap import updates
-from imap.capabilities import Stage, announce
+from imap.capabilities import Stage, announce, switched_off
 from imap.context import Context
 from imap.grammar.command import Command
 from imap.masks import NO_CHOICES, Choices
@@ -128,9 +128,15 @@ class Session:
             logged_in=self.login is not None,
             append_limit=settings.limits.message_size,
             mechanisms=mechanisms(connection.tls, allowed),
-            masked=self.choices.masked,
+            masked=self.masked,
             granted=self.choices.granted,
+            message_limit=settings.imap.message_limit,
         )
+
+    @property
+    def masked(self) -> frozenset[str]:
+        """Capabilities that there are not for the session, in upper case."""
+        return self.choices.masked | switched_off(self.context.settings.imap.model_dump())
 
     def capabilities(self) -> bytes:
         """`CAPABILITY ...` as it stands in a response or a response code."""
@@ -279,6 +285,10 @@ class Session:
         """Brings live results of the selected mailbox up to date (RFC 5267 §4.3)."""
         if self.selected is not None and self.selected.refresh is not None:
             await self.selected.refresh()
+
+    def progress(self, done: int, total: int) -> None:
+        """How far the command has come, for who waits long for it (RFC 9585)."""
+        self.context.progress.note(self, done, total)
 
     # Sending.
 

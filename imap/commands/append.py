@@ -6,6 +6,7 @@ are in the connection's Upload, which drops what the store does not take.
 
 from collections.abc import Sequence
 
+from imap import message_limit
 from imap.catenate import catenate
 from imap.commands.store import flags_of
 from imap.grammar.command import Append, AppendMessage, Catenate, Replace
@@ -24,6 +25,7 @@ from storage.values import FlagChange, Flags, System, UidMap
 
 
 async def append(session: Session, command: Append) -> Reply:
+    message_limit.refuse_more(session, len(command.messages))
     place = await resolve(session, command.mailbox)
     place.target("i")
     messages = await _messages(session, command.messages, settable(place.rights))

@@ -6,6 +6,7 @@ RFC 6851 §4.2). MOVE sends COPYUID untagged before the EXPUNGE lines, which com
 everywhere; with CONDSTORE the tagged answer carries HIGHESTMODSEQ.
 """
 
+from imap import message_limit
 from imap.grammar.command import Copy, Move
 from imap.grammar.responses import copyuid_code
 from imap.mailboxes import resolve
@@ -19,6 +20,7 @@ from storage.values import UidMap
 async def copy(session: Session, command: Copy) -> Reply:
     selected = session.mailbox
     uids = selected.uids_of(command.sequence, command.uid)
+    message_limit.refuse_more(session, len(uids))
     place = await resolve(session, command.mailbox)
     box, keep = place.target("i"), settable(place.rights)
     here, store = (selected.account, selected.mailbox, uids), session.store
@@ -38,7 +40,8 @@ async def move(session: Session, command: Move) -> Reply:
     if selected.read_only:
         raise No("The mailbox is open read-only", b"READ-ONLY")
     selected.check("te")
-    uids = selected.uids_of(command.sequence, command.uid)
+    named = selected.uids_of(command.sequence, command.uid)
+    uids = message_limit.cut(session, named)
     place = await resolve(session, command.mailbox)
     box, keep = place.target("i"), settable(place.rights)
     here, store = (selected.account, selected.mailbox, uids), session.store
@@ -55,7 +58,8 @@ async def move(session: Session, command: Move) -> Reply:
         session.send(b"* OK [%s] Moved\r\n" % code)
     missing = len(uids) - len(done.source)
     highest = b"HIGHESTMODSEQ %d" % selected.view.highestmodseq if session.condstore else b""
-    return _ended("MOVE", missing, command.uid, highest if code and not missing else b"")
+    reply = _ended("MOVE", missing, command.uid, highest if code and not missing else b"")
+    return message_limit.told(session, reply, named, uids[0] if uids else None)
 
 
 def _code(done: UidMap) -> bytes:

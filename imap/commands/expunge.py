@@ -6,6 +6,7 @@ carries HIGHESTMODSEQ when messages went (RFC 7162 §3.2.7, §3.2.9).
 
 from collections.abc import Sequence
 
+from imap import message_limit
 from imap.grammar.command import Expunge
 from imap.replies import No, Reply
 from imap.session import Session
@@ -16,13 +17,16 @@ async def expunge(session: Session, command: Expunge) -> Reply:
     if selected.read_only:
         raise No("The mailbox is open read-only", b"READ-ONLY")
     selected.check("e")
-    uids = None
+    named: Sequence[int] = ()
+    uids: Sequence[int] | None = None
     gone: Sequence[int] = ()
     if command.sequence is not None:
-        uids = selected.uids_of(command.sequence, by_uid=True)
+        named = selected.uids_of(command.sequence, by_uid=True)
+        uids = message_limit.cut(session, named)
     if uids is None or len(uids):
         gone = await session.store.expunge(selected.account, selected.mailbox, uids)
     code = b""
     if gone and session.condstore:
         code = b"HIGHESTMODSEQ %d" % selected.view.highestmodseq
-    return Reply("EXPUNGE completed", code)
+    reply = Reply("EXPUNGE completed", code)
+    return message_limit.told(session, reply, named, uids[0] if uids else None)

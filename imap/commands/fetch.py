@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
-from imap import binary
+from imap import binary, message_limit
 from imap.fetch_plan import BinaryItem, BodyItem, Messages, Plan, plan_of, responses, starts
 from imap.grammar.command import Fetch
 from imap.grammar.fetch_item import FetchAtom, FetchItem
@@ -35,10 +35,16 @@ async def fetch(session: Session, command: Fetch) -> Reply:
         session.use_condstore()
     plan = plan_of(command.items, command.uid, by_modseq, session.mode)
     run = _Run(session, plan, command.changed_since or 0)
-    indices = await _indices(session, command)
+    named = await _indices(session, command)
+    indices = message_limit.cut(session, named)
+    lowest = session.mailbox.uids[indices[0]] if indices else None
     if plan.seen and not session.mailbox.read_only and "s" in session.mailbox.rights:
         await run.mark_seen(indices)
     await run.send_all(indices)
+    return message_limit.told(session, _reply(run, command), named, lowest)
+
+
+def _reply(run: "_Run", command: Fetch) -> Reply:
     if run.lost:
         return Reply("Some messages can't be read", b"SERVERBUG", Status.NO)
     if run.unknown:
@@ -114,6 +120,7 @@ class _Run:
     async def send_all(self, indices: Sequence[int]) -> None:
         """The responses, in order."""
         for start in range(0, len(indices), _CHUNK):
+            self._session.progress(start, len(indices))
             messages = self.messages(indices[start : start + _CHUNK])
             if self._plan.bodies:
                 await self.send_bodies(messages)

@@ -48,7 +48,7 @@ async def id_(session: Session, command: Id) -> Reply:
 async def enable(session: Session, command: Enable) -> Reply:
     """Answers with what was enabled by this command (RFC 5161 §3.2)."""
     names = [name for name in dict.fromkeys(command.capabilities) if name in ENABLE]
-    names = [name for name in names if name not in session.choices.masked]
+    names = [name for name in names if name not in session.masked]
     session.enable(names)
     if "METADATA" in names:
         session.metadata = session.metadata or MetadataWatch(session)

@@ -7,7 +7,7 @@ with CONDSTORE still gives the MODSEQ.
 
 from collections.abc import Sequence
 
-from imap import updates
+from imap import message_limit, updates
 from imap.grammar.command import Store, StoreMode
 from imap.grammar.responses import modified_code
 from imap.grammar.values import Flag
@@ -56,7 +56,8 @@ async def store(session: Session, command: Store) -> Reply:
         session.use_condstore()
     may = settable(selected.rights)
     flags = _allowed(may, flags_of(command.flags), command.mode)
-    uids = selected.uids_of(command.sequence, command.uid)
+    named = selected.uids_of(command.sequence, command.uid)
+    uids = message_limit.cut(session, named)
     if not len(uids):
         return Reply("STORE completed")
     outcome = await session.store.store(
@@ -70,7 +71,8 @@ async def store(session: Session, command: Store) -> Reply:
     )
     selected.own_change(outcome.changed)
     await _tell(session, command, uids, outcome)
-    return _reply(selected, command, uids, outcome)
+    reply = _reply(selected, command, uids, outcome)
+    return message_limit.told(session, reply, named, uids[0])
 
 
 def _allowed(may: Settable, flags: Flags, mode: StoreMode) -> Flags:

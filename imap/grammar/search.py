@@ -1,5 +1,5 @@
 """Parser of SEARCH (RFC 9051 §6.4.4; RFC 4731; RFC 5032; RFC 5182; RFC 5267; RFC 5466; RFC 6203;
-RFC 7162 §3.1.5; RFC 8474 §5.5; RFC 8514 §4.3; RFC 9394), and of what is built on it.
+RFC 7162 §3.1.5; RFC 8474 §5.5; RFC 8514 §4.3; RFC 9394; RFC 9738), and of what is built on it.
 
 Strings are decoded here, so that the charset ends here. Keys nest MAX_DEPTH deep at most, NOT, OR
 and FUZZY included. Without CHARSET, strings are UTF-8, which US-ASCII is part of.
@@ -37,7 +37,7 @@ from imap.grammar.search_key import (
     TextField,
     TextKey,
 )
-from imap.grammar.tokens import MAX_NUMBER64, Cursor
+from imap.grammar.tokens import MAX_NUMBER, MAX_NUMBER64, Cursor
 from imap.grammar.values import (
     ANSWERED,
     DELETED,
@@ -45,6 +45,7 @@ from imap.grammar.values import (
     FLAGGED,
     RECENT,
     SEEN,
+    SequenceSet,
 )
 from imap.grammar.window import Window, parse_window
 
@@ -253,6 +254,12 @@ class _Keys:
         """EMAILID."""
         return IdKey(IdField(word), self._cursor.match(_OBJECT_ID, "an object id")[0].decode())
 
+    def beyond(self, word: str) -> SearchKey:
+        """UIDAFTER and UIDBEFORE; without `*`, which never is beyond the last one."""
+        uid = self._cursor.number("a UID", smallest=1)
+        low, high = (uid + 1, MAX_NUMBER) if word == "UIDAFTER" else (1, uid - 1)
+        return SetKey(SequenceSet(((low, high),)), True) if low <= high else NotKey(AllKey())
+
     def modseq(self, _: str) -> SearchKey:
         """MODSEQ, with the name and type of a flag's entry or without."""
         cursor = self._cursor
@@ -282,6 +289,8 @@ _ARGUMENTS: Final[Mapping[str, _Argument]] = {
     "OLDER": _Keys.age,
     "SMALLER": _Keys.size,
     "UID": _Keys.uid,
+    "UIDAFTER": _Keys.beyond,
+    "UIDBEFORE": _Keys.beyond,
     "UNKEYWORD": _Keys.keyword,
     "YOUNGER": _Keys.age,
 }

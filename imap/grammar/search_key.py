@@ -195,3 +195,14 @@ SearchKey: TypeAlias = (
     | OrKey
     | AndKey
 )
+
+
+def names_numbers(key: SearchKey) -> bool:
+    """Whether sequence numbers stand anywhere in the program."""
+    if isinstance(key, AndKey):
+        return any(map(names_numbers, key.keys))
+    if isinstance(key, OrKey):
+        return names_numbers(key.left) or names_numbers(key.right)
+    if isinstance(key, NotKey | FuzzyKey):
+        return names_numbers(key.key)
+    return isinstance(key, SetKey) and not key.uid and not key.sequence.saved

@@ -94,6 +94,7 @@ async def serving(
     timing: Timing | None = None,
     bounds: Bounds | None = None,
     limits: dict[str, Any] | None = None,
+    more: dict[str, Any] | None = None,
     strangers: bool = True,
     database: str = "sqlite",
     words: bool = True,
@@ -102,6 +103,8 @@ async def serving(
 
     `strangers`: clients count as such; else they come from filters.local_networks. Without `words`
     the word index is filled by `store.search.settle` alone.
+    `more` are further sections of the settings. `strangers`: clients count as such; else they come
+    from filters.local_networks.
     """
     settings = Settings.model_validate(
         {
@@ -112,6 +115,7 @@ async def serving(
             "auth": {"bcrypt_rounds": 4, "plaintext_from": ["127.0.0.0/8"] if plaintext else []},
             "limits": limits or {},
             "filters": {"local_networks": [] if strangers else ["127.0.0.0/8"]},
+            **(more or {}),
         }
     )
     settings.data_dir.mkdir(parents=True)
