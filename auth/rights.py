@@ -6,6 +6,7 @@ never kept: `c` stands for `k` and `x`, `d` for `t` and `e` (§2.1.1).
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NewType
 
 from storage.acl import EVERYBODY, Entries, Entry
@@ -47,6 +48,7 @@ def shown(rights: Rights) -> str:
     return rights + "".join(virtual)
 
 
+@lru_cache(512)
 def effective(entries: Entries, user: AccountId, owner: AccountId) -> Rights:
     """What a user may do: the union of what is given to the user and to everybody, less the union
     of what is taken from them (§2 leaves the combination to the server).

@@ -17,6 +17,7 @@ from storage.names import normal
 from storage.values import AccountId, Mailbox
 
 _NOBODY: Final = AccountId(0)
+_CHUNK: Final = 250
 
 
 async def resolve(session: Session, name: str) -> Place:
@@ -32,7 +33,6 @@ async def visible(session: Session) -> list[Place]:
     found = await _visible_of(session, session.account, "")
     async for owner in _sharing(session):
         found += await _visible_of(session, owner.id, f"{OTHERS}/{owner.address}/")
-        await session.connection.breathe()
     return found
 
 
@@ -70,12 +70,15 @@ def _with_rights(session: Session, box: Mailbox, shown: str, lists: Lists) -> Pl
 
 async def _visible_of(session: Session, account: AccountId, prefix: str) -> list[Place]:
     lists = await session.context.directory.acl.lists(account)
-    places = (
-        _with_rights(session, box, prefix + box.name, lists)
-        for box in await session.store.mailboxes(account)
-        if (BoxKey.of(box) in lists if prefix else not is_others(box.name))
-    )
-    return [place for place in places if "l" in place.rights]
+    boxes, found = await session.store.mailboxes(account), list[Place]()
+    for start in range(0, len(boxes), _CHUNK):
+        for box in boxes[start : start + _CHUNK]:
+            if BoxKey.of(box) in lists if prefix else not is_others(box.name):
+                place = _with_rights(session, box, prefix + box.name, lists)
+                if "l" in place.rights:
+                    found.append(place)
+        await session.connection.breathe()
+    return found
 
 
 async def _sharing(session: Session) -> AsyncIterator[Account]:

@@ -1,5 +1,6 @@
 """COPY and MOVE into another account: a link of the same file, durable and atomic like any COPY."""
 
+from array import array
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,19 @@ async def test_a_message_without_a_file_is_left_out(store: Store) -> None:
     assert list(done.source) == [2]
     with pytest.raises(MessageMissing):
         await bodies(store)
+
+
+async def test_after_a_kill_a_copy_is_there_or_nothing_is(home: StoreHome, store: Store) -> None:
+    texts = [message("one"), message("two")]
+    await store.append(ACCOUNT, "INBOX", [appended(text) for text in texts])
+    box = await inbox(store)
+    await store.copy_across(ACCOUNT, box, [1], (OTHER, "INBOX"))
+    await store._across.take(ACCOUNT, box, array("I", [2]), EVERY_FLAG)
+    assert len(list(store.spool_dir.iterdir())) == 1
+    await home.crash(store)
+    again = await home.open(mirror=True)
+    assert not list(again.spool_dir.iterdir())
+    assert await bodies(again) == texts
+    assert await bodies(again, "INBOX", OTHER) == texts[:1]
+    await again.copy_across(ACCOUNT, box, [2], (OTHER, "INBOX"))
+    assert await bodies(again, "INBOX", OTHER) == texts

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.acl import BoxKey
 from storage.errors import StoreDamaged, StoreError
 from storage.repair import RepairReport
 from storage.values import (
@@ -278,3 +279,15 @@ async def test_an_unmounted_maildir_is_not_an_empty_one(site: StoreSite) -> None
     elsewhere.rename(site.maildir)
     await site.open()
     assert len((await site.seen())["INBOX"]) == 1
+
+
+async def test_what_names_a_mailbox_in_lists_of_rights_is_given_back(site: StoreSite) -> None:
+    """Number and UIDVALIDITY: kept through renaming and repair, never those of a deleted one."""
+    await site.store.create(USER, "Work")
+    await site.store.rename(USER, "Work", "Play/Work")
+    gone = BoxKey.of(await site.store.create(USER, "Last"))
+    kept = {name: BoxKey.of(box) for name, box in (await boxes(site)).items() if name != "Last"}
+    await site.store.delete(USER, "Last")
+    await broken_and_repaired(site)
+    assert {name: BoxKey.of(box) for name, box in (await boxes(site)).items()} == kept
+    assert BoxKey.of(await site.store.create(USER, "Last")) != gone

@@ -74,6 +74,11 @@ IMAP_SEEDS: Sequence[bytes] = (
     b'ID ("name" "fuzz" "version" NIL)',
     b"ENABLE CONDSTORE",
     b"NAMESPACE",
+    b"SETACL Archive anyone +lrp",
+    b"GETACL INBOX",
+    b"LISTRIGHTS INBOX -anyone",
+    b'MYRIGHTS "Other Users/{account}/INBOX"',
+    b'LIST "" ("Other Users/%" "*") RETURN (MYRIGHTS)',
     b"UID EXPUNGE 1:*",
     b"NOOP",
 )
