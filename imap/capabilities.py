@@ -83,6 +83,8 @@ TABLE = (
     Capability("CONTEXT=SORT", "RFC 5267 §4"),
     Capability("MULTISEARCH", "RFC 7377"),
     Capability("WITHIN", "RFC 5032"),
+    Capability("SEARCH=FUZZY", "RFC 6203"),
+    Capability("I18NLEVEL=1", "RFC 5255 §4.3"),
     Capability("CONDSTORE", "RFC 7162", enabled_by=True),
     Capability("QRESYNC", "RFC 7162 §3.2", enabled_by=True),
     Capability("APPENDLIMIT={limit}", "RFC 7889"),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from imap.grammar.encode import quoted
-from imap.grammar.search_commands import Sort
+from imap.grammar.search_commands import Sort, SortField
 from imap.grammar.search_key import (
     AndKey,
     FuzzyKey,
@@ -60,8 +60,11 @@ def _begun(session: Session, command: Searching) -> LiveResult | None:
     if len(selected.live) >= session.context.bounds.contexts:
         _refuse(session, command.tag, "Too many contexts")
         return None
-    selected.refresh = partial(refresh, session)
     criteria = command.criteria if isinstance(command, Sort) else ()
+    if any(criterion.field is SortField.RELEVANCY for criterion in criteria):
+        _refuse(session, command.tag, "Relevancy is not kept up to date")
+        return None
+    selected.refresh = partial(refresh, session)
     key = _fixed(command.key, selected)
     live = selected.live[command.tag] = LiveResult(command.tag, command.uid, key, criteria)
     return live

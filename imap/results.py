@@ -1,10 +1,10 @@
 """What SEARCH and SORT found, as their RETURN options ask for it (RFC 4731 §3.1, RFC 5182 §2,
-RFC 5267 §3, RFC 7162 §3.1.5, RFC 9394 §3.1).
+RFC 5267 §3, RFC 6203 §4, RFC 7162 §3.1.5, RFC 9394 §3.1).
 
 Results are indices into the session's generation, ascending for SEARCH and in sort order for SORT.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -29,19 +29,25 @@ from imap.replies import Bad, No
 from imap.search import Search as Program
 from imap.selected import Selected
 from imap.session import Session
+from message.pieces import Pieces
 
 Searching: TypeAlias = Search | Sort
+Score: TypeAlias = Callable[[int], int]
 ALL = frozenset({SearchReturn.ALL})
+_BLOCK = 2_000
 _SILENT = frozenset({SearchReturn.SAVE})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The result of a command; `by_modseq`: its program asks for MODSEQ."""
+    """The result of a command; `by_modseq`: its program asks for MODSEQ; `score` is how well a
+    message matched its FUZZY keys.
+    """
 
     indices: Sequence[int]
     ascending: bool = True
     by_modseq: bool = False
+    score: Score = lambda _: 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +69,22 @@ async def find(
     """Ascending indices of the messages that match, in the selected mailbox or `elsewhere`, of all
     or `among` these.
     """
+    return (await find_scored(session, key, elsewhere, among=among))[0]
+
+
+async def find_scored(
+    session: Session,
+    key: SearchKey,
+    elsewhere: Selected | None = None,
+    *,
+    among: Sequence[int] | None = None,
+) -> tuple[Sequence[int], Score]:
+    """As `find`, with what tells a message's relevancy (RFC 6203 §4)."""
     selected = elsewhere or session.mailbox
+    program = Program(session, selected)
     if isinstance(key, AllKey) and not selected.stale:
-        return range(selected.count) if among is None else among
-    return await Program(session, selected).run(key, among)
+        return range(selected.count) if among is None else among, program.score
+    return await program.run(key, among), program.score
 
 
 def asks_modseq(key: SearchKey) -> bool:
@@ -174,10 +192,22 @@ async def extended(selected: Selected, wanted: Wanted, found: Found, start: byte
         some = as_set(page(indices, wanted.partial), numbers, ascending=found.ascending)
         listed = await Slices().run(some) or b"NIL"
         words.append(b"PARTIAL (%s %s)" % (wanted.partial.encode(), listed))
+    if SearchReturn.RELEVANCY in returns:
+        listed_ones = indices if wanted.partial is None else page(indices, wanted.partial)
+        words.append(b"RELEVANCY (%s)" % await Slices().run(_scores(listed_ones, found.score)))
     if found.by_modseq and indices:
         named = concerned(indices, returns, wanted.partial)
         words.append(b"MODSEQ %d" % highest(selected, named))
     return b" ".join(words) + b"\r\n"
+
+
+def _scores(indices: Sequence[int], score: Score) -> Pieces[bytes]:
+    """In the order of the result (RFC 6203 §4)."""
+    words: list[bytes] = []
+    for start in range(0, len(indices), _BLOCK):
+        words += [b"%d" % score(index) for index in indices[start : start + _BLOCK]]
+        yield
+    return b" ".join(words)
 
 
 def numbers_of(selected: Selected, uid: bool) -> Numbers:

@@ -66,9 +66,9 @@ class Search:
         these = range(self._selected.count) if among is None else among
         return [index for index, _ in self._positions(await self._filter(key, these, False))]
 
-    def scores(self, found: Sequence[int]) -> list[int]:
-        """How well those found match their FUZZY keys, 1 to 100 (RFC 6203 §4)."""
-        return [self._words.score(index) for index in found]
+    def score(self, index: int) -> int:
+        """How well a message that was found matches the FUZZY keys, 1 to 100 (RFC 6203 §4)."""
+        return self._words.score(index)
 
     async def _filter(self, key: SearchKey, among: Indices, fuzzy: bool) -> Indices:
         if not among or isinstance(key, AllKey):

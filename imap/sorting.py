@@ -4,8 +4,8 @@ Ties go by sequence number, whatever is reversed. Large mailboxes are sorted in 
 others run. Results for a whole mailbox are kept while it stays as it is.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from imap.grammar.search_commands import SortCriterion, SortField, ThreadAlgorithm
 from imap.pacing import Slices
@@ -15,7 +15,9 @@ from imap.sort_columns import Column, Columns
 from message.pieces import Pieces, order_by
 from message.threads import Keys, Node, ordered_subject, references, refs, written
 
-_FIELDS: Final = {field: Column(field.value) for field in SortField}
+_FIELDS: Final[Mapping[SortField, Column]] = {
+    field: Column(field.value) for field in SortField if field is not SortField.RELEVANCY
+}
 _THREADS: Final = {
     ThreadAlgorithm.ORDEREDSUBJECT: (Column.DATE, Column.SUBJECT),
     ThreadAlgorithm.REFERENCES: (
@@ -27,6 +29,8 @@ _THREADS: Final = {
     ),
     ThreadAlgorithm.REFS: (Column.ARRIVAL, Column.ID, Column.REFERENCES),
 }
+_BLOCK: Final = 2_000
+Score: TypeAlias = Callable[[int], int]
 _KEPT: Final = 100_000
 """Messages of a mailbox whose results are kept."""
 
@@ -45,6 +49,16 @@ class _Places:
             among = (selected.view.index_of(selected.uids[index]) for index in found)
             self.places = [place for place in among if 0 <= place < self.count]
         self.whole = self.same and len(found) == self.count
+
+    def scores(self, score: Score) -> Pieces[list[int]]:
+        """By place, the best ones the least."""
+        found = [0] * self.count
+        for start in range(0, len(self.places), _BLOCK):
+            some = list(self.places[start : start + _BLOCK])
+            for place, index in zip(some, self.indices(some), strict=True):
+                found[place] = -score(index)
+            yield
+        return found
 
     def indices(self, places: list[int]) -> list[int]:
         """Indices of the session's generation."""
@@ -115,23 +129,32 @@ def _precedes(columns: Columns, criteria: Sequence[SortCriterion], left: int, ri
 
 
 async def ordered(
-    session: Session, criteria: Sequence[SortCriterion], found: Sequence[int]
+    session: Session,
+    criteria: Sequence[SortCriterion],
+    found: Sequence[int],
+    score: Score = lambda _: 100,
 ) -> list[int]:
-    """`found` (ascending indices) in the order of the criteria."""
+    """`found` (ascending indices) in the order of the criteria; `score` is what RELEVANCY compares,
+    the highest first (RFC 6203 §6).
+    """
+    by_score = any(criterion.field is SortField.RELEVANCY for criterion in criteria)
     cache, selected, slices = session.context.sorts, session.mailbox, Slices()
     columns = cache.columns(selected.account, selected.mailbox)
     async with columns.lock:
-        wanted = {_FIELDS[criterion.field] for criterion in criteria}
+        wanted = {_FIELDS[one.field] for one in criteria if one.field in _FIELDS}
         await columns.update(session.store, selected.view, wanted, slices)
         places = _Places(selected, columns, found)
         key = tuple(criteria)
-        kept: list[int] | None = columns.result(key) if places.whole else None
+        keeping = places.whole and not by_score
+        kept: list[int] | None = columns.result(key) if keeping else None
+        scores = await slices.run(places.scores(score)) if by_score else []
         order = list(places.places) if kept is None else kept
         if kept is None:
             for criterion in reversed(criteria):
-                values = columns[_FIELDS[criterion.field]]
+                field = _FIELDS.get(criterion.field)
+                values = scores if field is None else columns[field]
                 order = await slices.run(order_by(order, values, criterion.reverse))
-            if places.whole and places.count <= _KEPT:
+            if keeping and places.count <= _KEPT:
                 columns.keep(key, places.uids, places.count, order)
     cache.settle()
     return places.indices(order)

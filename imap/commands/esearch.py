@@ -21,7 +21,7 @@ from imap.grammar.search_key import (
 from imap.mailboxes import resolve, visible
 from imap.place import Place
 from imap.replies import Bad, Reply
-from imap.results import ALL, Found, Wanted, asks_modseq, extended, find, save
+from imap.results import ALL, Found, Wanted, asks_modseq, extended, find_scored, save
 from imap.selected import Selected
 from imap.session import Session
 from storage.errors import NoSuchMailbox
@@ -68,7 +68,7 @@ def _check(
 async def _search(
     session: Session, command: Esearch, returns: frozenset[SearchReturn], selected: Selected
 ) -> None:
-    indices = await find(session, command.key, selected)
+    indices, score = await find_scored(session, command.key, selected)
     if SearchReturn.SAVE in returns:
         save(session, indices, returns, command.partial)
     if not indices or returns == {SearchReturn.SAVE}:
@@ -78,7 +78,7 @@ async def _search(
         mailbox(selected.name, session.utf8),
         selected.view.uidvalidity,
     )
-    found = Found(indices, by_modseq=asks_modseq(command.key))
+    found = Found(indices, by_modseq=asks_modseq(command.key), score=score)
     wanted = Wanted(returns, command.partial, True)
     session.send(await extended(selected, wanted, found, start))
 

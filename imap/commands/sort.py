@@ -1,9 +1,9 @@
-"""SORT, THREAD and their UID forms, CANCELUPDATE (RFC 5256, RFC 5267, RFC 5957)."""
+"""SORT, THREAD and their UID forms, CANCELUPDATE (RFC 5256, RFC 5267, RFC 5957, RFC 6203)."""
 
 from imap.grammar.search_commands import CancelUpdate, Sort, Thread
 from imap.live_update import keeping
 from imap.replies import Bad, Reply
-from imap.results import Found, answer, asks_modseq, find, saving
+from imap.results import Found, answer, asks_modseq, find, find_scored, saving
 from imap.session import Session
 from imap.sorting import ordered, threaded
 
@@ -13,10 +13,11 @@ async def sort(session: Session, command: Sort) -> Reply:
     if by_modseq:
         session.use_condstore()
     with saving(session, command), keeping(session, command) as keep:
-        indices = await find(session, command.key)
-        in_order = await ordered(session, command.criteria, indices)
+        indices, score = await find_scored(session, command.key)
+        in_order = await ordered(session, command.criteria, indices, score)
         keep(in_order)
-        await answer(session, command, Found(in_order, ascending=False, by_modseq=by_modseq))
+        found = Found(in_order, ascending=False, by_modseq=by_modseq, score=score)
+        await answer(session, command, found)
     return Reply("SORT completed")
 
 

@@ -93,6 +93,7 @@ def parse_search(cursor: Cursor) -> Search:
         charset = charset_name(cursor, returns)
         cursor.space()
     key = search_program(cursor, charset)
+    check_relevancy(cursor, key, returns is not None and SearchReturn.RELEVANCY in returns)
     return Search(cursor.frame.tag, cursor.frame.uid, key, returns, partial)
 
 
@@ -133,6 +134,22 @@ def _return_option(cursor: Cursor) -> SearchReturn:
 def search_program(cursor: Cursor, charset: str) -> SearchKey:
     """The keys up to the end of the command."""
     return _Keys(cursor, charset).all_of(lambda: not cursor.at_end(), 0)
+
+
+def check_relevancy(cursor: Cursor, key: SearchKey, asked: bool) -> None:
+    """Scores are for FUZZY keys only (RFC 6203 §4, §6)."""
+    if asked and not _has_fuzzy(key):
+        raise cursor.error("RELEVANCY needs a FUZZY key")
+
+
+def _has_fuzzy(key: SearchKey) -> bool:
+    if isinstance(key, AndKey):
+        return any(map(_has_fuzzy, key.keys))
+    if isinstance(key, OrKey):
+        return _has_fuzzy(key.left) or _has_fuzzy(key.right)
+    if isinstance(key, NotKey):
+        return _has_fuzzy(key.key)
+    return isinstance(key, FuzzyKey)
 
 
 def charset_name(cursor: Cursor, returns: frozenset[SearchReturn] | None = None) -> str:

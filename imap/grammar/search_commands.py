@@ -12,7 +12,9 @@ from imap.grammar.window import Window
 
 
 class SortField(Enum):
-    """What SORT compares; the value is the word on the wire (RFC 5256 §3, RFC 5957 §3)."""
+    """What SORT compares; the value is the word on the wire (RFC 5256 §3, RFC 5957 §3,
+    RFC 6203 §6).
+    """
 
     ARRIVAL = "ARRIVAL"
     CC = "CC"
@@ -20,6 +22,7 @@ class SortField(Enum):
     DISPLAYFROM = "DISPLAYFROM"
     DISPLAYTO = "DISPLAYTO"
     FROM = "FROM"
+    RELEVANCY = "RELEVANCY"
     SIZE = "SIZE"
     SUBJECT = "SUBJECT"
     TO = "TO"

@@ -45,7 +45,9 @@ class DateRelation(Enum):
 
 
 class SearchReturn(Enum):
-    """What `RETURN (...)` asks for (RFC 4731 §3.1, RFC 5182 §2, RFC 5267 §4, RFC 9394 §3.1)."""
+    """What `RETURN (...)` asks for (RFC 4731 §3.1, RFC 5182 §2, RFC 5267 §4, RFC 6203 §4,
+    RFC 9394 §3.1).
+    """
 
     MIN = "MIN"
     MAX = "MAX"
@@ -55,6 +57,7 @@ class SearchReturn(Enum):
     PARTIAL = "PARTIAL"
     UPDATE = "UPDATE"
     CONTEXT = "CONTEXT"
+    RELEVANCY = "RELEVANCY"
 
 
 @dataclass(frozen=True, slots=True)

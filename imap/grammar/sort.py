@@ -4,7 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from imap.grammar.command import Command
-from imap.grammar.search import charset_name, return_options, search_program
+from imap.grammar.search import (
+    charset_name,
+    check_relevancy,
+    return_options,
+    search_program,
+)
 from imap.grammar.search_commands import (
     CancelUpdate,
     Esearch,
@@ -16,6 +21,7 @@ from imap.grammar.search_commands import (
     Thread,
     ThreadAlgorithm,
 )
+from imap.grammar.search_key import SearchReturn
 from imap.grammar.tokens import Cursor
 
 MAX_CRITERIA: Final = 50
@@ -33,6 +39,8 @@ def parse_sort(cursor: Cursor) -> Sort:
     charset = charset_name(cursor, returns)
     cursor.space()
     key = search_program(cursor, charset)
+    by_score = any(criterion.field is SortField.RELEVANCY for criterion in criteria)
+    check_relevancy(cursor, key, by_score or _wants_scores(returns))
     return Sort(cursor.frame.tag, cursor.frame.uid, criteria, key, returns, partial)
 
 
@@ -47,6 +55,10 @@ def parse_thread(cursor: Cursor) -> Thread:
     cursor.space()
     key = search_program(cursor, charset)
     return Thread(cursor.frame.tag, cursor.frame.uid, _ALGORITHMS[word], key)
+
+
+def _wants_scores(returns: frozenset[SearchReturn] | None) -> bool:
+    return returns is not None and SearchReturn.RELEVANCY in returns
 
 
 def _criteria(cursor: Cursor) -> tuple[SortCriterion, ...]:
@@ -84,6 +96,7 @@ def parse_esearch(cursor: Cursor) -> Esearch:
         charset = charset_name(cursor, returns)
         cursor.space()
     key = search_program(cursor, charset)
+    check_relevancy(cursor, key, _wants_scores(returns))
     return Esearch(cursor.frame.tag, key, returns, partial, sources)
 
 

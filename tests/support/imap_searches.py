@@ -14,7 +14,7 @@ from imap.grammar.search_commands import (
     Thread,
     ThreadAlgorithm,
 )
-from imap.grammar.search_key import SearchKey, SearchReturn
+from imap.grammar.search_key import FuzzyKey, SearchKey, SearchReturn
 from imap.grammar.window import Window
 
 Strategy = st.SearchStrategy[ast.Command]
@@ -43,19 +43,28 @@ def search_strategies(
             CancelUpdate, tags, st.lists(tags, min_size=1, max_size=3).map(tuple)
         ),
         "esearch": st.builds(
-            lambda tag, key, options, sources: Esearch(tag, key, options[0], options[1], sources),
+            lambda tag, key, options, sources: Esearch(
+                tag, _fuzzy(key, options[0]), options[0], options[1], sources
+            ),
             *(tags, keys, returns, st.lists(_sources(names), max_size=3).map(tuple)),
         ),
         "search": st.builds(
-            lambda tag, uid, key, options: ast.Search(tag, uid, key, *options),
+            lambda tag, uid, key, options: ast.Search(tag, uid, _fuzzy(key, options[0]), *options),
             *(tags, uid, keys, returns),
         ),
         "sort": st.builds(
-            lambda tag, uid, criteria, key, options: Sort(tag, uid, criteria, key, *options),
+            lambda tag, uid, criteria, key, options: Sort(
+                tag, uid, criteria, FuzzyKey(key), *options
+            ),
             *(tags, uid, criteria, keys, returns),
         ),
         "thread": st.builds(Thread, tags, uid, st.sampled_from(ThreadAlgorithm), keys),
     }
+
+
+def _fuzzy(key: SearchKey, options: frozenset[SearchReturn] | None) -> SearchKey:
+    """RELEVANCY needs a FUZZY key."""
+    return FuzzyKey(key) if options and SearchReturn.RELEVANCY in options else key
 
 
 def _asking(options: set[SearchReturn]) -> frozenset[SearchReturn]:
