@@ -38,7 +38,8 @@ def take_steps(root: Path, paths: Paths, steps: Sequence[Step]) -> tuple[list[Pl
     for step in steps:
         source = place_path(root, paths, step.source)
         target = place_path(root, paths, step.target)
-        if not _link(source, target, step.renames):
+        sources = (source, *(place_path(root, paths, one) for one in step.others))
+        if not any(_link(one, target, step.renames) for one in sources):
             missing.append(step.source)
             continue
         dirty.add(os.path.dirname(target))  # noqa: PTH120

@@ -56,12 +56,12 @@ def make_plan(
     mailbox: MailboxId,
     wanted: Sequence[Wanted],
     places: Sequence[Place],
-    elsewhere: Mapping[BlobId, Place],
+    elsewhere: Mapping[BlobId, Sequence[Place]],
     letters: Sequence[str],
 ) -> Plan:
     """Compares the messages of one folder with its places.
 
-    `elsewhere` gives, for messages without a place of their own, any place of their blob.
+    `elsewhere` gives, for messages without a place of their own, the places of their blob.
     """
     own = {(place.uid, place.blob): place for place in places}
     steps: list[Step] = []
@@ -71,7 +71,7 @@ def make_plan(
         step = (
             _rename(place, one, letters)
             if place is not None
-            else _copy(mailbox, one, elsewhere.get(one.blob), letters)
+            else _copy(mailbox, one, elsewhere.get(one.blob, ()), letters)
         )
         if step is None:
             unplaced.append(one)
@@ -88,11 +88,12 @@ def _rename(place: Place, wanted: Wanted, letters: Sequence[str]) -> Step | None
 
 
 def _copy(
-    mailbox: MailboxId, wanted: Wanted, source: Place | None, letters: Sequence[str]
+    mailbox: MailboxId, wanted: Wanted, sources: Sequence[Place], letters: Sequence[str]
 ) -> Step | None:
-    base = parse_base(source.path.partition("/")[2]) if source is not None else None
-    if source is None or base is None:
+    base = parse_base(sources[0].path.partition("/")[2]) if sources else None
+    if base is None:
         return None
     named = replace(base, uid=wanted.uid, seconds=int(wanted.internaldate))
     path = name_of(named, wanted, letters)
-    return Step(source, Place(wanted.blob, mailbox, wanted.uid, path))
+    source, *others = sources
+    return Step(source, Place(wanted.blob, mailbox, wanted.uid, path), tuple(others))

@@ -277,13 +277,16 @@ async def folder_places(
 
 async def places_of_blobs(
     database: Database, number: AccountId, blobs: Iterable[BlobId]
-) -> dict[BlobId, Place]:
-    """One place of each blob that has any."""
+) -> dict[BlobId, list[Place]]:
+    """The places of each blob that has any."""
     wanted = list(blobs)
     if not wanted:
         return {}
     rows = await database.fetch(_BLOB_PLACES, account=number, blobs=database.ids(wanted))
-    return {row[0]: Place(*row) for row in rows}
+    found: dict[BlobId, list[Place]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(Place(*row))
+    return found
 
 
 async def page_of_uids(

@@ -34,11 +34,13 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Step:
     """Gives the file at `source` the name `target`. A rename (source and target are of one message)
-    drops the old name, a copy keeps it.
+    drops the old name, a copy keeps it. `others` serve when the source is missing: a kill may have
+    left a row of `place` whose name was removed.
     """
 
     source: Place
     target: Place
+    others: tuple[Place, ...] = ()
 
     @property
     def renames(self) -> bool:

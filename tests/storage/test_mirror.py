@@ -112,6 +112,23 @@ async def test_a_copy_beside_a_message_whose_flags_change_takes_no_name_away(
     assert (await settled(site))["INBOX"] == [(message("one"), "F")]
 
 
+@pytest.mark.parametrize(("dead", "alive"), [("INBOX", "Archive"), ("Archive", "INBOX")])
+async def test_a_copy_is_made_from_a_name_that_is_there(
+    site: StoreSite, caplog: pytest.LogCaptureFixture, dead: str, alive: str
+) -> None:
+    """A kill may come between the unlink of a name and the removal of its row."""
+    await site.append("INBOX", ["one"], DELETED)
+    inbox, gone, left = await site.box("INBOX"), await site.box(dead), await site.box(alive)
+    await site.store.copy(USER, inbox.id, [1], "Archive")
+    await site.store.mirror.settle()
+    await site.store.expunge(USER, gone.id, None)
+    for name in names(site, dead, "cur"):
+        (site.root / folder_path(dead) / "cur" / name).unlink()
+    await site.store.copy(USER, left.id, [1], "Sent")
+    assert (await settled(site))["Sent"] == [(message("one"), "T")]
+    assert "missing" not in caplog.text
+
+
 async def test_expunge_removes_the_file_and_its_blob(site: StoreSite) -> None:
     await site.append("INBOX", ["one"], DELETED)
     inbox = await site.box("INBOX")
