@@ -18,6 +18,8 @@ MOST = 120
 """Messages of a mailbox above which clients delete and do not add."""
 _GONE = (OSError, EOFError, TimeoutError)
 _GONE_SINCE = re.compile(rb"\[(EXPUNGEISSUED\]|COPYUID |MODIFIED )")
+_UNSETTLED = frozenset({"FETCH", "STORE", "SEARCH", "LOGOUT"})
+"""Commands that may end with something untold."""
 _tokens = itertools.count(1)
 
 
@@ -85,6 +87,7 @@ class Wanderer:
         known_gone = {uid for box, uid in self.truth.gone if box == name}
         verb = "EXAMINE" if self.read_only else "SELECT"
         quick = self.qresync and old is not None and old.cached > 0
+        limited = quick and bool(old and old.flags) and self.chance.random() < 0.5
         if old is not None:
             model.flags, model.modseqs, model.cached = (
                 dict(old.flags),
@@ -93,7 +96,7 @@ class Wanderer:
             )
         self.model, model.opening = model, True
         if quick:
-            await self.ok(f"{verb} {name} {self._resync(model)}", model=model)
+            await self.ok(f"{verb} {name} {self._resync(model, limited)}", model=model)
         else:
             await self.ok(f"{verb} {name}" + " (CONDSTORE)" * self.condstore, model=model)
         model.opening = False
@@ -106,24 +109,25 @@ class Wanderer:
             before,
         )
         if quick:
-            self._place(model)
+            self._place(model, limited)
         await self._catch_up(model, quick)
         back = known_gone & set(model.uids)
         assert not back, f"{name}: {sorted(back)} are gone and come back with SELECT"
 
-    def _resync(self, model: Model) -> str:
-        validity = self.truth.validity[model.name]
-        known = sorted(model.flags)
-        text = f" {known[0]}:{known[-1]}" if known and self.chance.random() < 0.5 else ""
-        return f"(QRESYNC ({validity} {model.cached}{text}))"
+    def _resync(self, model: Model, limited: bool) -> str:
+        validity, known = self.truth.validity[model.name], sorted(model.flags)
+        only = f" {known[0]}:{known[-1]}" if limited else ""
+        return f"(QRESYNC ({validity} {model.cached}{only}))"
 
-    def _place(self, model: Model) -> None:
-        """After QRESYNC the UIDs that are left are those of the sequence numbers."""
-        left = sorted(model.flags)
-        assert len(left) == len(model.numbers), (
-            f"{model.name}: {len(left)} UIDs after QRESYNC from {model.cached}, and"
-            f" {len(model.numbers)} EXISTS"
+    def _place(self, model: Model, limited: bool) -> None:
+        """After QRESYNC the UIDs that are left are those of the first sequence numbers: of all of
+        them, unless the client asked about the UIDs only that it knew (`limited`).
+        """
+        left, count = sorted(model.flags), len(model.numbers)
+        assert len(left) == count or (limited and len(left) < count), (
+            f"{model.name}: {len(left)} UIDs after QRESYNC from {model.cached}, and {count} EXISTS"
         )
+        left += [0] * (count - len(left))
         assert all(told in (0, uid) for told, uid in zip(model.numbers, left, strict=True))
         model.numbers = left
 
@@ -150,7 +154,6 @@ class Wanderer:
             items = "(UID FLAGS MODSEQ)" if self.condstore else "(UID FLAGS)"
             await self.ok(f"FETCH {unknown[0]}:{unknown[-1]} {items}", may_fail=True)
             await self.ok("NOOP")
-        model.settled()
 
     # Commands.
 
@@ -175,7 +178,7 @@ class Wanderer:
         assert answer.startswith(fine), f"{octets[:200]!r}: {answer!r}"
         if not answer.startswith(b"OK"):
             assert _GONE_SINCE.search(answer), answer
-        if name not in ("FETCH", "STORE", "SEARCH") and (model or self.model).name:
+        if name not in _UNSETTLED and (model or self.model).name:
             (model or self.model).settled()
         return [*untagged, answer]
 
