@@ -24,7 +24,7 @@ from imap.grammar.fetch_item import (
 )
 from imap.grammar.values import Partial
 from imap.mode import PLAIN, Mode
-from imap.object_ids import email_id
+from imap.object_ids import email_id, thread_id
 from message.meta import bodystructures, envelopes, previews, shown_sizes, unpack_meta
 from storage.values import Summary
 
@@ -115,6 +115,11 @@ class Plan:
         """Whether the rows have to have what follows `meta`."""
         return any(value.ids for value in self.values)
 
+    @property
+    def threads(self) -> bool:
+        """Whether messages have to have their conversation."""
+        return _THREADID in self.values
+
     def with_flags(self) -> "Plan":
         """This plan for messages whose flags the command itself changed."""
         return self if self.flags else replace(self, flags=True).formed()
@@ -152,10 +157,15 @@ def _email_ids(rows: Sequence[Summary]) -> Column:
     return [email_id(row[5]) for row in rows]
 
 
+def _thread_ids(rows: Sequence[Summary]) -> Column:
+    return [NIL if row[6] is None else b"(%b)" % thread_id(row[6]) for row in rows]
+
+
 def _previews(rows: Sequence[Summary]) -> Column:
     return previews([row[3] for row in rows])
 
 
+_THREADID: Final = Value(b"THREADID %b", _thread_ids, ids=True)
 _PREVIEW: Final = Value(b"PREVIEW %b", _previews)
 _VALUES: Final[dict[FetchItem, Value]] = {
     FetchPreview(lazy=False): _PREVIEW,
@@ -167,6 +177,7 @@ _VALUES: Final[dict[FetchItem, Value]] = {
     FetchAtom.BODY: Value(b"BODY %b", _bodies),
     FetchAtom.SAVEDATE: Value(b"SAVEDATE %b", _savedates, ids=True),
     FetchAtom.EMAILID: Value(b"EMAILID (%b)", _email_ids, ids=True),
+    FetchAtom.THREADID: _THREADID,
 }
 _UTF8_VALUES: Final = {**_VALUES, FetchAtom.RFC822_SIZE: Value(b"RFC822.SIZE %d", _sizes)}
 _RENDERED: Final = frozenset({FetchAtom.ENVELOPE, FetchAtom.BODYSTRUCTURE, FetchAtom.BODY})

@@ -1,4 +1,4 @@
-"""Object ids as clients see them: MAILBOXID and EMAILID (RFC 8474 §4, §5.1).
+"""Object ids as clients see them: MAILBOXID, EMAILID and THREADID (RFC 8474 §4, §5).
 
 Both come from numbers that the store never gives twice: a mailbox keeps its own when it is renamed,
 and the copies of a message share the blob that holds its content.
@@ -29,3 +29,17 @@ def blob_of(value: str) -> BlobId:
     except ValueError:
         return BlobId(0)
     return blob if email_id(blob).decode() == value else BlobId(0)
+
+
+def thread_id(thread: int) -> bytes:
+    """THREADID, without parentheses."""
+    return b"T%x" % thread
+
+
+def thread_of(value: str) -> int:
+    """The number of a THREADID; 0, which none has, for what this server never gave."""
+    try:
+        number = int(value[1:], 16)
+    except ValueError:
+        return 0
+    return number if thread_id(number).decode() == value and number < 1 << 63 else 0

@@ -29,6 +29,7 @@ from imap.replies import Bad, No
 from imap.search import Search as Program
 from imap.selected import Selected
 from imap.session import Session
+from imap.thread_keys import resolved
 from message.pieces import Pieces
 
 Searching: TypeAlias = Search | Sort
@@ -84,7 +85,7 @@ async def find_scored(
     program = Program(session, selected)
     if isinstance(key, AllKey) and not selected.stale:
         return range(selected.count) if among is None else among, program.score
-    return await program.run(key, among), program.score
+    return await program.run(await resolved(session, selected, key), among), program.score
 
 
 def asks_modseq(key: SearchKey) -> bool:

@@ -19,6 +19,7 @@ from storage.schema import (
     ChangeKind,
     account,
     blob,
+    conversation,
     folder,
     journal,
     keyword_set,
@@ -28,6 +29,7 @@ from storage.schema import (
     place,
     subscription,
     suspect,
+    threaded,
 )
 from storage.state import Account
 from storage.transaction import Tx
@@ -42,8 +44,8 @@ DEFAULTS = (
     ("Junk", "\\Junk"),
     ("Archive", "\\Archive"),
 )
-_OWN = (account, mailbox, folder, keyword_set, subscription, mirror, suspect)
-_BULK = (message, blob, place, journal)
+_OWN = (account, mailbox, folder, keyword_set, subscription, mirror, threaded, suspect)
+_BULK = (message, blob, place, journal, conversation)
 
 
 class AddAccountJob(Job[None]):

@@ -15,6 +15,7 @@ from storage.repair_values import NewAccount, OldAccount, OldMessage
 from storage.schema import (
     account,
     blob,
+    conversation,
     folder,
     journal,
     keyword_set,
@@ -24,13 +25,17 @@ from storage.schema import (
     place,
     subscription,
     suspect,
+    threaded,
     writer_state,
 )
 from storage.state import Box
 from storage.statements import MultiRow
 from storage.values import AccountId, BlobId, MailboxId
 
-_TABLES = (message, place, mailbox, folder, subscription, keyword_set, journal, mirror, suspect)
+_TABLES = (
+    *(message, place, mailbox, folder, subscription, keyword_set, journal, mirror, suspect),
+    *(conversation, threaded),
+)
 _ROWS = {table.name: MultiRow(table) for table in (*_TABLES, account, blob)}
 
 

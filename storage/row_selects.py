@@ -110,6 +110,7 @@ SUMMARY_IDS = _made(
     3,
 )
 NARROW = _made(select(_m.uid, _m.internaldate, _m.size), -1)
+LACKING = _made(select(_m.uid, _m.blob).where(_m.thread.is_(None)), -1)
 OWN_FILE = Query(
     lambda _: (
         select(_m.size, _b.stored, _f.path, _p.path)

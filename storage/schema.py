@@ -24,12 +24,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
     false,
     text,
     true,
 )
 
-VERSION = 2
+VERSION = 3
 """Number of the newest migration; a database with a greater one is refused."""
 
 KEYWORD_SHIFT = 8
@@ -162,6 +163,13 @@ message = Table(
     _big("blob", None),
     Column("thread", BigInteger),
     Index("message_blob", "account", "blob"),
+    Index(
+        "message_thread",
+        "account",
+        "thread",
+        sqlite_where=column("thread").is_not(None),
+        postgresql_where=column("thread").is_not(None),
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -234,6 +242,19 @@ journal = Table(
 
 # How far the mirror has followed the journal of an account.
 mirror = Table("mirror", metadata, _id("account"), _big("modseq"), sqlite_with_rowid=False)
+
+# Which conversation (`message.thread`) a Message-ID belongs to, both as numbers, and the last blob
+# of an account that was looked at (storage/threads.py). Rebuilt from blobs when rows are missing.
+conversation = Table(
+    "conversation",
+    metadata,
+    _id("account"),
+    _id("reference"),
+    _big("thread", None),
+    sqlite_with_rowid=False,
+)
+
+threaded = Table("threaded", metadata, _id("account"), _big("blob"), sqlite_with_rowid=False)
 
 # Deliveries whose 250 may not have reached the sender; a resend with equal content is this one.
 suspect = Table(

@@ -57,6 +57,7 @@ from storage.search.databases import SearchDatabase, open_search
 from storage.search.index import SearchIndex
 from storage.snapshots import Snapshots, folder_of
 from storage.state import State
+from storage.threads import Threads
 from storage.values import (
     EVERY_FLAG,
     NO_FLAGS,
@@ -116,6 +117,7 @@ class Store:
         self._reads = Reads(
             database, self._images, offload, self.maildir, self.locks, self._strayed
         )
+        self.threads = Threads(database, self.submit, self._reads, offload)
         self.queue = QueueStore(
             self.submit, layout.queue, offload=offload, clock=clock, publish=self.bus.publish
         )

@@ -119,6 +119,10 @@ class _Run:
 
     async def send_all(self, indices: Sequence[int]) -> None:
         """The responses, in order."""
+        selected = self._selected
+        if self._plan.threads:
+            uids = [selected.uids[index] for index in indices]
+            await self._session.store.threads.ensure(selected.account, selected.mailbox, uids)
         for start in range(0, len(indices), _CHUNK):
             self._session.progress(start, len(indices))
             messages = self.messages(indices[start : start + _CHUNK])

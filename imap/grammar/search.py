@@ -268,7 +268,7 @@ class _Keys:
         return SetKey(self._cursor.sequence(), True)
 
     def object_id(self, word: str) -> SearchKey:
-        """EMAILID."""
+        """EMAILID and THREADID."""
         return IdKey(IdField(word), self._cursor.match(_OBJECT_ID, "an object id")[0].decode())
 
     def beyond(self, word: str) -> SearchKey:

@@ -127,6 +127,7 @@ class IdField(Enum):
     """Which object id an IdKey compares (RFC 8474 §5.5); the value is the word on the wire."""
 
     EMAILID = "EMAILID"
+    THREADID = "THREADID"
 
 
 @dataclass(frozen=True, slots=True)
