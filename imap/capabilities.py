@@ -82,6 +82,7 @@ TABLE = (
     Capability("CONTEXT=SEARCH", "RFC 5267 §4"),
     Capability("CONTEXT=SORT", "RFC 5267 §4"),
     Capability("MULTISEARCH", "RFC 7377"),
+    Capability("OBJECTID", "RFC 8474"),
     Capability("WITHIN", "RFC 5032"),
     Capability("SEARCH=FUZZY", "RFC 6203"),
     Capability("I18NLEVEL=1", "RFC 5255 §4.3"),
