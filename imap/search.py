@@ -117,7 +117,7 @@ class Search:
     def _fields(self, key: FlagKey) -> set[int]:
         """The flag fields in use that meet the key."""
         view, wanted = self._selected.view, key.flag.casefold()
-        texts = {field: view.flags_text(field).decode().casefold() for field in set(view.flags)}
+        texts = {field: view.flags_text(field).decode().casefold() for field in view.fields()}
         return {f for f, text in texts.items() if (wanted in text.split()) is key.present}
 
     def _positions(self, among: Indices) -> list[tuple[int, int]]:

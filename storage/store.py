@@ -133,6 +133,7 @@ class Store:
         )
         self.pruner = Pruner(database, self.run_job, clock)
         self.search = SearchIndex(database, search, self.maildir, offload, clock, self.bus)
+        self.pruner.followers.append(self.search.followed)
         self._failure: str | None = None
         self._on_failure: list[Callable[[str], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()

@@ -74,6 +74,17 @@ class SearchIndex:
         else:
             await index.drop()
 
+    async def followed(self, account: AccountId) -> int:
+        """The modseq up to which the account's journal was read: 0 for an index that has to begin
+        anew, which needs no journal, but may come to need one.
+        """
+        try:
+            async with self.using(account) as index:
+                return index.mark
+        except (SearchDamaged, StoreError, Busy) as error:
+            await self._failed(account, error)
+            return 0
+
     async def look(self, account: AccountId, look: Look) -> Answer:
         """Which messages match; nothing is covered when the index cannot be used."""
         try:
