@@ -67,6 +67,8 @@ TABLE = (
     Capability("UIDPLUS", "RFC 4315"),
     Capability("MOVE", "RFC 6851"),
     Capability("SPECIAL-USE", "RFC 6154"),
+    Capability("CREATE-SPECIAL-USE", "RFC 6154 §3"),
+    Capability("XLIST", "Gmail"),
     Capability("LIST-EXTENDED", "RFC 5258"),
     Capability("LIST-STATUS", "RFC 5819"),
     Capability("STATUS=SIZE", "RFC 8438"),

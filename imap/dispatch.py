@@ -15,7 +15,7 @@ from imap.commands.esearch import esearch
 from imap.commands.expunge import expunge
 from imap.commands.fetch import fetch
 from imap.commands.idle import idle
-from imap.commands.listing import list_, lsub, namespace, status
+from imap.commands.listing import list_, lsub, namespace, xlist
 from imap.commands.login import authenticate, login
 from imap.commands.mailbox import create, delete, rename, subscribe, unsubscribe
 from imap.commands.metadata import getmetadata, setmetadata
@@ -33,6 +33,7 @@ from imap.commands.session import (
     unauthenticate,
 )
 from imap.commands.sort import cancel_update, sort, thread
+from imap.commands.status import status
 from imap.commands.store import store
 from imap.filters import filtered
 from imap.grammar import command as ast
@@ -80,6 +81,7 @@ TABLE: dict[type, Row] = {
     ast.Unsubscribe: Row(unsubscribe, State.LOGGED_IN),
     ast.List: Row(list_, State.LOGGED_IN),
     ast.Lsub: Row(lsub, State.LOGGED_IN),
+    ast.Xlist: Row(xlist, State.LOGGED_IN),
     ast.Namespace: Row(namespace, State.LOGGED_IN),
     ast.Status: Row(status, State.LOGGED_IN),
     ast.Append: Row(append, State.LOGGED_IN, long=True),

@@ -1,7 +1,8 @@
 """Names of mailboxes as LIST orders and matches them (RFC 9051 §6.3.9). The separator is `/`."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 _INBOX: Final = re.compile(r"inbox(?=/|\Z)", re.IGNORECASE)
@@ -11,6 +12,14 @@ _RUN: Final = re.compile(r"[*%]{2,}")
 def order(name: str) -> tuple[bool, str]:
     """Sorts INBOX and what is below it first."""
     return name != "INBOX" and not name.startswith("INBOX/"), name
+
+
+def inbox_first(names: list[str]) -> list[str]:
+    """Sorted names in that order."""
+    inner = [name for name in names if name == "INBOX" or name.startswith("INBOX/")]
+    if not inner:
+        return names
+    return inner + [name for name in names if name != "INBOX" and not name.startswith("INBOX/")]
 
 
 def parents(name: str) -> Iterable[str]:
@@ -29,10 +38,22 @@ class Matcher:
     __slots__ = ("_patterns",)
 
     def __init__(self, reference: str, patterns: Sequence[str]) -> None:
-        self._patterns = [_prepared(reference, pattern) for pattern in patterns]
+        self._patterns = [_test(_prepared(reference, pattern)) for pattern in patterns]
 
     def __call__(self, name: str) -> bool:
-        return any(pattern == "*" or _matches(pattern, name) for pattern in self._patterns)
+        return any(test(name) for test in self._patterns)
+
+
+def _test(pattern: str) -> Callable[[str], bool]:
+    """The quickest way to match a pattern: most have no wildcard, or one at the end."""
+    start, wildcard = pattern[:-1], pattern[-1:]
+    if "*" in start or "%" in start:
+        return partial(_matches, pattern)
+    if wildcard == "*":
+        return lambda name: name.startswith(start)
+    if wildcard == "%":
+        return lambda name: name.startswith(start) and "/" not in name[len(start) :]
+    return lambda name: name == pattern
 
 
 def _prepared(reference: str, pattern: str) -> str:

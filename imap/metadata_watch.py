@@ -69,7 +69,7 @@ class MetadataWatch:
         owner = await session.context.directory.account_by_id(change.holder.account)
         if owner is not None and session.login is not None:
             place = await resolve(session, f"{OTHERS}/{owner.address}/{change.name}")
-            if "l" in place.rights:
+            if "l" in place.rights and not set(place.rights).isdisjoint("rswip"):
                 self._add(place.shown, entries)
 
     def _add(self, name: str, entries: tuple[str, ...]) -> None:

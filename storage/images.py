@@ -21,6 +21,7 @@ from storage.statements import Query
 from storage.values import AccountId, Mailbox, MailboxId, Usage
 
 MAX_IMAGES = 10_000
+_NO_BOX = MailboxId(0)
 _ID: Any = bindparam("account")
 _ACCOUNT = Query(
     lambda _: select(
@@ -61,6 +62,7 @@ class Images:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._images: OrderedDict[AccountId, AccountImage] = OrderedDict()
+        self._by_name: dict[AccountId, dict[str, MailboxId]] = {}
         self._keywords: WeakValueDictionary[AccountId, KeywordTable] = WeakValueDictionary()
 
     async def get(self, number: AccountId) -> AccountImage:
@@ -74,9 +76,12 @@ class Images:
         """A mailbox by name, \\Noselect ones included. Raises NoSuchMailbox."""
         wanted = normal(name)
         image = await self.get(number)
-        for box in image.boxes.values():
-            if box.name == wanted:
-                return box
+        box = image.boxes.get(self._named(number).get(wanted, _NO_BOX))
+        if box is None or box.name != wanted:
+            names = self._by_name[number] = {box.name: box.id for box in image.boxes.values()}
+            box = image.boxes.get(names.get(wanted, _NO_BOX))
+        if box is not None:
+            return box
         raise NoSuchMailbox("the mailbox does not exist")
 
     def box(self, number: AccountId, mailbox: MailboxId) -> Mailbox | None:
@@ -84,15 +89,20 @@ class Images:
         image = self._images.get(number)
         return image.boxes.get(mailbox) if image is not None else None
 
+    def _named(self, number: AccountId) -> dict[str, MailboxId]:
+        """Mailboxes by the names that they had when they were last looked up in vain."""
+        return self._by_name.get(number, {})
+
     def put(self, image: AccountImage) -> None:
         """Takes what was committed, in commit order."""
         if image.gone:
-            self._images.pop(image.account, None)
+            self.drop(image.account)
             return
         self._images[image.account] = image
         self._images.move_to_end(image.account)
         if len(self._images) > MAX_IMAGES:
-            self._images.popitem(last=False)
+            dropped, _ = self._images.popitem(last=False)
+            self._by_name.pop(dropped, None)
         table = self._keywords.get(image.account)
         if table is not None:
             table.sets = image.keywords
@@ -100,6 +110,7 @@ class Images:
     def drop(self, number: AccountId) -> None:
         """Forgets one account; the next look-up reads it."""
         self._images.pop(number, None)
+        self._by_name.pop(number, None)
 
     async def keywords(self, number: AccountId) -> KeywordTable:
         """The account's keyword table, shared by its views."""

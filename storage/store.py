@@ -287,7 +287,9 @@ class Store:
     async def mailboxes(self, account: AccountId) -> list[Mailbox]:
         """INBOX first, then by name. Raises NoSuchAccount."""
         image = await self._images.get(account)
-        return sorted(image.boxes.values(), key=lambda box: sort_key(box.name))
+        boxes = {box.name: box for box in image.boxes.values()}
+        inbox = boxes.pop(INBOX, None)
+        return [*([inbox] if inbox else []), *(boxes[name] for name in sorted(boxes))]
 
     async def mailbox(self, account: AccountId, name: str) -> Mailbox:
         """A selectable mailbox. Raises NoSuchMailbox."""
@@ -341,6 +343,12 @@ class Store:
         image = await self._images.get(account)
         names = {box.name for box in image.boxes.values() if box.subscribed}
         return sorted(names | image.subscriptions, key=sort_key)
+
+    async def subscribed(self, account: AccountId) -> frozenset[str]:
+        """As `subscriptions`, in no order."""
+        image = await self._images.get(account)
+        names = [box.name for box in image.boxes.values() if box.subscribed]
+        return image.subscriptions.union(names)
 
     # Views and changes.
 

@@ -225,6 +225,15 @@ class Lsub:
 
 
 @dataclass(frozen=True, slots=True)
+class Xlist:
+    """XLIST, Gmail's elder form of LIST with special uses."""
+
+    tag: str
+    reference: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
 class Namespace:
     """NAMESPACE (RFC 9051 §6.3.10)."""
 
@@ -424,6 +433,7 @@ Command: TypeAlias = (
     | Unsubscribe
     | List
     | Lsub
+    | Xlist
     | Namespace
     | Status
     | Append

@@ -128,8 +128,8 @@ def _(command: ast.List) -> list[bytes]:
     return [selection, _pattern(command.reference), b"(%s)" % b" ".join(patterns), *options]
 
 
-@_arguments.register
-def _(command: ast.Lsub) -> list[bytes]:
+@_arguments.register(ast.Lsub | ast.Xlist)
+def _(command: ast.Lsub | ast.Xlist) -> list[bytes]:
     return [_pattern(command.reference), _pattern(command.pattern)]
 
 

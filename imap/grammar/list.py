@@ -1,4 +1,4 @@
-"""Parsers of LIST and LSUB.
+"""Parsers of LIST, LSUB and XLIST.
 
 RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 9590.
 """
@@ -6,7 +6,7 @@ RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 9590.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from imap.grammar.command import Command, List, ListReturn, ListSelect, Lsub, StatusItem
+from imap.grammar.command import Command, List, ListReturn, ListSelect, Lsub, StatusItem, Xlist
 from imap.grammar.mailbox import status_items
 from imap.grammar.metadata import entries
 from imap.grammar.tokens import Cursor
@@ -46,12 +46,16 @@ def parse_list(cursor: Cursor) -> List:
     )
 
 
-def parse_lsub(cursor: Cursor) -> Lsub:
-    """LSUB."""
-    cursor.space()
-    reference = cursor.decoded(cursor.astring("a reference name"), "a reference name")
-    cursor.space()
-    return Lsub(cursor.frame.tag, reference, cursor.pattern())
+def _plain(kind: Callable[[str, str, str], Command]) -> Callable[[Cursor], Command]:
+    """The parser of LSUB and XLIST."""
+
+    def parse(cursor: Cursor) -> Command:
+        cursor.space()
+        reference = cursor.decoded(cursor.astring("a reference name"), "a reference name")
+        cursor.space()
+        return kind(cursor.frame.tag, reference, cursor.pattern())
+
+    return parse
 
 
 def _selection(cursor: Cursor) -> frozenset[ListSelect] | None:
@@ -107,5 +111,6 @@ def _returns(
 
 PARSERS: Final[Mapping[str, Callable[[Cursor], Command]]] = {
     "LIST": parse_list,
-    "LSUB": parse_lsub,
+    "LSUB": _plain(Lsub),
+    "XLIST": _plain(Xlist),
 }

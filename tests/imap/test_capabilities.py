@@ -16,7 +16,7 @@ def test_every_row_is_in_the_index_of_standards() -> None:
     index = (_PAGE.parent / "rfc-index.tsv").read_text()
     numbers = {line.split("\t")[0].lower().removeprefix("rfc") for line in index.splitlines()}
     for row in TABLE:
-        assert row.standard.split()[1] in numbers, row.name
+        assert not row.standard.startswith("RFC") or row.standard.split()[1] in numbers, row.name
 
 
 def test_no_password_is_invited_where_none_is_taken() -> None:

@@ -327,6 +327,7 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
         _optional_modseqs,
     ),
     "subscribe": st.builds(ast.Subscribe, tags, names),
+    "xlist": st.builds(ast.Xlist, tags, names, names),
     "unsubscribe": st.builds(ast.Unsubscribe, tags, names),
 }
 commands = st.one_of(*BY_NAME.values())
