@@ -74,8 +74,9 @@ class Name:
 
 
 class Names:
-    """Every name of a session, INBOX and what is below it first, the rest sorted. Among them are the
-    levels above a subscription that leads nowhere: RECURSIVEMATCH may give them.
+    """Every name of a session, INBOX and what is below it first, the rest sorted.
+
+    Among them are the levels above a subscription that leads nowhere: RECURSIVEMATCH may give them.
     """
 
     __slots__ = ("_above", "_order", "_session", "places", "subscribed")
