@@ -137,6 +137,10 @@ class Reads:
                     return None
         return None
 
+    def path(self, account: AccountId, box: str | None, name: str | None) -> str | None:
+        """Where the file of a row with its place is; None where it has none of its own."""
+        return None if name is None else self._prefix(account) + _below(box, name)
+
     def _prefix(self, account: AccountId) -> str:
         """The account's Maildir as the beginning of a path."""
         found = self._prefixes.get(account)

@@ -59,14 +59,14 @@ def _made(statement: Select[Any], large: int) -> RowSelect:
     )
 
 
-_BLOB = (_b.account == _m.account) & (_b.id == _m.blob)
-_PLACE = (
+BLOB = (_b.account == _m.account) & (_b.id == _m.blob)
+PLACE = (
     (_p.account == _m.account)
     & (_p.blob == _m.blob)
     & (_p.mailbox == _m.mailbox)
     & (_p.uid == _m.uid)
 )
-_FOLDER = (_f.account == _p.account) & (_f.mailbox == _p.mailbox)
+FOLDER = (_f.account == _p.account) & (_f.mailbox == _p.mailbox)
 WHOLE = _made(
     select(
         _m.uid,
@@ -78,7 +78,7 @@ WHOLE = _made(
         _m.blob,
         _b.meta,
         _b.parts,
-    ).join_from(message, blob, _BLOB),
+    ).join_from(message, blob, BLOB),
     7,
 )
 PLACED = _made(
@@ -95,17 +95,15 @@ PLACED = _made(
         _m.savedate,
         _m.thread,
     )
-    .join_from(message, blob, _BLOB)
-    .outerjoin(place, _PLACE)
-    .outerjoin(folder, _FOLDER),
+    .join_from(message, blob, BLOB)
+    .outerjoin(place, PLACE)
+    .outerjoin(folder, FOLDER),
     4,
 )
-SUMMARY = _made(
-    select(_m.uid, _m.internaldate, _m.size, _b.meta).join_from(message, blob, _BLOB), 3
-)
+SUMMARY = _made(select(_m.uid, _m.internaldate, _m.size, _b.meta).join_from(message, blob, BLOB), 3)
 SUMMARY_IDS = _made(
     select(_m.uid, _m.internaldate, _m.size, _b.meta, _m.savedate, _m.blob, _m.thread).join_from(
-        message, blob, _BLOB
+        message, blob, BLOB
     ),
     3,
 )
@@ -114,9 +112,9 @@ LACKING = _made(select(_m.uid, _m.blob).where(_m.thread.is_(None)), -1)
 OWN_FILE = Query(
     lambda _: (
         select(_m.size, _b.stored, _f.path, _p.path)
-        .join_from(message, blob, _BLOB)
-        .join(place, _PLACE)
-        .join(folder, _FOLDER)
+        .join_from(message, blob, BLOB)
+        .join(place, PLACE)
+        .join(folder, FOLDER)
         .where(
             _m.account == bindparam("account"),
             _m.mailbox == bindparam("mailbox"),

@@ -25,6 +25,8 @@ async def create(session: Session, command: Create) -> Reply:
         if not use or len(command.use) > 1:
             raise No("No such special use", b"USEATTR")
     place = await resolve(session, command.mailbox.removesuffix("/"))
+    if use and is_others(place.shown):
+        raise No("The special uses of another user's mailboxes are not yours to give", b"USEATTR")
     birth = await Birth.begin(session, place)
     box = await session.store.create(place.account, place.name, use)
     await birth.finish()
