@@ -25,7 +25,8 @@ from imap.grammar.fetch_item import (
 from imap.grammar.values import Partial
 from imap.mode import PLAIN, Mode
 from imap.object_ids import email_id, thread_id
-from message.meta import bodystructures, envelopes, previews, shown_sizes, unpack_meta
+from message.headers import cached
+from message.meta import bodystructures, envelopes, header_lists, previews, shown_sizes, unpack_meta
 from storage.values import Summary
 
 Column = Sequence[int] | Sequence[bytes]
@@ -88,6 +89,7 @@ class BinaryItem:
 class Plan:
     """`seen`: the command marks messages as seen. `values` come from the rows. `form` is a response
     without its end, with a place for each column. `again`: 8-bit messages are rendered for UTF-8.
+    `listed` asks for the same without sections, where the rows keep the header fields.
     """
 
     uid: bool
@@ -99,6 +101,7 @@ class Plan:
     mode: Mode = PLAIN
     form: bytes = b""
     again: bool = False
+    listed: "Plan | None" = None
 
     def formed(self) -> "Plan":
         """This plan with its form."""
@@ -212,7 +215,7 @@ def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, mode: Mode) -> 
         for item in wanted
     )
     flags = FetchAtom.FLAGS in wanted
-    return Plan(
+    plan = Plan(
         uid=FetchAtom.UID in wanted or ((uid or mode.qresync) and not mode.uidonly),
         flags=flags,
         modseq=modseq or FetchAtom.MODSEQ in wanted or (mode.condstore and (flags or seen)),
@@ -222,6 +225,11 @@ def _make(items: tuple[FetchItem, ...], uid: bool, modseq: bool, mode: Mode) -> 
         mode=mode,
         again=mode.utf8 and not _RENDERED.isdisjoint(wanted),
     ).formed()
+    lists = [made for made in map(_header_list, bodies) if made is not None]
+    if seen or not lists or len(lists) < len(bodies):
+        return plan
+    listed = replace(plan, values=(*plan.values, *lists), bodies=())
+    return replace(plan, listed=listed.formed())
 
 
 # Plans of a few items without names of header fields are small; clients repeat them a lot.
@@ -237,6 +245,20 @@ def _section(item: FetchItem) -> BodyItem | BinaryItem | None:
         return _OLD.get(item)
     headers = tuple(name.encode() for name in item.section.headers)
     return BodyItem(fetch_label(item), item.section, item.partial, headers)
+
+
+def _header_list(item: BodyItem | BinaryItem) -> Value | None:
+    """What answers a section from the row: names of header fields, all of which are kept."""
+    if isinstance(item, BinaryItem) or item.partial is not None or item.section.parts:
+        return None
+    if item.section.kind is not SectionKind.HEADER_FIELDS or not cached(item.headers):
+        return None
+    names = item.headers
+
+    def column(rows: Sequence[Summary]) -> Column:
+        return header_lists([row[3] for row in rows], names)
+
+    return Value(item.label.replace(b"%", b"%%") + b" %b", column)
 
 
 def starts(

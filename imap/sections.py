@@ -13,7 +13,8 @@ from imap.fetch_plan import BodyItem
 from imap.grammar.fetch_item import Section, SectionKind
 from imap.grammar.values import Partial
 from message.headers import cached, header_fields
-from message.meta import has_surrogate, meta_fields
+from message.kept_fields import picked
+from message.meta import has_surrogate, meta_kept
 from message.render import surrogate
 from message.section import Specifier, locate
 from net.threads import Offload
@@ -92,9 +93,9 @@ class Reader:
 
     async def _of_surrogate(self, offload: Offload, row: Row, item: BodyItem) -> bytes | None:
         section, invert = item.section, item.section.kind is SectionKind.HEADER_FIELDS_NOT
-        kept = meta_fields(row.meta)
+        kept = meta_kept(row.meta)
         if section.headers and not section.parts and cached(item.headers, invert) and kept:
-            return _cut(header_fields(kept, item.headers), item.partial)
+            return _cut(picked(kept, item.headers), item.partial)
         if self._made is None or self._made[0] != row.blob:
             data = await self.whole(row)
             self._made = (row.blob, *await offload.process(surrogate, data))
@@ -112,9 +113,9 @@ class Reader:
     async def _fields(self, row: Row, item: BodyItem) -> bytes | None:
         invert = item.section.kind is SectionKind.HEADER_FIELDS_NOT
         if not item.section.parts and cached(item.headers, invert):
-            kept = meta_fields(row.meta)
+            kept = meta_kept(row.meta)
             if kept is not None and not has_surrogate(row.meta):
-                return header_fields(kept, item.headers)
+                return picked(kept, item.headers)
         span = _locate(row, Section(item.section.parts, SectionKind.HEADER))
         if span is None:
             return None

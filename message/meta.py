@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from message.kept_fields import all_fields, picked_strings
 from message.render import RENDERER_VERSION, Rendered
 from message.sort_fields import SortFields
 
@@ -16,6 +17,7 @@ from message.sort_fields import SortFields
 _HEAD = struct.Struct("<HHhxxQIIqQ9I")
 _LONG = struct.Struct("<Q")
 _ONE = struct.Struct("<I")
+_FOUR = struct.Struct("<4I")
 _TWO = struct.Struct("<II")
 _VERSION = RENDERER_VERSION.to_bytes(2, "little")
 _COMPLETE, _EIGHT_BIT, _DATED, _REPLY, _SURROGATE = 1, 2, 4, 8, 16
@@ -62,7 +64,7 @@ def pack_meta(rendered: Rendered) -> bytes:
         rendered.envelope,
         rendered.bodystructure,
         rendered.body,
-        rendered.fields,
+        rendered.kept,
         rendered.message_id,
         rendered.subject_base.encode("utf-8", "replace"),
         b" ".join(rendered.references),
@@ -107,7 +109,7 @@ def unpack_meta(blob: bytes) -> Meta:
         blob[_HEAD.size : a],
         blob[a:b],
         blob[b:c],
-        blob[c:d],
+        all_fields(blob[c:d]),
         blob[d:e],
         blob[e:f],
         blob[f:g],
@@ -193,11 +195,30 @@ def bodystructures(blobs: Iterable[bytes]) -> list[bytes]:
 
 def meta_fields(blob: bytes) -> bytes | None:
     """The kept header fields alone, for headers.header_fields; None where the file must be read."""
-    if not blob[2] & _COMPLETE:
-        return None
-    *before, length = struct.unpack_from("<4I", blob, _LENGTHS_AT)
-    start = _HEAD.size + sum(before)
+    kept = meta_kept(blob)
+    return None if kept is None else all_fields(kept)
+
+
+def meta_kept(blob: bytes) -> bytes | None:
+    """The same for kept_fields.picked."""
+    return _kept(blob) if blob[2] & _COMPLETE else None
+
+
+def _kept(blob: bytes) -> bytes:
+    envelope, full, short, length = _FOUR.unpack_from(blob, _LENGTHS_AT)
+    start = _HEAD.size + envelope + full + short
     return blob[start : start + length]
+
+
+def header_lists(blobs: Iterable[bytes], names: tuple[bytes, ...]) -> list[bytes]:
+    """HEADER.FIELDS of each as a literal, for blobs of which `all_kept` holds."""
+    return picked_strings(map(_kept, blobs), names)
+
+
+def all_kept(blobs: Iterable[bytes], utf8: bool) -> bool:
+    """Whether the kept fields are complete, and for sessions in UTF-8 none of a surrogate."""
+    wanted = _COMPLETE | _SURROGATE if utf8 else _COMPLETE
+    return {blob[2] & wanted for blob in blobs} <= {_COMPLETE}
 
 
 def previews(blobs: Iterable[bytes]) -> list[bytes]:

@@ -15,6 +15,7 @@ from message.date import parse_date
 from message.downgrade import downgrade, is_international
 from message.envelope import Values, header_values, render_envelope
 from message.headers import CACHED_NAMES, Field, iter_fields, unfold
+from message.kept_fields import all_fields, pack_fields
 from message.nstring import octets_string
 from message.preview import preview
 from message.scan import MAX_HEADER, Part, scan_crlf, walk
@@ -23,7 +24,7 @@ from message.sort_fields import SortFields, sort_fields
 from message.structure import render_structure
 from message.subject import Subject, split_subject
 
-RENDERER_VERSION = 7
+RENDERER_VERSION = 8
 MAX_FIELDS = 32 * 1024
 MAX_REFERENCES = 100
 MAX_MESSAGE_ID = 998
@@ -35,20 +36,20 @@ _MESSAGE_ID = re.compile(rb"<[^<>\s]++>")
 class Rendered:
     """Ready bytes and values of one message; lengths and counts are those of the CRLF form.
 
-    `fields` holds the raw lines of the header fields that clients ask for (message/headers.py
-    `cached`); with `fields_complete` False it is empty and the file must be read. `eight_bit`: some
-    header has 8-bit bytes, or a parameter says them in ASCII. `surrogate_size` is the surrogate's,
-    0 when there is none; `fields` and the structure are the surrogate's then, everything else the
-    message's. `parts` is the table of message/section.py. `message_id` and `references` keep their
-    <>; `date` is that of the Date field in Unix seconds, `date_zone` its minutes east. `sort` holds
-    what SORT compares of addresses; `is_reply` belongs to the subject. `digest` is BLAKE2b-128 of
-    the CRLF form. `preview` is an IMAP string in UTF-8.
+    `kept` holds the header fields that clients ask for (message/headers.py `cached`,
+    message/kept_fields.py); with `fields_complete` False it is empty and the file must be read.
+    `eight_bit`: some header has 8-bit bytes, or a parameter says them in ASCII. `surrogate_size` is
+    the surrogate's, 0 when there is none; `kept` and the structure are the surrogate's then,
+    everything else the message's. `parts` is the table of message/section.py. `message_id` and
+    `references` keep their <>; `date` is that of the Date field in Unix seconds, `date_zone` its
+    minutes east. `sort` holds what SORT compares of addresses; `is_reply` belongs to the subject.
+    `digest` is BLAKE2b-128 of the CRLF form. `preview` is an IMAP string in UTF-8.
     """
 
     envelope: bytes
     bodystructure: bytes
     body: bytes
-    fields: bytes
+    kept: bytes
     fields_complete: bool
     eight_bit: bool
     surrogate_size: int
@@ -65,6 +66,11 @@ class Rendered:
     date_zone: int
     digest: bytes
     preview: bytes
+
+    @property
+    def fields(self) -> bytes:
+        """The raw lines of the kept header fields."""
+        return all_fields(self.kept)
 
 
 def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Rendered:
@@ -87,7 +93,7 @@ def render(data: Buffer, digest: bytes | None = None, utf8: bool = False) -> Ren
         envelope=render_envelope(values, utf8),
         bodystructure=bodystructure,
         body=body,
-        fields=kept or b"",
+        kept=kept or b"",
         fields_complete=kept is not None,
         eight_bit=eight_bit or b"*\" \"utf-8''" in bodystructure,
         surrogate_size=0 if shown is data else len(shown),
@@ -133,11 +139,14 @@ def content_digest(data: bytes) -> bytes:
 def _kept_fields(data: bytes, root: Part, fields: list[Field]) -> bytes | None:
     if root.header_length > MAX_HEADER:
         return None
-    kept = [data[start:end] for name, _, start, end in fields if name.lower() in CACHED_NAMES]
-    if kept and not kept[-1].endswith(b"\n"):
-        kept[-1] = kept[-1].removesuffix(b"\r") + b"\r\n"
-    block = b"".join(kept)
-    return block if len(block) <= MAX_FIELDS else None
+    found = [(field.name.lower(), data[field.start : field.end]) for field in fields]
+    kept = [pair for pair in found if pair[0] in CACHED_NAMES]
+    if kept and not kept[-1][1].endswith(b"\n"):
+        name, line = kept[-1]
+        kept[-1] = name, line.removesuffix(b"\r") + b"\r\n"
+    if sum(len(line) for _, line in kept) > MAX_FIELDS:
+        return None
+    return pack_fields(kept)
 
 
 def _has_eight_bit(data: bytes, root: Part) -> bool:

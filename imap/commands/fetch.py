@@ -9,16 +9,17 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
-from imap import binary, message_limit
-from imap.fetch_plan import BinaryItem, BodyItem, Messages, Plan, plan_of, responses, starts
+from imap import message_limit
+from imap.fetch_plan import Messages, Plan, plan_of, responses, starts
 from imap.grammar.command import Fetch
 from imap.grammar.fetch_item import FetchAtom, FetchItem
-from imap.replies import Bad, Closing, Reply, Status
+from imap.replies import Bad, Reply, Status
 from imap.resync import changed, tell_vanished
-from imap.sections import PIECE, Reader, Span, plain
+from imap.section_writer import SectionWriter
+from imap.sections import Reader
 from imap.selected import Selected
 from imap.session import Session
-from message.meta import is_eight_bit
+from message.meta import all_kept, is_eight_bit
 from storage.errors import MessageMissing
 from storage.rendering import render_utf8
 from storage.values import FlagChange, Flags, PlacedRow, Summary, System
@@ -45,11 +46,12 @@ async def fetch(session: Session, command: Fetch) -> Reply:
 
 
 def _reply(run: "_Run", command: Fetch) -> Reply:
-    if run.lost:
+    sections = run.sections
+    if sections.lost:
         return Reply("Some messages can't be read", b"SERVERBUG", Status.NO)
-    if run.unknown:
+    if sections.unknown:
         return Reply("Some parts have an unknown encoding", b"UNKNOWN-CTE", Status.NO)
-    if run.missing and not command.uid:
+    if (run.missing or sections.missing) and not command.uid:
         return Reply("Some messages were expunged", b"EXPUNGEISSUED", Status.NO)
     return Reply("FETCH completed")
 
@@ -86,9 +88,8 @@ class _Run:
         "_session",
         "_since",
         "_text",
-        "lost",
         "missing",
-        "unknown",
+        "sections",
     )
 
     def __init__(self, session: Session, plan: Plan, since: int) -> None:
@@ -98,8 +99,9 @@ class _Run:
         surrogates = None if session.utf8 else session.context.offload
         account, mailbox = self._selected.account, self._selected.mailbox
         self._reader = Reader(session.store, account, mailbox, surrogates)
+        self.sections = SectionWriter(session, self._reader, plan.bodies)
         self._seen: frozenset[int] = frozenset()
-        self.missing = self.lost = self.unknown = 0
+        self.missing = 0
 
     async def mark_seen(self, indices: Sequence[int]) -> None:
         """One change for the whole command; who was changed is told with FLAGS."""
@@ -126,12 +128,14 @@ class _Run:
         for start in range(0, len(indices), _CHUNK):
             self._session.progress(start, len(indices))
             messages = self.messages(indices[start : start + _CHUNK])
-            if self._plan.bodies:
+            if self._plan.listed is not None:
+                await self.send_rows(messages, self._plan.listed)
+            elif self._plan.bodies:
                 await self.send_bodies(messages)
             elif self._plan.values:
-                await self.send_rows(messages)
+                await self.send_rows(messages, self._plan)
             else:
-                self.send(messages, ())
+                self.send(self._plan, messages, ())
             await self._session.connection.breathe()
 
     def messages(self, indices: Sequence[int]) -> Messages:
@@ -153,24 +157,32 @@ class _Run:
             return messages.at([i for i in range(len(modseqs)) if modseqs[i] > self._since])
         return messages
 
-    def send(self, messages: Messages, rows: Sequence[Summary]) -> None:
+    def send(self, plan: Plan, messages: Messages, rows: Sequence[Summary]) -> None:
         """Responses without sections."""
         if messages.uids:
-            self._session.send(responses(self._plan, messages, rows, self._text))
+            self._session.send(responses(plan, messages, rows, self._text))
 
-    async def send_rows(self, messages: Messages) -> None:
-        """Responses with what comes from the messages' rows."""
+    async def send_rows(self, messages: Messages, plan: Plan) -> None:
+        """Responses with what comes from the messages' rows; where header fields are wanted that
+        one of these rows does not have, from the files.
+        """
         uids, done = messages.uids, 0
         while done < len(uids):
             rows, complete = await self._session.store.summaries(
-                self._selected.account, self._selected.mailbox, uids[done:], ids=self._plan.ids
+                self._selected.account, self._selected.mailbox, uids[done:], ids=plan.ids
             )
             until = len(uids) if complete else bisect_right(uids, rows[-1][0], done)
-            if self._plan.again:
-                rows = [(*row[:3], await self._utf8_meta(row[0], row[3]), *row[4:]) for row in rows]
-            self.send(self._with_rows(messages, done, until, rows), rows)
+            if plan is not self._plan and not all_kept([row[3] for row in rows], plan.mode.utf8):
+                await self.send_bodies(messages.part(slice(done, until)))
+            else:
+                if plan.again:
+                    rows = [await self._utf8_row(row) for row in rows]
+                self.send(plan, self._with_rows(messages, done, until, rows), rows)
             done = until
             await self._session.connection.breathe()
+
+    async def _utf8_row(self, row: Summary) -> Summary:
+        return (*row[:3], await self._utf8_meta(row[0], row[3]), *row[4:])
 
     async def send_bodies(self, messages: Messages) -> None:
         """Responses with sections of the messages."""
@@ -184,7 +196,7 @@ class _Run:
             if self._plan.again:
                 rows = [row._replace(meta=await self._utf8_meta(row.uid, row.meta)) for row in rows]
             for row, start in zip(rows, self._starts(found, rows), strict=True):
-                await self._send_sections(row, start)
+                await self.sections.send(row, start)
             done = until
 
     async def _utf8_meta(self, uid: int, meta: bytes) -> bytes:
@@ -222,103 +234,3 @@ class _Run:
                 if uid in self._seen:
                     begun[place] = told[place]
         return begun
-
-    async def _send_sections(self, row: PlacedRow, start: bytes) -> None:
-        """One response with sections of the message; none when one of them can't be decoded."""
-        for item in self._plan.bodies:
-            if isinstance(item, BinaryItem) and not binary.known(row, item):
-                self.unknown += 1
-                return
-        out = [start]
-        started = False
-        try:
-            for number, item in enumerate(self._plan.bodies):
-                if number:
-                    out.append(b" ")
-                started = await self._add(row, item, out) or started
-        except MessageMissing:
-            if started or self._session.connection.mid_literal:
-                # The length was announced already: the client must not take what follows for it.
-                self._session.connection.abort()
-                raise Closing from None
-            await self._count_missing(row.uid)
-            return
-        finally:
-            self._session.connection.mid_literal = False
-        out.append(b")\r\n")
-        self._session.send(b"".join(out))
-        await self._session.connection.breathe()
-
-    async def _count_missing(self, uid: int) -> None:
-        """A message without its file: expunged meanwhile, or lost when its row is still there."""
-        selected = self._selected
-        rows, _ = await self._session.store.placed_rows(selected.account, selected.mailbox, [uid])
-        if rows:
-            self.lost += 1
-        else:
-            self.missing += 1
-
-    async def _add(self, row: PlacedRow, item: BodyItem | BinaryItem, out: list[bytes]) -> bool:
-        """Adds a section to `out`; a large one is sent, with `out` before it: then True."""
-        if isinstance(item, BinaryItem):
-            return await self._add_binary(row, item, out)
-        found = await self._reader.find(row, item)
-        if found is None:
-            out.append(item.label + b" NIL")
-            return False
-        if isinstance(found, Span):
-            if found.length > PIECE:
-                out.append(b"%s {%d}\r\n" % (item.label, found.length))
-                await self._stream(row, found, out)
-                return True
-            found = await self._reader.read(row, found)
-        out.append(b"%s {%d}\r\n%s" % (item.label, len(found), plain(found)))
-        return False
-
-    async def _add_binary(self, row: PlacedRow, item: BinaryItem, out: list[bytes]) -> bool:
-        """As _add, of a part that is decoded."""
-        offload, account = self._session.context.offload, self._selected.account
-        part = binary.decoded(self._reader, offload, account, row, item)
-        if part is None:
-            out.append(item.label + (b" 0" if item.size_only else b" NIL"))
-        elif item.size_only:
-            size = (await part.measure()).size if part.large else len(await part.whole())
-            out.append(b"%s %d" % (item.label, size))
-        elif not part.large:
-            data = await part.whole()
-            offset, size = binary.window(len(data), item.partial)
-            data = data[offset : offset + size]
-            out += (binary.head(item, size, b"\0" in data), data)
-        else:
-            await self._stream_binary(part, item, out)
-            return True
-        return False
-
-    async def _stream_binary(
-        self, part: binary.Decoded, item: BinaryItem, out: list[bytes]
-    ) -> None:
-        connection = self._session.connection
-        whole, nul = await part.measure()
-        offset, size = binary.window(whole, item.partial)
-        connection.send(b"".join(out) + binary.head(item, size, nul))
-        out.clear()
-        connection.mid_literal = size > 0
-        async for piece in part.window(offset, size):
-            size -= len(piece)
-            connection.send(piece)
-            await connection.breathe()
-        if size:
-            raise MessageMissing("The message's file is shorter than it was")
-
-    async def _stream(self, row: PlacedRow, span: Span, out: list[bytes]) -> None:
-        """Sends a large section in pieces, as fast as the client takes them."""
-        connection = self._session.connection
-        first = await self._reader.read(row, Span(span.offset, PIECE))
-        connection.send(b"".join(out))
-        out.clear()
-        connection.mid_literal = True
-        connection.send(plain(first))
-        for offset in range(PIECE, span.length, PIECE):
-            await connection.breathe()
-            length = min(PIECE, span.length - offset)
-            connection.send(plain(await self._reader.read(row, Span(span.offset + offset, length))))

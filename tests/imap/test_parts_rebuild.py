@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from message.headers import header_fields
 from tests.support.hostile_mime import Maker
 from tests.support.imap_server import Client, Imap, serving
 from tests.support.messages import hostile
@@ -42,6 +43,7 @@ class Check:
         whole, header, text = await _octets(client, number, "", "HEADER", "TEXT")
         assert header + text == whole
         assert items[b"RFC822.SIZE"] == b"%d" % len(whole)
+        await self._header_lists(header)
         await self._partial("", whole)
         structure = items[b"BODYSTRUCTURE"]
         assert isinstance(structure, list)
@@ -49,6 +51,15 @@ class Check:
             await self._multipart("", structure, text)
         else:
             await self._leaf("1", structure, text)
+
+    async def _header_lists(self, header: bytes) -> None:
+        """Kept fields, others, and both."""
+        for names in ("Subject FROM content-type", "X Subject", "X"):
+            for kind, invert in (("HEADER.FIELDS", False), ("HEADER.FIELDS.NOT", True)):
+                name = f"BODY.PEEK[{kind} ({names})]"
+                found = await _items(self._client, self._number, "UID", name)
+                expected = header_fields(header, names.encode().split(), invert)
+                assert found[f"BODY[{kind} ({names})]".encode()] == expected
 
     async def _part(self, path: str, structure: list[object], body: bytes) -> None:
         if isinstance(structure[0], list):

@@ -7,6 +7,9 @@ _VALUE = re.compile(
 )
 
 
+_LABEL = re.compile(rb"BODY\[HEADER\.FIELDS[^\]]*\]")
+
+
 def strict(data: bytes) -> list[object]:
     """One parenthesised value read by the letter of RFC 9051 §9; anything else is an error.
 
@@ -41,10 +44,15 @@ def strict(data: bytes) -> list[object]:
 
 def fetched(response: bytes) -> dict[bytes, object]:
     """The items of one FETCH response, by their names as sent."""
-    values = strict(response[response.index(b"(") :])
+    start = response.index(b"(")
+    labels = _LABEL.findall(response)
+    for number, label in enumerate(labels):
+        response = response.replace(label, b"%%%d%%" % number, 1)
+    values = strict(response[start:])
     items: dict[bytes, object] = {}
     names = iter(values)
     for name in names:
         assert isinstance(name, bytes)
-        items[name] = next(names)
+        found = re.fullmatch(rb"%(\d+)%", name)
+        items[labels[int(found[1])] if found else name] = next(names)
     return items
