@@ -16,7 +16,7 @@ from auth.verified import Proof, VerifiedLogins
 from config.clock import Clock
 from config.logging import get_logger
 from config.settings import Settings
-from message.address import AddressError, parse_mailbox
+from message.address import AddressError, Mailbox, parse_mailbox
 from net.threads import Busy, Offload, Pool
 from storage.directory import Directory
 from storage.directory_values import Account, AccountChange
@@ -107,8 +107,9 @@ class Authenticator:
         domain is served; `peer` the IP address; `protocol` and `connection` (its id) are for the
         log. Raises StoreUnavailable.
         """
-        name = self._full_name(user)
-        account = await self._directory.account(name)
+        mailbox = self._mailbox(user)
+        name = user.casefold() if mailbox is None else mailbox.key()
+        account = None if mailbox is None else await self._directory.account(mailbox)
         outcome = await self._outcome(name, account, password, peer)
         if isinstance(outcome, Refused):
             known = account.address if account else "(unknown)"
@@ -131,13 +132,13 @@ class Authenticator:
         self._unsubscribe()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    def _full_name(self, user: str) -> str:
-        """The key of the account meant; a text that can be no address stays as it is."""
+    def _mailbox(self, user: str) -> Mailbox | None:
+        """The address of the account meant; None for a text that can be none."""
         domain = None if "@" in user else self._directory.sole_domain()
         try:
-            return parse_mailbox(f"{user}@{domain}" if domain else user).key()
+            return parse_mailbox(f"{user}@{domain}" if domain else user)
         except AddressError:
-            return user.casefold()
+            return None
 
     async def _outcome(
         self, name: str, account: Account | None, password: str, peer: str

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -104,26 +105,27 @@ def _is_secret(key: str) -> bool:
     return any(word in key.lower() for word in _SECRET)
 
 
-def _to_json(event: MutableMapping[str, Any], **_: object) -> str:
-    return orjson.dumps(event, default=str).decode()
+def _as_json(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+    """A line in one step: the processors one by one cost a login a tenth of its time."""
+    event["level"] = "error" if method == "exception" else method
+    event["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    return orjson.dumps(_hide_secrets(logger, method, event), default=str).decode()
 
 
 def configure(stream: TextIO = sys.stderr, level: str = "info") -> LineSink:
     """Sets the process's one log sink. Called once, by the command line."""
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer()
-        if stream.isatty()
-        else structlog.processors.JSONRenderer(serializer=_to_json)
-    )
+    for_people: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _hide_secrets,
+        structlog.dev.ConsoleRenderer(),
+    ]
     sink = LineSink(stream)
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _hide_secrets,
-            renderer,
-        ],
+        processors=for_people if stream.isatty() else [_as_json],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.upper()]),
         logger_factory=lambda *_: _SinkLogger(sink),
         cache_logger_on_first_use=True,

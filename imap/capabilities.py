@@ -4,10 +4,12 @@ The CAPABILITY command, the greeting's and the login's response code, ENABLE and
 come from it. What a name stands for is implemented elsewhere.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 from functools import lru_cache
+from typing import NamedTuple
+
+from config.settings import Imap
 
 
 class Phase(Flag):
@@ -118,8 +120,7 @@ TABLE = (
 ENABLE = {row.name.upper(): row.name for row in TABLE if row.enabled_by}
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(NamedTuple):
     """Where a connection stands. `append_limit` in octets, `message_limit` in messages,
     `mechanisms` those allowed here; names in `masked` and `granted` are in upper case.
     """
@@ -146,9 +147,12 @@ class Stage:
         return login | (Condition.TLS_OFFERED if self.tls_offered else Condition.NONE)
 
 
-def switched_off(on: Mapping[str, object]) -> frozenset[str]:
+@lru_cache(8)
+def switched_off(settings: Imap) -> frozenset[str]:
     """The keys of capabilities whose setting is off, in upper case."""
-    return frozenset(row.key.upper() for row in TABLE if row.setting and not on[row.setting])
+    return frozenset(
+        row.key.upper() for row in TABLE if row.setting and not getattr(settings, row.setting)
+    )
 
 
 @lru_cache(64)

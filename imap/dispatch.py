@@ -114,6 +114,13 @@ TABLE: dict[type, Row] = {
 }
 
 
+# A set each: `in` of a Flag is a slow call, and every command asks.
+_LEGAL = {
+    state: frozenset(kind for kind, row in TABLE.items() if state in row.states)
+    for state in (State.ANONYMOUS, State.AUTHENTICATED, State.SELECTED)
+}
+
+
 async def run(session: Session, command: ast.Command) -> None:
     """Runs a command and answers it, unless its handler did (LOGOUT, STARTTLS: None).
 
@@ -123,7 +130,7 @@ async def run(session: Session, command: ast.Command) -> None:
     reply: Reply | None
     if session.choices.hides(type(command)):
         reply = Reply("unknown command", status=Status.BAD)
-    elif session.state not in row.states:
+    elif type(command) not in _LEGAL[session.state]:
         reply = Reply(_refusal(session.state, row.states), status=Status.BAD)
     else:
         session.command = command

@@ -57,7 +57,7 @@ class Choices:
     @classmethod
     def of(cls, account: Account | None) -> "Choices":
         """An account's."""
-        if account is None:
+        if account is None or not (account.imap_mask or account.gmail_labels):
             return NO_CHOICES
         granted = frozenset({GMAIL}) if account.gmail_labels else frozenset[str]()
         masked = frozenset(expanded(account.imap_mask))

@@ -118,9 +118,7 @@ class Session:
     def stage(self) -> Stage:
         """Where the connection stands in the table of capabilities."""
         connection, settings = self.connection, self.context.settings
-        allowed = self.login is not None or plaintext_allowed(
-            connection.peer, connection.tls, settings
-        )
+        allowed = self.login_allowed
         return Stage(
             tls=connection.tls,
             tls_offered=self.context.tls is not None,
@@ -136,7 +134,15 @@ class Session:
     @property
     def masked(self) -> frozenset[str]:
         """Capabilities that there are not for the session, in upper case."""
-        return self.choices.masked | switched_off(self.context.settings.imap.model_dump())
+        return self.choices.masked | switched_off(self.context.settings.imap)
+
+    @property
+    def login_allowed(self) -> bool:
+        """Whether a password may be sent here, or was."""
+        connection, settings = self.connection, self.context.settings
+        return self.login is not None or plaintext_allowed(
+            connection.peer, connection.tls, settings
+        )
 
     def capabilities(self) -> bytes:
         """`CAPABILITY ...` as it stands in a response or a response code."""
@@ -152,7 +158,14 @@ class Session:
         """The session belongs to the account from here on."""
         self.login = login
         self._unsubscribe = self.store.bus.subscribe(login.account, self._on_event)
-        self.log.info("login", peer=self.connection.peer, tls=self.connection.tls)
+        # as self.log would, in one step
+        self.context.log.info(
+            "login",
+            connection=self.connection.name,
+            account=login.address,
+            peer=self.connection.peer,
+            tls=self.connection.tls,
+        )
         self.connection.logged_in()
 
     def log_out(self) -> None:

@@ -11,7 +11,7 @@ from imap.session import Session
 
 
 async def login(session: Session, command: Login) -> Reply:
-    if not session.stage().login_allowed:
+    if not session.login_allowed:
         raise No("Passwords are taken over TLS only", b"PRIVACYREQUIRED")
     return await _verify(session, command.user, command.password)
 
