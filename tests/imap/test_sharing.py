@@ -133,3 +133,32 @@ async def test_rights_stay_with_the_mailbox_and_not_with_its_number(tmp_path: Pa
         await owner.ok("CREATE one")
         assert await guest.ok('LIST "Other Users/" *') == []
         assert await owner.ok("GETACL one") == [b"* ACL one user@example.test lrswipkxteacd"]
+
+
+async def test_every_way_of_reading_reads_the_owners_mailbox(tmp_path: Path) -> None:
+    """Both INBOXes have the same number, and messages with the same UIDs."""
+    async with serving(tmp_path) as imap:
+        for name, user in (("theirs", USER), ("mine", OTHER)):
+            for number in (2, 1):
+                await imap.deliver(
+                    message(f"{name} {number}", f"text {name} {number}\r\n"), user=user
+                )
+        _, guest = await shared(imap)
+        for command, answer in (
+            ("SEARCH BODY theirs", b"* SEARCH 1 2"),
+            ("SEARCH TEXT mine", b"* SEARCH"),
+            ("UID SEARCH SUBJECT theirs UID 1:*", b"* SEARCH 1 2"),
+            ("SORT (SUBJECT) UTF-8 ALL", b"* SORT 2 1"),
+            ("THREAD REFERENCES UTF-8 BODY theirs", b"* THREAD (1)(2)"),
+            ("FETCH 1 (BODY.PEEK[TEXT])", b"* 1 FETCH (BODY[TEXT] {15}\r\ntext theirs 2\r\n)"),
+            ("FETCH 1 (BINARY.PEEK[1])", b"* 1 FETCH (BINARY[1] {15}\r\ntext theirs 2\r\n)"),
+            ("FETCH 1 PREVIEW", b'* 1 FETCH (PREVIEW "text theirs 2")'),
+            (f"ESEARCH IN (mailboxes {INBOX}) BODY theirs", b"ALL 1:2"),
+            (f"ESEARCH IN (mailboxes {INBOX}) BODY mine", b""),
+            ("ESEARCH IN (personal) BODY theirs", b""),
+        ):
+            (found,) = await guest.ok(command) or [b""]
+            assert answer in found, command
+            assert b"mine" not in found, command
+        (envelope,) = await guest.ok("FETCH 2 ENVELOPE")
+        assert b'"theirs 1"' in envelope

@@ -62,6 +62,7 @@ def test_imapclient_shares_and_moves(site: Site, account: Account) -> None:
         assert client.search() == []
         with pytest.raises(exceptions.IMAPClientError, match="NOPERM"):
             client.append(name, simple("three"))
+        client.select_folder("Archive")
         owner.setacl("INBOX", "anyone", "-lrte")
         assert name not in [found for _, _, found in client.list_folders()]
     assert site.messages(account) == []
