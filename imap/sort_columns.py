@@ -106,6 +106,11 @@ class Columns:
         self._results.move_to_end(key)
         return found[2]
 
+    def earlier(self, key: Any) -> tuple[Any, int]:
+        """As `result`, perhaps of fewer messages; with their count."""
+        uids, count, value = self._results.get(key, (None, 0, None))
+        return (value, count) if uids is self.uids else (None, 0)
+
     def keep(self, key: Any, uids: "array[int]", count: int, value: Any) -> None:
         """Remembers a result for `count` messages of that generation."""
         self._results[key] = (uids, count, value)
@@ -140,6 +145,12 @@ class Columns:
             for start in range(0, len(there), _BLOCK):
                 part = there[start : start + _BLOCK]
                 kept.extend([values[place] for place in part if place < len(values)])
+                await breathe()
+        results = self._results
+        self._results = OrderedDict()
+        for key, (of, count, value) in results.items():
+            if of is self.uids and isinstance(value, list):  # an order keeps without what has gone
+                self.keep(key, uids, bisect_left(there, count), _moved(value, there))
                 await breathe()
         self.uids = uids
         if len(self._ids) + len(self._texts) > _SPARE + 8 * len(uids):
@@ -235,6 +246,12 @@ class Columns:
 
     def _references(self, row: Any) -> tuple[int, ...]:
         return tuple(map(self._number, row[2].references.split()))
+
+
+def _moved(order: list[int], there: list[int]) -> list[int]:
+    """An order of places, by the places that those `there` take."""
+    places = dict(zip(there, range(len(there)), strict=True))
+    return [places[place] for place in order if place in places]
 
 
 def _address_maker(field: int) -> Callable[[Columns, Any], str]:

@@ -34,6 +34,8 @@ Score: TypeAlias = Callable[[int], int]
 _KEPT: Final = 100_000
 """Messages of a mailbox whose results are kept."""
 
+_FEW: Final = 500
+
 
 class _Places:
     """Messages of a session as places in the columns and back. They differ while the session has
@@ -88,36 +90,35 @@ def insertions(
     A member that the columns lack was expunged, and stands where it stood.
     """
     fresh = [place for uid in uids if (place := columns.place(uid)) >= 0]
+    places, fresh = _merged(columns, criteria, members, columns.place, fresh)
+    return places, [columns.uids[place] for place in fresh]
+
+
+def _merged(
+    columns: Columns,
+    criteria: Sequence[SortCriterion],
+    members: Sequence[int],
+    place_of: Callable[[int], int],
+    fresh: list[int],
+) -> tuple[list[int], list[int]]:
+    """Final places of `fresh` among `members`, which are in order, and `fresh` in order."""
     for criterion in reversed(criteria):
         values = columns[_FIELDS[criterion.field]]
         fresh.sort(key=values.__getitem__, reverse=criterion.reverse)
     found: list[int] = []
-    start = 0
+    low = 0
     for place in fresh:
-        start = _first_behind(columns, criteria, members, start, place)
-        found.append(start + len(found))
-    return found, [columns.uids[place] for place in fresh]
-
-
-def _first_behind(
-    columns: Columns,
-    criteria: Sequence[SortCriterion],
-    members: Sequence[int],
-    low: int,
-    fresh: int,
-) -> int:
-    """The first member from `low` on that comes behind `fresh`."""
-    high = len(members)
-    while low < high:
-        middle = (low + high) // 2
-        there = middle
-        while there < high and columns.place(members[there]) < 0:
-            there += 1
-        if there == high or _precedes(columns, criteria, fresh, columns.place(members[there])):
-            high = middle
-        else:
-            low = there + 1
-    return low
+        high = len(members)
+        while low < high:
+            there = middle = (low + high) // 2
+            while there < high and place_of(members[there]) < 0:
+                there += 1
+            if there == high or _precedes(columns, criteria, place, place_of(members[there])):
+                high = middle
+            else:
+                low = there + 1
+        found.append(low + len(found))
+    return found, fresh
 
 
 def _precedes(columns: Columns, criteria: Sequence[SortCriterion], left: int, right: int) -> bool:
@@ -126,6 +127,21 @@ def _precedes(columns: Columns, criteria: Sequence[SortCriterion], left: int, ri
         if values[left] != values[right]:
             return bool(values[left] < values[right]) is not criterion.reverse
     return left < right
+
+
+def _kept(columns: Columns, criteria: Sequence[SortCriterion]) -> list[int] | None:
+    """The order of the whole mailbox if it was worked out before, with the few that came since."""
+    found, count = columns.earlier(tuple(criteria))
+    order: list[int] | None = found
+    fresh = list(range(count, len(columns.uids)))
+    if order is None or len(fresh) > _FEW:
+        return None
+    if fresh:
+        order = list(order)
+        places, fresh = _merged(columns, criteria, order, int, fresh)
+        for place, message in zip(places, fresh, strict=True):
+            order.insert(place, message)
+    return order
 
 
 async def ordered(
@@ -144,18 +160,17 @@ async def ordered(
         wanted = {_FIELDS[one.field] for one in criteria if one.field in _FIELDS}
         await columns.update(session.store, selected.view, wanted, slices)
         places = _Places(selected, columns, found)
-        key = tuple(criteria)
         keeping = places.whole and not by_score
-        kept: list[int] | None = columns.result(key) if keeping else None
-        scores = await slices.run(places.scores(score)) if by_score else []
-        order = list(places.places) if kept is None else kept
-        if kept is None:
+        order = _kept(columns, criteria) if keeping else None
+        if order is None:
+            order = list(places.places)
+            scores = await slices.run(places.scores(score)) if by_score else []
             for criterion in reversed(criteria):
                 field = _FIELDS.get(criterion.field)
                 values = scores if field is None else columns[field]
                 order = await slices.run(order_by(order, values, criterion.reverse))
-            if keeping and places.count <= _KEPT:
-                columns.keep(key, places.uids, places.count, order)
+        if keeping and places.count <= _KEPT:
+            columns.keep(tuple(criteria), places.uids, places.count, order)
     cache.settle()
     return places.indices(order)
 

@@ -11,7 +11,7 @@ T = TypeVar("T")
 Pieces: TypeAlias = Generator[None, None, T]
 
 # So many are sorted in a few milliseconds.
-AT_ONCE: Final = 10_000
+AT_ONCE: Final = 20_000
 _BLOCK: Final = 1_000
 _BUCKET: Final = 500
 

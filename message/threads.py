@@ -13,7 +13,7 @@ from message.pieces import Pieces, order_by
 
 DUMMY: Final = -1
 _BLOCK: Final = 200
-_BUDGET: Final = 2_000
+_BUDGET: Final = 20_000
 
 
 class Keys(NamedTuple):
@@ -96,11 +96,12 @@ class _Forest:
     def link(self, messages: Sequence[int]) -> Pieces[None]:
         """Makes a node of every message and every message that is named."""
         table: dict[int, Node] = {}
+        known = table.get
         ids, named = self._keys.ids, self._keys.references
-        for message in messages:
+        for done, message in enumerate(messages):
             parent: Node | None = None
             for number in named[message]:
-                node = table.get(number)
+                node = known(number)
                 if node is None:
                     node = table[number] = self._made()
                 if node.parent is None and parent is not None:
@@ -110,8 +111,7 @@ class _Forest:
             node.message = message
             if node.parent is not parent:
                 self._move_below(node, parent)
-            self._budget -= 10
-            if self._budget < 0:
+            if done % _BLOCK == 0 or self._budget < 0:
                 self._budget = _BUDGET
                 yield
 
@@ -297,18 +297,20 @@ def written(roots: Sequence[Node], numbers: Sequence[int]) -> Pieces[bytes]:
 
 def _write(root: Node, numbers: Sequence[int], out: list[str]) -> None:
     """A chain is written flat; where it branches, each branch in parentheses."""
-    stack: list[Node | str] = [")", root, "("]
+    stack: list[Node | None] = [root]
     while stack:
         node = stack.pop()
-        if isinstance(node, str):
-            out.append(node)
+        if node is None:
+            out.append(")")
             continue
         chain = [] if node.message == DUMMY else [numbers[node.message]]
-        while len(node.children) == 1:
-            node = node.children[0]
+        while len(children := node.children) == 1:
+            node = children[0]
             chain.append(numbers[node.message])
-        out.append(" ".join(map(str, chain)))
-        if node.children and chain:
-            out.append(" ")
-        for child in reversed(node.children):
-            stack += (")", child, "(")
+        text = "(" + str(chain)[1:-1].replace(",", "")
+        if children:
+            out.append(text + " " if chain else text)
+            stack.append(None)
+            stack += reversed(children)
+        else:
+            out.append(text + ")")
