@@ -87,7 +87,7 @@ class Wanderer:
         known_gone = {uid for box, uid in self.truth.gone if box == name}
         verb = "EXAMINE" if self.read_only else "SELECT"
         quick = self.qresync and old is not None and old.cached > 0
-        limited = quick and bool(old and old.flags) and self.chance.random() < 0.5
+        known = sorted(old.flags) if quick and old and self.chance.random() < 0.5 else []
         if old is not None:
             model.flags, model.modseqs, model.cached = (
                 dict(old.flags),
@@ -96,7 +96,9 @@ class Wanderer:
             )
         self.model, model.opening = model, True
         if quick:
-            await self.ok(f"{verb} {name} {self._resync(model, limited)}", model=model)
+            only = f" {known[0]}:{known[-1]}" if known else ""
+            since = f"{self.truth.validity[name]} {model.cached}{only}"
+            await self.ok(f"{verb} {name} (QRESYNC ({since}))", model=model)
         else:
             await self.ok(f"{verb} {name}" + " (CONDSTORE)" * self.condstore, model=model)
         model.opening = False
@@ -109,27 +111,26 @@ class Wanderer:
             before,
         )
         if quick:
-            self._place(model, limited)
+            self._place(model, known)
         await self._catch_up(model, quick)
         back = known_gone & set(model.uids)
         assert not back, f"{name}: {sorted(back)} are gone and come back with SELECT"
 
-    def _resync(self, model: Model, limited: bool) -> str:
-        validity, known = self.truth.validity[model.name], sorted(model.flags)
-        only = f" {known[0]}:{known[-1]}" if limited else ""
-        return f"(QRESYNC ({validity} {model.cached}{only}))"
-
-    def _place(self, model: Model, limited: bool) -> None:
-        """After QRESYNC the UIDs that are left are those of the first sequence numbers: of all of
-        them, unless the client asked about the UIDs only that it knew (`limited`).
+    def _place(self, model: Model, known: list[int]) -> None:
+        """After QRESYNC the UIDs that are left are those of the first sequence numbers: of all that
+        were there at SELECT, unless the client asked about those only that it knew.
         """
-        left, count = sorted(model.flags), len(model.numbers)
-        assert len(left) == count or (limited and len(left) < count), (
-            f"{model.name}: {len(left)} UIDs after QRESYNC from {model.cached}, and {count} EXISTS"
+        later = set(model.numbers[model.opened :])
+        left = [uid for uid in sorted(model.flags) if uid not in later]
+        if known:
+            left = [uid for uid in left if uid <= known[-1]]
+        assert len(left) == model.opened or (known and len(left) < model.opened), (
+            f"{model.name}: {len(left)} UIDs after QRESYNC from {model.cached}, and"
+            f" {model.opened} EXISTS"
         )
-        left += [0] * (count - len(left))
-        assert all(told in (0, uid) for told, uid in zip(model.numbers, left, strict=True))
-        model.numbers = left
+        for at, uid in enumerate(left):
+            assert model.numbers[at] in (0, uid), f"{at + 1} is {model.numbers[at]}, not {uid}"
+            model.numbers[at] = uid
 
     async def _catch_up(self, model: Model, quick: bool) -> None:
         """What changed since the modseq that was kept, then what does not exist any more."""

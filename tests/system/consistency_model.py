@@ -34,7 +34,8 @@ def members(text: bytes) -> Iterator[int]:
 class Model:
     """`numbers` holds the UID of each sequence number, 0 where it was not told yet.
 
-    `cached` is the modseq up to which the client knows all changes, as it would write it to disk.
+    `opened` counts those that SELECT told; `cached` is the modseq up to which the client knows all
+    changes, as it would write it to disk.
     """
 
     truth: Truth
@@ -48,6 +49,7 @@ class Model:
     condstore: bool = False
     qresync: bool = False
     opening: bool = False
+    opened: int = -1
     found: list[int] = field(default_factory=list)
     bodies: int = 0
 
@@ -82,8 +84,8 @@ class Model:
             assert word in (b"FLAGS", b"STATUS", b"CAPABILITY", b"ENABLED", b"NO"), line
 
     def _exists(self, count: int) -> None:
-        if self.opening:
-            self.numbers = [0] * count
+        if self.opening and self.opened < 0:
+            self.numbers, self.opened = [0] * count, count
             return
         assert count >= len(self.numbers), f"EXISTS {count} after {len(self.numbers)}"
         self.numbers += [0] * (count - len(self.numbers))
