@@ -1,4 +1,4 @@
-"""Runs the crash, power, load and bad input tests at full length; called by scripts/soak.
+"""Runs the crash, power, load, bad input and consistency tests at full length, for scripts/soak.
 
 Each name gets a server of its own under var/soak, which stays when something is wrong. What was run
 goes to docs/soak.md: one row a name, the newest run.
@@ -28,11 +28,11 @@ PAGE = ROOT / "docs" / "soak.md"
 LONGEST = 45 * 60
 HEAD = """# Long runs
 
-`scripts/soak [NAME...]` runs the crash, power, load and bad input tests of tests/system at full
-length and writes this page. Clients keep a ledger of everything the server acknowledged; after each
-kill the restarted server is compared with it: nothing lost, nothing doubled, no UID used twice, no
-flag or byte changed, queue complete. A row is the newest run of its name; the seed repeats its
-choices.
+`scripts/soak [NAME...]` runs the crash, power, load, bad input and consistency tests of
+tests/system at full length and writes this page. Clients keep a ledger of everything the server
+acknowledged; after each kill the restarted server is compared with it: nothing lost, nothing
+doubled, no UID used twice, no flag or byte changed, queue complete. A row is the newest run of its
+name; the seed repeats its choices.
 
 | name | what | result | counts | seed | start (UTC) | duration | commit |
 |---|---|---|---|---|---|---|---|
@@ -59,7 +59,7 @@ SOAKS = [
     Soak("steps", "SIGKILL right after each numbered step, many counts", 600, runs.steps),
     Soak("power", "power loss at random under load (ext4 shut down)", 600, runs.power),
     Soak("load", "all clients at work, no kills", 600, runs.load),
-    Soak("fuzz", "mutated SMTP and IMAP conversations", 300, runs.fuzz),
+    Soak("fuzz", "mutated SMTP and IMAP conversations", runs.FUZZ_SECONDS, runs.fuzz),
     Soak(
         "consistency",
         "20 random IMAP clients, ten runs, kills in half, SQLite and PostgreSQL",

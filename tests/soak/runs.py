@@ -23,6 +23,7 @@ from tests.system.victim import (
 )
 
 _NUMBER = re.compile(r"\d[\d,]*")
+STREAMS, FUZZ_SECONDS = 100_000, 1800
 MOST = 300
 """Kills or losses of one run."""
 
@@ -94,9 +95,13 @@ def load(folder: Path, seconds: float, seed: int) -> str:
 
 
 def fuzz(folder: Path, seconds: float, seed: int) -> str:
-    """Mutated conversations; what must hold after each stands in tests/support/fuzz.py."""
-    with whole(folder) as server:
-        return asyncio.run(test_fuzz.fuzz(server, seed, seconds))
+    """Mutated conversations; what must hold after each stands in tests/support/fuzz.py. Ends with
+    STREAMS of them, and fails when the time was too short.
+    """
+    told = test_fuzz.fuzzed(folder, seed, seconds, STREAMS, made=300)
+    done = int(told.partition(" ")[0].replace(",", ""))
+    assert seconds < FUZZ_SECONDS or done >= STREAMS, told
+    return told
 
 
 def pour(folder: Path, seconds: float, seed: int) -> str:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tests.support.fuzz_seeds import SMTP_LINES, SMTP_STREAMS, Seeds
+
 SECONDS = 30
 """No answer for so long is a hang."""
 _SMTP_LINE = re.compile(rb"[2-5]\d\d(?:-[^\r\n]*\r\n[2-5]\d\d)*(?: [^\r\n\0]*)?\r\n")
@@ -21,78 +23,13 @@ _IMAP_LINE = re.compile(
 _LITERAL = re.compile(rb"\{(\d+)\}\r\n\Z")
 _MARK = re.compile(rb"\{\d+[+-]?\}\s*$")
 _LATER = (b"DATA", b"BDAT", b"AUTH", b"STARTTLS", b"QUIT")
-_OWN = (b"LOGOUT", b"IDLE", b"AUTHENTICATE", b"STARTTLS", b"DELETE", b"RENAME")
+_OWN = (
+    *(b"LOGOUT", b"IDLE", b"AUTHENTICATE", b"STARTTLS", b"DELETE", b"RENAME"),
+    *(b"UNAUTHENTICATE", b"COMPRESS"),
+)
+_OPAQUE = re.compile(rb"\x16\x03|COMPRESS", re.IGNORECASE)
+"""Behind these the answer is no text."""
 
-SMTP_SEEDS: Sequence[bytes] = (
-    b"EHLO client.test",
-    b"HELO client.test",
-    b"MAIL FROM:<a@b.test>",
-    b"MAIL FROM:<> SIZE=100 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb",
-    b"MAIL FROM:<@a.test,@b.test:c@d.test>",
-    b'RCPT TO:<"quo\\"ted"@example.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;a@b.test',
-    b"RCPT TO:<{account}>",
-    b"RCPT TO:<postmaster>",
-    b"RCPT TO:<user@[127.0.0.1]>",
-    "RCPT TO:<jörg@exämple.test>".encode(),
-    b"RSET",
-    b"NOOP text",
-    b"VRFY {account}",
-    b"EXPN list",
-    b"HELP",
-)
-SMTP_STREAMS: Sequence[bytes] = (
-    (
-        b"EHLO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<{account}>\r\nDATA\r\nSubject: a\r\n"
-        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n..text\r\n--b--\r\n"
-        b".\r\nQUIT\r\n"
-    ),
-    (
-        b"EHLO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<{account}>\r\nBDAT 10\r\nSubject: aBDAT 4 LAST"
-        b"\r\n\r\n\r\nQUIT\r\n"
-    ),
-    b"EHLO x\r\nSTARTTLS\r\n\x16\x03\x01\x00\x05hello",
-    b"EHLO x\r\nAUTH PLAIN\r\nAGEAYg==\r\nAUTH LOGIN\r\nYQ==\r\nYg==\r\nQUIT\r\n",
-    b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<{account}>\r\nDATA\r\n\r\n.\r\nMAIL FROM:<>\r\nRSET\r\n",
-)
-IMAP_SEEDS: Sequence[bytes] = (
-    b"FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)",
-    b"UID FETCH 1:5,7 (BODY.PEEK[HEADER.FIELDS (FROM TO)] BODY[1.2.MIME]<0.10>)",
-    b"FETCH * (BODY.PEEK[TEXT] RFC822.HEADER BINARY.SIZE[1])",
-    b"UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5)",
-    b'SEARCH RETURN (MIN MAX COUNT ALL) OR NOT SEEN (SUBJECT "a\\"b" SINCE 1-Feb-2024)',
-    b"UID SEARCH CHARSET UTF-8 TEXT \xc3\xa4 LARGER 10 KEYWORD $Junk UID 1:*",
-    b"STORE 1:* (UNCHANGEDSINCE 9) +FLAGS.SILENT (\\Seen $Label1)",
-    b"COPY 1:* Archive",
-    b"UID MOVE 9999 Trash",
-    b'LIST (SUBSCRIBED) "" ("*" "%/%") RETURN (SPECIAL-USE STATUS (MESSAGES UNSEEN))',
-    b'LSUB "" "*"',
-    b"STATUS INBOX (MESSAGES UIDNEXT UIDVALIDITY UNSEEN SIZE HIGHESTMODSEQ)",
-    b"SELECT INBOX (CONDSTORE)",
-    b'EXAMINE "INBOX"',
-    b"CREATE &AOQ-/sub.folder",
-    b"SUBSCRIBE Archive",
-    b'ID ("name" "fuzz" "version" NIL)',
-    b"ENABLE CONDSTORE",
-    b"NAMESPACE",
-    b"SETACL Archive anyone +lrp",
-    b"GETACL INBOX",
-    b"LISTRIGHTS INBOX -anyone",
-    b'MYRIGHTS "Other Users/{account}/INBOX"',
-    b'LIST "" ("Other Users/%" "*") RETURN (MYRIGHTS)',
-    b"UID EXPUNGE 1:*",
-    b"NOOP",
-)
-IMAP_STREAMS: Sequence[bytes] = (
-    b"a LOGIN {10+}\r\nuser@b.tes {3+}\r\nabc\r\nb NOOP\r\nc LOGOUT\r\n",
-    (
-        b'a LOGIN {account} "{password}"\r\nb APPEND INBOX (\\Seen) "01-Feb-2024 00:00:00 +0000" '
-        b"{14+}\r\nSubject: a\r\n\r\n\r\nc SELECT INBOX\r\nd FETCH 1:* ALL\r\ne IDLE\r\nDONE\r\n"
-    ),
-    b'a LOGIN {account} "{password}"\r\nb APPEND INBOX ~{5+}\r\na\0b\r\n {3+}\r\nabc\r\nc NOOP\r\n',
-    b"a AUTHENTICATE PLAIN\r\nAGEAYg==\r\nb AUTHENTICATE PLAIN AGEAYg==\r\nc LOGOUT\r\n",
-    b"a STARTTLS\r\n\x16\x03\x01\x00\x05hello",
-    b'a LOGIN {account} "{password}"\r\nb SELECT INBOX\r\nc SEARCH TEXT {2+}\r\nab\r\nd IDLE\r\n',
-)
 _SPICE: Sequence[bytes] = (
     b"\0", b"\r", b"\n", b"\xff", b"\xc3", b"\t", b" ", b"  ", b'"', b"\\", b"(", b")", b"((((",
     b"<", b">", b"@", b",", b":", b";", b"{", b"}", b"{5}", b"{5+}", b"{0+}\r\n", b"*", b"%", b"~",
@@ -125,26 +62,32 @@ def mutated(chance: random.Random, text: bytes, others: Sequence[bytes]) -> byte
 
 @dataclass(slots=True)
 class Fuzzer:
-    """One worker: connections one after another until the time is over."""
+    """One worker: connections one after another until the time is over. It has an account of its
+    own; `other` is one that is not to be changed.
+    """
 
     smtp: int
     imap: int
     account: str
     password: str
+    other: str
+    seeds: Seeds
     chance: random.Random
     lines: int = 0
     streams: int = 0
 
-    async def run(self, seconds: float) -> None:
-        """Raises AssertionError with what was sent when something does not hold."""
+    async def run(self, seconds: float, streams: int) -> None:
+        """For so long, or so many streams. Raises AssertionError with what was sent when something
+        does not hold.
+        """
         end = time.monotonic() + seconds
         kinds: Sequence[Callable[[], object]] = (
             self._smtp_lines,
             self._imap_lines,
             self._smtp_stream,
-            self._imap_stream,
+            *[self._imap_stream] * 5,
         )
-        while time.monotonic() < end:
+        while time.monotonic() < end and self.streams < streams:
             work = self.chance.choice(kinds)()
             assert asyncio.iscoroutine(work)
             async with asyncio.timeout(SECONDS):
@@ -152,6 +95,7 @@ class Fuzzer:
 
     def _fill(self, text: bytes) -> bytes:
         filled = text.replace(b"{account}", self.account.encode())
+        filled = filled.replace(b"{other}", self.other.encode())
         return filled.replace(b"{password}", self.password.encode())
 
     # One line at a time: in step after each.
@@ -163,7 +107,7 @@ class Fuzzer:
             writer.write(b"EHLO fuzz.test\r\n")
             await _smtp_reply(reader)
             for _ in range(20):
-                line = mutated(self.chance, self._fill(self.chance.choice(SMTP_SEEDS)), SMTP_SEEDS)
+                line = mutated(self.chance, self._fill(self.chance.choice(SMTP_LINES)), SMTP_LINES)
                 line = line.replace(b"\n", b"\r")
                 if line.lstrip()[:8].upper().startswith(_LATER):
                     continue
@@ -184,7 +128,8 @@ class Fuzzer:
             writer.write(login.encode())
             await _imap_until(reader, b"in2 ")
             for number in range(15):
-                line = mutated(self.chance, self.chance.choice(IMAP_SEEDS), IMAP_SEEDS)
+                text = self._fill(self.chance.choice(self.seeds.imap_lines))
+                line = mutated(self.chance, text, self.seeds.imap_lines)
                 line = line.replace(b"\n", b"\r")
                 if _MARK.search(line) or line.lstrip().upper().startswith(_OWN):
                     continue
@@ -215,8 +160,8 @@ class Fuzzer:
             rest = rest[found.end() :]
 
     async def _imap_stream(self) -> None:
-        sent, got = await self._stream(self.imap, IMAP_STREAMS)
-        if b"\x16\x03" in sent:
+        sent, got = await self._stream(self.imap, self.seeds.imap_streams)
+        if _OPAQUE.search(sent):
             return
         reader = asyncio.StreamReader(limit=2**24)
         reader.feed_data(got)
