@@ -3,6 +3,7 @@
 Commands run in order, one at a time (RFC 9051 §5.5). Every error becomes a reply here.
 """
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -40,6 +41,7 @@ from imap.grammar import command as ast
 from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
+from imap.grammar.responses import highest_code
 from imap.grammar.search_commands import CancelUpdate, Esearch, Sort, Thread
 from imap.grammar.search_key import SearchKey, names_numbers
 from imap.replies import Bad, Closing, CommandError, No, Reply, Status, reply_of
@@ -138,6 +140,8 @@ async def run(session: Session, command: ast.Command) -> None:
         session.updates(expunge=not row.by_number or bool(getattr(command, "uid", False)))
         await session.refresh()
         session.command = None
+        if reply is not None and reply.highest and session.selected is not None:
+            reply = dataclasses.replace(reply, code=highest_code(session.selected.told()))
     if reply is not None:
         session.send(reply.tagged(command.tag))
 

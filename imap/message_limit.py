@@ -6,6 +6,7 @@ What is beyond it is left out from the lowest UID on, and the answer names the l
 from collections.abc import Sequence
 from dataclasses import replace
 
+from imap.grammar.responses import highest_code
 from imap.grammar.search_key import AllKey, AndKey, NotKey, SearchKey, SetKey
 from imap.replies import No, Reply, Status
 from imap.session import Session
@@ -41,9 +42,13 @@ def told(session: Session, reply: Reply, named: Sequence[int], lowest: int | Non
     if reply.code.startswith(b"MODIFIED") or reply.status is not Status.OK:
         session.send(b"* OK [%s] Not all messages\r\n" % code)
         return reply
-    if reply.code:
+    if reply.highest:
+        session.updates(expunge=True)
+        told_now = highest_code(session.mailbox.told())
+        session.send(b"* OK [%s] Done so far\r\n" % told_now)
+    elif reply.code:
         session.send(b"* OK [%s] Done so far\r\n" % reply.code)
-    return replace(reply, code=code, text=f"{reply.text} for {limit} messages only")
+    return replace(reply, highest=False, code=code, text=f"{reply.text} for {limit} messages only")
 
 
 def searched(session: Session, key: SearchKey) -> Sequence[int]:

@@ -37,11 +37,14 @@ _SHOWN = bytes(octet if 32 <= octet < 127 else 63 for octet in range(256))
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A tagged answer. `code` is what stands in the brackets, without them."""
+    """A tagged answer. `code` is what stands in the brackets, without them; `highest` says that it
+    is to be HIGHESTMODSEQ, known when all that happened was told (RFC 7162 §3.2.7).
+    """
 
     text: str
     code: bytes = b""
     status: Status = Status.OK
+    highest: bool = False
 
     def tagged(self, tag: str) -> bytes:
         """The line with its CRLF."""

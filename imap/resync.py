@@ -21,7 +21,7 @@ from storage.values import AccountId, MailboxId
 
 Ranges = Sequence[tuple[int, int]]
 
-_BLOCK: Final = 10_000
+_BLOCK: Final = 4_000
 _LINES: Final = 250
 _LINE: Final = 5_000
 # Up to so many changed messages are looked up one by one, else the whole view is looked through.
@@ -68,6 +68,8 @@ async def tell_vanished(session: Session, sequence: SequenceSet, since: int) -> 
     `*` stands for the last UID given: with the last one there is, as elsewhere, a client that says
     `1:*` would never hear that its last messages are gone.
     """
+    if sequence.saved:  # `$` has lost what was expunged (RFC 5182 §2.1)
+        return
     ranges = sequence.resolve(session.mailbox.view.uidnext - 1)
     await _tell_vanished(session, await _past(session, since), ranges, None)
 

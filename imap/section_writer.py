@@ -107,7 +107,7 @@ class SectionWriter:
         offset, size = binary.window(whole, item.partial)
         connection.send(b"".join(out) + binary.head(item, size, nul))
         out.clear()
-        connection.mid_literal = size > 0
+        connection.mid_literal = True
         async for piece in part.window(offset, size):
             size -= len(piece)
             connection.send(piece)

@@ -17,6 +17,7 @@ from imap import updates
 from imap.capabilities import Stage, announce, switched_off
 from imap.context import Context
 from imap.grammar.command import Command
+from imap.grammar.responses import highest_code
 from imap.masks import NO_CHOICES, Choices
 from imap.mode import PLAIN, Mode
 from imap.selected import Selected
@@ -194,7 +195,7 @@ class Session:
             return
         self.mode = self.mode._replace(condstore=True)
         if self.selected is not None:
-            self.send(b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % self.selected.told())
+            self.send(b"* OK [%s] Highest\r\n" % highest_code(self.selected.told()))
 
     # The selected mailbox.
 

@@ -6,6 +6,8 @@ RFC 6851 §4.2). MOVE sends COPYUID untagged before the EXPUNGE lines, which com
 everywhere; with CONDSTORE the tagged answer carries HIGHESTMODSEQ.
 """
 
+from dataclasses import replace
+
 from imap import message_limit
 from imap.grammar.command import Copy, Move
 from imap.grammar.responses import copyuid_code
@@ -57,8 +59,9 @@ async def move(session: Session, command: Move) -> Reply:
     if code:
         session.send(b"* OK [%s] Moved\r\n" % code)
     missing = len(uids) - len(done.source)
-    highest = b"HIGHESTMODSEQ %d" % selected.view.highestmodseq if session.condstore else b""
-    reply = _ended("MOVE", missing, command.uid, highest if code and not missing else b"")
+    reply = _ended("MOVE", missing, command.uid, b"")
+    if code and session.condstore and reply.status is Status.OK:
+        reply = replace(reply, highest=True)
     return message_limit.told(session, reply, named, uids[0] if uids else None)
 
 

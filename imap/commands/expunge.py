@@ -25,8 +25,5 @@ async def expunge(session: Session, command: Expunge) -> Reply:
         uids = message_limit.cut(session, named)
     if uids is None or len(uids):
         gone = await session.store.expunge(selected.account, selected.mailbox, uids)
-    code = b""
-    if gone and session.condstore:
-        code = b"HIGHESTMODSEQ %d" % selected.view.highestmodseq
-    reply = Reply("EXPUNGE completed", code)
+    reply = Reply("EXPUNGE completed", highest=bool(gone) and session.condstore)
     return message_limit.told(session, reply, named, uids[0] if uids else None)

@@ -138,6 +138,11 @@ def copyuid_code(uidvalidity: int, source: Sequence[int], target: Sequence[int])
     return b"COPYUID %d %s %s" % (uidvalidity, uid_set(source), uid_set(target))
 
 
+def highest_code(modseq: int) -> bytes:
+    """HIGHESTMODSEQ (RFC 7162 §3.1.2.1)."""
+    return b"HIGHESTMODSEQ %d" % modseq
+
+
 def modified_code(numbers: Sequence[int]) -> bytes:
     """MODIFIED (RFC 7162 §3.1.3)."""
     return b"MODIFIED " + uid_set(numbers)
