@@ -1,11 +1,15 @@
 """BINARY and BINARY.SIZE: parts without their transfer encoding, in pieces (RFC 3516 §4.2, §4.3).
 
-A part is decoded as it is sent, a piece at a time, large pieces in a thread; of a part of several
-pieces the length is counted first and kept for a while. Octets among which is a NUL go as literal8.
+A part is decoded as it is sent, a piece at a time, large pieces in a thread. A part of several
+pieces is read once to count its octets; the count is kept for a while, with places from which
+decoding can go on, so that a client may ask for one window after the other. Octets among which is a
+NUL go as literal8.
 """
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from copy import deepcopy
 from typing import Final, NamedTuple
 
 from imap.fetch_plan import BinaryItem
@@ -19,14 +23,25 @@ from storage.values import AccountId, BlobId
 
 # A piece up to this size is decoded in the loop, in well below 2 ms.
 _INLINE: Final = 64 * 1024
-_KEPT: Final = 1000
+_KEPT: Final = 200
+_STEP: Final = 4
+_LIGHT: Final = 1024
+
+
+class Mark(NamedTuple):
+    """Behind `raw` octets of the part, `decoded` ones are out; `undo` goes on from there."""
+
+    raw: int
+    decoded: int
+    undo: Decoder
 
 
 class Measure(NamedTuple):
-    """The length of a decoded part, and whether it holds a NUL."""
+    """The length of a decoded part, whether it holds a NUL, and marks some pieces apart."""
 
     size: int
     nul: bool
+    marks: tuple[Mark, ...]
 
 
 # Lengths of large parts; a blob never changes, and its number is never given again.
@@ -52,25 +67,38 @@ class Decoded:
 
     async def whole(self) -> bytes:
         """A part that is not large."""
-        return b"".join([piece async for piece in self._pieces()])
+        return b"".join([piece async for piece in self._pieces(self._start())])
 
     async def measure(self) -> Measure:
         """Reads all of it, unless that was done before. Raises MessageMissing."""
-        key = (self._account, self._row.blob, self._part)
-        found = _measures.get(key)
+        found = _measures.get(self._key)
         if found is None:
-            size, nul = 0, False
-            async for piece in self._pieces():
-                size += len(piece)
-                nul = nul or b"\0" in piece
-            found = _measures[key] = Measure(size, nul)
+            found = _measures[self._key] = await self._measured()
             if len(_measures) > _KEPT:
                 _measures.popitem(last=False)
         return found
 
+    async def _measured(self) -> Measure:
+        start = self._start()
+        size, nul, count, marks = 0, False, 0, [deepcopy(start)]
+        async for piece in self._pieces(start):
+            size += len(piece)
+            nul = nul or b"\0" in piece
+            count += 1
+            raw = count * PIECE
+            if count % _STEP == 0 and raw < self._part.length and start.undo.held <= _LIGHT:
+                marks.append(Mark(raw, size, deepcopy(start.undo)))
+        return Measure(size, nul, tuple(marks))
+
     async def window(self, offset: int, size: int) -> AsyncIterator[bytes]:
         """The decoded octets from `offset` on, exactly `size` of them, in pieces."""
-        async for piece in self._pieces():
+        known = _measures.get(self._key)
+        start = self._start()
+        if known is not None:
+            place = bisect_right(known.marks, offset, key=lambda mark: mark.decoded)
+            start = deepcopy(known.marks[max(0, place - 1)])
+        offset -= start.decoded
+        async for piece in self._pieces(start):
             part = piece[offset : offset + size]
             offset = max(0, offset - len(piece))
             size -= len(part)
@@ -79,11 +107,18 @@ class Decoded:
             if not size:
                 return
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
-        part = self._part
-        undo = decoder(part.encoding, part.text)
+    @property
+    def _key(self) -> tuple[AccountId, BlobId, BinaryPart]:
+        return self._account, self._row.blob, self._part
+
+    def _start(self) -> Mark:
+        undo = decoder(self._part.encoding, self._part.text)
         assert undo is not None
-        for offset in range(0, part.length, PIECE):
+        return Mark(0, 0, undo)
+
+    async def _pieces(self, start: Mark) -> AsyncIterator[bytes]:
+        part, undo = self._part, start.undo
+        for offset in range(start.raw, part.length, PIECE):
             length = min(PIECE, part.length - offset)
             data = await self._reader.read(self._row, Span(part.offset + offset, length))
             yield await self._decoded(undo, data)

@@ -103,9 +103,9 @@ class SectionWriter:
         self, part: binary.Decoded, item: BinaryItem, out: list[bytes]
     ) -> None:
         connection = self._session.connection
-        whole, nul = await part.measure()
-        offset, size = binary.window(whole, item.partial)
-        connection.send(b"".join(out) + binary.head(item, size, nul))
+        measure = await part.measure()
+        offset, size = binary.window(measure.size, item.partial)
+        connection.send(b"".join(out) + binary.head(item, size, measure.nul))
         out.clear()
         connection.mid_literal = True
         async for piece in part.window(offset, size):

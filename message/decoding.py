@@ -28,9 +28,15 @@ class Decoder(Protocol):
     def finish(self) -> bytes:
         """What was held back."""
 
+    @property
+    def held(self) -> int:
+        """How many octets are held back."""
+
 
 class Identity:
     """The octets as they are."""
+
+    held = 0
 
     def feed(self, data: bytes) -> bytes:
         return data
@@ -46,6 +52,10 @@ class Base64:
 
     def __init__(self) -> None:
         self._rest, self._over = b"", False
+
+    @property
+    def held(self) -> int:
+        return len(self._rest)
 
     def feed(self, data: bytes) -> bytes:
         if self._over:
@@ -77,6 +87,10 @@ class QuotedPrintable:
     def __init__(self) -> None:
         self._rest = b""
 
+    @property
+    def held(self) -> int:
+        return len(self._rest)
+
     def feed(self, data: bytes) -> bytes:
         data = self._rest + data
         cut = data.rfind(b"\r\n") + 2
@@ -100,6 +114,10 @@ class Lines:
 
     def __init__(self, inner: Decoder) -> None:
         self._inner, self._last = inner, 0
+
+    @property
+    def held(self) -> int:
+        return self._inner.held
 
     def feed(self, data: bytes) -> bytes:
         return self._crlf(self._inner.feed(data))
