@@ -49,14 +49,17 @@ def shown(rights: Rights) -> str:
 
 
 @lru_cache(512)
-def effective(entries: Entries, user: AccountId, owner: AccountId) -> Rights:
+def effective(entries: Entries, user: AccountId, owner: AccountId, anyone: bool = True) -> Rights:
     """What a user may do: the union of what is given to the user and to everybody, less the union
     of what is taken from them (§2 leaves the combination to the server).
 
-    The owner has every right unless the list has an entry for the owner.
+    The owner has every right unless the list has an entry for the owner. `anyone`: whether what is
+    given to everybody counts.
     """
     mine = [entry for entry in entries if entry.grantee in (user, EVERYBODY)]
-    given = _sum(entry for entry in mine if not entry.negative)
+    given = _sum(
+        entry for entry in mine if not entry.negative and (anyone or entry.grantee == user)
+    )
     if user == owner and not any(entry.grantee == owner and not entry.negative for entry in mine):
         given = ALL
     left = without(given, _sum(entry for entry in mine if entry.negative))

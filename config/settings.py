@@ -208,6 +208,7 @@ class Spam(Section):
 class Imap(Section):
     uidonly: bool = False
     message_limit: Annotated[int, Field(ge=0)] = 0
+    share_with_anyone: bool = True
 
 
 class Limits(Section):

@@ -64,7 +64,8 @@ def _with_rights(session: Session, box: Mailbox, shown: str, lists: Lists) -> Pl
     entries = lists.get(BoxKey.of(box), ()) if lists else ()
     if not entries:
         return Place(box.account, box.name, shown, box, ALL if own else NONE)
-    rights = effective(entries, session.account, box.account)
+    anyone = session.context.settings.imap.share_with_anyone
+    rights = effective(entries, session.account, box.account, anyone)
     return Place(box.account, box.name, shown, box, rights)
 
 
@@ -84,7 +85,9 @@ async def _visible_of(session: Session, account: AccountId, prefix: str) -> list
 async def _sharing(session: Session) -> AsyncIterator[Account]:
     """The enabled accounts that give this user something, or everybody."""
     directory = session.context.directory
-    giving = await directory.acl.owners(session.account) | await directory.acl.owners(EVERYBODY)
+    giving = await directory.acl.owners(session.account)
+    if session.context.settings.imap.share_with_anyone:
+        giving |= await directory.acl.owners(EVERYBODY)
     for number in sorted(giving - {session.account}):
         owner = await directory.account_by_id(number)
         if owner is not None and owner.enabled:

@@ -250,7 +250,12 @@ class Session:
         selected = self.selected
         if selected is None or change.key != (selected.mailbox, selected.view.uidvalidity):
             return
-        rights = effective(change.entries, self.account, selected.account)
+        rights = effective(
+            change.entries,
+            self.account,
+            selected.account,
+            self.context.settings.imap.share_with_anyone,
+        )
         if "r" not in rights:
             self.connection.bye("You may not read the selected mailbox any more", linger=True)
             return

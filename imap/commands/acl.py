@@ -48,6 +48,14 @@ async def setacl(session: Session, command: SetAcl) -> Reply:
         raise Bad("Rights are letters out of lrswipkxteacd") from None
     box = await _administered(session, command.mailbox)
     changed = (await _identifier(session, command.identifier)).entry(rights)
+    allowed = session.context.settings.imap.share_with_anyone
+    if (
+        changed.grantee == EVERYBODY
+        and not changed.negative
+        and not allowed
+        and command.sign != "-"
+    ):
+        raise No("Mailboxes are not shared with anyone here", b"CANNOT")
 
     def edit(entries: Entries) -> Entries:
         return edited(entries, changed, command.sign, box.account)

@@ -162,3 +162,23 @@ async def test_every_way_of_reading_reads_the_owners_mailbox(tmp_path: Path) -> 
             assert b"mine" not in found, command
         (envelope,) = await guest.ok("FETCH 2 ENVELOPE")
         assert b'"theirs 1"' in envelope
+
+
+async def test_sharing_with_anyone_can_be_forbidden(tmp_path: Path) -> None:
+    async with serving(tmp_path) as imap:
+        owner, guest = await imap.session(USER), await imap.session(OTHER)
+        await owner.ok("SETACL INBOX anyone lr")
+        await guest.ok(f"SELECT {INBOX}")
+        settings = imap.server._context.settings
+        forbidding = settings.imap.model_copy(update={"share_with_anyone": False})
+        imap.server.reload(settings.model_copy(update={"imap": forbidding}))
+        assert await guest.ok('LIST "Other Users/" *') == []
+        assert (await guest.command(f"STATUS {INBOX} (MESSAGES)"))[1].startswith(b"NO [NONEXIST")
+        assert (await owner.command("SETACL Sent anyone l"))[1].startswith(b"NO [CANNOT]")
+        await owner.ok("SETACL INBOX anyone -r")
+        assert (await guest.line()).startswith(b"* BYE")
+        await owner.ok("SETACL INBOX -anyone w")
+        await owner.ok("DELETEACL INBOX anyone")
+        await owner.ok(f"SETACL INBOX {OTHER} lr")
+        guest = await imap.session(OTHER)
+        await guest.ok(f"SELECT {INBOX}")
