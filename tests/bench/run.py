@@ -17,7 +17,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import connection_rows, header_rows, imap_rows, mailbox_rows, smtp_rows, sort_rows
+from tests.bench import (
+    connection_rows,
+    header_rows,
+    imap_rows,
+    mailbox_rows,
+    resync_rows,
+    smtp_rows,
+    sort_rows,
+)
 from tests.bench.peers import TEMPLATES
 from tests.bench.rows import Row
 from tests.bench.sides import Ours, Side, Theirs
@@ -31,6 +39,7 @@ ROWS = [
     *header_rows.ROWS,
     *mailbox_rows.ROWS,
     *sort_rows.ROWS,
+    *resync_rows.ROWS,
     *connection_rows.ROWS,
 ]
 
