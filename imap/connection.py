@@ -30,6 +30,7 @@ from imap.grammar.frame import (
     Status,
 )
 from imap.grammar.parse import parse
+from imap.grammar.values import NO_MESSAGES
 from imap.inbox import Inbox
 from imap.mailboxes import resolve
 from imap.outbox import Outbox
@@ -395,7 +396,7 @@ class Connection(asyncio.BufferedProtocol):
             command = parse(frame, self.session.utf8, charsets=not self.session.mode.accept)
         except ParseError as error:
             if error.rejected.forgets_result and self.session.selected is not None:
-                self.session.selected.saved = ()
+                self.session.selected.saved = NO_MESSAGES
             self._reject(error.rejected)
             return
         if self.session.login is not None:

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from imap.annotations import FILTERS
 from imap.grammar.filters import expand, filter_names, is_too_deep, parse_criteria
 from imap.grammar.search_key import SearchKey, SearchReturn
+from imap.grammar.values import NO_MESSAGES
 from imap.replies import No
 from imap.session import Session
 from storage.metadata import SERVER
@@ -30,7 +31,7 @@ async def filtered(session: Session, command: C) -> C:
             raise No("The filters are nested too deep", b"LIMIT")
     except No:
         if SearchReturn.SAVE in (getattr(command, "returns", None) or ()) and session.selected:
-            session.selected.saved = ()
+            session.selected.saved = NO_MESSAGES
         raise
     return replace(command, key=made)  # type: ignore[type-var]
 

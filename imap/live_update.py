@@ -22,11 +22,13 @@ from imap.grammar.search_key import (
 )
 from imap.grammar.values import STAR, SequenceSet
 from imap.live import LiveResult
+from imap.pacing import Slices
 from imap.replies import Bad
 from imap.results import Searching, find
 from imap.selected import Selected
 from imap.session import Session
 from imap.sorting import columns_of, insertions
+from message.pieces import Pieces
 from net.threads import Busy
 from storage.errors import StoreError
 
@@ -108,6 +110,7 @@ def _as_uids(sequence: SequenceSet, selected: Selected) -> SequenceSet:
 
 
 _NOTHING = SequenceSet(((0, 0),))
+_BLOCK = 5_000
 
 
 async def refresh(session: Session) -> None:
@@ -117,7 +120,7 @@ async def refresh(session: Session) -> None:
         return
     touched, selected.touched = selected.touched, set()
     try:
-        uids = sorted(uid for uid in touched if selected.number(uid))
+        uids = await Slices().run(_known(selected, touched))
         for live in [live for live in selected.live.values() if live.ready]:
             if uids and session.selected is selected:
                 await _refresh(session, selected, live, uids)
@@ -126,6 +129,15 @@ async def refresh(session: Session) -> None:
         if not isinstance(error, StoreError | Busy):
             raise
         session.log.warning("live results are not up to date", error=repr(error))
+
+
+def _known(selected: Selected, touched: set[int]) -> Pieces[list[int]]:
+    """Those that the client knows, ascending."""
+    found, some = list[int](), list(touched)
+    for start in range(0, len(some), _BLOCK):
+        found += [uid for uid in some[start : start + _BLOCK] if selected.number(uid)]
+        yield
+    return sorted(found)
 
 
 async def _refresh(session: Session, selected: Selected, live: LiveResult, uids: list[int]) -> None:

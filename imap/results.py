@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from imap.grammar.command import Search
+from imap.grammar.encode import ascending_ranges
 from imap.grammar.number_lists import Numbers, as_set, spaced
 from imap.grammar.responses import esearch_start
 from imap.grammar.search_commands import Sort
@@ -23,6 +24,7 @@ from imap.grammar.search_key import (
     SearchKey,
     SearchReturn,
 )
+from imap.grammar.values import NO_MESSAGES, SequenceSet
 from imap.grammar.window import Window
 from imap.pacing import Slices
 from imap.replies import Bad, No
@@ -30,7 +32,7 @@ from imap.search import Search as Program
 from imap.selected import Selected
 from imap.session import Session
 from imap.thread_keys import resolved
-from message.pieces import Pieces
+from message.pieces import Pieces, order_by
 
 Searching: TypeAlias = Search | Sort
 Score: TypeAlias = Callable[[int], int]
@@ -108,7 +110,7 @@ def saving(session: Session, command: Searching) -> Iterator[None]:
         raise
     except Exception:
         if command.returns is not None and SearchReturn.SAVE in command.returns:
-            session.mailbox.saved = ()
+            session.mailbox.saved = NO_MESSAGES
         raise
 
 
@@ -121,7 +123,7 @@ async def answer(session: Session, command: Searching, found: Found) -> None:
         session.send(await _plain(session, command, found))
         return
     if SearchReturn.SAVE in returns:
-        save(session, found.indices, returns, command.partial)
+        await save(session, found.indices, returns, command.partial)
     if returns != _SILENT:
         start = esearch_start(command.tag, uid=command.uid)
         wanted = Wanted(returns, command.partial, command.uid)
@@ -137,12 +139,12 @@ def concerned(
     some = {SearchReturn.MIN, SearchReturn.MAX, SearchReturn.PARTIAL} & returns
     if not some or not returns.isdisjoint((SearchReturn.ALL, SearchReturn.COUNT)):
         return found
-    named = set(page(found, partial)) if partial is not None else set()
+    places = set(partial.of(len(found))) if partial is not None else set()
     if SearchReturn.MIN in returns:
-        named.update(found[:1])
+        places.add(0)
     if SearchReturn.MAX in returns:
-        named.update(found[-1:])
-    return [index for index in found if index in named]
+        places.add(len(found) - 1)
+    return [found[place] for place in sorted(places)] if found else found
 
 
 def page(found: Sequence[int], window: Window) -> Sequence[int]:
@@ -151,7 +153,7 @@ def page(found: Sequence[int], window: Window) -> Sequence[int]:
     return found[places.start : places.stop]
 
 
-def save(
+async def save(
     session: Session,
     found: Sequence[int],
     returns: frozenset[SearchReturn],
@@ -159,17 +161,32 @@ def save(
 ) -> None:
     """Keeps them for `$`; more than the bound are refused (RFC 5182 §2.5)."""
     selected, indices = session.mailbox, concerned(found, returns, partial)
-    selected.saved = ()
+    selected.saved = NO_MESSAGES
     if len(indices) > session.context.bounds.saved:
         raise No("The result is too large to be saved", b"NOTSAVED")
-    selected.saved = sorted([selected.uids[index] for index in indices])
+    selected.saved = await Slices().run(_uid_ranges(selected, indices))
+
+
+def _uid_ranges(selected: Selected, indices: Sequence[int]) -> Pieces[SequenceSet]:
+    """The UIDs of these messages; a range stands where one message follows the other, and takes in
+    nothing else, as UIDs are not given twice.
+    """
+    ordered, uids = indices, selected.uids
+    if not isinstance(indices, range):
+        ordered = yield from order_by(indices, range(selected.count))
+    ranges: list[tuple[int, int]] = []
+    for start in range(0, len(ordered), _BLOCK):
+        for low, high in ascending_ranges(ordered[start : start + _BLOCK]):
+            ranges.append((uids[low], uids[high]))
+        yield
+    return SequenceSet(tuple(ranges))
 
 
 async def _plain(session: Session, command: Searching, found: Found) -> bytes:
     """SEARCH or SORT; MODSEQ only if something was found."""
     selected, tail = session.mailbox, b""
     if found.by_modseq and found.indices:
-        tail = b" (MODSEQ %d)" % highest(selected, found.indices)
+        tail = b" (MODSEQ %d)" % await Slices().run(highest(selected, found.indices))
     words = await Slices().run(spaced(found.indices, numbers_of(selected, command.uid)))
     name = b"SORT" if isinstance(command, Sort) else b"SEARCH"
     return b"* %s%s%s\r\n" % (name, words, tail)
@@ -198,7 +215,7 @@ async def extended(selected: Selected, wanted: Wanted, found: Found, start: byte
         words.append(b"RELEVANCY (%s)" % await Slices().run(_scores(listed_ones, found.score)))
     if found.by_modseq and indices:
         named = concerned(indices, returns, wanted.partial)
-        words.append(b"MODSEQ %d" % highest(selected, named))
+        words.append(b"MODSEQ %d" % await Slices().run(highest(selected, named)))
     return b" ".join(words) + b"\r\n"
 
 
@@ -219,8 +236,11 @@ def numbers_of(selected: Selected, uid: bool) -> Numbers:
     return lambda indices: [index + 1 for index in indices]
 
 
-def highest(selected: Selected, indices: Sequence[int]) -> int:
+def highest(selected: Selected, indices: Sequence[int]) -> Pieces[int]:
     """The largest modseq among messages that are still there."""
-    view = selected.view
-    places = (view.index_of(selected.uids[index]) for index in indices)
-    return max((view.modseqs[place] for place in places if place >= 0), default=1)
+    view, found = selected.view, 1
+    for start in range(0, len(indices), _BLOCK):
+        places = [view.index_of(selected.uids[i]) for i in indices[start : start + _BLOCK]]
+        found = max(found, max((view.modseqs[p] for p in places if p >= 0), default=1))
+        yield
+    return found

@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auth.rights import Rights
-from imap.grammar.encode import ascending_ranges
-from imap.grammar.values import SequenceSet
+from imap.grammar.values import NO_MESSAGES, SequenceSet
 from imap.place import Place
 from imap.replies import Bad, No
 from storage.values import AccountId, Mailbox, MailboxChanged, MailboxId
@@ -55,7 +54,7 @@ class Selected:
         self.uids: array[int] = view.uids
         self.count = len(view.uids)
         self.expunged: list[int] = []
-        self.saved: Sequence[int] = ()  # UIDs, ascending
+        self.saved = NO_MESSAGES  # by UID: what `$` means
         self.live: dict[str, LiveResult] = {}
         self.touched: set[int] = set()  # UIDs that live results have to look at
         self.refresh: Callable[[], Awaitable[None]] | None = None  # looks at them
@@ -155,8 +154,7 @@ class Selected:
 
     def _saved_spans(self) -> list[tuple[int, int]]:
         """Those of `$`; what was expunged meanwhile is no longer part of it (RFC 5182 §2.1)."""
-        there = [number for number in map(self.number, self.saved) if number]
-        return [(low - 1, high) for low, high in ascending_ranges(there)]
+        return self._uid_spans(self.saved)
 
     # Changes.
 

@@ -13,7 +13,7 @@ from imap.selected import Selected
 from imap.session import Session
 from imap.sort_columns import Column, Columns
 from message.pieces import Pieces, order_by
-from message.threads import Keys, Node, ordered_subject, references, refs, written
+from message.threads import Forest, Keys, ordered_subject, references, refs, written
 
 _FIELDS: Final[Mapping[SortField, Column]] = {
     field: Column(field.value) for field in SortField if field is not SortField.RELEVANCY
@@ -46,11 +46,21 @@ class _Places:
         self.uids, self.count = columns.uids, len(columns.uids)
         self._selected = selected
         self.same = selected.uids is self.uids
-        self.places: Sequence[int] = found
-        if not self.same:
-            among = (selected.view.index_of(selected.uids[index]) for index in found)
-            self.places = [place for place in among if 0 <= place < self.count]
         self.whole = self.same and len(found) == self.count
+        self.places: Sequence[int] = found
+
+    @classmethod
+    def of(cls, selected: Selected, columns: Columns, found: Sequence[int]) -> "Pieces[_Places]":
+        """The places of `found`; what was expunged has none."""
+        made = cls(selected, columns, found)
+        if not made.same:
+            places: list[int] = []
+            for start in range(0, len(found), _BLOCK):
+                uids = [selected.uids[index] for index in found[start : start + _BLOCK]]
+                places += [place for place in map(columns.place, uids) if place >= 0]
+                yield
+            made.places = places
+        return made
 
     def scores(self, score: Score) -> Pieces[list[int]]:
         """By place, the best ones the least."""
@@ -67,6 +77,26 @@ class _Places:
         if self.same:
             return places
         return [self._selected.number(self.uids[place]) - 1 for place in places]
+
+    def all_indices(self, places: list[int]) -> Pieces[list[int]]:
+        """As `indices`, of many."""
+        if self.same:
+            return places
+        found: list[int] = []
+        for start in range(0, len(places), _BLOCK):
+            found += self.indices(places[start : start + _BLOCK])
+            yield
+        return found
+
+    def numbers(self) -> Pieces[Sequence[int]]:
+        """Sequence numbers by place."""
+        if self.same:
+            return range(1, self.count + 1)
+        found: list[int] = []
+        for start in range(0, self.count, _BLOCK):
+            found += map(self._selected.number, self.uids[start : start + _BLOCK])
+            yield
+        return found
 
 
 async def columns_of(session: Session, criteria: Sequence[SortCriterion]) -> Columns:
@@ -159,7 +189,7 @@ async def ordered(
     async with columns.lock:
         wanted = {_FIELDS[one.field] for one in criteria if one.field in _FIELDS}
         await columns.update(session.store, selected.view, wanted, slices)
-        places = _Places(selected, columns, found)
+        places = await slices.run(_Places.of(selected, columns, found))
         keeping = places.whole and not by_score
         order = _kept(columns, criteria) if keeping else None
         if order is None:
@@ -172,7 +202,7 @@ async def ordered(
         if keeping and places.count <= _KEPT:
             columns.keep(tuple(criteria), places.uids, places.count, order)
     cache.settle()
-    return places.indices(order)
+    return await slices.run(places.all_indices(order))
 
 
 async def threaded(
@@ -183,26 +213,20 @@ async def threaded(
     columns = cache.columns(selected.account, selected.mailbox)
     async with columns.lock:
         await columns.update(session.store, selected.view, _THREADS[algorithm], slices)
-        places = _Places(selected, columns, found)
+        places = await slices.run(_Places.of(selected, columns, found))
         key = (algorithm, uid)
         text: bytes | None = columns.result(key) if places.whole else None
         if text is None:
-            roots = await slices.run(_threads(algorithm, places.places, columns))
-            numbers: Sequence[int] = places.uids
-            if not uid:
-                numbers = range(1, places.count + 1)
-                if not places.same:
-                    numbers = [selected.number(number) for number in places.uids]
-            text = await slices.run(written(roots, numbers))
+            forest = await slices.run(_threads(algorithm, places.places, columns))
+            numbers = places.uids if uid else await slices.run(places.numbers())
+            text = await slices.run(written(forest, numbers))
             if places.whole and places.count <= _KEPT:
                 columns.keep(key, places.uids, places.count, text)
     cache.settle()
     return text
 
 
-def _threads(
-    algorithm: ThreadAlgorithm, places: Sequence[int], columns: Columns
-) -> Pieces[list[Node]]:
+def _threads(algorithm: ThreadAlgorithm, places: Sequence[int], columns: Columns) -> Pieces[Forest]:
     if algorithm is ThreadAlgorithm.ORDEREDSUBJECT:
         return ordered_subject(places, Keys(columns[Column.DATE], columns[Column.SUBJECT]))
     ids, named = columns[Column.ID], columns[Column.REFERENCES]

@@ -3,7 +3,8 @@ draft-ietf-morg-inthread.
 
 Pure, in pieces, and without recursion: a chain of replies may be as long as the mailbox. A message
 is a place in the columns of Keys; places ascend like sequence numbers, so that they settle equal
-dates. A dummy stands for a message that is named but not there.
+dates. A dummy stands for a message that is named but not there. Trees are lists of numbers, which
+cost the garbage collector nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +13,9 @@ from typing import Final, NamedTuple
 from message.pieces import Pieces, order_by
 
 DUMMY: Final = -1
+NONE: Final = -1
 _BLOCK: Final = 200
-_BUDGET: Final = 20_000
+_BUDGET: Final = 5_000
 
 
 class Keys(NamedTuple):
@@ -28,289 +30,346 @@ class Keys(NamedTuple):
     references: Sequence[tuple[int, ...]] = ()
 
 
-class Node:
-    """A message, or a dummy, with what is below it."""
+class Forest:
+    """Trees of nodes: `messages` by node, its first and last child, and the sibling behind it."""
 
-    __slots__ = ("children", "message", "parent")
+    __slots__ = ("_first", "_following", "_last", "messages", "roots")
 
-    def __init__(self, message: int = DUMMY) -> None:
-        self.message = message
-        self.parent: Node | None = None
-        self.children: list[Node] = []
+    def __init__(self, messages: list[int]) -> None:
+        self.messages = messages
+        self._first = [NONE] * len(messages)
+        self._last = [NONE] * len(messages)
+        self._following = [NONE] * len(messages)
+        self.roots: list[int] = []
+
+    def add_dummy(self) -> int:
+        """A further node, with nothing below it."""
+        for column in (self.messages, self._first, self._last, self._following):
+            column.append(NONE)
+        return len(self.messages) - 1
+
+    def put(self, node: int, parent: int) -> None:
+        """Makes a node the last child of another."""
+        self._following[node] = NONE
+        if self._first[parent] == NONE:
+            self._first[parent] = node
+        else:
+            self._following[self._last[parent]] = node
+        self._last[parent] = node
+
+    def replace(self, parent: int, children: Sequence[int]) -> None:
+        """Makes these the children of a node, in this order."""
+        self._first[parent] = self._last[parent] = NONE
+        for node in children:
+            self.put(node, parent)
+
+    def first(self, node: int) -> int:
+        """The first child, or NONE."""
+        return self._first[node]
+
+    def only_child(self, node: int) -> int:
+        """The child of a node that has one, else NONE."""
+        child = self._first[node]
+        return child if child != NONE and self._following[child] == NONE else NONE
+
+    def children(self, node: int) -> Iterator[int]:
+        """The children in order."""
+        child = self._first[node]
+        while child != NONE:
+            yield child
+            child = self._following[child]
+
+    def leading(self, root: int) -> int:
+        """The message that stands for a root: of a dummy that of its first child."""
+        message = self.messages[root]
+        return message if message != DUMMY else self.messages[self._first[root]]
 
 
-def ordered_subject(messages: Sequence[int], keys: Keys) -> Pieces[list[Node]]:
+def ordered_subject(messages: Sequence[int], keys: Keys) -> Pieces[Forest]:
     """Messages of one base subject: the first that was sent, the others below it."""
-    by_date = yield from order_by(messages, keys.dates)
-    threads: dict[str, Node] = {}
-    for done, message in enumerate(by_date):
-        node, subject = Node(message), keys.subjects[message]
-        first = threads.setdefault(subject, node)
-        if first is not node:
-            first.children.append(node)
+    forest = Forest((yield from order_by(messages, keys.dates)))
+    threads: dict[str, int] = {}
+    for node, message in enumerate(forest.messages):
+        first = threads.setdefault(keys.subjects[message], node)
+        if first == node:
+            forest.roots.append(node)
+        else:
+            forest.put(node, first)
+        if node % _BLOCK == 0:
+            yield
+    return forest
+
+
+def references(messages: Sequence[int], keys: Keys) -> Pieces[Forest]:
+    """The six steps of REFERENCES."""
+    forest, _ = yield from _grown(messages, keys)
+    yield from _Subjects(forest, keys).merge()
+    return forest
+
+
+def refs(messages: Sequence[int], keys: Keys) -> Pieces[Forest]:
+    """As REFERENCES without a look at subjects; the thread that received mail last comes last."""
+    forest, links = yield from _grown(messages, keys)
+    tops = yield from links.tops()
+    order = yield from order_by(messages, keys.dates)
+    newest: dict[int, None] = {}
+    for done, message in enumerate(reversed(order)):
+        newest.setdefault(tops[links.nodes[message]])
         if done % _BLOCK == 0:
             yield
-    return list(threads.values())
+    forest.roots = list(reversed(newest))
+    return forest
 
 
-def references(messages: Sequence[int], keys: Keys) -> Pieces[list[Node]]:
-    """The six steps of REFERENCES."""
-    forest = _Forest(keys)
-    yield from forest.link(messages)
-    yield from forest.prune()
-    yield from forest.sort_roots()
-    yield from forest.merge_subjects()
-    yield from forest.sort_siblings()
-    yield from forest.sort_roots()
-    return forest.roots
+class _Links:
+    """Step 1: the parent of every node by Message-ID. `nodes` are those of the messages."""
 
-
-def refs(messages: Sequence[int], keys: Keys) -> Pieces[list[Node]]:
-    """As REFERENCES without a look at subjects; the thread that received mail last comes last."""
-    forest = _Forest(keys)
-    yield from forest.link(messages)
-    yield from forest.prune()
-    yield from forest.sort_siblings()
-    yield from forest.sort_roots_by_last()
-    return forest.roots
-
-
-class _Forest:
-    """The tree under construction; `nodes` has every node that was made."""
-
-    __slots__ = ("_budget", "_keys", "nodes", "roots")
+    __slots__ = ("_budget", "_keys", "_table", "_with_children", "messages", "nodes", "parents")
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self.nodes: list[Node] = []
-        self.roots: list[Node] = []
+        self._table: dict[int, int] = {}
+        self._with_children = bytearray()
         self._budget = _BUDGET
+        self.messages: list[int] = []
+        self.parents: list[int] = []
+        self.nodes: dict[int, int] = {}
 
-    def _made(self, message: int = DUMMY) -> Node:
-        node = Node(message)
-        self.nodes.append(node)
-        return node
-
-    # Step 1: links by Message-ID.
+    def _made(self) -> int:
+        self.messages.append(DUMMY)
+        self.parents.append(NONE)
+        self._with_children.append(0)
+        return len(self.messages) - 1
 
     def link(self, messages: Sequence[int]) -> Pieces[None]:
         """Makes a node of every message and every message that is named."""
-        table: dict[int, Node] = {}
-        known = table.get
+        table, parents = self._table, self.parents
         ids, named = self._keys.ids, self._keys.references
         for done, message in enumerate(messages):
-            parent: Node | None = None
+            parent = NONE
             for number in named[message]:
-                node = known(number)
-                if node is None:
+                node = table.get(number, NONE)
+                if node == NONE:
                     node = table[number] = self._made()
-                if node.parent is None and parent is not None:
+                if parents[node] == NONE and parent != NONE:
                     self._put_below(node, parent)
                 parent = node
-            node = self._named(table, ids[message])
-            node.message = message
-            if node.parent is not parent:
-                self._move_below(node, parent)
+            node = self.nodes[message] = self._named(ids[message])
+            self.messages[node] = message
+            # The last reference is the parent, whatever truncated References of others said.
+            if parents[node] != parent:
+                parents[node] = NONE
+                if parent != NONE:
+                    self._put_below(node, parent)
             if done % _BLOCK == 0 or self._budget < 0:
                 self._budget = _BUDGET
                 yield
 
-    def _named(self, table: dict[int, Node], number: int) -> Node:
+    def _named(self, number: int) -> int:
         """The node of a Message-ID; one of its own where there is none or it was used before."""
         if number == DUMMY:
             return self._made()
-        node = table.get(number)
-        if node is None:
-            node = table[number] = self._made()
-        return node if node.message == DUMMY else self._made()
+        node = self._table.get(number, NONE)
+        if node == NONE:
+            node = self._table[number] = self._made()
+        return node if self.messages[node] == DUMMY else self._made()
 
-    def _move_below(self, node: Node, parent: Node | None) -> None:
-        """The last reference is the parent, whatever truncated References of others said."""
-        if node.parent is not None:
-            node.parent.children.remove(node)
-            node.parent = None
-        if parent is not None:
-            self._put_below(node, parent)
-
-    def _put_below(self, node: Node, parent: Node) -> None:
+    def _put_below(self, node: int, parent: int) -> None:
         """Unless that made a loop."""
-        if node.children or node is parent:
-            above: Node | None = parent
-            while above is not None:
-                if above is node:
+        if self._with_children[node] or node == parent:
+            above = parent
+            while above != NONE:
+                if above == node:
                     return
-                above = above.parent
+                above = self.parents[above]
                 self._budget -= 1
-        node.parent = parent
-        parent.children.append(node)
-
-    # Steps 2 and 3: roots, without dummies where they are not needed.
+        self.parents[node] = parent
+        self._with_children[parent] = 1
 
     def prune(self) -> Pieces[None]:
-        """Puts the children of a dummy in its place; at the top only a single child."""
-        for done, node in enumerate(self.nodes):
-            parent = node.parent
-            if node.message == DUMMY and parent is not None:
-                at = parent.children.index(node)
-                parent.children[at : at + 1] = node.children
-                for child in node.children:
-                    child.parent = parent
-                node.children = []
-            if done % _BLOCK == 0:
+        """Steps 2 and 3: a dummy gives way to its children; at the top only to a single one."""
+        parents, messages = self.parents, self.messages
+        below: dict[int, int] = {}
+        for done, node in enumerate(self.nodes.values()):
+            parent = parents[node]
+            while parent != NONE and messages[parent] == DUMMY and parents[parent] != NONE:
+                parent = parents[parent]
+                self._budget -= 1
+            self._shorten(node, parent)
+            if parent != NONE and messages[parent] == DUMMY:
+                below[parent] = below.get(parent, 0) + 1
+            if done % _BLOCK == 0 or self._budget < 0:
+                self._budget = _BUDGET
                 yield
-        for done, node in enumerate(self.nodes):
-            if node.message == DUMMY and len(node.children) == 1:
-                node.children[0].parent = None
-                node.children = []
-            if done % _BLOCK == 0:
-                yield
-        yield from self._gather()
-
-    def _gather(self) -> Pieces[None]:
-        """Roots are those without a parent, dummies only with children."""
-        self.roots = []
-        for start in range(0, len(self.nodes), _BLOCK):
-            self.roots += [
-                node
-                for node in self.nodes[start : start + _BLOCK]
-                if node.parent is None and (node.message != DUMMY or node.children)
-            ]
-            yield
-
-    # Steps 4 and 6: order.
-
-    def _date(self, node: Node) -> tuple[float, int]:
-        """Of a dummy that of its first child."""
-        message = node.message
-        if message == DUMMY:
-            message = node.children[0].message
-        return self._keys.dates[message], message
-
-    def sort_roots(self) -> Pieces[None]:
-        """By date, that of a dummy's first child."""
-        dates: list[tuple[float, int]] = []
-        for root in self.roots:
-            if root.message == DUMMY:
-                root.children.sort(key=self._date)
-            dates.append(self._date(root))
-            if len(dates) % _BLOCK == 0:
-                yield
-        yield from self._sort_roots(dates)
-
-    def _sort_roots(self, dates: list[tuple[float, int]]) -> Pieces[None]:
-        order = yield from order_by(range(len(self.roots)), dates)
-        roots, self.roots = self.roots, []
-        for start in range(0, len(order), _BLOCK):
-            self.roots += [roots[place] for place in order[start : start + _BLOCK]]
-            yield
-
-    def sort_siblings(self) -> Pieces[None]:
-        """Below the top there are no dummies: each set is sorted by itself."""
-        for done, node in enumerate(self.nodes):
-            if len(node.children) > 1:
-                node.children.sort(key=self._date)
+        for done, node in enumerate(self.nodes.values()):
+            if below.get(parents[node]) == 1:
+                parents[node] = NONE
             if done % _BLOCK == 0:
                 yield
 
-    def sort_roots_by_last(self) -> Pieces[None]:
-        """By the newest date anywhere in the thread."""
-        newest: list[tuple[float, int]] = []
-        for root in self.roots:
-            found = []
-            for node in walk(root):
-                if node.message != DUMMY:
-                    found.append((self._keys.dates[node.message], node.message))
-                if len(found) % _BLOCK == 1:
-                    yield
-            newest.append(max(found))
-        yield from self._sort_roots(newest)
+    def _shorten(self, node: int, end: int) -> None:
+        """The way up to `end`, which leads over dummies alone, is one step from here on."""
+        while (parent := self.parents[node]) != end:
+            self.parents[node] = end
+            node = parent
 
-    # Step 5: threads of one subject.
-
-    def _subject(self, root: Node) -> str:
-        message = root.message if root.message != DUMMY else root.children[0].message
-        return self._keys.subjects[message]
-
-    def _is_reply(self, root: Node) -> bool:
-        return root.message != DUMMY and bool(self._keys.replies[root.message])
-
-    def merge_subjects(self) -> Pieces[None]:
-        """Gathers threads of the same base subject."""
-        table: dict[str, Node] = {}
-        for done, root in enumerate(self.roots):
-            subject = self._subject(root)
-            known = table.get(subject)
-            if known is None or (
-                known.message != DUMMY
-                and (root.message == DUMMY or (self._is_reply(known) and not self._is_reply(root)))
-            ):
-                table[subject] = root
-            if done % _BLOCK == 0:
+    def tops(self) -> Pieces[list[int]]:
+        """The root above each node."""
+        tops = [NONE] * len(self.parents)
+        for done, start in enumerate(self.nodes.values()):
+            way, node = [], start
+            while tops[node] == NONE and self.parents[node] != NONE:
+                way.append(node)
+                node = self.parents[node]
+            top = tops[node] = node if tops[node] == NONE else tops[node]
+            for node in way:
+                tops[node] = top
+            self._budget -= len(way)
+            if done % _BLOCK == 0 or self._budget < 0:
+                self._budget = _BUDGET
                 yield
-        for done, root in enumerate(self.roots):
-            subject = self._subject(root)
-            if subject and table[subject] is not root:
-                table[subject] = self._merged(table[subject], root)
-            if done % _BLOCK == 0:
-                yield
-        yield from self._gather()
-
-    def _merged(self, known: Node, root: Node) -> Node:
-        """The one that stands for the subject from here on."""
-        if known.message == DUMMY and root.message == DUMMY:
-            for child in root.children:
-                child.parent = known
-            known.children += root.children
-            root.children = []
-            return known
-        if known.message == DUMMY or (self._is_reply(root) and not self._is_reply(known)):
-            root.parent = known
-            known.children.append(root)
-            return known
-        both = self._made()
-        both.children = [known, root]
-        known.parent = root.parent = both
-        return both
+        return tops
 
 
-def walk(root: Node) -> Iterator[Node]:
-    """A thread's nodes, each before what is below it."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += reversed(node.children)
-
-
-def written(roots: Sequence[Node], numbers: Sequence[int]) -> Pieces[bytes]:
-    """As the response has them; `numbers` are sequence numbers or UIDs by message."""
-    out: list[str] = []
-    for done, root in enumerate(roots):
-        if root.children:
-            _write(root, numbers, out)
+def _grown(messages: Sequence[int], keys: Keys) -> Pieces[tuple[Forest, _Links]]:
+    """Steps 1 to 4 and 6: put in by date, siblings and roots are in order."""
+    links = _Links(keys)
+    yield from links.link(messages)
+    yield from links.prune()
+    forest, parents = Forest(links.messages), links.parents
+    order = yield from order_by(messages, keys.dates)
+    for done, message in enumerate(order):
+        node = links.nodes[message]
+        parent = parents[node]
+        if parent == NONE:
+            forest.roots.append(node)
         else:
-            out.append(f"({numbers[root.message]})")
+            if forest.messages[parent] == DUMMY and forest.first(parent) == NONE:
+                forest.roots.append(parent)
+            forest.put(node, parent)
+        if done % _BLOCK == 0:
+            yield
+    return forest, links
+
+
+class _Subjects:
+    """Step 5: gathers threads of the same base subject."""
+
+    __slots__ = ("_added", "_forest", "_gone", "_keys", "_table")
+
+    def __init__(self, forest: Forest, keys: Keys) -> None:
+        self._forest, self._keys = forest, keys
+        self._table: dict[str, int] = {}
+        self._added: dict[int, list[int]] = {}
+        self._gone: set[int] = set()
+
+    def merge(self) -> Pieces[None]:
+        roots = self._forest.roots
+        for done, root in enumerate(roots):
+            subject = self._subject(root)
+            known = self._table.get(subject)
+            if known is None or self._is_better(root, known):
+                self._table[subject] = root
+            if done % _BLOCK == 0:
+                yield
+        made: list[int] = []
+        for done, root in enumerate(roots):
+            subject = self._subject(root)
+            known = self._table[subject]
+            if subject and known != root:
+                self._table[subject] = both = self._merged(known, root)
+                if both != known:
+                    made.append(both)
+            if done % _BLOCK == 0:
+                yield
+        if self._added:
+            yield from self._settle(made)
+
+    def _subject(self, root: int) -> str:
+        return self._keys.subjects[self._forest.leading(root)]
+
+    def _is_dummy(self, root: int) -> bool:
+        return self._forest.messages[root] == DUMMY
+
+    def _is_reply(self, root: int) -> bool:
+        message = self._forest.messages[root]
+        return message != DUMMY and bool(self._keys.replies[message])
+
+    def _is_better(self, root: int, known: int) -> bool:
+        """Whether `root` is to stand for the subject instead."""
+        if self._is_dummy(known):
+            return False
+        return self._is_dummy(root) or (self._is_reply(known) and not self._is_reply(root))
+
+    def _merged(self, known: int, root: int) -> int:
+        """The one that stands for the subject from here on."""
+        self._gone.add(root)
+        if self._is_dummy(known) and self._is_dummy(root):
+            self._below(known, list(self._forest.children(root)))
+        elif self._is_dummy(known) or (self._is_reply(root) and not self._is_reply(known)):
+            self._below(known, [root])
+        else:
+            both = self._forest.add_dummy()
+            self._forest.put(known, both)
+            self._below(both, [root])
+            self._gone.add(known)
+            return both
+        return known
+
+    def _below(self, parent: int, nodes: list[int]) -> None:
+        self._added.setdefault(parent, []).extend(nodes)
+
+    def _settle(self, made: list[int]) -> Pieces[None]:
+        """Puts the order right where something was added."""
+        forest, dates = self._forest, self._keys.dates
+        for done, (parent, nodes) in enumerate(self._added.items()):
+            every = [*forest.children(parent), *nodes]
+            every.sort(key=lambda node: (dates[forest.messages[node]], forest.messages[node]))
+            forest.replace(parent, every)
+            if done % _BLOCK == 0:
+                yield
+        roots: list[int] = []
+        keys: list[tuple[float, int]] = []
+        for done, root in enumerate((*forest.roots, *made)):
+            if root not in self._gone:
+                message = forest.leading(root)
+                roots.append(root)
+                keys.append((dates[message], message))
+            if done % _BLOCK == 0:
+                yield
+        order = yield from order_by(range(len(roots)), keys)
+        forest.roots = [roots[place] for place in order]
+
+
+def written(forest: Forest, numbers: Sequence[int]) -> Pieces[bytes]:
+    """As the response has it; `numbers` are sequence numbers or UIDs by message."""
+    out: list[str] = []
+    for done, root in enumerate(forest.roots):
+        if forest.first(root) == NONE:
+            out.append(f"({numbers[forest.messages[root]]})")
+        else:
+            _write(forest, root, numbers, out)
         if done % _BLOCK == 0:
             yield
     return "".join(out).encode()
 
 
-def _write(root: Node, numbers: Sequence[int], out: list[str]) -> None:
+def _write(forest: Forest, root: int, numbers: Sequence[int], out: list[str]) -> None:
     """A chain is written flat; where it branches, each branch in parentheses."""
-    stack: list[Node | None] = [root]
+    messages, stack = forest.messages, [root]
     while stack:
         node = stack.pop()
-        if node is None:
+        if node == NONE:
             out.append(")")
             continue
-        chain = [] if node.message == DUMMY else [numbers[node.message]]
-        while len(children := node.children) == 1:
-            node = children[0]
-            chain.append(numbers[node.message])
+        chain = [] if messages[node] == DUMMY else [numbers[messages[node]]]
+        while (child := forest.only_child(node)) != NONE:
+            node = child
+            chain.append(numbers[messages[node]])
         text = "(" + str(chain)[1:-1].replace(",", "")
-        if children:
-            out.append(text + " " if chain else text)
-            stack.append(None)
-            stack += reversed(children)
-        else:
+        if forest.first(node) == NONE:
             out.append(text + ")")
+        else:
+            out.append(text + " " if chain else text)
+            stack.append(NONE)
+            stack += reversed(list(forest.children(node)))

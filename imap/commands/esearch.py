@@ -70,7 +70,7 @@ async def _search(
 ) -> None:
     indices, score = await find_scored(session, command.key, selected)
     if SearchReturn.SAVE in returns:
-        save(session, indices, returns, command.partial)
+        await save(session, indices, returns, command.partial)
     if not indices or returns == {SearchReturn.SAVE}:
         return
     start = b"* ESEARCH (TAG %s MAILBOX %s UIDVALIDITY %d) UID" % (

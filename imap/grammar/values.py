@@ -86,7 +86,7 @@ class SequenceSet:
 
     def resolve(self, largest: int) -> tuple[tuple[int, int], ...]:
         """Sorted, disjoint ranges with `*` taken as `largest` (`9:*` with largest 3 is 3:9)."""
-        if len(self.ranges) == 1 and self.ranges[0][1] != STAR:
+        if not self.ranges or (len(self.ranges) == 1 and self.ranges[0][1] != STAR):
             return self.ranges
         pairs = [(low, largest if high == STAR else high) for low, high in self.ranges]
         pairs = [(largest if low == STAR else low, high) for low, high in pairs]
@@ -101,6 +101,7 @@ class SequenceSet:
 
 
 SAVED: Final = SequenceSet((), True)
+NO_MESSAGES: Final = SequenceSet(())
 
 
 def _merged(pairs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

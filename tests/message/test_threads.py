@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from message import pieces
 from message.pieces import finish, order_by
-from message.threads import DUMMY, Keys, Node, ordered_subject, references, refs, walk, written
+from message.threads import DUMMY, Keys, ordered_subject, references, refs, written
 
 
 class Mail(NamedTuple):
@@ -34,8 +34,8 @@ def keys_of(mails: list[Mail]) -> Keys:
 def threads(mails: list[Mail], algorithm: str = "REFERENCES") -> str:
     """The threads as they are written, by sequence number."""
     run = {"REFERENCES": references, "REFS": refs, "ORDEREDSUBJECT": ordered_subject}[algorithm]
-    roots = finish(run(range(len(mails)), keys_of(mails)))
-    return finish(written(roots, range(1, len(mails) + 1))).decode()
+    forest = finish(run(range(len(mails)), keys_of(mails)))
+    return finish(written(forest, range(1, len(mails) + 1))).decode()
 
 
 def test_replies_are_below_what_they_answer() -> None:
@@ -132,10 +132,14 @@ def test_every_message_is_in_one_thread(mails: list[Mail], algorithm: str) -> No
 
 @given(_mails)
 def test_dummies_are_roots_with_children_only(mails: list[Mail]) -> None:
-    for root in finish(references(range(len(mails)), keys_of(mails))):
-        below: list[Node] = list(walk(root))[1:]
-        assert all(node.message != DUMMY for node in below)
-        assert root.message != DUMMY or len(root.children) > 1
+    forest = finish(references(range(len(mails)), keys_of(mails)))
+    for root in forest.roots:
+        below = list(forest.children(root))
+        assert forest.messages[root] != DUMMY or len(below) > 1
+        while below:
+            node = below.pop()
+            assert forest.messages[node] != DUMMY
+            below += forest.children(node)
 
 
 @given(st.lists(st.integers(0, 50), max_size=300), st.booleans())
