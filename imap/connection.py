@@ -14,7 +14,6 @@ from config.logging import Logger
 from imap import dispatch
 from imap.compression import BadDeflate
 from imap.context import Context
-from imap.grammar.append import catenated, target_of
 from imap.grammar.frame import (
     BEFORE_LOGIN,
     Continuation,
@@ -32,15 +31,13 @@ from imap.grammar.frame import (
 from imap.grammar.parse import parse
 from imap.grammar.values import NO_MESSAGES
 from imap.inbox import Inbox
-from imap.mailboxes import resolve
+from imap.intake import Intake
 from imap.outbox import Outbox
 from imap.quick_fetch import quick_fetch
-from imap.replies import Bad, Closing, CommandError, rejection
+from imap.replies import Bad, Closing, rejection
 from imap.session import Session
 from imap.upload import Upload
 from net import eager
-from storage.errors import StoreError
-from storage.values import AccountId
 
 _PROGRESS: Final = 1024
 # Every connection reads into the same memory: what comes is taken over before the loop goes on. A
@@ -57,7 +54,7 @@ class Connection(asyncio.BufferedProtocol):
         "_commands",
         "_context",
         "_inbox",
-        "_line",
+        "_intake",
         "_loop",
         "_on_lost",
         "_on_open",
@@ -72,7 +69,6 @@ class Connection(asyncio.BufferedProtocol):
         "peer",
         "session",
         "tls",
-        "upload",
     )
 
     def __init__(
@@ -91,12 +87,11 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = False
         self._reading = True
         self._task: asyncio.Task[None] | None = None
-        self._line: asyncio.Future[None] | None = None
         self._active = self._loop.time()
         self.mid_literal = self.tls = False
         self.peer = ""
-        self.upload: Upload | None = None
         self.session = Session(context, self)
+        self._intake = Intake(context, self.session, self._inbox.framer)
 
     @property
     def log(self) -> Logger:
@@ -132,9 +127,8 @@ class Connection(asyncio.BufferedProtocol):
             event = self._next_event()
             if event is not None or self._inbox.pending:
                 self._task = eager.start(self._loop, self._serve(event))
-        elif self._line is not None:
-            if not self._line.done():
-                self._line.set_result(None)
+        elif self._inbox.waiting:
+            self._inbox.wake()
         else:
             self._unread += nbytes
             if self._unread > self._context.bounds.input_buffer and self._reading:
@@ -159,11 +153,20 @@ class Connection(asyncio.BufferedProtocol):
         if self._task is not None:
             self._task.cancel()
         else:
-            self._drop_upload()
+            self._intake.drop()
         self.session.close()
         self._on_lost(self)
 
     # Sending.
+
+    @property
+    def upload(self) -> Upload | None:
+        """What the command under way has streamed."""
+        return self._intake.upload
+
+    def keep_upload(self, upload: Upload) -> None:
+        """Discards it with the others when the command is over."""
+        self._intake.upload = upload
 
     @property
     def blocked(self) -> bool:
@@ -254,11 +257,7 @@ class Connection(asyncio.BufferedProtocol):
             await self.breathe()
         elif event is None and not self._closing:
             self._read_on()
-            self._line = self._loop.create_future()
-            try:
-                await self._line
-            finally:
-                self._line = None
+            await self._inbox.wait()
             event = self._next_event()
         if event is None:
             if self._closing:
@@ -278,8 +277,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         if self._task is None:
             self._task = self._loop.create_task(self._serve(None))
-        elif self._line is not None and not self._line.done():
-            self._line.set_result(None)
+        else:
+            self._inbox.wake()
 
     def unread(self, line: bytes) -> None:
         """Puts a line back: it is a command."""
@@ -347,7 +346,7 @@ class Connection(asyncio.BufferedProtocol):
         except Closing:
             pass
         except asyncio.CancelledError:
-            self._drop_upload()
+            self._intake.drop()
             raise
         except Exception:
             self.log.exception("connection failed")
@@ -372,16 +371,18 @@ class Connection(asyncio.BufferedProtocol):
             try:
                 await self._command(event)
             finally:
-                self._drop_upload()
+                self._intake.drop()
         elif isinstance(event, LiteralData):
-            await self._literal_data(event.data)
+            if len(event.data) >= _PROGRESS:
+                self._active = self._loop.time()
+            await self._intake.add(event.data)
         elif isinstance(event, LiteralBegin):
-            await self._literal_begin(event)
+            await self._intake.begin(event)
         elif isinstance(event, Continuation):
             self.send(b"+ Go on\r\n")
             self.flush()
         elif isinstance(event, Rejected):
-            self._drop_upload()
+            self._intake.drop()
             self._reject(event)
         elif isinstance(event, Fatal):
             self.bye(event.text, linger=True)
@@ -410,43 +411,6 @@ class Connection(asyncio.BufferedProtocol):
             if self._commands > self._context.bounds.bad_commands:
                 self.bye("Too many bad commands", linger=True)
 
-    async def _literal_begin(self, event: LiteralBegin) -> None:
-        if self.upload is None:
-            self.upload = Upload(self._context, await self._counting(event))
-        refusal = await self.upload.begin(
-            event.size, raw=catenated(event), room=event.head.name != "REPLACE"
-        )
-        if refusal is not None:
-            self._inbox.framer.refuse(*refusal)
-
-    async def _counting(self, event: LiteralBegin) -> AccountId:
-        """The account that an upload counts for: that of the mailbox it is for, if it may go there
-        at all.
-        """
-        try:
-            place = await resolve(self.session, target_of(event, self.session.utf8))
-            place.target("i")
-        except (ParseError, CommandError, StoreError):  # met again when the command is whole
-            return self.session.account
-        return place.account
-
-    async def _literal_data(self, data: bytes) -> None:
-        if len(data) >= _PROGRESS:
-            self._active = self._loop.time()
-        if self.upload is None:
-            return
-        try:
-            await self.upload.add(data)
-        except OSError as error:
-            self.log.error("message not spooled", error=str(error))
-            self._inbox.framer.refuse("No space for the message, try again later", "UNAVAILABLE")
-            self._drop_upload()
-
-    def _drop_upload(self) -> None:
-        if self.upload is not None:
-            self.upload.discard()
-            self.upload = None
-
     # Time.
 
     def _tick(self) -> None:
@@ -459,7 +423,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         limit = timing.login if self.session.login is None else timing.idle
         left = limit
-        if self._task is None or self._line is not None:
+        if self._task is None or self._inbox.waiting:
             left = self._active + limit - now
             if left <= 0:
                 self.bye("Autologout, nothing was asked for too long")

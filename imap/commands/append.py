@@ -88,9 +88,9 @@ async def _messages(
 async def _spool(session: Session, message: AppendMessage) -> Spool:
     connection = session.connection
     if isinstance(message.data, Catenate):
-        if connection.upload is None:
-            connection.upload = Upload(session.context, session.account)
-        spool = await catenate(session, connection.upload, message.data)
+        upload = connection.upload or Upload(session.context, session.account)
+        connection.keep_upload(upload)
+        spool = await catenate(session, upload, message.data)
     elif connection.upload is None or message.data.stream is None:
         raise No("The message did not arrive whole", b"UNAVAILABLE")
     else:
