@@ -1,4 +1,5 @@
-"""Every transcript of tests/dialogues/imap against a real server over real sockets.
+"""Every transcript of tests/dialogues against a real server over real sockets: imap/ follows the
+standards, clients/ what well-known clients send.
 
 Lines such as `# with imap.uidonly = true` set what the server is started with: keys of the
 configuration, and `timing`.
@@ -14,15 +15,30 @@ from imap.context import Timing
 from tests.support.dialogue import Player
 from tests.support.imap_server import serving
 
-_FOLDER = Path(__file__).parents[1] / "dialogues" / "imap"
+_FOLDER = Path(__file__).parents[1] / "dialogues"
 _WITH = re.compile(r"^# with ([a-z]+\.[a-z_]+ = .*)$", re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in _FOLDER.glob("*.txt")))
-async def test_dialogue(name: str, tmp_path: Path) -> None:
-    text = (_FOLDER / f"{name}.txt").read_text()
+def _names(folder: str) -> list[str]:
+    return sorted(path.stem for path in (_FOLDER / folder).glob("*.txt"))
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / f"{name}.txt").read_text()
+
+
+async def _play(text: str, folder: Path, *, plaintext: bool = True) -> None:
     more = tomllib.loads("\n".join(_WITH.findall(text)))
     timing = Timing(**more.pop("timing", {}))
-    plaintext = not name.startswith("starttls")
-    async with serving(tmp_path, plaintext=plaintext, timing=timing, more=more) as imap:
+    async with serving(folder, plaintext=plaintext, timing=timing, more=more) as imap:
         await Player(imap).play(text)
+
+
+@pytest.mark.parametrize("name", _names("imap"))
+async def test_dialogue(name: str, tmp_path: Path) -> None:
+    await _play(_read(f"imap/{name}"), tmp_path, plaintext=not name.startswith("starttls"))
+
+
+@pytest.mark.parametrize("name", _names("clients"))
+async def test_client(name: str, tmp_path: Path) -> None:
+    await _play(_read(f"clients/{name}"), tmp_path)
