@@ -62,6 +62,10 @@ def searched(session: Session, key: SearchKey) -> Sequence[int]:
         if isinstance(part, NotKey) and isinstance(part.key, AllKey):
             return ()
         if isinstance(part, SetKey):
-            these = set(selected.indices(part.sequence, part.uid))
-            named = [index for index in named if index in these]
+            these = selected.indices(part.sequence, part.uid)
+            if isinstance(these, range) and isinstance(named, range):
+                named = range(max(these.start, named.start), min(these.stop, named.stop))
+            else:
+                keep = these if isinstance(these, range) else set(these)
+                named = [index for index in named if index in keep]
     return named

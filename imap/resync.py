@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 from imap import updates
@@ -244,21 +245,27 @@ def _matched(selected: Selected, match: SequenceMatch | None) -> int:
     """
     if match is None:
         return 0
-    low, high = 0, sum(last - first + 1 for first, last in match.uids.ranges)
+    number_at, uid_at = _Members(match.numbers), _Members(match.uids)
+    low, high = 0, uid_at.count
     while low < high:
         middle = (low + high) // 2
-        uid = _nth(match.uids, middle)
-        if selected.number(uid) == _nth(match.numbers, middle):
+        if selected.number(uid_at[middle]) == number_at[middle]:
             low = middle + 1
         else:
             high = middle
-    return _nth(match.uids, low - 1) if low else 0
+    return uid_at[low - 1] if low else 0
 
 
-def _nth(numbers: SequenceSet, place: int) -> int:
-    """The member at a place from 0 on."""
-    for low, high in numbers.ranges:
-        if place <= high - low:
-            return low + place
-        place -= high - low + 1
-    raise IndexError(place)
+class _Members:
+    """The members of an ascending set by their place, however long its ranges are."""
+
+    __slots__ = ("_ends", "_ranges", "count")
+
+    def __init__(self, numbers: SequenceSet) -> None:
+        self._ranges = numbers.ranges
+        self._ends = list(accumulate(high - low + 1 for low, high in self._ranges))
+        self.count = self._ends[-1]
+
+    def __getitem__(self, place: int) -> int:
+        at = bisect_right(self._ends, place)
+        return self._ranges[at][1] - (self._ends[at] - 1 - place)

@@ -8,6 +8,7 @@ from pathlib import Path
 from imap.grammar.resync import SequenceMatch
 from imap.grammar.values import SequenceSet
 from imap.mode import Mode
+from imap.resync import _matched
 from storage.prune import Pruner
 from storage.values import FlagChange, Flags, System
 from tests.support.imap_server import USER, Client, Imap, message, serving
@@ -184,3 +185,31 @@ def test_values() -> None:
     assert match.numbers.largest == 3
     assert Mode.of({"QRESYNC"}, False) == Mode(True, True, False)
     assert Mode.of({"UIDONLY"}, False).vanished
+
+
+async def test_sequence_match_data_of_any_form(tmp_path: Path) -> None:
+    async with serving(tmp_path) as imap:
+        for _ in range(6):
+            await imap.deliver(message())
+        account = imap.accounts[USER]
+        box = await imap.store.mailbox(account, "INBOX")
+        await imap.store.store(account, box.id, [3], FlagChange.ADD, _DELETED)
+        await imap.store.expunge(account, box.id, [3])
+        client = await imap.session(mailbox="INBOX")
+        del client
+        session = next(iter(imap.server._connections)).session
+        for numbers, uids, above in [
+            ("1:2", "1:2", 2),
+            ("1:6", "1:6", 2),
+            ("3:5", "4:6", 6),
+            ("1,3,5", "1,4,6", 6),
+            ("1:1000000000", "1:1000000000", 2),
+            ("2", "3", 0),
+        ]:
+            pair = [_set(numbers), _set(uids)]
+            assert _matched(session.mailbox, SequenceMatch(*pair)) == above
+
+
+def _set(text: str) -> SequenceSet:
+    parts = [part.partition(":") for part in text.split(",")]
+    return SequenceSet(tuple((int(low), int(high or low)) for low, _, high in parts))
