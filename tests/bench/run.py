@@ -23,6 +23,7 @@ from tests.bench import (
     imap_rows,
     mailbox_rows,
     resync_rows,
+    search_rows,
     smtp_rows,
     sort_rows,
 )
@@ -38,6 +39,7 @@ ROWS = [
     *imap_rows.ROWS,
     *header_rows.ROWS,
     *mailbox_rows.ROWS,
+    *search_rows.ROWS,
     *sort_rows.ROWS,
     *resync_rows.ROWS,
     *connection_rows.ROWS,
