@@ -77,8 +77,10 @@ class _File:
             )
             event.listen(self._engine, "begin", _begin_immediate)
             self._connection = self._engine.connect()
-            with self._connection.begin():
-                metadata.create_all(self._connection)
+            if not self.driver.execute("PRAGMA user_version").fetchone()[0]:
+                with self._connection.begin():
+                    metadata.create_all(self._connection)
+                self.driver.execute("PRAGMA user_version=1").close()
         except BaseException:
             self.driver.close()
             raise

@@ -88,7 +88,7 @@ class SearchIndex:
     async def look(self, account: AccountId, look: Look) -> Answer:
         """Which messages match; nothing is covered when the index cannot be used."""
         try:
-            async with self.using(account) as index:
+            async with self.using(account, follow=True) as index:
                 return await index.look(look)
         except (SearchDamaged, StoreError, Busy) as error:
             await self._failed(account, error)
@@ -110,15 +110,20 @@ class SearchIndex:
         return await self._blobs.of(account, mailbox, uids)
 
     @asynccontextmanager
-    async def using(self, account: AccountId) -> AsyncIterator[AccountIndex]:
-        """The account's index, open. Raises SearchDamaged, StoreUnavailable."""
+    async def using(
+        self, account: AccountId, *, follow: bool = False
+    ) -> AsyncIterator[AccountIndex]:
+        """The account's index, open; `follow` it, if it was not. Raises SearchDamaged,
+        StoreUnavailable.
+        """
         self._users[account] = self._users.get(account, 0) + 1
         try:
             index = self._open.get(account)
             if index is None:
                 index = AccountIndex(account, self._database, self._parts, self._offload)
                 self._open[account] = index
-                self._indexer.wake(account)
+                if follow:
+                    self._indexer.wake(account)
             await index.load()
             if account in self._open:
                 self._open.move_to_end(account)

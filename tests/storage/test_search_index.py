@@ -211,7 +211,7 @@ async def test_accounts_are_closed_when_others_are_used(
     for _ in range(3):
         assert await found(store, "zebra") == [1]
         assert await found(store, "lion", OTHER) == [1]
-        assert len(store.search._open) == 1
+    assert len(store.search._open) == 1
 
 
 async def test_a_removed_account_leaves_nothing(store: Store) -> None:
