@@ -140,7 +140,8 @@ class WordSearch:
         pieces = [small[start : start + _TEXTS] for start in range(0, len(small), _TEXTS)]
         done = 0
         for piece in (*pieces, *([index] for index in large)):
-            self._session.progress(done, len(among))
+            if done:
+                self._session.progress(done, len(among))
             done += len(piece)
             asked = [blobs[index] for index in piece if answer.covers(blobs[index])]
             kept: dict[int, SearchText] = {}
