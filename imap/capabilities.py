@@ -101,6 +101,7 @@ TABLE = (
     Capability("METADATA", "RFC 5464", enabled_by=True),
     Capability("LIST-METADATA", "RFC 9590"),
     Capability("FILTERS", "RFC 5466"),
+    Capability("X-GM-EXT-1", "Gmail", Phase.LOGGED_IN, by_account=True),
     Capability("QUOTA", "RFC 9208"),
     Capability("QUOTASET", "RFC 9208 §3.1"),
     Capability("QUOTA=RES-STORAGE", "RFC 9208 §5.1"),

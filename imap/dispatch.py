@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from imap import gmail
 from imap.commands.acl import deleteacl, getacl, listrights, myrights, setacl
 from imap.commands.append import append, replace
 from imap.commands.compress import compress
@@ -16,6 +17,7 @@ from imap.commands.esearch import esearch
 from imap.commands.expunge import expunge
 from imap.commands.fetch import fetch
 from imap.commands.idle import idle
+from imap.commands.labels import store_labels
 from imap.commands.listing import list_, lsub, namespace, xlist
 from imap.commands.login import authenticate, login
 from imap.commands.mailbox import create, delete, rename, subscribe, unsubscribe
@@ -39,6 +41,7 @@ from imap.commands.store import store
 from imap.filters import filtered
 from imap.grammar import command as ast
 from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
+from imap.grammar.gmail import StoreLabels
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from imap.grammar.responses import highest_code
@@ -105,6 +108,7 @@ TABLE: dict[type, Row] = {
     ast.Move: Row(move, State.SELECTED, long=True),
     GetMetadata: Row(getmetadata, State.LOGGED_IN),
     SetMetadata: Row(setmetadata, State.LOGGED_IN),
+    StoreLabels: Row(store_labels, State.SELECTED, by_number=True, long=True),
     GetQuota: Row(getquota, State.LOGGED_IN),
     GetQuotaRoot: Row(getquotaroot, State.LOGGED_IN),
     SetQuota: Row(setquota, State.LOGGED_IN),
@@ -148,6 +152,7 @@ async def run(session: Session, command: ast.Command) -> None:
 
 async def _handled(session: Session, handler: Handler, command: ast.Command) -> Reply | None:
     command = await filtered(session, command)
+    gmail.check(session, command)
     if session.mode.uidonly and _by_number(command):
         raise Bad("UIDONLY is enabled: use UIDs", b"UIDREQUIRED")
     return await handler(session, command)

@@ -121,7 +121,12 @@ class Plan:
     @property
     def threads(self) -> bool:
         """Whether messages have to have their conversation."""
-        return _THREADID in self.values
+        return _THREADID in self.values or _X_GM_THRID in self.values
+
+    @property
+    def labels(self) -> bool:
+        """Whether the rows have to have Gmail's labels behind what they have."""
+        return _X_GM_LABELS in self.values
 
     def with_flags(self) -> "Plan":
         """This plan for messages whose flags the command itself changed."""
@@ -164,10 +169,24 @@ def _thread_ids(rows: Sequence[Summary]) -> Column:
     return [NIL if row[6] is None else b"(%b)" % thread_id(row[6]) for row in rows]
 
 
+def _blobs(rows: Sequence[Summary]) -> Column:
+    return [row[5] for row in rows]
+
+
+def _threads(rows: Sequence[Summary]) -> Column:
+    return [row[5] if row[6] is None else row[6] for row in rows]
+
+
+def _labels(rows: Sequence[Summary]) -> Column:
+    return [row[-1] for row in rows]
+
+
 def _previews(rows: Sequence[Summary]) -> Column:
     return previews([row[3] for row in rows])
 
 
+_X_GM_THRID: Final = Value(b"X-GM-THRID %d", _threads, ids=True)
+_X_GM_LABELS: Final = Value(b"X-GM-LABELS (%b)", _labels, ids=True)
 _THREADID: Final = Value(b"THREADID %b", _thread_ids, ids=True)
 _PREVIEW: Final = Value(b"PREVIEW %b", _previews)
 _VALUES: Final[dict[FetchItem, Value]] = {
@@ -181,6 +200,9 @@ _VALUES: Final[dict[FetchItem, Value]] = {
     FetchAtom.SAVEDATE: Value(b"SAVEDATE %b", _savedates, ids=True),
     FetchAtom.EMAILID: Value(b"EMAILID (%b)", _email_ids, ids=True),
     FetchAtom.THREADID: _THREADID,
+    FetchAtom.X_GM_MSGID: Value(b"X-GM-MSGID %d", _blobs, ids=True),
+    FetchAtom.X_GM_THRID: _X_GM_THRID,
+    FetchAtom.X_GM_LABELS: _X_GM_LABELS,
 }
 _UTF8_VALUES: Final = {**_VALUES, FetchAtom.RFC822_SIZE: Value(b"RFC822.SIZE %d", _sizes)}
 _RENDERED: Final = frozenset({FetchAtom.ENVELOPE, FetchAtom.BODYSTRUCTURE, FetchAtom.BODY})

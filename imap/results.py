@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from imap.gmail_keys import without_gmail
 from imap.grammar.command import Search
 from imap.grammar.encode import ascending_ranges
 from imap.grammar.number_lists import Numbers, as_set, spaced
@@ -87,6 +88,7 @@ async def find_scored(
     program = Program(session, selected)
     if isinstance(key, AllKey) and not selected.stale:
         return range(selected.count) if among is None else among, program.score
+    key = await without_gmail(session, selected, key)
     return await program.run(await resolved(session, selected, key), among), program.score
 
 

@@ -26,6 +26,7 @@ from storage.checkpoint import Checkpointer
 from storage.clocked_ids import IdClock
 from storage.committer import Committer, Outcome
 from storage.committer_errors import WriterFenced
+from storage.copies import Copy, contents, copies_of, shared
 from storage.database import PostgresDatabase, SqliteDatabase, open_database
 from storage.deleted_size import deleted_size
 from storage.disk import store_error
@@ -301,6 +302,20 @@ class Store:
     async def named(self, account: AccountId, name: str) -> Mailbox:
         """A mailbox, not selectable ones included. Raises NoSuchMailbox."""
         return await self._images.mailbox(account, name)
+
+    async def copies(self, account: AccountId, blobs: Sequence[BlobId]) -> list[Copy]:
+        """Where the copies of these contents are."""
+        return await copies_of(self.database, account, blobs)
+
+    async def contents(
+        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> dict[int, BlobId]:
+        """The contents of messages by UID; vanished ones are left out."""
+        return await contents(self.database, account, mailbox, uids)
+
+    async def shared(self, account: AccountId, here: MailboxId, there: MailboxId) -> list[int]:
+        """The UIDs of messages in one mailbox that have a copy in another."""
+        return await shared(self.database, account, here, there)
 
     async def deleted_size(self, box: Mailbox) -> int:
         """Octets of the messages with \\Deleted."""

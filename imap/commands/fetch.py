@@ -11,6 +11,7 @@ from typing import Final
 
 from imap import message_limit
 from imap.fetch_plan import Messages, Plan, plan_of, responses, starts
+from imap.gmail import with_labels
 from imap.grammar.command import Fetch
 from imap.grammar.fetch_item import FetchAtom, FetchItem
 from imap.replies import Bad, Reply, Status
@@ -177,6 +178,8 @@ class _Run:
             else:
                 if plan.again:
                     rows = [await self._utf8_row(row) for row in rows]
+                if plan.labels:
+                    rows = await with_labels(self._session, self._selected, rows)
                 self.send(plan, self._with_rows(messages, done, until, rows), rows)
             done = until
             await self._session.connection.breathe()
@@ -195,7 +198,8 @@ class _Run:
             found = self._with_rows(messages, done, until, rows)
             if self._plan.again:
                 rows = [row._replace(meta=await self._utf8_meta(row.uid, row.meta)) for row in rows]
-            for row, start in zip(rows, self._starts(found, rows), strict=True):
+            summaries = await self._summaries(rows)
+            for row, start in zip(rows, self._starts(found, summaries), strict=True):
                 await self.sections.send(row, start)
             done = until
 
@@ -225,8 +229,16 @@ class _Run:
         self.missing += count - len(rows)
         return part.among(rows)
 
-    def _starts(self, messages: Messages, rows: Sequence[PlacedRow]) -> list[bytes]:
-        summaries = [row.summary for row in rows] if self._plan.values else ()
+    async def _summaries(self, rows: Sequence[PlacedRow]) -> Sequence[Summary]:
+        """What the plan's values come from."""
+        if not self._plan.values:
+            return ()
+        summaries = [row.summary for row in rows]
+        if self._plan.labels:
+            return await with_labels(self._session, self._selected, summaries)
+        return summaries
+
+    def _starts(self, messages: Messages, summaries: Sequence[Summary]) -> list[bytes]:
         begun = starts(self._plan, messages, summaries, self._text)
         if self._seen and not self._plan.flags:
             told = starts(self._plan.with_flags(), messages, summaries, self._text)

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from imap.grammar.acl import AclCommand
 from imap.grammar.fetch_item import FetchItem
+from imap.grammar.gmail import StoreLabels
 from imap.grammar.metadata import MetadataCommand
 from imap.grammar.notify_group import NotifyGroup
 from imap.grammar.quota import QuotaCommand
@@ -454,6 +455,7 @@ Command: TypeAlias = (
     | Copy
     | Move
     | QuotaCommand
+    | StoreLabels
     | MetadataCommand
     | AclCommand
 )

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
-from imap.grammar.encode import astring, mailbox
+from imap.grammar.encode import astring, mailbox, sequence_set
+from imap.grammar.gmail import StoreLabels, encode_label
 from imap.grammar.metadata import GetMetadata, SetMetadata, value_of
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 
@@ -41,6 +42,12 @@ def _setmetadata(command: SetMetadata) -> list[bytes]:
     return [mailbox(command.mailbox), b"(%s)" % b" ".join(pairs)]
 
 
+def _labels(command: StoreLabels) -> list[bytes]:
+    mode = f"{command.mode}X-GM-LABELS{'.SILENT' if command.silent else ''}".encode()
+    labels = b" ".join([encode_label(label) for label in command.labels])
+    return [sequence_set(command.sequence), mode, b"(%s)" % labels]
+
+
 def encode_entries(names: Iterable[str]) -> bytes:
     """Names of entries in parentheses."""
     return b"(%s)" % b" ".join([astring(name.encode(), plus=True) for name in names])
@@ -64,6 +71,7 @@ ENCODERS: Final[Mapping[type, Callable[[Any], list[bytes]]]] = {
     GetQuota: _getquota,
     GetQuotaRoot: _getquotaroot,
     SetMetadata: _setmetadata,
+    StoreLabels: _labels,
     SetQuota: _setquota,
     GetAcl: _mailbox,
     MyRights: _mailbox,

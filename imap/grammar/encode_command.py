@@ -30,6 +30,7 @@ from imap.grammar.encode_sort import (
     sort_arguments,
     thread_arguments,
 )
+from imap.grammar.gmail import StoreLabels
 from imap.grammar.resync import encode_resync
 from imap.grammar.values import Literal
 
@@ -41,6 +42,7 @@ _UID_COMMANDS = (
     | ast.Replace
     | ast.Search
     | ast.Store
+    | StoreLabels
     | search_commands.Sort
     | search_commands.Thread
 )
@@ -51,6 +53,8 @@ def encode_command(command: ast.Command) -> bytes:
     name = type(command).__name__.upper()
     if isinstance(command, ast.Select) and command.read_only:
         name = "EXAMINE"
+    elif isinstance(command, StoreLabels):
+        name = "STORE"
     prefix = "UID " if isinstance(command, _UID_COMMANDS) and command.uid else ""
     words = [f"{command.tag} {prefix}{name}".encode(), *_arguments(command)]
     return b" ".join(words) + b"\r\n"

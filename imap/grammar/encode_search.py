@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from imap.grammar.dates import format_date
 from imap.grammar.encode import astring, quoted, sequence_set
+from imap.grammar.gmail import encode_label
 from imap.grammar.search_key import (
     AgeKey,
     AllKey,
@@ -13,6 +14,8 @@ from imap.grammar.search_key import (
     FilterKey,
     FlagKey,
     FuzzyKey,
+    GmailField,
+    GmailKey,
     HeaderKey,
     IdKey,
     ModseqKey,
@@ -47,6 +50,11 @@ def _flag(key: FlagKey) -> bytes:
     if key.flag in SYSTEM_FLAGS:
         return (b"" if key.present else b"UN") + key.flag[1:].upper().encode()
     return (b"KEYWORD " if key.present else b"UNKEYWORD ") + key.flag.encode()
+
+
+def _gmail(key: GmailKey) -> bytes:
+    value = encode_label(key.value) if key.field is GmailField.LABELS else _text(key.value)
+    return f"{key.field.value} ".encode() + value
 
 
 def _modseq(key: ModseqKey) -> bytes:
@@ -88,6 +96,7 @@ _ENCODERS: Final[Mapping[type, Callable[[Any], bytes]]] = {
     FilterKey: lambda key: f"FILTER {key.name}".encode(),
     FlagKey: _flag,
     FuzzyKey: lambda key: b"FUZZY " + _key(key.key),
+    GmailKey: _gmail,
     HeaderKey: _header,
     IdKey: lambda key: f"{key.field.value} {key.value}".encode(),
     ModseqKey: _modseq,

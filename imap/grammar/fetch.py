@@ -48,7 +48,7 @@ _ATOMS: Final = {item.value.encode(): item for item in FetchAtom}
 _KINDS: Final = {kind.value: kind for kind in SectionKind}
 _FIELDS: Final = frozenset({SectionKind.HEADER_FIELDS, SectionKind.HEADER_FIELDS_NOT})
 
-_NAME: Final = re.compile(rb"[A-Za-z0-9.]+")
+_NAME: Final = re.compile(rb"[A-Za-z0-9.-]+")
 _PARTS: Final = re.compile(rb"[0-9]{1,10}(?:\.[0-9]{1,10})*")
 _KIND: Final = re.compile(rb"[A-Za-z.]+")
 _LAZY: Final = re.compile(rb" +\(([A-Za-z0-9.= -]*)\)")

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from imap.grammar.command import Command, Search
 from imap.grammar.dates import parse_date
 from imap.grammar.frame import ParseError, Status
+from imap.grammar.gmail import parse_label
 from imap.grammar.search_key import (
     AgeKey,
     AllKey,
@@ -24,6 +25,8 @@ from imap.grammar.search_key import (
     FilterKey,
     FlagKey,
     FuzzyKey,
+    GmailField,
+    GmailKey,
     HeaderKey,
     IdField,
     IdKey,
@@ -53,7 +56,7 @@ MAX_DEPTH: Final = 50
 _CODECS: Final = frozenset(aliases.values())
 
 _RETURNS: Final = {option.value: option for option in SearchReturn}
-_WORD: Final = re.compile(rb"[A-Za-z]+")
+_WORD: Final = re.compile(rb"[A-Za-z]+(?:-[A-Za-z]+)*")
 _FILTER: Final = re.compile(rb"[!#$&'+,\-.0-9:;<=>?@A-Z\[^_`a-z|}~]+(?=[ )]|$)")
 _OBJECT_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,255}(?=[ )]|$)")
 _FLAG_WORDS: Final = {
@@ -257,6 +260,19 @@ class _Keys:
         """OLDER and YOUNGER; an interval of nothing is none."""
         return AgeKey(word == "OLDER", self._cursor.number("a number of seconds", smallest=1))
 
+    def gmail_number(self, word: str) -> SearchKey:
+        """X-GM-MSGID and X-GM-THRID."""
+        number = self._cursor.number("a number", MAX_NUMBER64)
+        return GmailKey(GmailField(word), str(number))
+
+    def gmail_text(self, _: str) -> SearchKey:
+        """X-GM-RAW."""
+        return GmailKey(GmailField.RAW, self._string("a query"))
+
+    def gmail_label(self, _: str) -> SearchKey:
+        """X-GM-LABELS."""
+        return GmailKey(GmailField.LABELS, parse_label(self._cursor))
+
     def filter(self, _: str) -> SearchKey:
         """FILTER, which implies UTF-8."""
         if self._charset not in ("utf-8", "utf_8", "ascii"):
@@ -309,6 +325,10 @@ _ARGUMENTS: Final[Mapping[str, _Argument]] = {
     "UIDAFTER": _Keys.beyond,
     "UIDBEFORE": _Keys.beyond,
     "UNKEYWORD": _Keys.keyword,
+    "X-GM-LABELS": _Keys.gmail_label,
+    "X-GM-MSGID": _Keys.gmail_number,
+    "X-GM-RAW": _Keys.gmail_text,
+    "X-GM-THRID": _Keys.gmail_number,
     "YOUNGER": _Keys.age,
 }
 

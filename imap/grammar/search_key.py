@@ -153,6 +153,27 @@ class FuzzyKey:
     key: "SearchKey"
 
 
+class GmailField(Enum):
+    """What a GmailKey looks at; the value is the word on the wire. The last two have none: queries
+    of X-GM-RAW ask for them.
+    """
+
+    MSGID = "X-GM-MSGID"
+    THRID = "X-GM-THRID"
+    LABELS = "X-GM-LABELS"
+    RAW = "X-GM-RAW"
+    ATTACHMENT = "has:attachment"
+    FILENAME = "filename"
+
+
+@dataclass(frozen=True, slots=True)
+class GmailKey:
+    """A key of X-GM-EXT-1; replaced by keys of the standard before anything is searched."""
+
+    field: GmailField
+    value: str
+
+
 @dataclass(frozen=True, slots=True)
 class FilterKey:
     """Messages that a stored search finds (RFC 5466 §3.1); replaced before anything is searched."""
@@ -195,6 +216,7 @@ SearchKey: TypeAlias = (
     | FuzzyKey
     | IdKey
     | FilterKey
+    | GmailKey
     | NotKey
     | OrKey
     | AndKey

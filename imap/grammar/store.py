@@ -5,15 +5,16 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from imap.grammar.command import Command, Copy, Expunge, Move, Store, StoreMode
+from imap.grammar.gmail import StoreLabels, parse_labels
 from imap.grammar.tokens import MAX_NUMBER64, Cursor
 from imap.grammar.values import Flag
 
-_MODE: Final = re.compile(rb"([+-]?)FLAGS(\.SILENT)?(?= |$)", re.IGNORECASE)
+_MODE: Final = re.compile(rb"([+-]?)(FLAGS|X-GM-LABELS)(\.SILENT)?(?= |$)", re.IGNORECASE)
 _MODES: Final = {mode.value.encode(): mode for mode in StoreMode}
 
 
-def parse_store(cursor: Cursor) -> Store:
-    """STORE and UID STORE."""
+def parse_store(cursor: Cursor) -> Store | StoreLabels:
+    """STORE and UID STORE, of flags or of Gmail's labels."""
     cursor.space()
     sequence = cursor.sequence()
     cursor.space()
@@ -23,9 +24,12 @@ def parse_store(cursor: Cursor) -> Store:
         cursor.space()
     mode = cursor.match(_MODE, "FLAGS, +FLAGS or -FLAGS, with .SILENT or without")
     cursor.space()
-    flags = _flags(cursor)
-    tag, uid = cursor.frame.tag, cursor.frame.uid
-    return Store(tag, uid, sequence, _MODES[mode[1]], flags, mode[2] is not None, since)
+    tag, uid, silent = cursor.frame.tag, cursor.frame.uid, mode[3] is not None
+    if mode[2].upper() != b"FLAGS":
+        if since is not None:
+            raise cursor.error("labels have no UNCHANGEDSINCE")
+        return StoreLabels(tag, uid, sequence, mode[1].decode(), parse_labels(cursor), silent)
+    return Store(tag, uid, sequence, _MODES[mode[1]], _flags(cursor), silent, since)
 
 
 def _unchanged_since(cursor: Cursor) -> int:

@@ -18,6 +18,7 @@ from imap.grammar.fetch_item import (
 )
 from imap.grammar.frame import Event, Frame, Limits
 from imap.grammar.framer import Framer
+from imap.grammar.gmail import StoreLabels
 from imap.grammar.mailbox import SPECIAL_USE
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.notify_group import NotifyEvent, NotifyGroup, NotifyScope
@@ -33,6 +34,8 @@ from imap.grammar.search_key import (
     FilterKey,
     FlagKey,
     FuzzyKey,
+    GmailField,
+    GmailKey,
     HeaderKey,
     IdField,
     IdKey,
@@ -110,8 +113,12 @@ items: st.SearchStrategy[FetchItem] = st.one_of(
 )
 _item_lists = st.lists(items, min_size=1, max_size=5).map(tuple)
 
+_labels = st.one_of(names, st.sampled_from(["\\Inbox", "\\Sent", "\\Starred"]))
 _leaves: st.SearchStrategy[SearchKey] = st.one_of(
     st.builds(AllKey),
+    st.builds(GmailKey, st.just(GmailField.RAW), texts),
+    st.builds(GmailKey, st.sampled_from([GmailField.MSGID, GmailField.THRID]), modseqs.map(str)),
+    st.builds(GmailKey, st.just(GmailField.LABELS), _labels),
     st.builds(FilterKey, st.text("abcxyzABC-.=]$".replace("]", ""), min_size=1, max_size=8)),
     st.builds(FlagKey, flags, st.booleans()),
     st.builds(TextKey, st.sampled_from(TextField), texts),
@@ -325,6 +332,15 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
         flag_lists,
         st.booleans(),
         _optional_modseqs,
+    ),
+    "storelabels": st.builds(
+        StoreLabels,
+        tags,
+        st.booleans(),
+        sets,
+        st.sampled_from(["", "+", "-"]),
+        st.lists(_labels, max_size=3, unique=True).map(tuple),
+        st.booleans(),
     ),
     "subscribe": st.builds(ast.Subscribe, tags, names),
     "xlist": st.builds(ast.Xlist, tags, names, names),
