@@ -25,7 +25,7 @@ def parse_criteria(octets: bytes) -> SearchKey | None:
     ]
     if len(events) != 1 or not isinstance(events[0], Frame):
         return None
-    cursor = Cursor(events[0], utf8=True)
+    cursor = Cursor(events[0])
     try:
         cursor.space()
         key = search_program(cursor, "utf_8")
