@@ -23,7 +23,7 @@ from imap.grammar.search_key import (
 from imap.grammar.values import STAR, SequenceSet
 from imap.live import LiveResult
 from imap.pacing import Slices
-from imap.replies import Bad
+from imap.replies import Bad, CommandError
 from imap.results import Searching, find
 from imap.selected import Selected
 from imap.session import Session
@@ -126,7 +126,7 @@ async def refresh(session: Session) -> None:
                 await _refresh(session, selected, live, uids)
     except BaseException as error:
         selected.touched |= touched
-        if not isinstance(error, StoreError | Busy):
+        if not isinstance(error, StoreError | Busy | CommandError):
             raise
         session.log.warning("live results are not up to date", error=repr(error))
 

@@ -5,12 +5,16 @@ same ones.
 import asyncio
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection, delete, select, update
 
 from storage import threads
 from storage.schema import conversation, message, threaded
 from storage.store import Store
+from storage.values import Delivery, LocalRecipient
+from tests.support.store_site import USER, content, opened_site
 from tests.support.stores import ACCOUNT, OTHER, appended, deliver, inbox
 
 
@@ -160,3 +164,41 @@ async def test_any_order_of_arrival_gives_one_conversation(store: Store) -> None
         for name in order:
             await deliver(store, tree[name])
     assert await given(store) == [number for number in range(6) for _ in "abc"]
+
+
+@pytest.mark.parametrize(
+    "database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+)
+async def test_a_repaired_index_gives_the_same(database: str, tmp_path: Path) -> None:
+    """The files alone are left; In-Reply-To alone leads from one message to the next."""
+    async with opened_site(tmp_path, database) as site:
+        for data in (mail("a"), mail("b", to="a"), mail("c", to="b"), mail("d", subject="Else")):
+            recipient = LocalRecipient(USER, "user@example.test")
+            await site.store.deliver(Delivery(content(data), "", 1.5e9, "trace", [recipient]))
+        box = await site.box("INBOX")
+        await site.store.copy(USER, box.id, [2], "Archive")
+        before = await _site_numbers(site.store)
+        await site.close()
+        await site.delete_index()
+        await site.repair()
+        await site.open()
+        assert await _site_numbers(site.store) == before
+        assert len(set(before)) == 2
+
+
+async def _site_numbers(store: Store) -> list[int]:
+    found: list[int] = []
+    for name in ("INBOX", "Archive"):
+        box = await store.mailbox(USER, name)
+        await store.threads.ensure(USER, box.id, range(1, 10))
+        rows, _ = await store.summaries(USER, box.id, range(1, 10), ids=True)
+        found += [row[6] for row in rows]
+    return found
+
+
+async def test_narrow_rows_have_date_and_size(store: Store) -> None:
+    await store.append(ACCOUNT, "INBOX", [appended(mail("a"), date=1.5e9), appended(mail("b"))])
+    box = await inbox(store)
+    found = await store.narrow(ACCOUNT, box, [1, 3])
+    assert found == [(1, 1.5e9, len(mail("a")))]
+    assert [row[0] for row in await store.narrow(ACCOUNT, box, [1, 2])] == [1, 2]
