@@ -10,6 +10,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from imap.capabilities import TABLE, Phase
+from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
+from imap.grammar.command import (
+    Compress,
+    Enable,
+    Id,
+    Idle,
+    Move,
+    Namespace,
+    Notify,
+    Replace,
+    Unauthenticate,
+    Unselect,
+    Xlist,
+)
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from imap.grammar.search_commands import CancelUpdate, Esearch, Sort, Thread
@@ -44,6 +58,18 @@ _OF_COMMAND: Final[Mapping[type, str]] = {
     Thread: "THREAD=REFERENCES",
     Esearch: "MULTISEARCH",
     CancelUpdate: "CONTEXT=SEARCH",
+    Enable: "ENABLE",
+    Id: "ID",
+    Idle: "IDLE",
+    Compress: "COMPRESS=DEFLATE",
+    Move: "MOVE",
+    Namespace: "NAMESPACE",
+    Notify: "NOTIFY",
+    Replace: "REPLACE",
+    Unauthenticate: "UNAUTHENTICATE",
+    Unselect: "UNSELECT",
+    Xlist: "XLIST",
+    **dict.fromkeys((DeleteAcl, GetAcl, ListRights, MyRights, SetAcl), "ACL"),
 }
 
 

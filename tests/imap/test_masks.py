@@ -22,6 +22,8 @@ def test_presets_and_names() -> None:
         "AUTH",
         "NOSUCH",
     ]
+    for names in PRESETS.values():
+        assert unknown(names) == []
     assert set(PRESETS) == {name.lower() for name in PRESETS}
 
 
@@ -52,3 +54,19 @@ async def test_a_mask_holds_from_the_next_capability_on(tmp_path: Path) -> None:
 
 def test_an_account_without_choices_has_none() -> None:
     assert Choices.of(None) is Choices.of(None)
+
+
+async def test_commands_that_a_mask_hides_are_unknown(tmp_path: Path) -> None:
+    async with serving(tmp_path) as imap:
+        await imap.directory.set_imap(USER, mask=["MOVE", "IDLE", "ACL", "ENABLE", "XLIST"])
+        session = await imap.session(mailbox="INBOX")
+        for command in (
+            "MOVE 1 Sent",
+            "IDLE",
+            "MYRIGHTS INBOX",
+            "ENABLE CONDSTORE",
+            'XLIST "" "*"',
+        ):
+            _, tagged = await session.command(command)
+            assert tagged.startswith(b"BAD unknown command"), command
+        await session.ok("NAMESPACE")
