@@ -86,6 +86,7 @@ class Site:
 
     def _all(self, account: Account, folder: str, items: str) -> list[tuple[bytes, bytes]]:
         with self.imap(account) as client:
+            client.enable("UTF8=ACCEPT")  # else headers beyond ASCII come encoded
             status, answer = client.select(folder, readonly=True)
             assert status == "OK", answer
             return [] if answer == [b"0"] else fetch(client, "1:*", items)

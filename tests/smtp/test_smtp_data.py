@@ -44,7 +44,8 @@ async def settled(running: Receiving, client: Client) -> None:
 
 def stored(running: Receiving) -> bytes:
     """The message without what the server put above it."""
-    return running.body[len(running.store.delivered[0].content.prefix) :]
+    delivery = running.store.delivered[0]
+    return running.body[len(delivery.local_prefix + delivery.content.prefix) :]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -2,7 +2,13 @@
 
 import pytest
 
-from storage.errors import MailboxExists, MailboxForbidden, NoSuchAccount, NoSuchMailbox
+from storage.errors import (
+    MailboxExists,
+    MailboxForbidden,
+    MailboxHasChildren,
+    NoSuchAccount,
+    NoSuchMailbox,
+)
 from storage.maildir_names import folder_path, mailbox_name
 from storage.names import checked
 from storage.store import Store
@@ -81,7 +87,7 @@ async def test_delete_takes_messages_and_keeps_a_name_with_children(store: Store
     assert (await store.usage(ACCOUNT)).messages == 0
     with pytest.raises(NoSuchMailbox):
         await store.mailbox(ACCOUNT, "A")
-    with pytest.raises(MailboxForbidden):
+    with pytest.raises(MailboxHasChildren):
         await store.delete(ACCOUNT, "A")
     revived = await store.create(ACCOUNT, "A")
     assert revived.selectable

@@ -82,6 +82,7 @@ class Whole:
     async def messages(self, account: str) -> list[bytes]:
         """Every message of the INBOX, octet for octet, in order of arrival."""
         async with self.imap(account) as client:
+            await client.ok("ENABLE UTF8=ACCEPT")  # else headers beyond ASCII come encoded
             found = []
             for uid in await uids(client):
                 found.append(await body_of(client, uid))
