@@ -87,7 +87,7 @@ async def test_dots_are_undone_and_bytes_kept(tmp_path: Path) -> None:
         delivery = running.store.delivered[0]
         assert delivery.eightbit
         assert delivery.content.digest == blake2b(body, digest_size=16).digest()
-        assert delivery.content.size == len(running.body)
+        assert delivery.content.size == len(running.body) - len(delivery.local_prefix)
 
 
 async def test_data_in_single_bytes(tmp_path: Path) -> None:
