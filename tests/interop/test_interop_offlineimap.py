@@ -134,8 +134,9 @@ def test_both_directions(site: Site, account: Account, tmp_path: Path) -> None:
 
 
 def test_a_quick_sync_sees_what_changed(site: Site, account: Account, tmp_path: Path) -> None:
+    """With COMPRESS=DEFLATE under its feet."""
     site.append(account, simple("one"))
-    tree = Tree(site, account, tmp_path)
+    tree = Tree(site, account, tmp_path, compression=True)
     tree.sync()
     site.append(account, simple("late"))
     tree.sync("-q")
