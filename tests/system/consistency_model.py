@@ -94,7 +94,13 @@ class Model:
         assert not self.qresync, "EXPUNGE after ENABLE QRESYNC"
         self._may_vanish()
         assert 1 <= number <= len(self.numbers), f"EXPUNGE {number} of {len(self.numbers)}"
-        self._forget(self.numbers.pop(number - 1))
+        self._forget(self._pop(number - 1))
+
+    def _pop(self, place: int) -> int:
+        """What goes while a mailbox is still being opened is no part of what SELECT told."""
+        if self.opening and place < self.opened:
+            self.opened -= 1
+        return self.numbers.pop(place)
 
     def _may_vanish(self) -> None:
         assert self.command not in BY_NUMBER, f"messages vanish during {self.command}"
@@ -117,7 +123,7 @@ class Model:
         assert self.qresync, "VANISHED without ENABLE QRESYNC"
         self._may_vanish()
         for uid in members(uids):
-            self.numbers.pop(self._place(uid))
+            self._pop(self._place(uid))
             self._forget(uid)
 
     def _place(self, uid: int) -> int:

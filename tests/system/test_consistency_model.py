@@ -93,3 +93,10 @@ def test_what_is_missing_or_back() -> None:
     truth.copied("INBOX", "Trash", [(1, 1)], move=True)
     with pytest.raises(AssertionError, match="moved twice"):
         truth.copied("INBOX", "Trash", [(1, 2)], move=True)
+
+
+def test_what_comes_and_goes_while_a_mailbox_is_opened() -> None:
+    model = Model(Truth(), "INBOX", opening=True, qresync=True, command="SELECT")
+    for line in (b"* 3 EXISTS", b"* 1 FETCH (UID 5 FLAGS ())", b"* VANISHED 5", b"* 4 EXISTS"):
+        model.response(line + b"\r\n")
+    assert (model.opened, model.numbers) == (2, [0, 0, 0, 0])
