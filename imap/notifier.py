@@ -295,8 +295,9 @@ class Notifier:
             self._tell_name(prefix + new, now, prefix + old)
         for name in event.deleted:
             self._tell_name(prefix + name, now)
-        for name in event.subscribed:
-            self._tell_subscription(name, now)
+        if event.account == self._session.account:  # what others subscribe to is their own affair
+            for name in event.subscribed:
+                self._tell_subscription(name, now)
 
     def _prefix(self, account: AccountId, now: Now) -> str | None:
         """What stands before an account's names; None when none of them may be seen."""

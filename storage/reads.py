@@ -44,7 +44,12 @@ _PLACES = Query(
         .where(_p.account == bindparam("account"), _p.blob == bindparam("blob"))
     )
 )
-_FOLDERS = Query(lambda _: select(_f.mailbox, _f.path).where(_f.account == bindparam("account")))
+_FOLDERS = Query(lambda _: select(_f.mailbox).where(_f.account == bindparam("account")))
+_FOLDER = Query(
+    lambda _: select(_f.path).where(
+        _f.account == bindparam("account"), _f.mailbox == bindparam("mailbox")
+    )
+)
 
 
 class Reads:
@@ -239,17 +244,23 @@ class Reads:
         """Looks for the blob's name in the account's folders, each under its lock."""
         places = await self._database.fetch(_PLACES, account=account, blob=blob_id)
         homes = [MailboxId(row[0]) for row in places] or [mailbox]
-        paths = {row[0]: row[1] for row in await self._database.fetch(_FOLDERS, account=account)}
+        known = await self._database.fetch(_FOLDERS, account=account)
         size, stored = (places[0][4], places[0][5]) if places else (0, -1)
-        for box in dict.fromkeys((*homes, mailbox, *paths)):
-            if box in paths:
-                async with self._locks.hold(account, MailboxId(box)):
-                    where = self._root(account) / paths[box]
-                    path = await self._offload.disk(find_blob, where, blob_id)
-                    if path is not None:
-                        self._strayed(account, MailboxId(box))
-                        return await use(path, size, stored)
+        for box in dict.fromkeys((*homes, mailbox, *(row[0] for row in known))):
+            async with self._locks.hold(account, MailboxId(box)):
+                where = await self._folder(account, MailboxId(box))
+                if where is None:
+                    continue
+                path = await self._offload.disk(find_blob, where, blob_id)
+                if path is not None:
+                    self._strayed(account, MailboxId(box))
+                    return await use(path, size, stored)
         raise MessageMissing("the message's file is missing")
+
+    async def _folder(self, account: AccountId, mailbox: MailboxId) -> Path | None:
+        """Where the mailbox lies; read while its lock is held, as a rename may have come before."""
+        found = await self._database.fetch(_FOLDER, account=account, mailbox=mailbox)
+        return self._root(account) / found[0][0] if found else None
 
 
 def _below(box: str | None, name: str) -> str:

@@ -53,6 +53,7 @@ async def replace(session: Session, command: Replace) -> Reply:
         done = await _replaced(session, uids[0], place, message)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
+    session.made(done)
     code = appenduid_code(done.uidvalidity, done.target)
     session.send(b"* OK [%s] Replacement message ready\r\n" % code)
     return Reply("REPLACE completed")

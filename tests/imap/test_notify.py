@@ -8,7 +8,7 @@ import pytest
 from imap import notifier
 from imap.commands import notify
 from imap.connection import Connection
-from tests.support.imap_server import Client, message, serving
+from tests.support.imap_server import OTHER, USER, Client, message, serving
 
 _ALL = "(personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange))"
 _SELECTED = "(selected (MessageNew (UID) MessageExpunge FlagChange))"
@@ -111,3 +111,34 @@ async def test_a_gone_client_leaves_nothing_behind(tmp_path: Path) -> None:
         await asyncio.sleep(0.05)
         await imap.deliver(message("x"))
         assert not [key for key in imap.store.bus._by_account if key is not None]
+
+
+async def test_what_others_subscribe_to_is_not_told(tmp_path: Path) -> None:
+    async with serving(tmp_path) as imap:
+        owner, guest = await imap.session(USER), await imap.session(OTHER)
+        await owner.ok("CREATE Shared")
+        await owner.ok(f"SETACL Shared {OTHER} lr")
+        await guest.ok(
+            f'NOTIFY SET (subtree ("Archive" "Other Users/{USER}/Shared")'
+            " (MailboxName SubscriptionChange))"
+        )
+        await owner.ok("UNSUBSCRIBE Archive")
+        await owner.ok("SUBSCRIBE Archive")
+        await owner.ok("SUBSCRIBE Shared")
+        assert await _told(guest) == []
+        elsewhere = await imap.session(OTHER)
+        await elsewhere.ok("UNSUBSCRIBE Archive")
+        assert b"Archive" in b"".join(await _told(guest))
+
+
+async def test_its_own_replacement_is_not_told(tmp_path: Path) -> None:
+    async with serving(tmp_path) as imap:
+        client = await imap.session(mailbox="INBOX")
+        await imap.deliver(message("first"))
+        await client.ok(f"NOTIFY SET {_SELECTED}")
+        text = b"Subject: second\r\n\r\nx\r\n"
+        await client.send(b"r REPLACE 1 INBOX {%d+}\r\n%b\r\n" % (len(text), text))
+        told, tagged = await client.until(b"r")
+        assert tagged.startswith(b"OK"), tagged
+        told += await _told(client)
+        assert not any(b"FETCH" in line for line in told), told
