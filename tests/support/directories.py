@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import pytest
 
 from config.settings import Settings
 from net.threads import Offload
 from storage.directory import Directory
+from tests.support.programs import unavailable
 
 PASSWORD = "correct horse"
 
@@ -63,10 +63,7 @@ async def own_database(kind: str) -> AsyncIterator[str]:
         return
     server = os.environ.get("MAILSERVER_TEST_POSTGRES")
     if server is None:
-        missing = "MAILSERVER_TEST_POSTGRES is not set: scripts/test starts PostgreSQL"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        unavailable("MAILSERVER_TEST_POSTGRES is not set: scripts/test starts PostgreSQL")
     name = f"directory_{uuid.uuid4().hex}"
     connection = await asyncpg.connect(server)
     try:

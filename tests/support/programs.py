@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -28,7 +29,7 @@ def need_swaks() -> None:
         unavailable("swaks has no TLS: libnet-ssleay-perl is not installed")
 
 
-def unavailable(reason: str) -> None:
+def unavailable(reason: str) -> NoReturn:
     """Fails under CI=true, skips elsewhere."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
