@@ -2,10 +2,13 @@
 
 Pools: `disk` (flushes, file reads), `hash` (one thread, bcrypt), `mime` (small messages), and
 spawned worker processes for large ones. Beside the store's writer nothing else starts a thread.
-Invariants: every queue is bounded; workers are spawned, never forked, and die with their parent.
+Invariants: every queue is bounded; workers are spawned, never forked, and die with their parent; a
+caller that is cancelled goes on only when its thread is done, so that what it holds (a lock, a
+connection, a file) is nobody else's before.
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -106,7 +109,20 @@ class Offload:
             return self._workers.submit(call, argument)
 
     async def _in(self, executor: Executor, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(executor, call)
+        future = executor.submit(call)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            while not future.done():  # a call that had not begun is cancelled, and done
+                await _over(asyncio.wrap_future(future))
+            raise
+
+
+async def _over(future: "asyncio.Future[T]") -> None:
+    """Returns when the future is done, whatever came of it, or the caller is cancelled again."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.wait({future})
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _worker_start(parent: int) -> None:
