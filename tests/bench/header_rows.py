@@ -4,7 +4,7 @@ import itertools
 import time
 
 from tests.bench.clients import message
-from tests.bench.imap_rows import BIG_COUNT, connect, fill, selected
+from tests.bench.imap_rows import connect, fill, list_cpu, list_speed
 from tests.bench.rows import Row
 from tests.bench.sides import Side
 
@@ -15,28 +15,6 @@ _NAMES = (
 _LIST = b"(UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (" + _NAMES + b")])"
 _NEW = 1000
 _numbers = itertools.count()
-
-
-def warm(side: Side) -> float:
-    """Messages a second, asked for before."""
-    client = selected(side)
-    client.command(b"FETCH 1:* " + _LIST)
-    start = time.perf_counter()
-    client.command(b"UID FETCH 1:* " + _LIST)
-    seconds = time.perf_counter() - start
-    client.close()
-    return BIG_COUNT / seconds
-
-
-def warm_cpu(side: Side) -> float:
-    """Microseconds of server CPU a message; ten lists, since ticks are coarse."""
-    client = selected(side)
-    before = side.cpu()
-    for _ in range(10):
-        client.command(b"UID FETCH 1:* " + _LIST)
-    used = side.cpu() - before
-    client.close()
-    return used / (10 * BIG_COUNT) * 1e6
 
 
 def first(side: Side) -> float:
@@ -60,7 +38,19 @@ def first(side: Side) -> float:
 
 
 ROWS = [
-    Row("Thunderbird's header list of 10,000, warm", "msg/s", warm, at_least=1, prepare=fill),
-    Row("Thunderbird's header list, server CPU", "us/msg", warm_cpu, at_most=0.5, prepare=fill),
+    Row(
+        "Thunderbird's header list of 10,000, warm",
+        "msg/s",
+        lambda s: list_speed(s, _LIST),
+        at_least=1,
+        prepare=fill,
+    ),
+    Row(
+        "Thunderbird's header list, server CPU",
+        "us/msg",
+        lambda s: list_cpu(s, _LIST),
+        at_most=0.5,
+        prepare=fill,
+    ),
     Row("Thunderbird's header list of 1,000, first time", "msg/s", first, at_least=5),
 ]

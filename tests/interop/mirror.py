@@ -1,8 +1,8 @@
 """A local Maildir tree that mbsync (isync) keeps equal to an account."""
 
-import mailbox
 from pathlib import Path
 
+from tests.interop.local_tree import LocalTree
 from tests.interop.site import HOST, Account, Site
 from tests.support.programs import need, run
 
@@ -35,12 +35,12 @@ SyncState *
 """
 
 
-class Mirror:
+class Mirror(LocalTree):
     """A local Maildir tree that mbsync keeps equal to an account."""
 
     def __init__(self, site: Site, account: Account, folder: Path, ssl: str = "IMAPS") -> None:
         need("mbsync")
-        self.folder = folder / "mail"
+        super().__init__(folder / "mail")
         self.folder.mkdir()
         self._config = folder / "mbsyncrc"
         values = {
@@ -61,22 +61,3 @@ class Mirror:
         assert "warning" not in said.lower(), said
         assert "error" not in said.lower(), said
         return done.stdout.decode()
-
-    def box(self, name: str = "INBOX") -> mailbox.Maildir:
-        return mailbox.Maildir(self.folder / name, create=False)
-
-    def flags(self, name: str = "INBOX") -> dict[str, str]:
-        """Maildir flags by subject."""
-        return {str(message["Subject"]): message.get_flags() for message in self.box(name)}
-
-    def change(self, title: str, flags: str) -> None:
-        """Sets the Maildir flags of the INBOX message with that subject."""
-        box = self.box()
-        for key, message in box.items():
-            if message["Subject"] == title:
-                message.set_flags(flags)
-                message.set_subdir("cur")
-                box[key] = message
-
-    def add(self, message: bytes, name: str = "INBOX") -> None:
-        self.box(name).add(message.replace(b"\r\n", b"\n"))

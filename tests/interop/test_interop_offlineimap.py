@@ -4,6 +4,7 @@ import mailbox
 from pathlib import Path
 
 from tests.interop.databases import both_databases
+from tests.interop.local_tree import LocalTree
 from tests.interop.site import HOST, Account, Site, simple
 from tests.support.programs import need, run
 
@@ -38,14 +39,14 @@ usecompression = {compression}
 LARGE = simple("large", ("lorem ipsum\r\n") * 150_000)
 
 
-class Tree:
+class Tree(LocalTree):
     """The local side; `sync` runs offlineimap once."""
 
     def __init__(
         self, site: Site, account: Account, folder: Path, compression: bool = False
     ) -> None:
         need("offlineimap")
-        self.folder = folder / "mail"
+        super().__init__(folder / "mail")
         self._config = folder / "offlineimaprc"
         values = {
             "folder": folder,
@@ -64,28 +65,6 @@ class Tree:
         done = run("offlineimap", "-o", *options, "-c", self._config, home=home)
         said = (done.stdout + done.stderr).decode()
         assert "ERROR" not in said and "WARNING" not in said, said
-
-    def box(self, name: str = "INBOX") -> mailbox.Maildir:
-        return mailbox.Maildir(self.folder / name, create=False)
-
-    def flags(self, name: str = "INBOX") -> dict[str, str]:
-        """Maildir flags by subject."""
-        return {str(message["Subject"]): message.get_flags() for message in self.box(name)}
-
-    def change(self, title: str, flags: str) -> None:
-        """Sets the flags of the INBOX message with that subject."""
-        box = self.box()
-        for key, message in box.items():
-            if message["Subject"] == title:
-                message.set_flags(flags)
-                message.set_subdir("cur")
-                box[key] = message
-
-    def remove(self, title: str) -> None:
-        box = self.box()
-        for key, message in box.items():
-            if message["Subject"] == title:
-                del box[key]
 
 
 def test_first_and_second_sync(site: Site, account: Account, tmp_path: Path) -> None:
@@ -113,7 +92,7 @@ def test_both_directions(site: Site, account: Account, tmp_path: Path) -> None:
     tree.sync()
     tree.change("one", "FS")
     tree.remove("two")
-    tree.box().add(simple("written here").replace(b"\r\n", b"\n"))
+    tree.add(simple("written here"))
     mailbox.Maildir(tree.folder / "Made here").add(simple("in it").replace(b"\r\n", b"\n"))
     with site.imap(account) as client:
         client.select()
