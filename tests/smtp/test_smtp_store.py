@@ -63,7 +63,9 @@ async def test_bytes_come_back(tmp_path: Path, size: int) -> None:
         assert (await client.reply())[:3] == "250"
         for account in await ids(running):
             (mail,) = await mails(running, account)
-            assert mail.endswith(b"\r\n" + body) and mail.startswith(b"Received: from client.test")
+            path, received, _ = mail.split(b"\r\n", 2)
+            assert mail.endswith(b"\r\n" + body) and path == b"Return-Path: <%b>" % OUTSIDE.encode()
+            assert received.startswith(b"Received: from client.test")
         assert list(running.store.spool_dir.iterdir()) == []
 
 

@@ -162,7 +162,7 @@ def test_a_failed_flush_stops_the_server_and_the_next_start_serves(
     answer = open_end(victim, "failing")
     assert answer.startswith("451 b'4.3.0") or answer == "gone", answer
     assert victim.server.wait(15) == 1
-    assert "the next start copies the index afresh" in victim.server.log[-1]
+    assert any("the next start copies the index afresh" in line for line in victim.server.log)
     faults.set(Fault.NONE)
     victim.start()
     resend(victim.ledger, victim.ports)
@@ -199,7 +199,7 @@ def test_a_read_only_disk_refuses_or_stops_and_the_next_start_says_why(
     with pytest.raises((Refused, ServerGone)):
         store(victim, "before", "\\Seen")
     assert victim.server.wait(15) == 1
-    assert victim.server.log[-1].startswith("mailserver: the store failed")
+    assert any(line.startswith("mailserver: the store failed") for line in victim.server.log)
     lines = victim.server.command("serve", expect=1).stderr.splitlines()
     assert "Read-only file system" in lines[-1], lines
     faults.set(Fault.NONE)
