@@ -175,6 +175,7 @@ message = Table(
 
 # `size` and `header_length` count the CRLF form, `stored` is the file's own length: they differ
 # when the file holds bare LF. `digest` is Content.digest, without the trace header.
+# With a row id: a wide row of an index spills to a page of its own (docs/decisions/0011).
 blob = Table(
     "blob",
     metadata,
@@ -187,7 +188,6 @@ blob = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("meta", LargeBinary, nullable=False),
     Column("parts", LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 # Folders on disk by mailbox id; a row outlives its mailbox until the mirror removed the folder.
