@@ -18,7 +18,6 @@ from imap.replies import Bad, No, Reply, reply_of
 from imap.session import Session
 from imap.spool import Spool
 from imap.upload import Upload
-from message.headers import header_block
 from storage import values
 from storage.errors import MessageMissing, NoSuchMailbox
 from storage.values import FlagChange, Flags, System, UidMap
@@ -87,6 +86,9 @@ async def _messages(
 
 
 async def _spool(session: Session, message: AppendMessage) -> Spool:
+    """Headers in UTF-8 need no ENABLE here: imapsync, mbsync and offlineimap copy mail that has
+    them and know no UTF8=ACCEPT (RFC 9755 §4 puts a duty on clients, none on us).
+    """
     connection = session.connection
     if isinstance(message.data, Catenate):
         upload = connection.upload or Upload(session.context, session.account)
@@ -98,22 +100,7 @@ async def _spool(session: Session, message: AppendMessage) -> Spool:
         spool = connection.upload.spool(message.data.stream)
     if not spool.size:
         raise No("An empty message can't be stored", b"CANNOT")
-    if not session.utf8 and _is_utf8(header_block(spool.head)):
-        raise No("A header in UTF-8 needs ENABLE UTF8=ACCEPT before it")
     return spool
-
-
-def _is_utf8(header: bytes) -> bool:
-    """Whether it is internationalised (RFC 9755 §4). Other 8-bit octets, which imapsync, mbsync and
-    the like bring along with old mail, pass.
-    """
-    if header.isascii():
-        return False
-    try:
-        header.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _flags(message: AppendMessage) -> Flags:

@@ -174,6 +174,8 @@ async def check(server: Whole, account: str, sent: dict[str, bytes], *, delivere
     """What IMAP shows of every message against what was sent."""
     async with server.imap(account) as client:
         await check_all(client, list(sent))
+        await client.ok("ENABLE UTF8=ACCEPT")  # else headers in UTF-8 come encoded
+        await client.ok("SELECT INBOX")
         found = await uids(client)
         assert len(found) == len(sent)
         for number, (uid, (name, message)) in enumerate(zip(found, sent.items(), strict=True), 1):
