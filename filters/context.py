@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from auth.login import Login
+from filters.authentication.results import Result
 from storage.directory_values import Resolution
 from storage.values import Content
 
@@ -59,7 +60,8 @@ class Message:
 class Context:
     """One connection and its present transaction. `tls` is "TLSv1.3 CIPHER" or "".
 
-    `connection` and `trace` (of the message) are the ids that log lines carry.
+    `connection` and `trace` (of the message) are the ids that log lines carry. `results` grows as
+    filters find out who the message comes from.
     """
 
     kind: Kind
@@ -79,3 +81,4 @@ class Context:
     recipients: list[Recipient] = field(default_factory=list)
     rcpt: Recipient | None = None
     message: Message | None = None
+    results: list[Result] = field(default_factory=list)

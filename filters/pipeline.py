@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
 from filters.context import Context
 from filters.filter import Filter, Stage
-from filters.registry import build
+from filters.registry import Tools, build
 from filters.verdict import ACCEPT, Verdict, merge
 
 Ask = Callable[[Context], Awaitable[Verdict]]
@@ -45,18 +44,18 @@ class Pipeline:
     def __init__(
         self,
         settings: Settings,
-        clock: Clock,
+        tools: Tools,
         log: Logger,
         *,
         filters: Sequence[Filter] | None = None,
     ) -> None:
-        self._clock, self._log = clock, log
+        self._tools, self._log = tools, log
         self.timings: dict[tuple[str, Stage], Timing] = {}
-        self._use(build(settings, clock) if filters is None else filters)
+        self._use(build(settings, tools) if filters is None else filters)
 
     def reload(self, settings: Settings) -> None:
         """Builds the filters of a changed configuration; stages under way end with the old ones."""
-        self._use(build(settings, self._clock))
+        self._use(build(settings, self._tools))
 
     async def run(self, stage: Stage, context: Context) -> Verdict:
         """The merged verdict of one stage."""
@@ -68,6 +67,7 @@ class Pipeline:
             verdict = await self._ask(step, stage, context)
             if verdict is not ACCEPT:
                 told.append(verdict)
+                context.results.extend(verdict.results)
                 if verdict.refused:
                     break
         return merge(told)

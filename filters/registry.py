@@ -1,6 +1,7 @@
 """The filters by name. A filter is added in this table and nowhere else."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from config.clock import Clock
 from config.settings import Settings
@@ -9,19 +10,35 @@ from filters.filter import Filter
 from filters.ratelimit import RateLimit
 from filters.syntax import Syntax
 from filters.tagging import Tagging
+from net.dns import Resolver
+from net.threads import Offload
+from storage.directory import Directory
+from storage.store import Store
 
-Factory = Callable[[Settings, Clock], Filter]
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What filters are built with beside the settings; the same for as long as the server runs."""
+
+    clock: Clock
+    resolver: Resolver
+    offload: Offload
+    directory: Directory
+    store: Store
+
+
+Factory = Callable[[Settings, Tools], Filter]
 
 FACTORIES: dict[str, Factory] = {
-    "ratelimit": lambda settings, clock: RateLimit(
-        settings.limits.messages_per_minute_per_address, clock
+    "ratelimit": lambda settings, tools: RateLimit(
+        settings.limits.messages_per_minute_per_address, tools.clock
     ),
     "blocklist": lambda settings, _: Blocklist(settings.blocklist.networks),
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),
 }
 
 
-def build(settings: Settings, clock: Clock) -> list[Filter]:
+def build(settings: Settings, tools: Tools) -> list[Filter]:
     """The filters in order; size and syntax checks come first and have no name in the settings."""
-    named = [FACTORIES[name](settings, clock) for name in settings.filters.pipeline]
+    named = [FACTORIES[name](settings, tools) for name in settings.filters.pipeline]
     return [Syntax(settings.limits), *named]

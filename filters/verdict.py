@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from filters.authentication.results import Result
+
 
 class Action(IntEnum):
     """In order of severity. QUARANTINE delivers into Junk."""
@@ -19,7 +21,8 @@ class Action(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`headers` are complete raw fields with CRLF; `keywords` IMAP keywords for local copies.
+    """`headers` are complete raw fields with CRLF; `keywords` IMAP keywords for local copies,
+    `results` what authentication found; the pipeline puts them into Context.results.
 
     `code`, `status` and `text` are the reply of DEFER and REJECT; `text` may be shown to the peer.
     """
@@ -29,6 +32,7 @@ class Verdict:
     symbols: tuple[str, ...] = ()
     headers: tuple[bytes, ...] = ()
     keywords: frozenset[str] = frozenset()
+    results: tuple[Result, ...] = ()
     code: int = 0
     status: str = ""
     text: str = ""
@@ -68,6 +72,7 @@ def merge(verdicts: Iterable[Verdict]) -> Verdict:
         tuple(symbol for verdict in told for symbol in verdict.symbols),
         tuple(header for verdict in told for header in verdict.headers),
         frozenset().union(*(verdict.keywords for verdict in told)),
+        tuple(result for verdict in told for result in verdict.results),
         worst.code,
         worst.status,
         worst.text,

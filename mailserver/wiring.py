@@ -9,6 +9,7 @@ from config.logging import get_logger
 from config.settings import Settings
 from filters.delivery import Delivery
 from filters.pipeline import Pipeline
+from filters.registry import Tools
 from imap.server import ImapServer
 from mailserver.services import Services
 from net.dns import Resolver
@@ -71,7 +72,8 @@ class Parts:
 def build_parts(services: Services, tls: TlsContexts) -> Parts:
     """Everything that listens or works in the background, not started."""
     settings, store, clock = services.settings, services.store, services.clock
-    pipeline = Pipeline(settings, clock, get_logger("filters"))
+    tools = Tools(clock, services.resolver, services.offload, services.directory, store)
+    pipeline = Pipeline(settings, tools, get_logger("filters"))
     delivery = Delivery(settings, services.directory, store, clock, get_logger("delivery"))
     return Parts(
         pipeline=pipeline,

@@ -1,16 +1,20 @@
 """The pipeline: order, refusals that end a stage, filters that fail, and the filters by name."""
 
 from pathlib import Path
+from typing import Any
 
 import structlog
 from structlog.testing import capture_logs
 
 from config.settings import FILTER_NAMES
+from filters.authentication.results import Identity, Outcome, SpfResult
 from filters.context import Context, Kind, Peer
 from filters.filter import Filter, Stage
 from filters.pipeline import Pipeline
-from filters.registry import FACTORIES, build
+from filters.registry import FACTORIES, Tools, build
 from filters.verdict import ACCEPT, Verdict, reject
+from net.dns import Resolver
+from net.threads import Offload
 from tests.support.directories import MovedClock, make_settings
 
 CONTEXT = Context(Kind.MX, Peer("192.0.2.1"), trace="m1")
@@ -29,10 +33,13 @@ class Says(Filter):
         return self._verdict
 
 
+def tools() -> Tools:
+    nothing: Any = None  # these filters use neither directory nor store
+    return Tools(MovedClock(), Resolver(), Offload(), nothing, nothing)
+
+
 def pipeline(folder: Path, *filters: Filter) -> Pipeline:
-    return Pipeline(
-        make_settings(folder), MovedClock(), structlog.get_logger(), filters=list(filters)
-    )
+    return Pipeline(make_settings(folder), tools(), structlog.get_logger(), filters=list(filters))
 
 
 async def test_filters_run_in_order_until_one_refuses(tmp_path: Path) -> None:
@@ -63,15 +70,23 @@ async def test_a_failing_filter_is_logged_and_loses_nothing(tmp_path: Path) -> N
 
 def test_every_name_of_the_settings_has_a_filter(tmp_path: Path) -> None:
     assert set(FACTORIES) == set(FILTER_NAMES)
-    names = [one.name for one in build(make_settings(tmp_path), MovedClock())]
+    names = [one.name for one in build(make_settings(tmp_path), tools())]
     assert names == ["syntax", *FILTER_NAMES]
     none = make_settings(tmp_path, filters={"pipeline": []})
-    assert [one.name for one in build(none, MovedClock())] == ["syntax"]
+    assert [one.name for one in build(none, tools())] == ["syntax"]
+
+
+async def test_results_stand_in_the_context_for_later_filters(tmp_path: Path) -> None:
+    found = SpfResult(Outcome.PASS, Identity.MAIL_FROM, "example.test")
+    context = Context(Kind.MX, Peer("192.0.2.1"))
+    line = pipeline(tmp_path, Says("spf", Verdict(results=(found,))), Says("b", ACCEPT))
+    verdict = await line.run(Stage.MAIL, context)
+    assert (context.results, verdict.results) == ([found], (found,))
 
 
 async def test_reload_takes_the_filters_of_the_new_settings(tmp_path: Path) -> None:
     settings = make_settings(tmp_path)
-    line = Pipeline(settings, MovedClock(), structlog.get_logger())
+    line = Pipeline(settings, tools(), structlog.get_logger())
     assert not (await line.run(Stage.CONNECT, CONTEXT)).refused
     line.reload(make_settings(tmp_path, blocklist={"networks": ["192.0.2.0/24"]}))
     assert (await line.run(Stage.CONNECT, CONTEXT)).code == 554

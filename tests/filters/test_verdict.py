@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filters.authentication.results import ArcResult, Outcome
 from filters.verdict import ACCEPT, Action, Verdict, defer, merge, reject
 
 verdicts = st.builds(
@@ -12,6 +13,7 @@ verdicts = st.builds(
     st.lists(st.sampled_from(["A", "B"]), max_size=2).map(tuple),
     st.just(()),
     st.frozensets(st.sampled_from(["x", "y", "z"])),
+    st.lists(st.just(ArcResult(Outcome.NONE)), max_size=2).map(tuple),
     st.integers(400, 599),
 )
 
@@ -35,5 +37,6 @@ def test_merging_loses_nothing(told: list[Verdict]) -> None:
     assert merged.action == max(one.action for one in told)
     assert merged.score == sum(one.score for one in told)
     assert merged.keywords == frozenset().union(*(one.keywords for one in told))
+    assert len(merged.results) == sum(len(one.results) for one in told)
     assert len(merged.symbols) == sum(len(one.symbols) for one in told)
     assert merged.code in {one.code for one in told if one.action == merged.action}

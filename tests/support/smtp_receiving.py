@@ -24,6 +24,8 @@ from config.settings import Endpoint, Settings
 from filters.delivery import Delivery
 from filters.filter import Filter
 from filters.pipeline import Pipeline
+from filters.registry import Tools
+from net.dns import Resolver
 from net.threads import Offload
 from net.tls import TlsContexts
 from smtp.server import SmtpServer
@@ -208,7 +210,9 @@ async def receiving(
     await _fill(directory)
     recording: Any = store or RecordingStore(spool)
     authenticator = Authenticator(chosen, directory, offload, clock)
-    pipeline = Pipeline(chosen, clock, log, filters=own_filters)
+    resolver = Resolver(chosen.dns.nameservers, lifetime=2.0)
+    tools = Tools(clock, resolver, offload, directory, recording)
+    pipeline = Pipeline(chosen, tools, log, filters=own_filters)
     delivery = Delivery(chosen, directory, recording, clock, log)
     server = SmtpServer(
         chosen,
