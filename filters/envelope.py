@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from filters.context import Context, Kind, Message, Recipient
-from storage.values import AccountId
+from storage.values import AccountId, DeliverBy
 
 _COUNT = itertools.count()
 
@@ -27,7 +27,8 @@ class Envelope:
     """`received_at` in seconds since 1970; `account` is the submitting one, None from outside.
 
     `connection` is the id of the one that brought it, for the log; "" where there was none.
-    `headers` are complete fields put above the message and below the trace fields.
+    `headers` are complete fields put above the message and below the trace fields. What stands
+    behind it is for the queue, as in storage.values.Delivery.
     """
 
     kind: Kind
@@ -43,6 +44,11 @@ class Envelope:
     envid: str = ""
     headers: tuple[bytes, ...] = ()
     connection: str = ""
+    binary: bool = False
+    require_tls: bool = False
+    hold_until: float | None = None
+    deliver_by: DeliverBy | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

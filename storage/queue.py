@@ -126,9 +126,15 @@ class QueueStore:
         return await self._submit(lambda conn: queue_admin.show(conn, queue))
 
     async def retry(self, queue: QueueId | None) -> int:
-        """Makes waiting recipients of one message or of all due; how many messages have some."""
+        """Makes waiting recipients of one message or of all due; how many messages have some.
+
+        A message that its sender wants sent later goes early only when it is named.
+        """
         now = self._clock.now()
-        changed = await self._change(queue, lambda conn, span: queue_admin.retry(conn, span, now))
+        early = queue is not None
+        changed = await self._change(
+            queue, lambda conn, span: queue_admin.retry(conn, span, now, early)
+        )
         self._publish(QueueChanged())
         return len(changed)
 

@@ -9,12 +9,17 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, false, select, true, update
+from sqlalchemy import Connection, Row, exists, false, select, true, update
+from sqlalchemy.sql import ColumnElement
 
-from storage.queue_values import Listed, ListedRecipient, State
+from storage.queue_values import Listed, ListedRecipient, State, deliver_by_of
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
 from storage.values import QueueId
+
+_HOLD_UNTIL = (
+    select(message.c.hold_until).where(message.c.id == recipient.c.queue).scalar_subquery()
+)
 
 Span = tuple[int, int]
 """First and last id of the messages that one job works on."""
@@ -51,7 +56,18 @@ def _listed(head: Row[Any], rows: Sequence[Row[Any]]) -> Listed:
     recipients = tuple(_recipient(row) for row in rows)
     states = {entry.state for entry in recipients}
     state = "held" if "held" in states else "queued" if "queued" in states else "deferred"
-    return Listed(QueueId(head.id), head.sender, state, head.size, head.queued_at, recipients)
+    return Listed(
+        QueueId(head.id),
+        head.sender,
+        state,
+        head.size,
+        head.queued_at,
+        recipients,
+        require_tls=head.require_tls,
+        hold_until=head.hold_until,
+        deliver_by=deliver_by_of(head.deliver_by, head.deliver_by_mode, head.deliver_by_trace),
+        priority=head.priority,
+    )
 
 
 def _recipient(row: Row[Any]) -> ListedRecipient:
@@ -72,9 +88,12 @@ def span(conn: Connection, after: int, limit: int) -> Span | None:
     return (ids[0], ids[-1]) if ids else None
 
 
-def retry(conn: Connection, span: Span, now: float) -> list[QueueId]:
-    """Makes waiting recipients due; returns the messages that have some."""
-    return _change(conn, span, State.WAITING, next_attempt=now)
+def retry(conn: Connection, span: Span, now: float, early: bool = False) -> list[QueueId]:
+    """Makes waiting recipients due; returns the messages that have some. Those of messages that
+    are to be released later (RFC 4865) only when `early`.
+    """
+    asked = () if early else (~_later(now),)
+    return _change(conn, span, State.WAITING, *asked, next_attempt=now)
 
 
 def hold(conn: Connection, span: Span) -> list[QueueId]:
@@ -85,10 +104,14 @@ def hold(conn: Connection, span: Span) -> list[QueueId]:
 
 
 def release(conn: Connection, span: Span, now: float) -> list[QueueId]:
-    """Ends a hold: due at once; returns the messages that were held."""
-    changed = _change(conn, span, State.HELD, state=int(State.WAITING), next_attempt=now)
+    """Ends a hold: due at once, or at the time that the sender asked for; returns the messages
+    that were held.
+    """
+    waiting = int(State.WAITING)
+    later = _change(conn, span, State.HELD, _later(now), state=waiting, next_attempt=_HOLD_UNTIL)
+    at_once = _change(conn, span, State.HELD, state=waiting, next_attempt=now)
     _mark(conn, span, held=False)
-    return changed
+    return sorted({*later, *at_once})
 
 
 def ids(conn: Connection) -> set[int]:
@@ -96,8 +119,14 @@ def ids(conn: Connection) -> set[int]:
     return set(conn.execute(select(message.c.id)).scalars())
 
 
-def _change(conn: Connection, span: Span, of: State, **values: object) -> list[QueueId]:
-    where = (recipient.c.queue.between(*span), recipient.c.state == int(of))
+def _later(now: float) -> ColumnElement[bool]:
+    return exists().where(message.c.id == recipient.c.queue, message.c.hold_until > now)
+
+
+def _change(
+    conn: Connection, span: Span, of: State, *which: ColumnElement[bool], **values: object
+) -> list[QueueId]:
+    where = (recipient.c.queue.between(*span), recipient.c.state == int(of), *which)
     changed = conn.execute(select(recipient.c.queue).where(*where).distinct()).scalars().all()
     conn.execute(update(recipient).where(*where).values(**values))
     return [QueueId(queue) for queue in changed]

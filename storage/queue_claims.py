@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, or_, select, update
 
-from storage.queue_values import Claim, ClaimedRecipient, Result, State
+from storage.queue_values import Claim, ClaimedRecipient, Result, State, deliver_by_of
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
 from storage.values import QueueId
@@ -159,6 +159,13 @@ def _claim(lease: Lease, rows: Sequence[Row[Any]]) -> Claim:
             )
             for row in rows
         ),
+        binary=head.of_binary,
+        require_tls=head.of_require_tls,
+        hold_until=head.of_hold_until,
+        deliver_by=deliver_by_of(
+            head.of_deliver_by, head.of_deliver_by_mode, head.of_deliver_by_trace
+        ),
+        priority=head.of_priority,
     )
 
 

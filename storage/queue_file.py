@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.values import AccountId, Delivery, QueuedRecipient, QueueId
+from storage.values import AccountId, DeliverBy, Delivery, QueuedRecipient, QueueId
 
 _MAGIC = b"mailserver-queue 1 "
 _MAX_FIRST_LINE = 80
@@ -39,6 +39,11 @@ class Envelope:
     eightbit: bool = False
     held: bool = False
     account: AccountId | None = None
+    binary: bool = False
+    require_tls: bool = False
+    hold_until: float | None = None
+    deliver_by: DeliverBy | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,11 @@ def envelope_of(delivery: Delivery, queue: QueueId) -> Envelope:
         eightbit=delivery.eightbit,
         held=delivery.held,
         account=delivery.account,
+        binary=delivery.binary,
+        require_tls=delivery.require_tls,
+        hold_until=delivery.hold_until,
+        deliver_by=delivery.deliver_by,
+        priority=delivery.priority,
     )
 
 
@@ -81,6 +91,8 @@ def head(envelope: Envelope, size: int) -> bytes:
     """What a file begins with; `size` octets of message (prefix included) follow at once."""
     values = {name: getattr(envelope, name) for name in envelope.__slots__ if name != "recipients"}
     values["recipients"] = [[r.address, r.notify, r.orcpt] for r in envelope.recipients]
+    by = envelope.deliver_by
+    values["deliver_by"] = None if by is None else [by.at, by.mode, by.trace]
     packed = json.dumps(values).encode() + b"\n"
     return b"%s%d %d\n%s" % (_MAGIC, len(packed), size, packed)
 
@@ -152,7 +164,9 @@ def _envelope(packed: bytes, path: Path) -> Envelope:
     try:
         values = json.loads(packed)
         recipients = tuple(QueuedRecipient(*entry) for entry in values.pop("recipients"))
-        return Envelope(recipients=recipients, **values)
+        by = values.pop("deliver_by", None)  # files of older versions have none
+        deliver_by = None if by is None else DeliverBy(*by)
+        return Envelope(recipients=recipients, deliver_by=deliver_by, **values)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise QueueFileDamaged(f"{path.name}: the envelope can't be read") from None
 

@@ -43,10 +43,11 @@ def insert_envelope(
     finished: frozenset[int] = frozenset(),
     held: bool | None = None,
 ) -> None:
-    """One message row and its recipients', due at once."""
+    """One message row and its recipients', due at once or when it is to be released."""
     is_held = envelope.held if held is None else held
     conn.execute(insert(message).values(_message_row(envelope, size, is_held)))
     waiting = State.HELD if is_held else State.WAITING
+    due = max(envelope.queued_at, envelope.hold_until or 0.0)
     rows = [
         {
             "queue": envelope.id,
@@ -56,7 +57,7 @@ def insert_envelope(
             "notify": entry.notify,
             "orcpt": entry.orcpt,
             "state": int(State.DELIVERED if position in finished else waiting),
-            "next_attempt": envelope.queued_at,
+            "next_attempt": due,
         }
         for position, entry in enumerate(envelope.recipients)
     ]
@@ -65,6 +66,7 @@ def insert_envelope(
 
 
 def _message_row(envelope: Envelope, size: int, held: bool) -> dict[str, object]:
+    by = envelope.deliver_by
     return {
         "id": envelope.id,
         "account": envelope.account,
@@ -78,6 +80,13 @@ def _message_row(envelope: Envelope, size: int, held: bool) -> dict[str, object]
         "size": size,
         "queued_at": envelope.queued_at,
         "path": file_name(envelope.id),
+        "binary": envelope.binary,
+        "require_tls": envelope.require_tls,
+        "hold_until": envelope.hold_until,
+        "deliver_by": None if by is None else by.at,
+        "deliver_by_mode": "" if by is None else by.mode,
+        "deliver_by_trace": by is not None and by.trace,
+        "priority": envelope.priority,
     }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from storage.values import QueueId
+from storage.values import DeliverBy, QueueId
 
 
 class State(IntEnum):
@@ -38,7 +38,10 @@ class ClaimedRecipient:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One message for one destination. `path` is its file; `owner` names the lease."""
+    """One message for one destination. `path` is its file; `owner` names the lease.
+
+    `hold_until` is when it was to be released, in Unix seconds; the rest as in values.Delivery.
+    """
 
     queue: QueueId
     owner: str
@@ -52,6 +55,16 @@ class Claim:
     smtputf8: bool
     eightbit: bool
     recipients: Sequence[ClaimedRecipient]
+    binary: bool = False
+    require_tls: bool = False
+    hold_until: float | None = None
+    deliver_by: DeliverBy | None = None
+    priority: int = 0
+
+    @property
+    def begun(self) -> float:
+        """When it could first be sent: what its life in the queue counts from."""
+        return max(self.queued_at, self.hold_until or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,10 @@ class ListedRecipient:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One message of the queue; `state` is queued, deferred (tried before) or held."""
+    """One message of the queue; `state` is queued, deferred (tried before) or held.
+
+    `held` is the operator's; a message with `hold_until` (Unix seconds) waits by itself.
+    """
 
     id: QueueId
     sender: str
@@ -98,3 +114,12 @@ class Listed:
     size: int
     queued_at: float
     recipients: Sequence[ListedRecipient]
+    require_tls: bool = False
+    hold_until: float | None = None
+    deliver_by: DeliverBy | None = None
+    priority: int = 0
+
+
+def deliver_by_of(at: float | None, mode: str, trace: bool) -> DeliverBy | None:
+    """Of the three columns of a row."""
+    return None if at is None else DeliverBy(at, mode, trace)

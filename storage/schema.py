@@ -30,7 +30,7 @@ from sqlalchemy import (
     true,
 )
 
-VERSION = 3
+VERSION = 4
 """Number of the newest migration; a database with a greater one is refused."""
 
 KEYWORD_SHIFT = 8
@@ -270,6 +270,8 @@ suspect = Table(
 
 # The outbound queue (storage/queue.py). `path` is relative to data/queue. A recipient's `state` is
 # queue_values.State; `held` of the message is for display, what counts is its recipients' state.
+# `hold_until` (RFC 4865) and `deliver_by` (RFC 2852, mode R or N) are Unix seconds; `priority` is
+# -9 to 9 (RFC 6710).
 queue_message = Table(
     "queue_message",
     metadata,
@@ -285,6 +287,13 @@ queue_message = Table(
     _big("size", None),
     _time("queued_at"),
     Column("path", Text, nullable=False),
+    Column("binary", Boolean, nullable=False, server_default=false()),
+    Column("require_tls", Boolean, nullable=False, server_default=false()),
+    _time("hold_until", nullable=True),
+    _time("deliver_by", nullable=True),
+    _text("deliver_by_mode"),
+    Column("deliver_by_trace", Boolean, nullable=False, server_default=false()),
+    Column("priority", SmallInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 

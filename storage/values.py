@@ -100,13 +100,28 @@ class QueuedRecipient:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliverBy:
+    """Until when a message must be delivered (RFC 2852): `at` in Unix seconds.
+
+    `mode` "R": returned to its sender when that time has passed; "N": the sender is told, and it
+    is tried further. `trace`: each relay tells the sender that it passed the message on.
+    """
+
+    at: float
+    mode: str
+    trace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One accepted message with all of its recipients: one job, one transaction.
 
     `sender` is the reverse-path without brackets ("" for null). `received_at` is INTERNALDATE, in
-    seconds since 1970. `trace` is the id that every log line about the message carries. `smtputf8`
-    and `eightbit` say what the next hop must support (RFC 6531, RFC 6152); `held` keeps it in
-    the queue. `local_prefix` stands before the content of local copies alone.
+    seconds since 1970. `trace` is the id that every log line about the message carries. `smtputf8`,
+    `eightbit` and `binary` say what the next hop must support (RFC 6531, RFC 6152, RFC 3030),
+    `require_tls` how it must be reached (RFC 8689); `held` keeps it in the queue until an operator
+    releases it, `hold_until` until that time in Unix seconds (RFC 4865). `priority` is -9 to 9
+    (RFC 6710). `local_prefix` stands before the content of local copies alone.
     """
 
     content: Content
@@ -119,9 +134,14 @@ class Delivery:
     ret: str = ""
     smtputf8: bool = False
     eightbit: bool = False
+    binary: bool = False
     held: bool = False
     account: AccountId | None = None
     local_prefix: bytes = b""
+    require_tls: bool = False
+    hold_until: float | None = None
+    deliver_by: DeliverBy | None = None
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

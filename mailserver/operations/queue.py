@@ -93,16 +93,23 @@ def _shown(entry: Listed) -> dict[str, Any]:
         "state": entry.state,
         "size": entry.size,
         "queued_at": rfc3339(entry.queued_at),
+        "hold_until": _time(entry.hold_until),
+        "deliver_by": _time(entry.deliver_by.at if entry.deliver_by else None),
+        "priority": entry.priority,
+        "require_tls": entry.require_tls,
         "recipients": [_shown_recipient(recipient) for recipient in entry.recipients],
     }
 
 
 def _shown_recipient(recipient: ListedRecipient) -> dict[str, Any]:
-    at = recipient.next_attempt
     return {
         "address": recipient.address,
         "state": recipient.state,
         "attempts": recipient.attempts,
-        "next_attempt": None if at is None else rfc3339(at),
+        "next_attempt": _time(recipient.next_attempt),
         "last_reply": recipient.last_reply,
     }
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else rfc3339(at)

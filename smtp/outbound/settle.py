@@ -109,13 +109,13 @@ class Settler:
         chance: float,
     ) -> _Decision:
         limits = self._settings.outbound
-        expires = claim.queued_at + limits.life
+        expires = claim.begun + limits.life
         again = next_attempt(recipient.attempts + 1, now, expires, chance)
         if again is None:
             # RFC 3463 X.4.7: delivery time expired; the diagnostic keeps the peer's last words.
             expired = replace(outcome, kind=Kind.PERMANENT, status="4.4.7")
             return self._decide(claim, recipient, expired, now, chance)
-        late = now >= claim.queued_at + limits.delay_notice_after and not recipient.delay_noticed
+        late = now >= claim.begun + limits.delay_notice_after and not recipient.delay_noticed
         told = late and wanted(Action.DELAYED, recipient.notify, claim.sender)
         result = Result(State.WAITING, outcome.line, again, recipient.delay_noticed or told)
         return _Decision(recipient, outcome, result, Action.DELAYED if told else None)
@@ -139,7 +139,7 @@ class Settler:
 
     def _told(self, claim: Claim, decision: _Decision) -> Told:
         assert decision.action is not None
-        until = claim.queued_at + self._settings.outbound.life
+        until = claim.begun + self._settings.outbound.life
         return Told(
             decision.recipient,
             decision.action,

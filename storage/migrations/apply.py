@@ -8,13 +8,19 @@ from collections.abc import Callable
 from sqlalchemy import Connection, func, inspect, select
 
 from storage.errors import SchemaTooNew
-from storage.migrations import m0001_tables, m0002_journal_changed, m0003_threads
+from storage.migrations import (
+    m0001_tables,
+    m0002_journal_changed,
+    m0003_threads,
+    m0004_queue_wishes,
+)
 from storage.schema import schema_version
 
 STEPS: tuple[Callable[[Connection], None], ...] = (
     m0001_tables.apply,
     m0002_journal_changed.apply,
     m0003_threads.apply,
+    m0004_queue_wishes.apply,
 )
 
 

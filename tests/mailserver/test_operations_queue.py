@@ -52,6 +52,10 @@ async def test_list_and_show_have_the_documented_shape(services: Services) -> No
         "state": "queued",
         "size": len(DATA),
         "queued_at": "2026-01-01T00:00:00Z",
+        "hold_until": None,
+        "deliver_by": None,
+        "priority": 0,
+        "require_tls": False,
         "recipients": [
             {
                 "address": address,

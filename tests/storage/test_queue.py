@@ -1,17 +1,23 @@
 """The queue's rows and files: claims, leases, results, the operator's changes, rebuilding."""
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, select, text
 
 from net.threads import Offload
 from storage import queue_claims, queue_jobs
+from storage.migrations import m0004_queue_wishes
+from storage.migrations.apply import migrate
 from storage.queue import LEASE
 from storage.queue_file import QueueFileDamaged, append_log, read_queue_file
 from storage.queue_values import Claim, Result, State
-from storage.values import AccountId, QueuedRecipient
+from storage.schema import queue_message
+from storage.values import AccountId, DeliverBy, QueuedRecipient
 from tests.support.queue_harness import ManualClock, QueueHarness
 
 
@@ -149,6 +155,79 @@ async def test_rows_are_rebuilt_from_the_file(store: QueueHarness) -> None:
     assert shown.state == "held"
     assert await store.queue.release(queue) == 1
     assert [r.address for r in (await claimed(store)).recipients] == ["b@two.test"]
+
+
+WISHES: dict[str, Any] = {
+    "binary": True,
+    "require_tls": True,
+    "hold_until": 1_800_003_600.0,
+    "deliver_by": DeliverBy(1_800_007_200.0, "N", trace=True),
+    "priority": -4,
+}
+
+
+async def test_what_the_sender_asks_of_every_hop_goes_through_rows_file_and_repair(
+    store: QueueHarness,
+) -> None:
+    queue = await store.put("a@one.test", **WISHES)
+    assert await store.queue.claim(None) is None
+    assert await store.queue.next_due() == WISHES["hold_until"]
+    file = await store.offload.disk(read_queue_file, store.folder / f"{queue}.msg")
+    assert {name: getattr(file.envelope, name) for name in WISHES} == WISHES
+    await store.submit(lambda conn: queue_claims.forget(conn, queue))
+    await store.submit(lambda conn: queue_jobs.insert_file(conn, file))
+    shown = await store.queue.show(queue)
+    assert shown is not None
+    assert (shown.hold_until, shown.deliver_by) == (WISHES["hold_until"], WISHES["deliver_by"])
+    assert (shown.priority, shown.require_tls) == (-4, True)
+    store.clock.at += 3600
+    claim = await claimed(store)
+    assert {name: getattr(claim, name) for name in WISHES} == WISHES
+    assert claim.begun == WISHES["hold_until"]
+
+
+async def test_a_file_of_an_older_version_has_no_wishes(store: QueueHarness) -> None:
+    queue = await store.put("a@one.test")
+    path = store.folder / f"{queue}.msg"
+    file = await store.offload.disk(read_queue_file, path)
+    _, packed, rest = path.read_bytes().split(b"\n", 2)
+    values = json.loads(packed)
+    packed = json.dumps({k: v for k, v in values.items() if k not in WISHES}).encode() + b"\n"
+    sizes = b"%d %d\n" % (len(packed), file.size)
+    path.write_bytes(b"mailserver-queue 1 " + sizes + packed + rest)
+    assert (await store.offload.disk(read_queue_file, path)).envelope == file.envelope
+
+
+async def test_a_message_for_later_goes_early_only_by_name(store: QueueHarness) -> None:
+    later = store.clock.at + 3600
+    queue = await store.put("a@one.test", hold_until=later)
+    assert await store.queue.retry(None) == 0
+    assert await store.queue.hold(None) == await store.queue.release(None) == 1
+    assert await store.queue.next_due() == later
+    assert await store.queue.claim(None) is None
+    assert await store.queue.retry(queue) == 1
+    await claimed(store)
+
+
+async def test_columns_are_added_to_the_tables_of_an_older_version(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'index.db'}")
+    with engine.begin() as conn:
+        migrate(conn)
+        kept = ", ".join(
+            c.name for c in queue_message.c if c.name not in m0004_queue_wishes.COLUMNS
+        )
+        conn.execute(text(f"CREATE TABLE old AS SELECT {kept} FROM queue_message"))
+        conn.execute(text("DROP TABLE queue_message"))
+        conn.execute(text("ALTER TABLE old RENAME TO queue_message"))
+        conn.execute(
+            text("INSERT INTO queue_message (id, sender, queued_at) VALUES (5, 'a@b.test', 1.0)")
+        )
+        conn.execute(text("DELETE FROM schema_version WHERE version >= 4"))
+        migrate(conn)
+        row = conn.execute(select(queue_message)).one()
+    engine.dispose()
+    assert (row.priority, row.require_tls, row.binary, row.deliver_by_trace) == (0, 0, 0, 0)
+    assert (row.hold_until, row.deliver_by, row.deliver_by_mode) == (None, None, "")
 
 
 async def test_torn_log_line_is_ignored_and_a_torn_message_is_damage(store: QueueHarness) -> None:
