@@ -2,7 +2,7 @@
 standards, clients/ what well-known clients send.
 
 Lines such as `# with imap.uidonly = true` set what the server is started with: keys of the
-configuration, and `timing`.
+configuration, `timing`, and what `mailserver account set` sets for the first account (`account`).
 """
 
 import re
@@ -13,7 +13,7 @@ import pytest
 
 from imap.context import Timing
 from tests.support.dialogue import Player
-from tests.support.imap_server import serving
+from tests.support.imap_server import USER, serving
 
 _FOLDER = Path(__file__).parents[1] / "dialogues"
 _WITH = re.compile(r"^# with ([a-z]+\.[a-z_]+ = .*)$", re.MULTILINE)
@@ -30,7 +30,10 @@ def _read(name: str) -> str:
 async def _play(text: str, folder: Path, *, plaintext: bool = True) -> None:
     more = tomllib.loads("\n".join(_WITH.findall(text)))
     timing = Timing(**more.pop("timing", {}))
+    account = more.pop("account", {})
     async with serving(folder, plaintext=plaintext, timing=timing, more=more) as imap:
+        if account:
+            await imap.directory.set_imap(USER, **account)
         await Player(imap).play(text)
 
 
