@@ -1,38 +1,55 @@
-"""DNS look-ups: the only file that knows dnspython.
+"""DNS look-ups. Only net/dns*.py know dnspython.
 
 A look-up ends within its lifetime whatever the servers do. Absent names, absent data and failures
 that may pass are different errors, since mail is bounced for the first and kept for the last.
-Answers are cached for their TTL in a bounded cache, absent ones included.
+Answers are cached for their TTL, absent ones included; equal questions under way are asked once.
+`secure` is true only by the AD bit, and that is believed only when every name server asked is a
+loopback address (RFC 7672 §2.2: the path to the validating resolver must be secure).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TypeVar
 
-import dns.asyncresolver
 import dns.exception
-import dns.flags
 import dns.name
-import dns.nameserver
+import dns.rdata
 import dns.rdatatype
-import dns.resolver
-from dns.rdtypes.ANY.CNAME import CNAME
 from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.PTR import PTR
+from dns.rdtypes.ANY.TLSA import TLSA
 from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
 from config.settings import Endpoint
+from net.dns_exchange import Exchange
+from net.dns_memory import DnsMemory
+from net.dns_message import MAX_CNAMES, Absent, Reading, Unusable, ask
+from net.dns_names import (
+    is_loopback,
+    literal_addresses,
+    name_text,
+    numeric,
+    parse_name,
+    system_servers,
+)
+
+T = TypeVar("T")
 
 LIFETIME = 5.0
-CACHE_ANSWERS = 10_000
-MAX_CNAMES = 8
-MAX_RECORDS = 100
+# RFC 2308 §5: absence is kept for at most a few hours.
+MAX_NEGATIVE_TTL = 10_800
 
 
 class DnsError(Exception):
-    """Base. `str(error)` is one plain line without secrets."""
+    """Base. `str(error)` is one plain line without secrets. `secure` as for Answer."""
+
+    def __init__(self, text: str = "", *, secure: bool = False) -> None:
+        super().__init__(text)
+        self.secure = secure
 
 
 class NoSuchName(DnsError):
@@ -47,6 +64,18 @@ class DnsUnavailable(DnsError):
     """No answer in time, SERVFAIL, refused, or a CNAME loop: it may be otherwise later."""
 
 
+class Answer(list[T]):
+    """The records of an answer, at most MAX_RECORDS of them, never none.
+
+    `secure`: validated by DNSSEC, aliases included. `name`: where aliases led, lower case without
+    a final dot.
+    """
+
+    def __init__(self, records: Iterable[T] = (), *, secure: bool = False, name: str = "") -> None:
+        super().__init__(records)
+        self.secure, self.name = secure, name
+
+
 @dataclass(frozen=True, slots=True)
 class MailExchanger:
     """One MX record; `host` lower case without a final dot, "" for the null MX (RFC 7505)."""
@@ -55,115 +84,182 @@ class MailExchanger:
     host: str
 
 
+@dataclass(frozen=True, slots=True)
+class TlsaRecord:
+    """One TLSA record, its fields as RFC 6698 §2.1 names them."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a question came to, aliases followed; `failure` is set for what may pass."""
+
+    records: tuple[dns.rdata.Rdata, ...] = ()
+    absent: Absent | None = None
+    name: str = ""
+    secure: bool = False
+    ttl: int = 0
+    failure: str = ""
+
+
 class Resolver:
     """Asks the name servers given, or the system's when there are none."""
 
     def __init__(self, nameservers: Sequence[Endpoint] = (), *, lifetime: float = LIFETIME) -> None:
-        try:
-            self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
-        except dns.resolver.NoResolverConfiguration:
-            self._resolver = dns.asyncresolver.Resolver(configure=False)
-        if nameservers:
-            self._resolver.nameservers = [
-                dns.nameserver.Do53Nameserver(server.host, server.port) for server in nameservers
-            ]
+        servers = [(numeric(one.host), one.port) for one in nameservers] or system_servers()
+        self._trusted = all(is_loopback(host) for host, _ in servers)
+        self._exchange = Exchange(servers, lifetime=lifetime)
         self._lifetime = lifetime
-        self._resolver.lifetime = lifetime
-        self._resolver.timeout = max(lifetime / 3, 0.2)
-        self._resolver.search = []
-        self._resolver.cache = dns.resolver.LRUCache(CACHE_ANSWERS)
-        self._resolver.use_edns(0, 0, 1232)
+        self._memory: DnsMemory[_Known] = DnsMemory()
+        self._under_way: dict[tuple[str, int], asyncio.Task[_Known]] = {}
 
-    async def mx(self, domain: str) -> list[MailExchanger]:
+    @property
+    def validates(self) -> bool:
+        """Whether answers can be secure at all: every name server is on this machine."""
+        return self._trusted
+
+    async def mx(self, domain: str) -> Answer[MailExchanger]:
         """MX records by preference. Raises NoSuchName, NoRecords, DnsUnavailable."""
-        found = await self._ask(domain, dns.rdatatype.MX)
-        records = (
-            MailExchanger(rdata.preference, _text(rdata.exchange))
-            for rdata in found
-            if isinstance(rdata, MX)
-        )
-        return sorted(records, key=lambda record: (record.preference, record.host))
+        found = await self._ask(domain, dns.rdatatype.MX, _mail_exchanger)
+        found.sort(key=lambda record: (record.preference, record.host))
+        return found
 
-    async def addresses(self, host: str) -> list[str]:
+    async def addresses(self, host: str) -> Answer[str]:
         """IPv6 and IPv4 addresses of a host, both asked at once; a literal is its own address.
 
         When only one of the two questions fails, the other's answer is taken.
         Raises NoSuchName, NoRecords, DnsUnavailable.
         """
-        literal = _literal(host)
+        literal = literal_addresses(host)
         if literal:
-            return literal
-        both = await asyncio.gather(
-            self._ask(host, dns.rdatatype.AAAA),
-            self._ask(host, dns.rdatatype.A),
-            return_exceptions=True,
-        )
-        found: list[str] = []
-        errors: list[BaseException] = []
-        for answer in both:
-            if isinstance(answer, BaseException):
-                errors.append(answer)
-            else:
-                found += [rdata.address for rdata in answer if isinstance(rdata, A | AAAA)]
+            return Answer(literal, name=host)
+        both = await asyncio.gather(self.aaaa(host), self.a(host), return_exceptions=True)
+        found = [one for one in both if isinstance(one, Answer)]
+        errors = [one for one in both if isinstance(one, BaseException)]
         if found:
-            return found
+            together = [address for one in found for address in one]
+            return Answer(together, secure=all(one.secure for one in found), name=found[0].name)
         raise next((e for e in errors if isinstance(e, DnsUnavailable)), errors[0])
 
-    async def txt(self, name: str) -> list[bytes]:
-        """TXT records, each with its strings joined. Raises as `mx`."""
-        found = await self._ask(name, dns.rdatatype.TXT)
-        return [b"".join(rdata.strings) for rdata in found if isinstance(rdata, TXT)]
+    async def a(self, host: str) -> Answer[str]:
+        """IPv4 addresses of a name. Raises as `mx`."""
+        return await self._ask(host, dns.rdatatype.A, _address)
 
-    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> list[object]:
+    async def aaaa(self, host: str) -> Answer[str]:
+        """IPv6 addresses of a name. Raises as `mx`."""
+        return await self._ask(host, dns.rdatatype.AAAA, _address)
+
+    async def txt(self, name: str) -> Answer[bytes]:
+        """TXT records, each with its strings joined. Raises as `mx`."""
+        return await self._ask(name, dns.rdatatype.TXT, _strings)
+
+    async def ptr(self, address: str) -> Answer[str]:
+        """The names of an IPv4 or IPv6 address, not verified, lower case without a final dot.
+
+        Raises as `mx`; ValueError for what is no address.
+        """
+        reverse = ip_address(address.partition("%")[0]).reverse_pointer
+        return await self._ask(reverse, dns.rdatatype.PTR, _target)
+
+    async def tlsa(self, name: str) -> Answer[TlsaRecord]:
+        """TLSA records of `_25._tcp.host`. Raises as `mx`."""
+        return await self._ask(name, dns.rdatatype.TLSA, _tlsa)
+
+    async def exists(self, name: str) -> bool:
+        """False when there is no such name, with or below it (RFC 8020). Raises DnsUnavailable."""
+        try:
+            await self.a(name)
+        except NoSuchName:
+            return False
+        except NoRecords:
+            return True
+        return True
+
+    async def _ask(
+        self, text: str, kind: dns.rdatatype.RdataType, read: Callable[[dns.rdata.Rdata], T | None]
+    ) -> Answer[T]:
         """Records of one type, behind at most MAX_CNAMES aliases."""
         try:
-            current = dns.name.from_text(name)
+            name = parse_name(text)
         except (dns.exception.DNSException, UnicodeError):
-            raise NoSuchName(f"{name}: not a domain name") from None
+            raise NoSuchName(f"{text}: not a domain name") from None
+        known = await self._known(name, kind)
+        if known.failure:
+            raise DnsUnavailable(f"{text}: {known.failure}")
+        if known.absent is Absent.NAME:
+            raise NoSuchName(f"{text}: no such domain", secure=known.secure)
+        values = [value for one in known.records if (value := read(one)) is not None]
+        if not values:
+            raise NoRecords(f"{text}: no {kind.name} records", secure=known.secure)
+        return Answer(values, secure=known.secure, name=known.name)
+
+    async def _known(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> _Known:
+        key = (name_text(name), int(kind))
+        known = self._memory.get(key, asyncio.get_running_loop().time())
+        if known is not None:
+            return known
+        task = self._under_way.get(key)
+        if task is None:
+            task = asyncio.create_task(self._find(name, kind, key))
+            self._under_way[key] = task
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _find(
+        self, name: dns.name.Name, kind: dns.rdatatype.RdataType, key: tuple[str, int]
+    ) -> _Known:
         try:
             async with asyncio.timeout(self._lifetime):
-                for _ in range(MAX_CNAMES):
-                    answer = await self._resolve(current, kind)
-                    if answer.rrset is not None:
-                        return list(answer.rrset)[:MAX_RECORDS]
-                    if (alias := _alias(answer)) is None:
-                        raise NoRecords(f"{name}: no {kind.name} records")
-                    current = alias
-        except dns.resolver.NXDOMAIN:
-            raise NoSuchName(f"{name}: no such domain") from None
-        except (dns.exception.DNSException, OSError, TimeoutError):
-            raise DnsUnavailable(f"{name}: the name servers gave no usable answer") from None
-        raise DnsUnavailable(f"{name}: too many aliases")
+                known = await self._follow(name, kind)
+        except (Unusable, OSError, TimeoutError):
+            return _Known(failure="the name servers gave no usable answer")
+        ttl = min(known.ttl, MAX_NEGATIVE_TTL) if known.absent else known.ttl
+        if ttl > 0:
+            octets = 300 + sum(100 + len(one.to_wire() or b"") for one in known.records)
+            until = asyncio.get_running_loop().time() + ttl
+            self._memory.put(key, known, until=until, octets=octets)
+        return known
 
-    async def _resolve(
-        self, name: dns.name.Name, kind: dns.rdatatype.RdataType
-    ) -> dns.resolver.Answer:
-        return await self._resolver.resolve(name, kind, raise_on_no_answer=False, search=False)
+    async def _follow(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> _Known:
+        """Asks again where a server that does not recurse leaves an alias to us."""
+        secure, current = self._trusted, name
+        for _ in range(MAX_CNAMES):
+            reading = await self._reading(current, kind)
+            secure = secure and reading.authentic
+            current = reading.name
+            if not reading.alias:
+                return _Known(
+                    reading.records, reading.absent, name_text(reading.name), secure, reading.ttl
+                )
+        return _Known(failure="too many aliases")
 
-
-def _alias(answer: dns.resolver.Answer) -> dns.name.Name | None:
-    """Where an answer without the records asked for points on to (a server that does not
-    recurse leaves the rest to us).
-    """
-    target: dns.name.Name = answer.canonical_name
-    if target != answer.qname:
-        return target
-    for rrset in answer.response.answer:
-        if rrset.rdtype == dns.rdatatype.CNAME and rrset.name == answer.qname:
-            record = rrset[0]
-            return record.target if isinstance(record, CNAME) else None
-    return None
+    async def _reading(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> Reading:
+        return await self._exchange.ask(lambda: ask(name, kind, authentic=self._trusted))
 
 
-def _text(name: dns.name.Name) -> str:
-    return name.to_text(omit_final_dot=True).lower() if name != dns.name.root else ""
+def _mail_exchanger(rdata: dns.rdata.Rdata) -> MailExchanger | None:
+    if not isinstance(rdata, MX):
+        return None
+    return MailExchanger(rdata.preference, name_text(rdata.exchange))
 
 
-def _literal(host: str) -> list[str]:
-    """An address written out, or localhost, which never leaves the machine (RFC 6761 §6.3)."""
-    if host.rstrip(".").lower() == "localhost":
-        return ["127.0.0.1", "::1"]
-    try:
-        return [str(ip_address(host))]
-    except ValueError:
-        return []
+def _address(rdata: dns.rdata.Rdata) -> str | None:
+    return rdata.address if isinstance(rdata, A | AAAA) else None
+
+
+def _strings(rdata: dns.rdata.Rdata) -> bytes | None:
+    return b"".join(rdata.strings) if isinstance(rdata, TXT) else None
+
+
+def _target(rdata: dns.rdata.Rdata) -> str | None:
+    return name_text(rdata.target) if isinstance(rdata, PTR) else None
+
+
+def _tlsa(rdata: dns.rdata.Rdata) -> TlsaRecord | None:
+    if not isinstance(rdata, TLSA):
+        return None
+    return TlsaRecord(rdata.usage, rdata.selector, rdata.mtype, bytes(rdata.cert))

@@ -2,7 +2,9 @@
 
 Records are text: `server.set("example.org", "MX", "10 mx.example.org.")`. Names without records are
 NXDOMAIN. Names in `failing` answer SERVFAIL, those in `silent` not at all; long answers are
-truncated over UDP, so that clients come again over TCP. `asked` keeps every question.
+truncated over UDP, so that clients come again over TCP. `asked` keeps every question. Names in
+`secure` have the AD bit in their answers, as from a resolver that validates, when it was asked for.
+Absent names and data may be kept for `negative_ttl` seconds.
 """
 
 import asyncio
@@ -31,6 +33,8 @@ class DnsServer(asyncio.DatagramProtocol):
         self.records: dict[dns.name.Name, dict[dns.rdatatype.RdataType, dns.rrset.RRset]] = {}
         self.failing: set[str] = set()
         self.silent: set[str] = set()
+        self.secure: set[str] = set()
+        self.negative_ttl = 0
         self.asked: list[tuple[str, str, str]] = []
         self.recursive = True
         self.endpoint = Endpoint(host="127.0.0.1", port=0)
@@ -104,7 +108,17 @@ class DnsServer(asyncio.DatagramProtocol):
             answer.set_rcode(dns.rcode.SERVFAIL)
         else:
             self._fill(answer, question.name, question.rdtype)
+            if name in self.secure and (
+                query.flags & dns.flags.AD or query.ednsflags & dns.flags.DO
+            ):
+                answer.flags |= dns.flags.AD
+            if not answer.answer and self.negative_ttl:
+                answer.authority.append(self._soa())
         return answer
+
+    def _soa(self) -> dns.rrset.RRset:
+        text = f"ns. postmaster. 1 3600 600 86400 {self.negative_ttl}"
+        return dns.rrset.from_text(".", 3600, "IN", "SOA", text)
 
     def _fill(
         self, answer: dns.message.Message, name: dns.name.Name, kind: dns.rdatatype.RdataType

@@ -1,0 +1,96 @@
+"""A question sent to name servers and what came back: over UDP first, over TCP for long answers.
+
+Invariants: each question has a socket and thereby a port of its own; datagrams that are no answer
+to it are passed over, at most MAX_STRAY of them; whatever servers do, an exchange ends in its time,
+and at most MAX_OPEN are open at once.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+
+from net.dns_message import Question, Reading, Unusable, answers, read, truncated
+
+MAX_DATAGRAM = 4096
+# Above it somebody guesses ids; TCP can't be guessed at (RFC 5452 §9.3).
+MAX_STRAY = 16
+MAX_OPEN = 500
+PAUSE = 0.2
+
+Address = tuple[str, int]
+
+
+class Exchange:
+    """The name servers. `tries` is how often a silent server is asked within the lifetime."""
+
+    def __init__(self, servers: Sequence[Address], *, lifetime: float, tries: int = 3) -> None:
+        self._servers = tuple(servers)
+        self._lifetime = lifetime
+        self._patience = max(lifetime / tries, 0.2)
+        self._open = asyncio.Semaphore(MAX_OPEN)
+
+    async def ask(self, make: Callable[[], Question]) -> Reading:
+        """Asks one server after the other; `make` gives the question with a fresh id.
+
+        Raises Unusable when none gave a usable answer in time.
+        """
+        try:
+            async with asyncio.timeout(self._lifetime), self._open:
+                return await self._rounds(make)
+        except TimeoutError:
+            raise Unusable("no answer in time") from None
+
+    async def _rounds(self, make: Callable[[], Question]) -> Reading:
+        servers = list(self._servers)
+        failure = Unusable("no name server")
+        while servers:
+            for server in tuple(servers):
+                question = make()
+                try:
+                    async with asyncio.timeout(self._patience):
+                        return read(await self._once(server, question), question)
+                except Unusable as error:
+                    failure = error
+                    servers.remove(server)
+                except TimeoutError:
+                    continue
+                except OSError:
+                    await asyncio.sleep(PAUSE)
+        raise failure
+
+    async def _once(self, server: Address, question: Question) -> bytes:
+        wire = await _over_udp(server, question)
+        if wire is None or truncated(wire):
+            return await _over_tcp(server, question)
+        return wire
+
+
+async def _over_udp(server: Address, question: Question) -> bytes | None:
+    """The first datagram that answers, None after too many that don't. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
+        # connected: the kernel drops what comes from elsewhere
+        sock.connect(server)
+        sock.send(question.wire)
+        for _ in range(MAX_STRAY):
+            wire = await loop.sock_recv(sock, MAX_DATAGRAM)
+            if answers(wire, question):
+                return wire
+    return None
+
+
+async def _over_tcp(server: Address, question: Question) -> bytes:
+    """Raises OSError and Unusable. A length of two octets bounds the answer."""
+    reader, writer = await asyncio.open_connection(*server)
+    try:
+        writer.write(len(question.wire).to_bytes(2) + question.wire)
+        size = int.from_bytes(await reader.readexactly(2))
+        wire = await reader.readexactly(size)
+    except asyncio.IncompleteReadError:
+        raise Unusable("the server closed the connection") from None
+    finally:
+        writer.transport.abort()
+    if not answers(wire, question) or truncated(wire):
+        raise Unusable("the answer is to another question")
+    return wire
