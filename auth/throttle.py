@@ -7,13 +7,13 @@ it was right. Addresses in filters.local_networks are not limited by address.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from cachetools import TTLCache
 
 from auth.networks import in_networks
 from config.clock import Clock
 from config.settings import Network
+from net.limits import address_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,7 @@ class Throttle:
     def _keys(self, peer: str, user: str) -> list[tuple[tuple[str, str], int]]:
         keys = [(("", user), self._limits.by_account)]
         if not in_networks(peer, self.unlimited):
-            network = _network(peer)
+            network = address_key(peer)
             keys.append(((network, user), self._limits.by_both))
             keys.append(((network, ""), self._limits.by_address))
         return keys
-
-
-def _network(peer: str) -> str:
-    """The address, or its /64 for IPv6: one customer has at least that many."""
-    try:
-        address = ip_address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(ip_network((address, 64), strict=False))
-    return str(address)

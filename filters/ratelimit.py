@@ -1,71 +1,69 @@
-"""Messages a minute by peer address and by account: GCRA, one number a key.
+"""Messages and recipients a minute: by peer address and network, or by account after a login.
 
-Peers in filters.local_networks are exempt. IPv6 peers count by /64.
+Peers in filters.local_networks are exempt. The rates are arithmetic of net/limits.py.
 """
 
-import ipaddress
-from collections import OrderedDict
-
 from config.clock import Clock
+from config.settings import Limits
 from filters.context import Context, Kind
 from filters.filter import Filter
 from filters.verdict import ACCEPT, Verdict, defer
+from net.limits import AddressRate, Gcra
 
-_KEYS = 100_000
-_REFUSED = defer("Too many messages, slow down", symbol="RATELIMIT")
+_MESSAGES = defer("Too many messages, slow down", symbol="RATELIMIT")
+_RECIPIENTS = defer("Too many recipients, slow down", symbol="RATELIMIT_RCPT")
 
 
-class Gcra:
-    """The generic cell rate algorithm: `rate` events a minute, bursts of `rate`.
-
-    Bounded: the keys longest unseen are forgotten.
+class Rates:
+    """What was counted of messages and recipients; it outlives a reload. No limits before the
+    first `reload`.
     """
 
-    def __init__(self, rate: int, clock: Clock, *, keys: int = _KEYS) -> None:
-        self._clock, self._keys = clock, keys
-        self._gap = 60.0 / rate
-        # a little more, since sums of floats come out above their product
-        self._tolerance = 60.0 - self._gap + 1e-6
-        self._due: OrderedDict[object, float] = OrderedDict()
+    def __init__(self, clock: Clock) -> None:
+        self._messages = AddressRate(0, 0, clock)
+        self._recipients = AddressRate(0, 0, clock)
+        self._account_messages = Gcra(0, clock)
+        self._account_recipients = Gcra(0, clock)
 
-    def take(self, key: object) -> bool:
-        """Counts one event; False, and nothing counted, when it comes too early."""
-        now = self._clock.monotonic()
-        due = max(self._due.get(key, now), now)
-        if due - now > self._tolerance:
-            return False
-        self._due[key] = due + self._gap
-        self._due.move_to_end(key)
-        if len(self._due) > self._keys:
-            self._due.popitem(last=False)
-        return True
+    def reload(self, limits: Limits) -> None:
+        """Takes changed rates; what was counted stays counted."""
+        factor = limits.network_factor
+        self._messages.change(limits.messages_per_minute_per_address, factor)
+        self._recipients.change(limits.recipients_per_minute_per_address, factor)
+        self._account_messages.change(limits.messages_per_minute_per_account)
+        self._account_recipients.change(limits.recipients_per_minute_per_account)
 
+    def message(self, context: Context) -> bool:
+        """Counts a message; False when it comes too early."""
+        if context.login is not None:
+            return self._account_messages.take(context.login.account)
+        return self._messages.take(context.peer.address)
 
-def address_key(address: str) -> str:
-    """What an address counts as: itself, or the /64 of an IPv6 one."""
-    if ":" not in address:
-        return address
-    try:
-        found = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Address(int(found) >> 64 << 64))
+    def recipient(self, context: Context) -> bool:
+        """Counts a recipient; False when it comes too early."""
+        if context.login is not None:
+            return self._account_recipients.take(context.login.account)
+        return self._recipients.take(context.peer.address)
 
 
 class RateLimit(Filter):
-    """Refuses MAIL with 450 4.7.1 when a peer or an account is too fast."""
+    """Refuses MAIL and RCPT with 450 4.7.1 when a peer or an account is too fast."""
 
     name = "ratelimit"
 
-    def __init__(self, rate: int, clock: Clock) -> None:
-        self._limit = Gcra(rate, clock)
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
 
     async def mail(self, context: Context) -> Verdict:
-        if context.peer.local or context.kind is Kind.LMTP:
+        if _exempt(context) or self._rates.message(context):
             return ACCEPT
-        key: object = address_key(context.peer.address)
-        if context.login is not None:
-            key = context.login.account
-        return ACCEPT if self._limit.take(key) else _REFUSED
+        return _MESSAGES
+
+    async def rcpt(self, context: Context) -> Verdict:
+        if _exempt(context) or self._rates.recipient(context):
+            return ACCEPT
+        return _RECIPIENTS
+
+
+def _exempt(context: Context) -> bool:
+    return context.peer.local or context.kind is Kind.LMTP

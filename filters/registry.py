@@ -1,13 +1,13 @@
 """The filters by name. A filter is added in this table and nowhere else."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from config.clock import Clock
+from config.clock import Clock, SystemClock
 from config.settings import Settings
 from filters.blocklist import Blocklist
 from filters.filter import Filter
-from filters.ratelimit import RateLimit
+from filters.ratelimit import RateLimit, Rates
 from filters.syntax import Syntax
 from filters.tagging import Tagging
 from net.dns import Resolver
@@ -25,14 +25,19 @@ class Tools:
     offload: Offload
     directory: Directory
     store: Store
+    rates: Rates = field(default_factory=lambda: Rates(SystemClock()))
 
 
 Factory = Callable[[Settings, Tools], Filter]
 
+
+def _ratelimit(settings: Settings, tools: Tools) -> Filter:
+    tools.rates.reload(settings.limits)
+    return RateLimit(tools.rates)
+
+
 FACTORIES: dict[str, Factory] = {
-    "ratelimit": lambda settings, tools: RateLimit(
-        settings.limits.messages_per_minute_per_address, tools.clock
-    ),
+    "ratelimit": _ratelimit,
     "blocklist": lambda settings, _: Blocklist(settings.blocklist.networks),
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),
 }

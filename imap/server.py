@@ -1,22 +1,19 @@
 """The IMAP listeners: opens, counts and closes connections.
 
-Invariants: no address (IPv6: no /64) outside filters.local_networks has more than
-limits.connections_per_address connections and the server no more than Bounds.connections; who is
-refused is told why. Nothing of the protocol is known here.
+Invariants: whom auth/admission.py denies has no connection, and the server has no more than
+Bounds.connections; who is refused is told why. Nothing of the protocol is known here.
 """
 
 import asyncio
 import itertools
 import ssl
-from collections import Counter
 from collections.abc import Callable
 
+from auth.admission import Admission, Denied
 from auth.login import Authenticator
-from auth.networks import in_networks
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Endpoint, Settings
-from filters.ratelimit import address_key
 from imap.connection import Connection
 from imap.context import Bounds, Context, Timing
 from net.listener import listen
@@ -46,6 +43,7 @@ class ImapServer:
         offload: Offload,
         log: Logger,
         *,
+        admission: Admission | None = None,
         timing: Timing | None = None,
         bounds: Bounds | None = None,
     ) -> None:
@@ -64,7 +62,7 @@ class ImapServer:
         )
         self._connections: set[Connection] = set()
         self._refused: set[Connection] = set()
-        self._by_address: Counter[str] = Counter()
+        self._admission = admission or Admission(settings, clock)
         self._numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -113,6 +111,7 @@ class ImapServer:
     def reload(self, settings: Settings) -> None:
         """Takes limits and networks for what comes; listeners stay as they are."""
         self._context.settings = settings
+        self._admission.reload(settings)
 
     def close_account(self, account: AccountId) -> None:
         """Ends the sessions of an account that was disabled, deleted or got another password."""
@@ -145,34 +144,26 @@ class ImapServer:
         One that is refused is not counted, or a flood would lock out its address for longer.
         """
         self._empty.clear()
-        key, most = address_key(connection.peer), self._limit(connection.peer)
-        if most is not None and self._by_address[key] >= most:
-            text, code = f"Too many connections from your address ({most})", "LIMIT"
-        elif len(self._connections) >= self._context.bounds.connections:
+        if len(self._connections) >= self._context.bounds.connections:
             text, code = "Too many connections, try again later", "UNAVAILABLE"
+        elif (denied := self._admission.enter(connection.peer)) is not None:
+            text, code = self._reason(denied), "LIMIT"
         else:
             self._connections.add(connection)
-            self._by_address[key] += 1
             connection.greet()
             return
         self._refused.add(connection)
         # who pipelines loses the reason without it, but a flood must not hold so many files
         connection.bye(text, code=code, linger=len(self._refused) < LINGERING)
 
-    def _limit(self, peer: str) -> int | None:
-        """How many connections the address may have; None where it is one of ours."""
-        settings = self._context.settings
-        if in_networks(peer, settings.filters.local_networks):
-            return None
-        return settings.limits.connections_per_address
+    def _reason(self, denied: Denied) -> str:
+        most = self._context.settings.limits.connections_per_address
+        return f"{denied.value} ({most})" if denied is Denied.AT_ONCE else denied.value
 
     def _lost(self, connection: Connection) -> None:
-        key = address_key(connection.peer)
         if connection in self._connections:
             self._connections.discard(connection)
-            self._by_address[key] -= 1
+            self._admission.leave(connection.peer)
         self._refused.discard(connection)
-        if not self._by_address[key]:
-            del self._by_address[key]
         if not self._connections and not self._refused:
             self._empty.set()

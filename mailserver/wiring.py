@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from auth.admission import Admission
 from auth.login import Authenticator
 from config.clock import SystemClock
 from config.logging import get_logger
@@ -74,6 +75,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     settings, store, clock = services.settings, services.store, services.clock
     tools = Tools(clock, services.resolver, services.offload, services.directory, store)
     pipeline = Pipeline(settings, tools, get_logger("filters"))
+    admission = Admission(settings, clock)
     delivery = Delivery(settings, services.directory, store, clock, get_logger("delivery"))
     return Parts(
         pipeline=pipeline,
@@ -88,6 +90,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             clock,
             services.offload,
             get_logger("smtp"),
+            admission=admission,
         ),
         imap=ImapServer(
             settings,
@@ -99,6 +102,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             clock,
             services.offload,
             get_logger("imap"),
+            admission=admission,
         ),
         outbound=Outbound(
             settings,
@@ -109,7 +113,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             services.offload,
             get_logger("outbound"),
         ),
-        http=HttpServer(settings.listen.http, settings.listen.https, tls),
+        http=HttpServer(settings.listen.http, settings.listen.https, tls, admission),
     )
 
 

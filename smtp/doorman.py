@@ -9,55 +9,48 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable
 
-from auth.networks import in_networks
+from auth.admission import Admission, Denied
 from config.logging import Logger
-from config.settings import Settings
 from filters.context import Peer
-from filters.ratelimit import address_key
 from smtp.engine import Engine
 from smtp.grammar import replies
-from smtp.grammar.reply import Reply
+from smtp.grammar.reply import Reply, reply
 
 # Accepted in one turn of the loop, so that others get theirs.
 BURST = 64
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE = 1.0
+_DENIED = {denied: reply(421, "4.7.0", denied.value) for denied in Denied}
 
 
 class Gate:
-    """Counts connections by address (IPv6 by /64) and in all."""
+    """Counts connections in all; by address and network they are counted with other protocols'."""
 
-    def __init__(self, settings: Settings, total: int) -> None:
-        self.settings, self._total = settings, total
-        self._by_key: Counter[str] = Counter()
+    def __init__(self, admission: Admission, total: int) -> None:
+        self._admission, self._total = admission, total
         self._open = 0
 
     def admit(self, peer: Peer) -> Reply | None:
-        """Counts the connection, or says why it is refused. Local networks have no own limit."""
+        """Counts the connection, or says why it is refused."""
         if self._open >= self._total:
             return replies.SERVER_BUSY
-        key = address_key(peer.address)
-        if not peer.local and self._by_key[key] >= self.settings.limits.connections_per_address:
-            return replies.TOO_MANY_CONNECTIONS
-        self._by_key[key] += 1
+        denied = self._admission.enter(peer.address)
+        if denied is not None:
+            return _DENIED[denied]
         self._open += 1
         return None
 
     def leave(self, peer: Peer) -> None:
         """The connection is over."""
-        key = address_key(peer.address)
         self._open -= 1
-        self._by_key[key] -= 1
-        if not self._by_key[key]:
-            del self._by_key[key]
+        self._admission.leave(peer.address)
 
     def peer_of(self, name: tuple[str, int]) -> Peer:
         """Who is at the other end, by the name that accept() gave."""
         address, port = name[:2]
-        return Peer(address, port, in_networks(address, self.settings.filters.local_networks))
+        return Peer(address, port, self._admission.is_local(address))
 
 
 class Doorman:

@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+from auth.admission import Admission
 from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
@@ -62,6 +63,7 @@ class SmtpServer:
         offload: Offload,
         log: Logger,
         *,
+        admission: Admission | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
@@ -71,7 +73,8 @@ class SmtpServer:
         )
         self._budget = Budget(settings.limits.memory, timeouts.memory)
         self._turn = asyncio.Semaphore(LARGE_AT_A_TIME)
-        self._gate = Gate(settings, max_connections)
+        self._admission = admission or Admission(settings, clock)
+        self._gate = Gate(self._admission, max_connections)
         self._engines: dict[Engine, Peer] = {}
         self._doormen: list[Doorman] = []
         self._unsubscribe: Callable[[], None] | None = None
@@ -94,7 +97,8 @@ class SmtpServer:
 
     def reload(self, settings: Settings) -> None:
         """Takes limits and networks of a changed configuration; for connections to come."""
-        self._shared.settings = self._gate.settings = settings
+        self._shared.settings = settings
+        self._admission.reload(settings)
         self._wiring = self._wire()
 
     async def stop(self) -> None:

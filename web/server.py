@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from auth.admission import Admission
 from config.settings import Endpoint
 from net.listener import address_of, bind
 from net.tls import TlsContexts
+from web.admission import guarded
 
 STOP_SECONDS = 5
 
@@ -27,9 +29,15 @@ class _Quiet(uvicorn.Server):
 class HttpServer:
     """Both listeners with one application. `bind` first, then `start`."""
 
-    def __init__(self, http: list[Endpoint], https: list[Endpoint], tls: TlsContexts) -> None:
+    def __init__(
+        self,
+        http: list[Endpoint],
+        https: list[Endpoint],
+        tls: TlsContexts,
+        admission: Admission | None = None,
+    ) -> None:
         self._endpoints = {"http": http, "https": https}
-        self._tls = tls
+        self._tls, self._admission = tls, admission
         self._bound: dict[str, list[socket.socket]] = {}
         self._running: list[tuple[_Quiet, asyncio.Task[None]]] = []
         self.addresses: dict[str, list[Endpoint]] = {}
@@ -62,6 +70,8 @@ class HttpServer:
         )
         config.load()
         config.ssl = tls
+        if self._admission is not None:
+            config.http_protocol_class = guarded(config.http_protocol_class, self._admission)
         server = _Quiet(config)
         task = asyncio.create_task(server.serve(sockets=sockets))
         self._running.append((server, task))

@@ -56,7 +56,6 @@ STORAGE_FULL = reply(452, "4.3.1", "Insufficient system storage, try again later
 OVERLOADED = reply(452, "4.3.1", "Server is short of memory, try again later")
 BAD_BDAT = reply(501, "5.5.4", "Syntax: BDAT size [LAST]")
 
-TOO_MANY_CONNECTIONS = reply(421, "4.7.0", "Too many connections from your address")
 SERVER_BUSY = reply(421, "4.3.2", "Too many connections, try again later")
 
 

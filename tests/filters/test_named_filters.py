@@ -3,14 +3,12 @@
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from auth.login import Login
 from config.settings import Limits, TaggingRule
 from filters.blocklist import Blocklist
 from filters.context import Context, Kind, Message, Peer
-from filters.ratelimit import Gcra, RateLimit, address_key
+from filters.ratelimit import RateLimit, Rates
 from filters.syntax import Syntax
 from filters.tagging import Tagging
 from storage.values import AccountId, Content
@@ -23,52 +21,14 @@ def context(address: str = "192.0.2.1", *, local: bool = False, header: bytes = 
     return made
 
 
-def test_a_burst_is_the_rate_and_then_one_by_one() -> None:
-    clock = MovedClock()
-    limit = Gcra(60, clock)
-    assert [limit.take("a") for _ in range(61)] == [True] * 60 + [False]
-    assert limit.take("b")
-    clock.seconds += 1.0
-    assert [limit.take("a"), limit.take("a")] == [True, False]
-    clock.seconds += 60.0
-    assert [limit.take("a") for _ in range(61)] == [True] * 60 + [False]
-
-
-@given(st.integers(1, 200), st.lists(st.floats(0, 5), max_size=100))
-def test_never_more_than_twice_the_rate_in_a_minute(rate: int, gaps: list[float]) -> None:
-    clock = MovedClock(0.0)
-    limit, taken = Gcra(rate, clock), []
-    for gap in gaps:
-        clock.seconds += gap
-        if limit.take("k"):
-            taken.append(clock.seconds)
-    for start in taken:
-        assert sum(start <= at < start + 60 for at in taken) <= 2 * rate
-
-
-def test_forgetting_bounds_the_memory() -> None:
-    limit = Gcra(1, MovedClock(), keys=2)
-    assert all(limit.take(key) for key in "abc")
-    assert limit.take("a") and not limit.take("c")
-
-
-@pytest.mark.parametrize(
-    ("address", "key"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::"),
-        ("fe80::1%eth0", "fe80::"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("", ""),
-    ],
-)
-def test_what_an_address_counts_as(address: str, key: str) -> None:
-    assert address_key(address) == key
+def rate_limit(**limits: int) -> RateLimit:
+    rates = Rates(MovedClock())
+    rates.reload(Limits.model_validate(limits))
+    return RateLimit(rates)
 
 
 async def test_accounts_count_wherever_they_are() -> None:
-    limit = RateLimit(1, MovedClock())
+    limit = rate_limit(messages_per_minute_per_address=1, messages_per_minute_per_account=1)
     first, second = context("192.0.2.1"), context("192.0.2.2")
     first.login = second.login = Login(AccountId(1), "a@b.test", False)
     assert not (await limit.mail(first)).refused
@@ -79,6 +39,24 @@ async def test_accounts_count_wherever_they_are() -> None:
     assert (await limit.mail(second)).refused
     assert not (await limit.mail(context(local=True))).refused
     assert not (await limit.mail(context(local=True))).refused
+
+
+async def test_a_network_has_a_multiple_of_an_address() -> None:
+    limit = rate_limit(messages_per_minute_per_address=1, network_factor=2)
+    refused = [(await limit.mail(context(f"192.0.2.{n}"))).refused for n in range(3)]
+    assert refused == [False, False, True]
+    assert not (await limit.mail(context("192.0.3.1"))).refused
+
+
+async def test_recipients_count_too() -> None:
+    limit = rate_limit(
+        recipients_per_minute_per_address=2, recipients_per_minute_per_account=1, network_factor=0
+    )
+    asked = context()
+    assert [(await limit.rcpt(asked)).code for _ in range(3)] == [0, 0, 450]
+    asked.login = Login(AccountId(1), "a@b.test", False)
+    assert [(await limit.rcpt(asked)).code for _ in range(2)] == [0, 450]
+    assert not (await limit.rcpt(context(local=True))).refused
 
 
 async def test_blocked_networks_of_both_families() -> None:

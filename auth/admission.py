@@ -1,0 +1,61 @@
+"""May this address connect: connections at once and connections a minute, by address and network.
+
+One Admission serves SMTP, IMAP and HTTP, so that nobody gets each protocol's share.
+Invariant: what `enter` let in is counted until `leave`, once.
+"""
+
+from enum import Enum
+
+from auth.networks import in_networks
+from config.clock import Clock
+from config.settings import Settings
+from net.limits import AddressRate, OpenCount
+
+
+class Denied(Enum):
+    """Why not; the value may be shown to the peer."""
+
+    AT_ONCE = "Too many connections from your address"
+    TOO_FAST = "Too many connections a minute from your address"
+
+
+class Admission:
+    """Addresses of filters.local_networks have no limits here."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        limits = settings.limits
+        self._settings = settings
+        self._open = OpenCount()
+        self._rate = AddressRate(
+            limits.connections_per_minute_per_address, limits.network_factor, clock
+        )
+
+    def reload(self, settings: Settings) -> None:
+        """Takes limits and networks of a changed configuration."""
+        self._settings, limits = settings, settings.limits
+        self._rate.change(limits.connections_per_minute_per_address, limits.network_factor)
+
+    def is_local(self, address: str) -> bool:
+        """Whether the address is one of filters.local_networks."""
+        return in_networks(address, self._settings.filters.local_networks)
+
+    def is_proxy(self, address: str) -> bool:
+        """Whether the address is one of http.trusted_proxies, which bring other people's."""
+        return in_networks(address, self._settings.http.trusted_proxies)
+
+    def enter(self, address: str) -> Denied | None:
+        """Counts the connection, or says why it is refused."""
+        limits = self._settings.limits
+        limit, factor = limits.connections_per_address, limits.network_factor
+        if self.is_local(address):
+            limit = factor = 0
+        if not self._open.enter(address, limit, limit * factor):
+            return Denied.AT_ONCE
+        if limit and not self._rate.take(address):
+            self._open.leave(address)
+            return Denied.TOO_FAST
+        return None
+
+    def leave(self, address: str) -> None:
+        """The connection is over."""
+        self._open.leave(address)

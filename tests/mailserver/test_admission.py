@@ -1,0 +1,45 @@
+"""Who may connect is one question for SMTP, IMAP and HTTP of a running server."""
+
+import http.client
+import imaplib
+import smtplib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.server import ServerProcess, configuration, until
+
+FEW = "[filters]\nlocal_networks = []\n[limits]\nconnections_per_address = 3\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path_factory.mktemp("admission"), configuration(extra=FEW)) as running:
+        yield running
+
+
+def healthz(server: ServerProcess) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=10)
+    connection.request("GET", "/healthz")
+    answer = connection.getresponse()
+    found = answer.status, answer.read()
+    connection.close()
+    return found
+
+
+def test_protocols_share_the_connections_of_an_address(server: ServerProcess) -> None:
+    assert healthz(server)[0] == 200
+    opened = [socket.create_connection(("127.0.0.1", server.port("imap"))) for _ in range(2)]
+    assert [one.recv(4) for one in opened] == [b"* OK"] * 2
+    mail = smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=10)
+    assert healthz(server) == (429, b"Too many connections from your address\n")
+    with pytest.raises(smtplib.SMTPConnectError) as refused:
+        smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=10)
+    assert refused.value.smtp_code == 421
+    with pytest.raises(imaplib.IMAP4.error):
+        imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=10)
+    mail.close()
+    until(lambda: healthz(server)[0] == 200)
+    for one in opened:
+        one.close()

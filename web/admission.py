@@ -1,0 +1,50 @@
+"""Connections of the http and https listeners under the limits that all protocols share.
+
+uvicorn accepts them itself: who is denied gets one answer and is closed, and uvicorn's protocol
+never hears of it. A reverse proxy of http.trusted_proxies brings many people from one address.
+"""
+
+import asyncio
+from typing import Any, cast
+
+from auth.admission import Admission, Denied
+
+_STATUS = {Denied.AT_ONCE: "429 Too Many Requests", Denied.TOO_FAST: "429 Too Many Requests"}
+
+
+def guarded(protocol: Any, admission: Admission) -> type[asyncio.Protocol]:
+    """uvicorn's protocol class with the question before and the count behind it."""
+
+    class Guarded(protocol):  # type: ignore[misc]
+        _counted: str | None = None
+        _denied = False
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            name = transport.get_extra_info("peername")
+            address = str(name[0]) if isinstance(name, tuple) else ""
+            if not admission.is_proxy(address):
+                denied = admission.enter(address)
+                if denied is not None:
+                    _turn_away(cast(asyncio.Transport, transport), denied)
+                    self._denied = True
+                    return
+                self._counted = address
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self._counted is not None:
+                admission.leave(self._counted)
+                self._counted = None
+            if not self._denied:
+                super().connection_lost(exc)
+
+    return Guarded
+
+
+def _turn_away(transport: asyncio.Transport, denied: Denied) -> None:
+    text = f"{denied.value}\n"
+    transport.write(
+        f"HTTP/1.1 {_STATUS[denied]}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode()
+    )
+    transport.close()
