@@ -39,14 +39,6 @@ class Applied:
     policy: Policy
 
 
-class Shape(Enum):
-    """Where the record stands that speaks for an author domain."""
-
-    AUTHOR = "author"
-    ORGANIZATION = "organization"
-    SUFFIX = "suffix"
-
-
 def walk_names(domain: str) -> list[str]:
     """The domains to look at, longest first (RFC 9989 §4.10): at most MAX_QUERIES."""
     labels = domain.split(".")

@@ -168,7 +168,9 @@ def test_the_policy_of_author_organization_and_suffix() -> None:
 
     def chosen(author: str, *, exists: bool = True) -> tuple[Policy, Source, str] | None:
         applied = decide(author, zone, exists=exists)
-        return applied and (applied.policy, applied.source, applied.found.domain)
+        if applied is None:
+            return None
+        return applied.policy, applied.source, applied.found.domain
 
     assert chosen("example.com") == (Policy.REJECT, Source.P, "example.com")
     assert chosen("a.example.com") == (Policy.QUARANTINE, Source.SP, "example.com")
