@@ -166,6 +166,7 @@ class Outbound(Section):
     smarthost: Annotated[SecretStr, AfterValidator(_smarthost)] = SecretStr("")
     life: Duration = 432000.0
     delay_notice_after: Duration = 14400.0
+    tls_downgrade: Literal["report", "refuse"] = "report"
 
 
 class Filters(Section):

@@ -1,7 +1,7 @@
 """The tables of the index: SQLAlchemy Core, the same on SQLite (data/index.db) and PostgreSQL.
 
-Everything here can be rebuilt from message files and queue files; what cannot stands in the
-config database. The committer is the only writer. Every key leads with the account.
+Everything here can be rebuilt from message files and queue files, or is learnt again; what cannot
+stands in the config database. The committer is the only writer. Every key leads with the account.
 
 `folder` and `place` say what exists on disk, `mailbox` and `message` what IMAP shows: SQL leads,
 the mirror follows. A message's file is `<maildir>/<folder.path>/<place.path>`, with `folder` found
@@ -30,7 +30,7 @@ from sqlalchemy import (
     true,
 )
 
-VERSION = 4
+VERSION = 5
 """Number of the newest migration; a database with a greater one is refused."""
 
 KEYWORD_SHIFT = 8
@@ -315,5 +315,47 @@ queue_recipient = Table(
     Column("delay_notice", Boolean, nullable=False, server_default=false()),
     Index("queue_recipient_due", "state", "next_attempt", "domain"),
     Index("queue_recipient_domain", "domain", "state", "next_attempt"),
+    sqlite_with_rowid=False,
+)
+
+# What is known of other mail domains, learnt again when it is lost (storage/transport.py). `mx` is
+# a JSON list of patterns; `record` the id of the TXT record that the policy came with.
+sts_policy = Table(
+    "sts_policy",
+    metadata,
+    Column("domain", Text, primary_key=True, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    _big("max_age", None),
+    Column("mx", Text, nullable=False),
+    _time("fetched_at"),
+    sqlite_with_rowid=False,
+)
+
+# The best TLS that a domain's hosts were reached with (storage/transport_values.py TlsLevel).
+tls_level = Table(
+    "tls_level",
+    metadata,
+    Column("domain", Text, primary_key=True, nullable=False),
+    Column("level", SmallInteger, nullable=False),
+    Column("host", Text, nullable=False),
+    _time("seen_at"),
+    sqlite_with_rowid=False,
+)
+
+# Sessions by UTC day (days since 1970), policy and result, until they are reported (RFC 8460).
+# `digest` stands for all columns but `count`.
+tls_result = Table(
+    "tls_result",
+    metadata,
+    _id("day"),
+    Column("domain", Text, primary_key=True, nullable=False),
+    Column("digest", Text, primary_key=True, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    _text("host"),
+    _text("address"),
+    _text("reason"),
+    _big("count"),
     sqlite_with_rowid=False,
 )

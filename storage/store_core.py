@@ -43,6 +43,7 @@ from storage.search.index import SearchIndex
 from storage.snapshots import Snapshots, folder_of
 from storage.state import State
 from storage.threads import Threads
+from storage.transport import TransportStore
 from storage.values import AccountId, MailboxId, QueueChanged
 from storage.views import Views
 
@@ -53,7 +54,7 @@ _log = logging.getLogger(__name__)
 
 class StoreCore:
     """Made by `open`. `bus` publishes what was committed, `queue` is the outbound queue,
-    `search` the word index.
+    `transport` what is known of other domains' TLS, `search` the word index.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class StoreCore:
         self.queue = QueueStore(
             self.submit, layout.queue, offload=offload, clock=clock, publish=self.bus.publish
         )
+        self.transport = TransportStore(self.submit)
         self.mirror = Mirror(
             database,
             self.submit,

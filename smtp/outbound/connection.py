@@ -11,6 +11,7 @@ import ssl
 from collections import deque
 from typing import cast
 
+from net.peer_chain import peer_chain
 from smtp.outbound.peer_reply import BadReply, PeerReply, ReplyParser
 
 _PAUSE_REPLIES = 256
@@ -18,6 +19,14 @@ _PAUSE_REPLIES = 256
 
 class ConnectionFailed(Exception):
     """Connecting, talking or TLS failed; the text says how, in words for a reply."""
+
+
+class HandshakeFailed(ConnectionFailed):
+    """TLS could not be started; `error` is what the TLS library says, if it was asked."""
+
+    def __init__(self, text: str, error: BaseException | None = None) -> None:
+        super().__init__(text)
+        self.error = error
 
 
 class Connection(asyncio.Protocol):
@@ -97,10 +106,10 @@ class Connection(asyncio.Protocol):
         return self._replies.popleft()
 
     async def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float) -> None:
-        """Turns TLS on; raises ConnectionFailed, also when plain replies wait already."""
+        """Turns TLS on; raises HandshakeFailed, also when plain replies wait already."""
         if self._replies or self._parser.pending or self._transport is None:
             self._fail("the peer sent more before TLS")
-            raise ConnectionFailed(self._failure)
+            raise HandshakeFailed(self._failure)
         try:
             secured = await self._loop.start_tls(
                 self._transport,
@@ -111,11 +120,16 @@ class Connection(asyncio.Protocol):
             )
         except (OSError, ssl.SSLError) as error:
             self._fail(f"TLS failed: {_reason(error)}")
-            raise ConnectionFailed(self._failure) from None
+            raise HandshakeFailed(self._failure, error) from None
         if secured is None:
             self._fail("TLS failed: the connection broke")
-            raise ConnectionFailed(self._failure)
+            raise HandshakeFailed(self._failure)
         self._transport = secured
+
+    def peer_chain(self) -> list[bytes]:
+        """The certificates that the peer showed, its own first, in DER; unverified."""
+        assert self._transport is not None
+        return peer_chain(self._transport.get_extra_info("ssl_object"))
 
     def close(self) -> None:
         """Ends the connection at once; never raises."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from smtp.outbound.security import OPPORTUNISTIC, Security
+
 
 class TlsUse(Enum):
     """IMPLICIT: TLS from the first byte. REQUIRED: STARTTLS or nothing. MAY: if it works."""
@@ -23,7 +25,9 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One host to try, with its addresses in the order to try them."""
+    """One host to try, with its addresses in the order to try them. `tls`, `verify` and `login` are
+    the operator's wishes for a smarthost; what protects mail to others is `security`.
+    """
 
     host: str
     addresses: tuple[str, ...]
@@ -31,6 +35,7 @@ class Hop:
     tls: TlsUse = TlsUse.MAY
     verify: bool = False
     login: Login | None = None
+    security: Security = OPPORTUNISTIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from config.smarthost import Smarthost, parse_smarthost
 from net.dns import DnsError, DnsUnavailable, MailExchanger, NoRecords, NoSuchName, Resolver
 from net.local_address import is_local
 from smtp.outbound.hop import Hop, Login, TlsUse
+from smtp.outbound.policies import TlsPolicies, Wish
 from smtp.outbound.results import AttemptFailed, Outcome, permanent, temporary
 
 MAX_HOSTS = 10
@@ -24,8 +25,15 @@ MAX_ADDRESSES = 6
 class Router:
     """Answers for one configuration."""
 
-    def __init__(self, settings: Settings, resolver: Resolver, chance: Random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        resolver: Resolver,
+        chance: Random,
+        policies: TlsPolicies | None = None,
+    ) -> None:
         self._settings, self._resolver, self._chance = settings, resolver, chance
+        self._policies = policies
         secret = settings.outbound.smarthost.get_secret_value()
         self._smarthost = parse_smarthost(secret) if secret else None
 
@@ -34,14 +42,19 @@ class Router:
         """True when all domains go to the same host."""
         return self._smarthost is not None
 
-    async def route(self, domain: str) -> list[Hop]:
-        """The hosts to try, in order, each with at least one address. Raises AttemptFailed."""
+    async def route(self, domain: str, wish: Wish = Wish.NONE) -> list[Hop]:
+        """The hosts to try, in order, each with at least one address and the protection that it
+        needs. Raises AttemptFailed.
+        """
         if self._smarthost is not None:
             return [await self._to_smarthost(self._smarthost)]
         if domain.startswith("["):
             return [Hop(domain, (_literal(domain),), self._settings.outbound.port)]
         exchangers = await self._exchangers(domain)
-        return await self._resolve(self._better_than_us(exchangers, domain), domain)
+        hops = await self._resolve(self._better_than_us(exchangers, domain), domain)
+        if self._policies is None:
+            return hops
+        return await self._policies.protect(domain, hops, wish)
 
     async def _to_smarthost(self, smarthost: Smarthost) -> Hop:
         try:

@@ -14,15 +14,19 @@ from random import Random
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
-from net.client_tls import ClientTls, client_tls
+from net.client_tls import ClientTls, client_tls, verified_context
 from net.dns import Resolver
+from net.https import HttpsClient
 from net.threads import Offload
 from smtp.outbound.courier import Attempt, Courier
 from smtp.outbound.hop import Timeouts
+from smtp.outbound.mta_sts import StsPolicies
+from smtp.outbound.policies import TlsPolicies
 from smtp.outbound.results import Outcome, temporary
 from smtp.outbound.route import Router
 from smtp.outbound.session import Opener
 from smtp.outbound.settle import NoticeDelivery, Settler
+from smtp.outbound.tls_watch import TlsWatch
 from storage.errors import StoreError
 from storage.queue import LEASE
 from storage.queue_values import Claim
@@ -40,7 +44,9 @@ MAX_REST = 2.0
 
 
 class Outbound:
-    """The sending side of one server. `start` and `stop` once each; `wake` looks at once."""
+    """The sending side of one server. `start` and `stop` once each; `wake` looks at once. `watch`
+    knows how sessions came out.
+    """
 
     def __init__(
         self,
@@ -53,6 +59,7 @@ class Outbound:
         log: Logger,
         *,
         tls: ClientTls | None = None,
+        https: HttpsClient | None = None,
         timeouts: Timeouts | None = None,
         chance: Random | None = None,
         grace: float = 10.0,
@@ -65,6 +72,10 @@ class Outbound:
         )
         self._clock, self._offload, self._log, self._grace = clock, offload, log, grace
         self._tls = tls or client_tls()
+        self.watch = TlsWatch(store.transport, clock, log)
+        web = https or HttpsClient(resolver, offload, verified_context())
+        self._sts = StsPolicies(store.transport, resolver, web, clock, log)
+        self._policies = TlsPolicies(self._sts, self.watch)
         self._timeouts = timeouts or Timeouts()
         self._chance = chance or Random()
         self._wanted = asyncio.Event()
@@ -75,8 +86,9 @@ class Outbound:
 
     def reload(self, settings: Settings) -> None:
         """Workers that start from here on use the settings."""
-        self._router = Router(settings, self._resolver, self._chance)
-        self._opener = Opener(settings.hostname, self._tls, self._timeouts)
+        self.watch.refuse = settings.outbound.tls_downgrade == "refuse"
+        self._router = Router(settings, self._resolver, self._chance, self._policies)
+        self._opener = Opener(settings.hostname, self._tls, self._timeouts, self.watch)
         self._settler = Settler(
             settings,
             self._queue,
@@ -90,6 +102,7 @@ class Outbound:
     async def start(self) -> None:
         """Begins to send. The store has ended the leases of a killed process already."""
         self._unsubscribe = self._store.bus.subscribe(None, self._on_event)
+        self.watch.start()
         self._loop_task = asyncio.create_task(self._run(), name="outbound")
 
     async def stop(self) -> None:
@@ -103,6 +116,8 @@ class Outbound:
             await asyncio.wait(self._workers, timeout=self._grace)
         for worker in tuple(self._workers):
             await _end(worker)
+        await self._sts.close()
+        await self.watch.stop()
 
     def wake(self) -> None:
         """Looks at the queue at once."""

@@ -1,8 +1,9 @@
 """From an address to a session that takes mail: greeting, EHLO, STARTTLS, AUTH.
 
-TLS is opportunistic where the hop says so: when STARTTLS is refused the session stays plain, when
-the handshake breaks the same address is asked again without TLS (RFC 7435). Credentials go over
-TLS, or to this machine.
+What TLS a host needs is its hop's `security`. Where TLS only may be used, the session stays plain
+when STARTTLS is refused, and when the handshake breaks the same address is asked again without TLS
+(RFC 7435). A policy that is only tested is tried first; when it fails, mail goes as if there were
+none. Credentials go over TLS, or to this machine.
 """
 
 import base64
@@ -11,11 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from message.tls_rpt import ResultType
 from net.client_tls import ClientTls
-from smtp.outbound.connection import Connection, ConnectionFailed, connect
+from smtp.outbound.connection import Connection, ConnectionFailed, HandshakeFailed, connect
 from smtp.outbound.hop import Hop, Login, Timeouts, TlsUse
 from smtp.outbound.peer_reply import PeerReply
 from smtp.outbound.results import AttemptFailed, Outcome, permanent, temporary
+from smtp.outbound.security import Need, TlsFailed
+from smtp.outbound.tls_failure import failure_of
+from smtp.outbound.tls_watch import TlsWatch
+from storage.transport_values import TlsLevel
 
 
 @dataclass(slots=True)
@@ -26,8 +32,12 @@ class Session:
     remote: str
     timeouts: Timeouts
     extensions: Mapping[str, str]
-    tls: bool
+    level: TlsLevel = TlsLevel.PLAIN
     messages: int = 0
+
+    @property
+    def tls(self) -> bool:
+        return self.level > TlsLevel.PLAIN
 
     def offers(self, keyword: str) -> bool:
         return keyword in self.extensions
@@ -50,30 +60,72 @@ class Session:
 class Opener:
     """Opens sessions under our own name (`hostname`, for EHLO)."""
 
-    def __init__(self, hostname: str, tls: ClientTls, timeouts: Timeouts) -> None:
+    def __init__(
+        self, hostname: str, tls: ClientTls, timeouts: Timeouts, watch: TlsWatch | None = None
+    ) -> None:
         self._hostname, self._tls, self._timeouts = hostname, tls, timeouts
+        self._watch = watch
 
     async def open(self, hop: Hop, address: str) -> Session:
         """Raises AttemptFailed, whose outcome may be tried elsewhere."""
         remote = f"{hop.host}[{address}]:{hop.port}"
         try:
-            try:
-                return await self._open(hop, address, remote, hop.tls)
-            except _TlsBroken:
-                return await self._open(hop, address, remote, TlsUse.NEVER)
+            session = await self._first(hop, address, remote)
+        except TlsFailed as error:
+            text = f"{hop.security.why}: {error}" if hop.security.why else str(error)
+            status = "4.7.4" if error.result is ResultType.STARTTLS_NOT_SUPPORTED else "4.7.5"
+            raise AttemptFailed(temporary(status, text, remote, elsewhere=True)) from None
         except ConnectionFailed as error:
             raise AttemptFailed(temporary("4.4.1", str(error), remote, elsewhere=True)) from None
+        try:
+            await self._admit(hop, session)
+        except BaseException:
+            session.connection.close()
+            raise
+        return session
+
+    async def _first(self, hop: Hop, address: str, remote: str) -> Session:
+        """By the first way that the host can go; what fails on the way is counted."""
+        ways, failed = _ways(hop), False
+        for number, use in enumerate(ways, 1):
+            try:
+                session = await self._open(hop, address, remote, use)
+            except TlsFailed as failure:
+                if not failed:
+                    self._count(hop, address, failure)
+                failed = True
+                if number == len(ways):
+                    raise
+                continue
+            if not failed and session.tls and self._watch is not None:
+                self._watch.succeeded(hop.security)
+            return session
+        raise AssertionError("there is a way")
+
+    def _count(self, hop: Hop, address: str, failure: TlsFailed) -> None:
+        if self._watch is not None:
+            self._watch.failed(hop.security, hop.host, address, failure.result, str(failure))
+
+    async def _admit(self, hop: Hop, session: Session) -> None:
+        """Compares the session with what the domain had before."""
+        if self._watch is None:
+            return
+        refusal = await self._watch.refuses(hop.security, hop.host, session.level)
+        if refusal:
+            text = f"the TLS of this session is less than before: {refusal}"
+            raise AttemptFailed(temporary("4.7.4", text, session.remote, elsewhere=True))
 
     async def _open(self, hop: Hop, address: str, remote: str, use: TlsUse) -> Session:
-        implicit = self._context(hop) if use is TlsUse.IMPLICIT else None
+        implicit = self._smarthost_context(hop) if use is TlsUse.IMPLICIT else None
         connection = await connect(
             address, hop.port, self._timeouts.connect, tls=implicit, hostname=hop.host
         )
-        session = Session(connection, remote, self._timeouts, {}, implicit is not None)
+        level = TlsLevel.PLAIN if implicit is None else _configured(hop)
+        session = Session(connection, remote, self._timeouts, {}, level)
         try:
             await self._greet(session)
             if use in (TlsUse.MAY, TlsUse.REQUIRED):
-                await self._secure(session, hop, use)
+                await self._secure(session, hop, address, use)
             if hop.login is not None:
                 await self._log_in(session, hop.login, address)
         except BaseException:
@@ -81,8 +133,14 @@ class Opener:
             raise
         return session
 
-    def _context(self, hop: Hop) -> ssl.SSLContext:
+    def _smarthost_context(self, hop: Hop) -> ssl.SSLContext:
         return self._tls.verified if hop.verify else self._tls.opportunistic
+
+    def _context(self, hop: Hop, use: TlsUse) -> ssl.SSLContext:
+        need = hop.security.need
+        if need is Need.MAY or use is TlsUse.MAY:
+            return self._smarthost_context(hop)
+        return self._tls.verified if need is Need.WEB_PKI else self._tls.unverified
 
     async def _greet(self, session: Session) -> None:
         greeting = await session.connection.reply(self._timeouts.greeting)
@@ -101,23 +159,34 @@ class Opener:
         if not reply.ok:
             raise AttemptFailed(_refused(reply, session.remote))
 
-    async def _secure(self, session: Session, hop: Hop, use: TlsUse) -> None:
+    async def _secure(self, session: Session, hop: Hop, address: str, use: TlsUse) -> None:
         reply = None
         if session.offers("STARTTLS"):
             reply = await session.command("STARTTLS", self._timeouts.hello)
         if reply is None or reply.code != 220:
+            text = (
+                f"STARTTLS was refused: {reply.text}" if reply else "the server offers no STARTTLS"
+            )
+            absent = TlsFailed(ResultType.STARTTLS_NOT_SUPPORTED, text)
             if use is TlsUse.REQUIRED:
-                text = reply.text if reply else "the server offers no STARTTLS"
-                raise AttemptFailed(temporary("4.7.4", text, session.remote, elsewhere=True))
+                raise absent
+            if not hop.security.testing:
+                self._count(hop, address, absent)
             return
         try:
-            await session.connection.start_tls(self._context(hop), hop.host, self._timeouts.tls)
-        except ConnectionFailed:
-            if use is TlsUse.REQUIRED:
-                raise
-            raise _TlsBroken from None
-        session.tls = True
+            await session.connection.start_tls(
+                self._context(hop, use), hop.security.sni or hop.host, self._timeouts.tls
+            )
+        except HandshakeFailed as error:
+            raise TlsFailed(failure_of(error.error), str(error)) from None
+        session.level = self._proven(session, hop, use)
         await self._hello(session)
+
+    def _proven(self, session: Session, hop: Hop, use: TlsUse) -> TlsLevel:
+        """What the handshake was worth; raises TlsFailed where it had to prove more."""
+        if use is not TlsUse.REQUIRED or hop.security.need in (Need.MAY, Need.ENCRYPTED):
+            return _configured(hop)
+        return TlsLevel.AUTHENTICATED
 
     async def _log_in(self, session: Session, login: Login, address: str) -> None:
         """A refusal is the operator's mistake, not the message's: it stays temporary."""
@@ -145,8 +214,20 @@ class Opener:
         return reply
 
 
-class _TlsBroken(Exception):
-    """The handshake failed where plain text is allowed."""
+def _configured(hop: Hop) -> TlsLevel:
+    """A smarthost's name is the operator's own word: a certificate for it proves enough."""
+    return TlsLevel.AUTHENTICATED if hop.verify else TlsLevel.ENCRYPTED
+
+
+def _ways(hop: Hop) -> tuple[TlsUse, ...]:
+    """What is tried in turn, each on a connection of its own; the next only after TLS failed."""
+    if hop.tls is not TlsUse.MAY:
+        return (hop.tls,)
+    if hop.security.need is Need.MAY:
+        return (TlsUse.MAY, TlsUse.NEVER)
+    if hop.security.enforce:
+        return (TlsUse.REQUIRED,)
+    return (TlsUse.REQUIRED, TlsUse.MAY, TlsUse.NEVER)
 
 
 def _refused(reply: PeerReply, remote: str) -> Outcome:

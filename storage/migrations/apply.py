@@ -13,6 +13,7 @@ from storage.migrations import (
     m0002_journal_changed,
     m0003_threads,
     m0004_queue_wishes,
+    m0005_transport,
 )
 from storage.schema import schema_version
 
@@ -21,6 +22,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0002_journal_changed.apply,
     m0003_threads.apply,
     m0004_queue_wishes.apply,
+    m0005_transport.apply,
 )
 
 

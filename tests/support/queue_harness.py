@@ -16,6 +16,7 @@ from storage.queue import QueueStore
 from storage.queue_file import envelope_of, file_name, head
 from storage.queue_jobs import insert_queued
 from storage.schema import metadata
+from storage.transport import TransportStore
 from storage.values import Content, Delivery, QueueChanged, QueuedRecipient, QueueId
 
 T = TypeVar("T")
@@ -35,7 +36,9 @@ class ManualClock:
 
 
 class QueueHarness:
-    """Has what Outbound uses of a Store: `queue`, `bus`, `submit`; and `put` to queue messages."""
+    """Has what Outbound uses of a Store: `queue`, `transport`, `bus`, `submit`; and `put` to queue
+    messages.
+    """
 
     def __init__(self, data_dir: Path, clock: ManualClock, offload: Offload) -> None:
         self.folder = data_dir / "queue"
@@ -53,6 +56,7 @@ class QueueHarness:
         self.queue = QueueStore(
             self.submit, self.folder, offload=offload, clock=clock, publish=self.bus.publish
         )
+        self.transport = TransportStore(self.submit)
 
     async def submit(self, job: Callable[[Connection], T]) -> T:
         async with self._lock:

@@ -14,6 +14,7 @@ from config.logging import get_logger
 from config.settings import Settings
 from net.client_tls import ClientTls
 from net.dns import Resolver
+from net.https import HttpsClient
 from net.threads import Offload
 from smtp.outbound.hop import Timeouts
 from smtp.outbound.runner import Outbound
@@ -50,6 +51,8 @@ class Sender:
         self.notices = Notices()
         self.settings: dict[str, Any] = {}
         self.tls: ClientTls | None = None
+        self.https: HttpsClient | None = None
+        self.resolver = Resolver([dns.endpoint], lifetime=1.0)
         self.timeouts = SHORT
         self.outbound: Outbound | None = None
 
@@ -65,12 +68,13 @@ class Sender:
         self.outbound = Outbound(
             settings,
             cast(Store, self.store),
-            Resolver([self.dns.endpoint], lifetime=1.0),
+            self.resolver,
             self.notices,
             self.clock,
             self.store.offload,
             get_logger("outbound"),
             tls=self.tls,
+            https=self.https,
             timeouts=self.timeouts,
             chance=Random(1),
             grace=0.5,
@@ -90,6 +94,13 @@ class Sender:
                 return shown
             await asyncio.sleep(0.005)
         raise AssertionError(f"still {shown}")
+
+    async def until_idle(self) -> None:
+        """No worker shares the result of an attempt any more: time may pass."""
+        assert self.outbound is not None
+        while workers := tuple(self.outbound._workers):
+            await asyncio.wait(workers)
+            await asyncio.sleep(0)
 
     async def until_gone(self, queue: QueueId) -> None:
         await self.until(lambda shown: shown is None, queue)
