@@ -191,6 +191,11 @@ class Blocklist(Section):
     networks: list[Net] = []
 
 
+class Dmarc(Section):
+    enforce: bool = True
+    trusted_arc: list[Domain] = []
+
+
 class Http(Section):
     trusted_proxies: list[Net] = []
     metrics_from: list[Net] = []
@@ -240,6 +245,7 @@ class Settings(Section):
     filters: Filters = Filters()
     tagging: Tagging = Tagging()
     blocklist: Blocklist = Blocklist()
+    dmarc: Dmarc = Dmarc()
     http: Http = Http()
     virus: Virus = Virus()
     spam: Spam = Spam()

@@ -15,6 +15,8 @@ from hashlib import blake2b
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from filters.authentication.spoofed import without_spoofed
+from filters.authentication.statements import results_field
 from filters.context import Kind, Message, Recipient
 from filters.envelope import Envelope, Outcome, Source, loop_tag, make_trace
 from filters.notices import build_success, wants_success
@@ -116,8 +118,11 @@ class Delivery:
         if message.headless:
             prefix += b"\r\n"  # else the first lines of the text would become part of our header
         content = message.content
+        if envelope.kind is not Kind.LOCAL:
+            content = without_spoofed(message, self._hostname)
+        size = content.size + len(prefix)
         return values.Delivery(
-            content=replace(content, prefix=prefix, size=content.size + len(prefix)),
+            content=replace(content, prefix=prefix + content.prefix, size=size),
             sender=envelope.sender,
             received_at=envelope.received_at,
             trace=envelope.trace,
@@ -141,6 +146,7 @@ class Delivery:
         fields: list[bytes] = []
         if envelope.kind is not Kind.LOCAL:
             fields.append(self._received(envelope, tag))
+            fields.append(results_field(self._hostname, envelope.results))
         return b"".join((*fields, *verdict.headers, *envelope.headers))
 
     def _received(self, envelope: Envelope, tag: str) -> bytes:

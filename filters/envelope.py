@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from filters.authentication.results import Result
 from filters.context import Context, Kind, Message, Recipient
 from storage.values import AccountId, DeliverBy
 
@@ -27,7 +28,8 @@ class Envelope:
     """`received_at` in seconds since 1970; `account` is the submitting one, None from outside.
 
     `connection` is the id of the one that brought it, for the log; "" where there was none.
-    `headers` are complete fields put above the message and below the trace fields. What stands
+    `headers` are complete fields put above the message and below the trace fields; `results` is
+    what authentication found, for the one field that tells of it. What stands
     behind it is for the queue, as in storage.values.Delivery.
     """
 
@@ -43,6 +45,7 @@ class Envelope:
     ret: str = ""
     envid: str = ""
     headers: tuple[bytes, ...] = ()
+    results: tuple[Result, ...] = ()
     connection: str = ""
     binary: bool = False
     require_tls: bool = False

@@ -309,6 +309,7 @@ class Session:
             ret=context.ret,
             envid=context.envid,
             headers=self.extra_headers(message),
+            results=tuple(context.results),
             connection=context.connection,
         )
 

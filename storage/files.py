@@ -163,21 +163,21 @@ def assemble(content: Content, wanted: Sequence[tuple[bytes, str]]) -> None:
     try:
         last = len(wanted) - 1
         for index, (head, name) in enumerate(wanted):
-            if index == last and not head and not content.prefix:
+            if index == last and not (head or content.prefix or content.start):
                 content.path.rename(name)
                 os.fdatasync(source)
                 return
-            _copy_file(source, (head, content.prefix), name)
+            _copy_file(source, (head, content.prefix), name, content.start)
     finally:
         os.close(source)
     content.path.unlink()
 
 
-def _copy_file(source: int, heads: Sequence[bytes], name: str) -> None:
+def _copy_file(source: int, heads: Sequence[bytes], name: str, start: int) -> None:
     target = os.open(name, _CREATE, 0o600)
     try:
         _write_all(target, heads)
-        _copy(source, target)
+        _copy(source, target, start)
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(name)  # noqa: PTH108
@@ -186,8 +186,8 @@ def _copy_file(source: int, heads: Sequence[bytes], name: str) -> None:
         os.close(target)
 
 
-def _copy(source: int, target: int) -> None:
-    done = pending = 0
+def _copy(source: int, target: int, start: int) -> None:
+    done, pending = start, 0
     while count := os.copy_file_range(source, target, _COPY, offset_src=done):
         done += count
         pending += count

@@ -70,7 +70,8 @@ class Content:
     `path` lies under the store's tmp folder (Store.spool_dir), on the same file system as the mail;
     the store takes the file over. `size` counts prefix and body. `digest` is blake2b-128 of the
     body
-    without the prefix, streamed while it arrived.
+    without the prefix, streamed while it arrived. `start` octets of the file are left out, as if
+    they were not there; the digest counts them.
     """
 
     size: int
@@ -78,6 +79,7 @@ class Content:
     prefix: bytes = b""
     data: bytes | None = None
     path: Path | None = None
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)

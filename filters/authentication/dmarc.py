@@ -1,0 +1,157 @@
+"""The filter `dmarc` (RFC 9989): does who a message says it is from agree with who sent it?
+
+It comes after `spf` and `dkim` and takes what they found. It refuses or puts into Junk what fails,
+as the domain's owner asks, and accepts whatever could not be decided.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from config.settings import Dmarc as DmarcSettings
+from filters.authentication.dmarc_evaluation import Evaluation, evaluate
+from filters.authentication.dmarc_lookup import Walker
+from filters.authentication.results import ArcResult, DmarcResult, Outcome
+from filters.authentication.trusted_arc import vouching_sealer
+from filters.context import Context, Kind
+from filters.filter import Filter
+from filters.verdict import ACCEPT, Action, Verdict
+from message.author import author_of
+from message.dmarc_record import Policy
+from net.dns import DnsUnavailable, Resolver
+
+SECONDS = 5.0
+_SYMBOLS = {
+    Policy.NONE: "DMARC_POLICY_SOFTFAIL",
+    Policy.QUARANTINE: "DMARC_POLICY_QUARANTINE",
+    Policy.REJECT: "DMARC_POLICY_REJECT",
+}
+
+Arc = Callable[[Context], Awaitable[ArcResult]]
+Record = Callable[[Context, Evaluation, DmarcResult], None]
+
+
+class Dmarc(Filter):
+    """`arc` validates the chain of a message that fails, where no earlier filter did.
+
+    `record` is told of every evaluation that found a record, for aggregate reports.
+    """
+
+    name = "dmarc"
+
+    def __init__(
+        self,
+        settings: DmarcSettings,
+        resolver: Resolver,
+        *,
+        arc: Arc | None = None,
+        record: Record | None = None,
+    ) -> None:
+        self._settings, self._resolver = settings, resolver
+        self._arc, self._record = arc, record
+
+    async def data(self, context: Context) -> Verdict:
+        if context.kind is not Kind.MX or context.login is not None or context.message is None:
+            return ACCEPT
+        author = author_of(context.message.header)
+        if len(author.domains) > 1:
+            return self._several(author.domains)
+        if not author.domain:
+            return _told(DmarcResult(Outcome.NONE, "", reason="no author domain"), "DMARC_NA")
+        try:
+            async with asyncio.timeout(SECONDS):
+                found = await evaluate(Walker(self._resolver), author.domain, context.results)
+        except (DnsUnavailable, TimeoutError):
+            result = DmarcResult(Outcome.TEMPERROR, author.domain, reason="no answer from DNS")
+            return _told(result, "DMARC_DNSFAIL")
+        return await self._judge(context, found)
+
+    def _several(self, domains: tuple[str, ...]) -> Verdict:
+        """Exempt from DMARC (§5.3.1); what can't be judged is not shown in the inbox."""
+        enforced = self._settings.enforce
+        result = DmarcResult(
+            Outcome.PERMERROR,
+            domains[0],
+            disposition="quarantine" if enforced else "none",
+            reason="several author domains",
+        )
+        action = Action.QUARANTINE if enforced else Action.ACCEPT
+        return Verdict(action, symbols=("DMARC_SEVERAL_FROM",), results=(result,))
+
+    async def _judge(self, context: Context, found: Evaluation) -> Verdict:
+        if found.applied is None:
+            return _told(DmarcResult(Outcome.NONE, found.domain), "DMARC_NA")
+        asked = found.applied.policy
+        if found.outcome is not Outcome.FAIL:
+            symbol = _UNDECIDED[found.outcome]
+            result = _result(found, Policy.NONE)
+            verdict = _told(result, symbol)
+        else:
+            disposition, reason = await self._disposition(context, found)
+            result = _result(found, disposition, reason)
+            verdict = _refusal(result, found, disposition, _SYMBOLS[asked])
+        if self._record is not None and found.outcome is not Outcome.PERMERROR:
+            self._record(context, found, result)
+        return verdict
+
+    async def _disposition(self, context: Context, found: Evaluation) -> tuple[Policy, str]:
+        """What is done with a message that fails, and why less than the owner asks."""
+        assert found.applied is not None
+        asked = found.applied.policy
+        if asked is Policy.NONE:
+            return asked, ""
+        if not self._settings.enforce or context.peer.local:
+            return Policy.NONE, "policy not enforced"
+        sealer = await self._vouching(context, found.domain)
+        return (Policy.NONE, f"arc: {sealer} vouches") if sealer else (asked, "")
+
+    async def _vouching(self, context: Context, author: str) -> str:
+        trusted = self._settings.trusted_arc
+        if not trusted:
+            return ""
+        known = [one for one in context.results if isinstance(one, ArcResult)]
+        if known:
+            return vouching_sealer(known[-1], trusted, author)
+        if self._arc is None:
+            return ""
+        return vouching_sealer(await self._arc(context), trusted, author)
+
+
+_UNDECIDED = {
+    Outcome.PASS: "DMARC_POLICY_ALLOW",
+    Outcome.PERMERROR: "DMARC_BAD_POLICY",
+    Outcome.TEMPERROR: "DMARC_DNSFAIL",
+}
+
+
+def _result(found: Evaluation, disposition: Policy, reason: str = "") -> DmarcResult:
+    assert found.applied is not None
+    return DmarcResult(
+        found.outcome,
+        found.domain,
+        found.organisation,
+        found.applied.policy.value,
+        disposition.value,
+        reason or ("no valid policy" if found.outcome is Outcome.PERMERROR else ""),
+    )
+
+
+def _told(result: DmarcResult, symbol: str) -> Verdict:
+    return Verdict(symbols=(symbol,), results=(result,))
+
+
+def _refusal(result: DmarcResult, found: Evaluation, done: Policy, symbol: str) -> Verdict:
+    """Symbol and action of a message that fails."""
+    if done is not Policy.REJECT:
+        action = Action.QUARANTINE if done is Policy.QUARANTINE else Action.ACCEPT
+        return Verdict(action, symbols=(symbol,), results=(result,))
+    assert found.applied is not None
+    owner = found.applied.found.domain
+    text = f"Message from {found.domain} is not authentic, refused by the DMARC policy of {owner}"
+    return Verdict(
+        Action.REJECT,
+        symbols=(symbol,),
+        results=(result,),
+        code=550,
+        status="5.7.1",
+        text=text,
+    )
