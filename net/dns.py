@@ -1,20 +1,19 @@
-"""DNS look-ups. Only net/dns*.py know dnspython.
+"""DNS look-ups: what can be asked, and how what came of it is told.
 
 A look-up ends within its lifetime whatever the servers do. Absent names, absent data and failures
 that may pass are different errors, since mail is bounced for the first and kept for the last.
-Answers are cached for their TTL, absent ones included; equal questions under way are asked once.
 `secure` is true only by the AD bit, and that is believed only when every name server asked is a
 loopback address (RFC 7672 §2.2: the path to the validating resolver must be secure).
+Only net/dns*.py know dnspython; how answers are asked for and kept stands in dns_finder.py.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import TypeVar, cast
 
-import dns.exception
-import dns.name
 import dns.rdata
 import dns.rdatatype
 from dns.rdtypes.ANY.MX import MX
@@ -25,23 +24,13 @@ from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
 from config.settings import Endpoint
-from net.dns_exchange import Exchange
-from net.dns_memory import DnsMemory
-from net.dns_message import MAX_CNAMES, Absent, Reading, Unusable, ask
-from net.dns_names import (
-    is_loopback,
-    literal_addresses,
-    name_text,
-    numeric,
-    parse_name,
-    system_servers,
-)
+from net.dns_finder import Convert, Finder, Key, Known
+from net.dns_message import Absent
+from net.dns_names import literal_addresses, name_text, numeric, system_servers
 
 T = TypeVar("T")
 
 LIFETIME = 5.0
-# RFC 2308 §5: absence is kept for at most a few hours.
-MAX_NEGATIVE_TTL = 10_800
 
 
 class DnsError(Exception):
@@ -94,33 +83,12 @@ class TlsaRecord:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What a question came to, aliases followed; `failure` is set for what may pass."""
+class Questions(ABC):
+    """What can be asked; how an answer is found is its heirs' affair."""
 
-    records: tuple[dns.rdata.Rdata, ...] = ()
-    absent: Absent | None = None
-    name: str = ""
-    secure: bool = False
-    ttl: int = 0
-    failure: str = ""
-
-
-class Resolver:
-    """Asks the name servers given, or the system's when there are none."""
-
-    def __init__(self, nameservers: Sequence[Endpoint] = (), *, lifetime: float = LIFETIME) -> None:
-        servers = [(numeric(one.host), one.port) for one in nameservers] or system_servers()
-        self._trusted = all(is_loopback(host) for host, _ in servers)
-        self._exchange = Exchange(servers, lifetime=lifetime)
-        self._lifetime = lifetime
-        self._memory: DnsMemory[_Known] = DnsMemory()
-        self._under_way: dict[tuple[str, int], asyncio.Task[_Known]] = {}
-
-    @property
-    def validates(self) -> bool:
-        """Whether answers can be secure at all: every name server is on this machine."""
-        return self._trusted
+    @abstractmethod
+    async def _find(self, key: Key, convert: Convert) -> Known:
+        """The answer to one question; it never raises."""
 
     async def mx(self, domain: str) -> Answer[MailExchanger]:
         """MX records by preference. Raises NoSuchName, NoRecords, DnsUnavailable."""
@@ -180,65 +148,36 @@ class Resolver:
         return True
 
     async def _ask(
-        self, text: str, kind: dns.rdatatype.RdataType, read: Callable[[dns.rdata.Rdata], T | None]
+        self,
+        text: str,
+        kind: dns.rdatatype.RdataType,
+        convert: Callable[[dns.rdata.Rdata], T | None],
     ) -> Answer[T]:
-        """Records of one type, behind at most MAX_CNAMES aliases."""
-        try:
-            name = parse_name(text)
-        except (dns.exception.DNSException, UnicodeError):
-            raise NoSuchName(f"{text}: not a domain name") from None
-        known = await self._known(name, kind)
+        known = await self._find((text.removesuffix(".").lower(), kind), convert)
         if known.failure:
             raise DnsUnavailable(f"{text}: {known.failure}")
         if known.absent is Absent.NAME:
             raise NoSuchName(f"{text}: no such domain", secure=known.secure)
-        values = [value for one in known.records if (value := read(one)) is not None]
-        if not values:
+        if not known.values:
             raise NoRecords(f"{text}: no {kind.name} records", secure=known.secure)
-        return Answer(values, secure=known.secure, name=known.name)
+        # `convert` made them
+        return Answer(cast("tuple[T, ...]", known.values), secure=known.secure, name=known.name)
 
-    async def _known(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> _Known:
-        key = (name_text(name), int(kind))
-        known = self._memory.get(key, asyncio.get_running_loop().time())
-        if known is not None:
-            return known
-        task = self._under_way.get(key)
-        if task is None:
-            task = asyncio.create_task(self._find(name, kind, key))
-            self._under_way[key] = task
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        return await asyncio.shield(task)
 
-    async def _find(
-        self, name: dns.name.Name, kind: dns.rdatatype.RdataType, key: tuple[str, int]
-    ) -> _Known:
-        try:
-            async with asyncio.timeout(self._lifetime):
-                known = await self._follow(name, kind)
-        except (Unusable, OSError, TimeoutError):
-            return _Known(failure="the name servers gave no usable answer")
-        ttl = min(known.ttl, MAX_NEGATIVE_TTL) if known.absent else known.ttl
-        if ttl > 0:
-            octets = 300 + sum(100 + len(one.to_wire() or b"") for one in known.records)
-            until = asyncio.get_running_loop().time() + ttl
-            self._memory.put(key, known, until=until, octets=octets)
-        return known
+class Resolver(Questions):
+    """Asks the name servers given, or the system's when there are none."""
 
-    async def _follow(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> _Known:
-        """Asks again where a server that does not recurse leaves an alias to us."""
-        secure, current = self._trusted, name
-        for _ in range(MAX_CNAMES):
-            reading = await self._reading(current, kind)
-            secure = secure and reading.authentic
-            current = reading.name
-            if not reading.alias:
-                return _Known(
-                    reading.records, reading.absent, name_text(reading.name), secure, reading.ttl
-                )
-        return _Known(failure="too many aliases")
+    def __init__(self, nameservers: Sequence[Endpoint] = (), *, lifetime: float = LIFETIME) -> None:
+        servers = [(numeric(one.host), one.port) for one in nameservers] or system_servers()
+        self.finder = Finder(servers, lifetime=lifetime)
 
-    async def _reading(self, name: dns.name.Name, kind: dns.rdatatype.RdataType) -> Reading:
-        return await self._exchange.ask(lambda: ask(name, kind, authentic=self._trusted))
+    @property
+    def validates(self) -> bool:
+        """Whether answers can be secure at all: every name server is on this machine."""
+        return self.finder.trusted
+
+    async def _find(self, key: Key, convert: Convert) -> Known:
+        return self.finder.remembered(key) or await self.finder.find(key, convert)
 
 
 def _mail_exchanger(rdata: dns.rdata.Rdata) -> MailExchanger | None:

@@ -1,0 +1,109 @@
+"""From a question to what DNS knows: out of memory, from a look-up under way, or by asking.
+
+Answers are kept for their TTL, absent ones included; equal questions under way are asked once, and
+a caller that gives up takes nothing from the others.
+"""
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdatatype
+
+from net.dns_exchange import Address, Exchange
+from net.dns_memory import DnsMemory
+from net.dns_message import MAX_CNAMES, Absent, Reading, Unusable, ask
+from net.dns_names import is_loopback, name_text, parse_name
+
+# RFC 2308 §5: absence is kept for at most a few hours.
+MAX_NEGATIVE_TTL = 10_800
+
+# The name in lower case without a final dot, and the type.
+Key = tuple[str, dns.rdatatype.RdataType]
+Convert = Callable[[dns.rdata.Rdata], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a question came to, aliases followed; `failure` is set for what may pass.
+
+    `values` are records as `convert` made them, without those that it made None; `octets` is about
+    what they hold in memory.
+    """
+
+    values: tuple[object, ...] = ()
+    absent: Absent | None = None
+    name: str = ""
+    secure: bool = False
+    ttl: int = 0
+    failure: str = ""
+    octets: int = 300
+
+
+class Finder:
+    """For these name servers. `trusted`: their AD bit is believed."""
+
+    def __init__(self, servers: Sequence[Address], *, lifetime: float) -> None:
+        self.trusted = all(is_loopback(host) for host, _ in servers)
+        self._exchange = Exchange(servers, lifetime=lifetime)
+        self._lifetime = lifetime
+        self._memory: DnsMemory[Known] = DnsMemory()
+        self._under_way: dict[Key, asyncio.Task[Known]] = {}
+
+    def remembered(self, key: Key) -> Known | None:
+        """What is known without asking."""
+        return self._memory.get(key, time.monotonic())
+
+    async def find(self, key: Key, convert: Convert) -> Known:
+        """Asks, within the lifetime; equal keys must come with equal `convert`. Never raises."""
+        try:
+            name = parse_name(key[0])
+        except (dns.exception.DNSException, UnicodeError):
+            return Known(absent=Absent.NAME)
+        task = self._under_way.get(key)
+        if task is None:
+            task = asyncio.create_task(self._look_up(name, key, convert))
+            self._under_way[key] = task
+            task.add_done_callback(functools.partial(self._done, key))
+        return await asyncio.shield(task)
+
+    def _done(self, key: Key, _: object) -> None:
+        self._under_way.pop(key, None)
+
+    async def _look_up(self, name: dns.name.Name, key: Key, convert: Convert) -> Known:
+        try:
+            async with asyncio.timeout(self._lifetime):
+                known = await self._follow(name, key[1], convert)
+        except (Unusable, OSError, TimeoutError):
+            return Known(failure="the name servers gave no usable answer")
+        ttl = min(known.ttl, MAX_NEGATIVE_TTL) if known.absent else known.ttl
+        if ttl > 0:
+            self._memory.put(key, known, until=time.monotonic() + ttl, octets=known.octets)
+        return known
+
+    async def _follow(
+        self, name: dns.name.Name, kind: dns.rdatatype.RdataType, convert: Convert
+    ) -> Known:
+        """Asks again where a server that does not recurse leaves an alias to us."""
+        secure = self.trusted
+        for _ in range(MAX_CNAMES):
+            reading = await self._exchange.ask(
+                functools.partial(ask, name, kind, authentic=self.trusted)
+            )
+            secure = secure and reading.authentic
+            name = reading.name
+            if not reading.alias:
+                return _known(reading, convert, secure=secure)
+        return Known(failure="too many aliases")
+
+
+def _known(reading: Reading, convert: Convert, *, secure: bool) -> Known:
+    values = tuple(value for one in reading.records if (value := convert(one)) is not None)
+    octets = 300 + sum(100 + len(one.to_wire() or b"") for one in reading.records)
+    name = name_text(reading.name)
+    return Known(values, reading.absent, name, secure, reading.ttl, "", octets)
