@@ -169,6 +169,14 @@ class Outbound(Section):
     tls_downgrade: Literal["report", "refuse"] = "report"
 
 
+class Submission(Section):
+    from_header: Literal["own", "any"] = "own"
+    messages_per_hour: Annotated[int, Field(ge=0)] = 500
+    messages_per_day: Annotated[int, Field(ge=0)] = 2000
+    recipients_per_hour: Annotated[int, Field(ge=0)] = 2000
+    recipients_per_day: Annotated[int, Field(ge=0)] = 5000
+
+
 class Filters(Section):
     pipeline: list[Annotated[str, AfterValidator(_filter_name)]] = list(FILTER_NAMES)
     local_networks: list[Net] = [_network("127.0.0.0/8"), _network("::1/128")]
@@ -242,6 +250,7 @@ class Settings(Section):
     store: Store = Store()
     dns: Dns = Dns()
     outbound: Outbound = Outbound()
+    submission: Submission = Submission()
     filters: Filters = Filters()
     tagging: Tagging = Tagging()
     blocklist: Blocklist = Blocklist()

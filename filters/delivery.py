@@ -93,6 +93,8 @@ class Delivery:
 
     async def _deliver(self, envelope: Envelope, message: Message, verdict: Verdict) -> Answer:
         tag = self._tag(envelope)
+        if envelope.kind is not Kind.LOCAL:
+            message = without_spoofed(message, self._hostname)
         if is_looping(message.header) or (tag and _passed(message.header, tag)):
             return _LOOP
         job = self._job(envelope, message, verdict, tag)
@@ -118,8 +120,6 @@ class Delivery:
         if message.headless:
             prefix += b"\r\n"  # else the first lines of the text would become part of our header
         content = message.content
-        if envelope.kind is not Kind.LOCAL:
-            content = without_spoofed(message, self._hostname)
         size = content.size + len(prefix)
         return values.Delivery(
             content=replace(content, prefix=prefix + content.prefix, size=size),

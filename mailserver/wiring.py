@@ -11,6 +11,7 @@ from config.settings import Settings
 from filters.delivery import Delivery
 from filters.pipeline import Pipeline
 from filters.registry import Tools
+from filters.submitting import Submitting
 from imap.server import ImapServer
 from mailserver.services import Services
 from net.dns import Resolver
@@ -90,6 +91,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             clock,
             services.offload,
             get_logger("smtp"),
+            submitting=Submitting(settings, services.directory, clock, get_logger("submission")),
             admission=admission,
         ),
         imap=ImapServer(

@@ -17,6 +17,7 @@ from filters.context import Peer
 from filters.delivery import Delivery
 from filters.envelope import make_trace
 from filters.pipeline import Pipeline
+from filters.submitting import Submitting
 from net.listener import address_of, bind
 from net.threads import Offload
 from net.tls import TlsContexts
@@ -63,13 +64,23 @@ class SmtpServer:
         offload: Offload,
         log: Logger,
         *,
+        submitting: Submitting,
         admission: Admission | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         self._tls, self._timeouts, self._offload, self._log = tls, timeouts, offload, log
         self._shared = Shared(
-            settings, pipeline, delivery, authenticator, directory, store, clock, Quotas(store), log
+            settings,
+            pipeline,
+            delivery,
+            authenticator,
+            directory,
+            store,
+            clock,
+            Quotas(store),
+            submitting,
+            log,
         )
         self._budget = Budget(settings.limits.memory, timeouts.memory)
         self._turn = asyncio.Semaphore(LARGE_AT_A_TIME)
@@ -98,6 +109,7 @@ class SmtpServer:
     def reload(self, settings: Settings) -> None:
         """Takes limits and networks of a changed configuration; for connections to come."""
         self._shared.settings = settings
+        self._shared.submitting.reload(settings)
         self._admission.reload(settings)
         self._wiring = self._wire()
 

@@ -18,6 +18,7 @@ from filters.delivery import Delivery
 from filters.envelope import Envelope, Source, make_trace, needs_smtputf8
 from filters.filter import Stage
 from filters.pipeline import Pipeline
+from filters.submitting import Submitting
 from filters.verdict import Verdict
 from message.received import with_protocol
 from smtp.grammar import replies
@@ -47,6 +48,7 @@ class Shared:
     store: Store
     clock: Clock
     quotas: Quotas
+    submitting: Submitting
     log: Logger
 
 
@@ -186,7 +188,7 @@ class Session:
         if len(context.recipients) >= self.shared.settings.limits.recipients:
             return replies.TOO_MANY_RECIPIENTS
         try:
-            answer = await self._judge_recipient(rcpt)
+            answer = await self.judge_recipient(rcpt)
         except StoreError:
             return replies.LOCAL_ERROR
         if isinstance(answer, Reply):
@@ -199,7 +201,8 @@ class Session:
         context.recipients.append(answer)
         return replies.RECIPIENT_OK
 
-    async def _judge_recipient(self, rcpt: Rcpt) -> Recipient | Reply:
+    async def judge_recipient(self, rcpt: Rcpt) -> Recipient | Reply:
+        """The recipient that mail may go to, or why not. Raises StoreError."""
         path = rcpt.recipient
         if not path.is_ascii and not self.context.smtputf8:
             return replies.NEEDS_SMTPUTF8
@@ -272,18 +275,26 @@ class Session:
         """Filters and delivers; the answers are made after the store has the message."""
         context, shared = self.context, self.shared
         context.message = message
+        refused = await self.judge_content(message)
+        if refused is not None:
+            return self.refuse_content(refused)
         verdict = await shared.pipeline.run(Stage.DATA, context)
         if verdict.refused:
-            return self.refuse_content(_reply_of(verdict))
+            return self.refuse_content(reply_of(verdict))
+        message = self.complete(message)
         outcomes = await shared.delivery.accept(self._envelope(message), message, verdict)
         answers = [reply(one.code, one.status, one.text) for one in outcomes]
         answers = answers[: self.answers_wanted()]
         self.reset()
         return answers
 
-    def extra_headers(self, message: Message) -> tuple[bytes, ...]:
-        """Fields that the message lacks."""
-        return ()
+    async def judge_content(self, message: Message) -> Reply | None:
+        """Why the message may not be sent here, or None."""
+        return None
+
+    def complete(self, message: Message) -> Message:
+        """The message as it goes on, after all have accepted it."""
+        return message
 
     def _envelope(self, message: Message) -> Envelope:
         context = self.context
@@ -308,7 +319,6 @@ class Session:
             eightbit=context.eightbit,
             ret=context.ret,
             envid=context.envid,
-            headers=self.extra_headers(message),
             results=tuple(context.results),
             connection=context.connection,
         )
@@ -317,8 +327,9 @@ class Session:
         if self.context.trace:
             about["message"] = self.context.trace
         self.log.info(f"{what} refused", symbols=verdict.symbols, code=verdict.code, **about)
-        return _reply_of(verdict)
+        return reply_of(verdict)
 
 
-def _reply_of(verdict: Verdict) -> Reply:
+def reply_of(verdict: Verdict) -> Reply:
+    """The reply of a refusal."""
     return reply(verdict.code, verdict.status, verdict.text)

@@ -1,19 +1,17 @@
 """Submission (RFC 6409): who sends has logged in, sends as itself, and may send anywhere."""
 
-import secrets
-from datetime import UTC, datetime
-
 from auth.login import Refused
 from auth.policy import may_send_as, plaintext_allowed
 from auth.sasl import registry
 from auth.sasl.exchange import Credentials, Exchange
-from filters.context import Kind, Message
-from message.date import format_date
-from message.headers import first
+from filters.context import Kind, Message, Recipient
+from filters.submitting import Authorship
+from filters.verdict import Verdict
 from smtp.grammar import replies
 from smtp.grammar.mail import Mail
+from smtp.grammar.rcpt import Rcpt
 from smtp.grammar.reply import Reply, reply
-from smtp.session import Session
+from smtp.session import Session, reply_of
 from storage.directory_values import Resolution, Status
 from storage.errors import StoreError
 
@@ -25,6 +23,7 @@ class SubmissionSession(Session):
 
     kind = Kind.SUBMISSION
     _failures = 0
+    _authorship: Authorship | None = None
 
     def mechanisms(self) -> tuple[str, ...]:
         tls = bool(self.context.tls)
@@ -73,25 +72,48 @@ class SubmissionSession(Session):
             return replies.AUTH_NEEDED if self.mechanisms() else replies.TLS_NEEDED
         mailbox = mail.sender.mailbox
         # the null sender is what clients send read receipts with (RFC 8098 §3)
-        if mailbox is None or await may_send_as(self.shared.directory, login, mailbox):
-            return None
-        return replies.NOT_YOURS
+        if mailbox is not None and not await may_send_as(self.shared.directory, login, mailbox):
+            return replies.NOT_YOURS
+        verdict = await self.shared.submitting.within_limits(login, 1)
+        return reply_of(verdict) if verdict.refused else None
+
+    async def judge_recipient(self, rcpt: Rcpt) -> Recipient | Reply:
+        login = self.context.login
+        if login is not None and self.context.recipients:
+            count = len(self.context.recipients) + 1
+            verdict = await self.shared.submitting.within_limits(login, count)
+            if verdict.refused:
+                return reply(452, "4.5.3", verdict.text)
+        return await super().judge_recipient(rcpt)
 
     def judge_outside(self, address: str) -> Resolution | Reply:
         if self.context.login is None:
             return replies.AUTH_NEEDED
         return Resolution(Status.DELIVERABLE, remote=(address,))
 
-    def extra_headers(self, message: Message) -> tuple[bytes, ...]:
-        """Date and Message-ID where they are missing (RFC 6409 §8.2, §8.3)."""
-        added = []
-        if first(message.header, b"date") is None:
-            now = datetime.fromtimestamp(self.shared.clock.now(), UTC)
-            added.append(f"Date: {format_date(now)}\r\n".encode())
-        if first(message.header, b"message-id") is None:
-            name = f"{secrets.token_hex(12)}@{self.shared.settings.hostname}"
-            added.append(f"Message-ID: <{name}>\r\n".encode())
-        return tuple(added)
+    async def judge_content(self, message: Message) -> Reply | None:
+        context, submitting = self.context, self.shared.submitting
+        login = context.login
+        if login is None:
+            return replies.AUTH_NEEDED
+        try:
+            # asked again: other connections of the account may have sent meanwhile
+            verdict = await submitting.within_limits(login, len(context.recipients))
+            if verdict.refused:
+                return reply_of(verdict)
+            found = await submitting.authorship(login, message.header)
+        except StoreError:
+            return replies.LOCAL_ERROR
+        if isinstance(found, Verdict):
+            return reply_of(found)
+        self._authorship = found
+        return None
+
+    def complete(self, message: Message) -> Message:
+        context, submitting = self.context, self.shared.submitting
+        assert context.login is not None and self._authorship is not None
+        submitting.count(context.login, len(context.recipients))
+        return submitting.complete(context.login, message, self._authorship, context.sender)
 
     def _plaintext_ok(self) -> bool:
         context = self.context

@@ -6,6 +6,7 @@ scripts and preferences and is the counter of `config_journal`; mail has a count
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -53,6 +54,7 @@ account = Table(
     Column("modseq", BigInteger, nullable=False),
     Column("imap_mask", String, nullable=False, server_default=""),
     Column("gmail_labels", Boolean, nullable=False, server_default=false()),
+    Column("submission", Text, nullable=False, server_default=""),
     Index("config_account_domain", "domain"),
     sqlite_autoincrement=True,
 )
@@ -134,13 +136,29 @@ def _metadata(connection: Connection) -> None:
 
 
 def _choices(connection: Connection) -> None:
-    """What an account chose of IMAP; a database made by this program has the columns already."""
+    """What an account chose of IMAP."""
+    _add_columns(connection, account.c.imap_mask, account.c.gmail_labels)
+
+
+def _submission(connection: Connection) -> None:
+    """What an account may and wants in submission."""
+    _add_columns(connection, account.c.submission)
+
+
+def _add_columns(connection: Connection, *columns: Column[Any]) -> None:
+    """A database made by this program has the columns already."""
     there = {column["name"] for column in inspect(connection).get_columns(account.name)}
-    for column in (account.c.imap_mask, account.c.gmail_labels):
+    for column in columns:
         if column.name not in there:
             made = CreateColumn(column).compile(dialect=connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {account.name} ADD COLUMN {made}")
 
 
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _acl, _metadata, _choices)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first,
+    _acl,
+    _metadata,
+    _choices,
+    _submission,
+)

@@ -36,6 +36,7 @@ from storage.directory_values import (
     Domain,
     NotAllowed,
     Resolution,
+    Submission,
 )
 from storage.resolver import Resolver
 from storage.sites import sites_of
@@ -210,6 +211,11 @@ class Directory:
             values["imap_mask"] = " ".join(mask)
         if gmail_labels is not None:
             values["gmail_labels"] = gmail_labels
+        return await self._update(address, ChangeKind.EDITED, values)
+
+    async def set_submission(self, address: str, submission: Submission) -> Account:
+        """What the account has of submission. Raises Absent."""
+        values: dict[str, str | int | bool] = {"submission": submission.pack()}
         return await self._update(address, ChangeKind.EDITED, values)
 
     @_finished

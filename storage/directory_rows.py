@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.config_schema import account, acl, alias, alias_target, domain, entry, journal
-from storage.directory_values import Account, Alias
+from storage.directory_values import Account, Alias, Submission
 from storage.values import AccountId
 
 _COLUMNS = (
@@ -27,14 +27,20 @@ _COLUMNS = (
     account.c.created,
     account.c.imap_mask,
     account.c.gmail_labels,
+    account.c.submission,
 )
 # Below the number of parameters that any SQLite takes in one statement (999).
 BATCH = 500
 
 
 def _account(row: Row[*tuple[Any, ...]]) -> Account:
-    *values, mask, labels = row
-    return Account(*values, imap_mask=tuple(mask.split()), gmail_labels=bool(labels))  # type: ignore[misc]
+    *values, mask, labels, submission = row
+    return Account(
+        *values,  # type: ignore[misc]
+        imap_mask=tuple(mask.split()),
+        gmail_labels=bool(labels),
+        submission=Submission.unpack(submission),
+    )
 
 
 async def accounts_by_key(at: AsyncConnection, keys: Sequence[str]) -> dict[str, Account]:

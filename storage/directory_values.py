@@ -3,6 +3,7 @@
 Nothing here does I/O. Addresses compare without case; the spelling given first is kept.
 """
 
+import json
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -27,6 +28,34 @@ class NotAllowed(DirectoryError):
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """What one account has of submission; None takes the configuration's value, a limit of 0 is
+    none. `from_header` is "own" or "any".
+    """
+
+    from_header: str | None = None
+    messages_per_hour: int | None = None
+    messages_per_day: int | None = None
+    recipients_per_hour: int | None = None
+    recipients_per_day: int | None = None
+
+    @classmethod
+    def unpack(cls, text: str) -> "Submission":
+        """From its column; keys that this program does not know are passed over."""
+        values = json.loads(text) if text else {}
+        return cls(**{name: values[name] for name in cls.__slots__ if name in values})
+
+    def pack(self) -> str:
+        """For its column; "" when all is as the configuration says."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values = {name: value for name, value in values.items() if value is not None}
+        return json.dumps(values) if values else ""
+
+
+NO_CHOICE = Submission()
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One account. Quotas of 0 mean none; `created` in seconds since 1970.
 
@@ -46,6 +75,7 @@ class Account:
     created: float
     imap_mask: tuple[str, ...] = ()
     gmail_labels: bool = False
+    submission: Submission = NO_CHOICE
 
 
 @dataclass(frozen=True, slots=True)

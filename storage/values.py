@@ -68,10 +68,9 @@ class Content:
     `path`.
 
     `path` lies under the store's tmp folder (Store.spool_dir), on the same file system as the mail;
-    the store takes the file over. `size` counts prefix and body. `digest` is blake2b-128 of the
-    body
-    without the prefix, streamed while it arrived. `start` octets of the file are left out, as if
-    they were not there; the digest counts them.
+    the store takes the file over, without its first `start` octets. `size` counts what the message
+    has in the end, `digest` is blake2b-128 of what arrived: it finds resends, and what this server
+    puts before a message or changes differs each time.
     """
 
     size: int

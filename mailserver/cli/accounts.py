@@ -1,6 +1,7 @@
 """`mailserver account ...`."""
 
 import sys
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True, help="Accounts: add, list, show, set, passwd, disable, delete."
 )
 Address = Annotated[str, typer.Argument(help="The account's full address.")]
+Limit = Annotated[str | None, typer.Option(help='Send limit: a number, 0 for none, or "default".')]
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
 
 
@@ -83,16 +85,45 @@ def set_(
     gmail_labels: Annotated[
         str | None, typer.Option(help='Labels of Gmail over IMAP: "on" or "off".')
     ] = None,
+    from_header: Annotated[
+        str | None, typer.Option(help='Whose address From may hold: "own", "any" or "default".')
+    ] = None,
+    messages_per_hour: Limit = None,
+    messages_per_day: Limit = None,
+    recipients_per_hour: Limit = None,
+    recipients_per_day: Limit = None,
 ) -> None:
-    """Change quotas, or what the account has of IMAP from its next login on."""
+    """Change quotas, send limits, or what the account has of IMAP from its next login on."""
+    limits = {
+        "messages_per_hour": messages_per_hour,
+        "messages_per_day": messages_per_day,
+        "recipients_per_hour": recipients_per_hour,
+        "recipients_per_day": recipients_per_day,
+    }
     args = {
         "address": address,
         "quota": _size(quota),
         "quota_messages": quota_messages,
         "imap_mask": None if imap_mask is None else [one for one in imap_mask if one != "none"],
         "gmail_labels": _switch(gmail_labels),
+        "submission": _submission(from_header, limits),
     }
     perform(context.obj, "account.set", args)
+
+
+def _submission(from_header: str | None, limits: Mapping[str, str | None]) -> dict[str, object]:
+    """What is given; None stands for "default"."""
+    if from_header not in (None, "own", "any", "default"):
+        raise typer.BadParameter('"own", "any" or "default"', param_hint="--from-header")
+    chosen: dict[str, object] = {} if from_header is None else {"from_header": from_header}
+    for name, text in limits.items():
+        if text is None:
+            continue
+        if text != "default" and not (text.isascii() and text.isdecimal() and len(text) < 10):
+            hint = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter('a number, 0 for no limit, or "default"', param_hint=hint)
+        chosen[name] = text if text == "default" else int(text)
+    return {name: None if value == "default" else value for name, value in chosen.items()}
 
 
 def _switch(text: str | None) -> bool | None:

@@ -6,6 +6,7 @@ Invariant: a row of the directory without mailboxes (a kill between the two) is 
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from auth.password import PasswordError, check_password
@@ -52,7 +53,7 @@ async def account_show(services: Services, args: Args) -> dict[str, Any]:
 
 
 async def account_set(services: Services, args: Args) -> dict[str, Any]:
-    """Changes what is named: the quota, and what the account has of IMAP."""
+    """Changes what is named: the quota, and what the account has of IMAP and of submission."""
     directory, store = services.directory, services.store
     account = await _account(services, args)
     mask = args.get("imap_mask")
@@ -62,6 +63,7 @@ async def account_set(services: Services, args: Args) -> dict[str, Any]:
         account = await directory.set_imap(
             account.address, mask=mask, gmail_labels=args.get("gmail_labels")
         )
+    await _set_submission(services, account, args.get("submission") or {})
     octets, messages = args.get("quota"), args.get("quota_messages")
     if octets is not None or messages is not None:
         limits = (
@@ -70,6 +72,17 @@ async def account_set(services: Services, args: Args) -> dict[str, Any]:
         )
         account = await set_quota(directory, store, account.address, *limits)
     return await _shown(services, account)
+
+
+async def _set_submission(
+    services: Services, account: Account, choices: Mapping[str, str | int | bool | None]
+) -> None:
+    """Keys are those of storage.directory_values.Submission; None goes back to the configuration's
+    value, a key that is missing leaves its own.
+    """
+    if choices:
+        changed = replace(account.submission, **choices)  # type: ignore[arg-type]
+        await services.directory.set_submission(account.address, changed)
 
 
 async def account_passwd(services: Services, args: Args) -> dict[str, Any]:
@@ -155,5 +168,8 @@ async def _shown(services: Services, account: Account) -> dict[str, Any]:
         "quota_messages": account.quota_messages,
         "imap_mask": list(account.imap_mask),
         "gmail_labels": account.gmail_labels,
+        "submission": {
+            name: value for name, value in asdict(account.submission).items() if value is not None
+        },
         "maildir": str(services.store.maildir(account.id)),
     }

@@ -110,12 +110,13 @@ def send(
 ) -> Generator[Any, Any, dict[str, Any]]:
     """One message over submission; login and TLS are required."""
     result: defer.Deferred[Any] = defer.Deferred()
+    message = MESSAGE.replace(b"a@world.test", sender.encode())
     factory = smtp.ESMTPSenderFactory(
         user.encode(),
         password.encode(),
         sender,
         recipient,
-        BytesIO(MESSAGE.replace(b"\r\n", b"\n")),  # Twisted makes CRLF of LF
+        BytesIO(message.replace(b"\r\n", b"\n")),  # Twisted makes CRLF of LF
         result,
         contextFactory=trusting(ca),
         requireAuthentication=True,

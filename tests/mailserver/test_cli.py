@@ -27,7 +27,7 @@ def test_account_commands(server: ServerProcess) -> None:
     (row,) = server.json("account", "list")
     assert set(row) == {
         "address", "name", "enabled", "admin", "quota", "used", "messages", "maildir",
-        "quota_messages", "imap_mask", "gmail_labels",
+        "quota_messages", "imap_mask", "gmail_labels", "submission",
     }  # fmt: skip
     assert row["quota"] == 2 * 1024**3
     assert row["enabled"] is True
@@ -54,6 +54,17 @@ def test_account_set(server: ServerProcess) -> None:
     row = server.json("account", "show", "user@example.test")
     assert (row["quota"], row["quota_messages"]) == (1024**3, 10)
     assert (row["imap_mask"], row["gmail_labels"]) == ([], True)
+    assert row["submission"] == {}
+    server.command(*change, "--from-header", "any", "--messages-per-hour", "7")
+    server.command(*change, "--recipients-per-day", "0")
+    row = server.json("account", "show", "user@example.test")
+    chosen = {"from_header": "any", "messages_per_hour": 7, "recipients_per_day": 0}
+    assert row["submission"] == chosen
+    server.command(*change, "--messages-per-hour", "default", "--from-header", "default")
+    row = server.json("account", "show", "user@example.test")
+    assert row["submission"] == {"recipients_per_day": 0}
+    server.command(*change, "--messages-per-day", "many", expect=2)
+    server.command(*change, "--from-header", "some", expect=2)
     server.command(*change, "--imap-mask", "NOSUCH", expect=1)
     server.command(*change, "--gmail-labels", "maybe", expect=2)
     server.command("account", "set", "nobody@example.test", "--quota", "1G", expect=1)

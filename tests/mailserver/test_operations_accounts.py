@@ -71,6 +71,7 @@ async def test_add_list_show(services: Services) -> None:
         "quota_messages": 0,
         "imap_mask": [],
         "gmail_labels": False,
+        "submission": {},
     }
     assert is_folder(shown["maildir"])
     await add(services, "bob@example.test", name="", quota=0, admin=False)

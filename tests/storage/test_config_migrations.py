@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.directory_values import Submission
 from tests.support.directories import make_settings, open_directory, own_database
 
 
@@ -17,6 +18,7 @@ async def test_an_older_database_is_brought_up_to_date(kind: str, tmp_path: Path
                 for statement in (
                     "ALTER TABLE config_account DROP COLUMN imap_mask",
                     "ALTER TABLE config_account DROP COLUMN gmail_labels",
+                    "ALTER TABLE config_account DROP COLUMN submission",
                     "DROP TABLE config_metadata",
                     "DROP TABLE config_acl",
                     "UPDATE config_schema SET version = 1",
@@ -28,5 +30,8 @@ async def test_an_older_database_is_brought_up_to_date(kind: str, tmp_path: Path
             assert (account.quota_bytes, account.imap_mask, account.gmail_labels) == (5, (), False)
             account = await directory.set_imap(account.address, mask=["A", "B"], gmail_labels=True)
             assert (account.imap_mask, account.gmail_labels) == (("A", "B"), True)
+            choices = Submission(from_header="any", messages_per_day=0)
+            account = await directory.set_submission(account.address, choices)
+            assert account.submission == choices
         async with open_directory(settings) as directory:
             assert await directory.account("ada@example.test") == account

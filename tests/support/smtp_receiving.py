@@ -25,6 +25,7 @@ from filters.delivery import Delivery
 from filters.filter import Filter
 from filters.pipeline import Pipeline
 from filters.registry import Tools
+from filters.submitting import Submitting
 from net.dns import Resolver
 from net.threads import Offload
 from net.tls import TlsContexts
@@ -74,7 +75,7 @@ class RecordingStore:
         content = delivery.content
         body = content.data
         if content.path is not None:
-            body = await asyncio.to_thread(_take_over, content.path)
+            body = (await asyncio.to_thread(_take_over, content.path))[content.start :]
         if self.keep:
             self.delivered.append(delivery)
             first = delivery.local_prefix if delivery.local else b""
@@ -225,6 +226,7 @@ async def receiving(
         clock,
         offload,
         log,
+        submitting=Submitting(chosen, directory, clock, log),
         timeouts=timeouts or replace(Timeouts(), stop=1.0),
         max_connections=max_connections,
     )

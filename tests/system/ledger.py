@@ -32,7 +32,7 @@ def message(token: str, size: int = 600) -> bytes:
     """The same bytes for the same token, CRLF, about `size` octets."""
     filler = random.Random(token)
     head = (
-        f"X-Ledger: {token}\r\nFrom: <sender@world.test>\r\nTo: <a@example.test>\r\n"
+        f"X-Ledger: {token}\r\nFrom: <a@example.test>\r\nTo: <a@example.test>\r\n"
         f"Subject: ledger {token}\r\nMessage-ID: <{token}@world.test>\r\n"
         f"Date: Mon, 2 Jan 2006 15:04:05 +0000\r\n\r\n"
     ).encode()

@@ -62,7 +62,7 @@ async def test_what_is_relayed_is_one_message(tmp_path: Path) -> None:
     sink = Sink()
     text = (
         b"Subject: out\r\nMessage-ID: <a@b.test>\r\nDate: Mon, 2 Jan 2006 15:04:05 +0000\r\n"
-        b"From: <x@example.test>\r\n\r\n.\r\n..\r\n.\r\nMAIL FROM:<evil@x.test>\r\n"
+        b"X-From: <x@example.test>\r\n\r\n.\r\n..\r\n.\r\nMAIL FROM:<evil@x.test>\r\n"
         b"RCPT TO:<victim@there.test>\r\nDATA\r\nSubject: smuggled\r\n\r\n.\r\n"
     )
     async with relaying(tmp_path, sink) as (server, account), submitting(server, account) as client:
@@ -98,7 +98,7 @@ async def test_what_comes_back_is_clean(tmp_path: Path, ret: str) -> None:
     sink = Sink()
     header = (
         b"Subject: =?utf-8?q?a=0D=0AX-Injected:_yes?=\r\nMessage-ID: <\xff\xfe@b.test>\r\n"
-        b"From: <x@example.test>\r\nX-8-bit: \xff\xe2\x80\xa8X-Injected: yes\r\n"
+        b"X-From: <x@example.test>\r\nX-8-bit: \xff\xe2\x80\xa8X-Injected: yes\r\n"
         b"X-Separated: \x0bX-Injected: yes\x85X-Injected: yes\r\n\r\ntext\xff\r\n"
     )
     async with relaying(tmp_path, sink) as (server, account), submitting(server, account) as client:

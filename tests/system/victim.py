@@ -19,7 +19,15 @@ from tests.system.peers import answers, imap, quoted, ready
 CRASH = "MAILSERVER_CRASH_AT"
 START_SECONDS = 30
 # a closed port: what is for the outside world stays in the queue
-OUTSIDE = '[outbound]\nsmarthost = "smtp://127.0.0.1:9"\n'
+OUTSIDE = """
+[outbound]
+smarthost = "smtp://127.0.0.1:9"
+[submission]
+messages_per_hour = 0
+messages_per_day = 0
+recipients_per_hour = 0
+recipients_per_day = 0
+"""
 
 
 class Victim:

@@ -1,0 +1,155 @@
+"""Mail of our own users before it goes anywhere: may this account send this as this author, does it
+lack anything, has it sent too much (RFC 6409 §6, §8).
+
+For SMTP and HTTP alike: values in, a verdict or the finished message out.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isinf
+
+from auth.login import Login
+from auth.policy import may_send_as
+from config.clock import Clock, rfc3339
+from config.logging import Logger
+from config.settings import Settings
+from filters.context import Message
+from filters.rewriting import with_header
+from filters.sendlimit import Limits, Reached, SendLimits
+from filters.verdict import ACCEPT, Verdict, defer, reject
+from message.authors import Authors, AuthorsError, authors, sender
+from message.completion import Facts, Submitter, completed
+from storage.directory import Directory
+from storage.directory_values import NO_CHOICE, Account
+
+_LIMITS = tuple(Limits.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorship:
+    """What From says, what goes into Sender (as message.completion.Facts has it), and the
+    account's display name.
+    """
+
+    authors: Authors | None
+    sender: str | None
+    display: str
+
+
+class Submitting:
+    """One for all protocols, since limits count what an account sends by any of them."""
+
+    def __init__(self, settings: Settings, directory: Directory, clock: Clock, log: Logger) -> None:
+        self._settings, self._directory, self._clock, self._log = settings, directory, clock, log
+        self._sent = SendLimits(clock)
+
+    def reload(self, settings: Settings) -> None:
+        """Takes [submission] of a changed configuration."""
+        self._settings = settings
+
+    async def within_limits(self, login: Login, recipients: int) -> Verdict:
+        """ACCEPT, or a refusal for now that says when one message to so many may go. Raises
+        StoreError.
+        """
+        limits = await self._limits(login)
+        reached = self._sent.reached(login.account, limits, recipients)
+        if reached is None:
+            return ACCEPT
+        self._log.warning(
+            "send limit reached", account=login.address, limit=reached.what, recipients=recipients
+        )
+        return self._too_much(reached)
+
+    def count(self, login: Login, recipients: int) -> None:
+        """A message was taken."""
+        self._sent.count(login.account, recipients)
+
+    async def authorship(self, login: Login, header: bytes) -> Authorship | Verdict:
+        """Who wrote it, or the refusal of somebody else's address. Raises StoreError."""
+        try:
+            found = authors(header)
+        except AuthorsError as error:
+            return reject(f"Bad message header: {error}", status="5.6.0", symbol="FROM_SYNTAX")
+        addresses = found.addresses if found is not None else ()
+        foreign = [one for one in addresses if not await self._own(login, one)]
+        if foreign and await self._from_header(login) == "own":
+            text = f"The address in From is not one of yours: {_printable(foreign[0])}"
+            return reject(text, symbol="FROM_NOT_OWN")
+        account = await self._account(login)
+        display = account.name if account is not None else ""
+        return Authorship(
+            found, await self._sender(login, header, bool(foreign) or len(addresses) > 1), display
+        )
+
+    def complete(
+        self, login: Login, message: Message, authorship: Authorship, envelope_sender: str
+    ) -> Message:
+        """The message with what it lacks and without what is nobody's business."""
+        facts = Facts(
+            Submitter(envelope_sender or login.address, authorship.display),
+            datetime.fromtimestamp(self._clock.now(), UTC),
+            f"{secrets.token_hex(12)}@{self._settings.hostname}",
+            _charset(message),
+            authorship.sender,
+        )
+        return with_header(message, completed(message.header, authorship.authors, facts))
+
+    async def _sender(self, login: Login, header: bytes, needed: bool) -> str | None:
+        """Sender tells who sent it when From alone does not (RFC 6409 §8.1): `needed`."""
+        named = sender(header)
+        true = len(named) <= 1 and all([await self._own(login, one) for one in named])
+        if needed:
+            return None if named and true else login.address
+        return None if true else ""
+
+    async def _own(self, login: Login, address: str) -> bool:
+        return await may_send_as(self._directory, login, address)
+
+    async def _account(self, login: Login) -> Account | None:
+        return await self._directory.account_by_id(login.account)
+
+    async def _from_header(self, login: Login) -> str:
+        account = await self._account(login)
+        chosen = account.submission.from_header if account is not None else None
+        return chosen or self._settings.submission.from_header
+
+    async def _limits(self, login: Login) -> Limits:
+        account, default = await self._account(login), self._settings.submission
+        own = account.submission if account is not None else NO_CHOICE
+        chosen = {name: getattr(own, name) for name in _LIMITS}
+        return Limits(
+            **{
+                name: getattr(default, name) if value is None else value
+                for name, value in chosen.items()
+            }
+        )
+
+    def _too_much(self, reached: Reached) -> Verdict:
+        text = f"You may send {reached.what}"
+        if not isinf(reached.seconds):
+            text += f"; try again after {rfc3339(self._clock.now() + reached.seconds + 1)}"
+        return defer(text, symbol="SEND_LIMIT")
+
+
+def _charset(message: Message) -> str:
+    """That of a body which does not name it; what is no UTF-8 is unknown (RFC 1428 §3)."""
+    if not message.eightbit:
+        return "us-ascii"
+    data = message.content.data
+    if data is None:
+        return "utf-8"
+    body = data[len(message.header) :]
+    if body.isascii():
+        return "us-ascii"
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return "unknown-8bit"
+    return "utf-8"
+
+
+def _printable(address: str) -> str:
+    """Fit for a reply: ASCII without control characters."""
+    clean = "".join(char if " " <= char <= "~" else "?" for char in address)
+    return clean[:100]
