@@ -49,6 +49,43 @@ async def _expect(reader: asyncio.StreamReader, code: bytes) -> None:
             return
 
 
+def smtp_greeted(port: int, tls: bool) -> socket.socket:
+    """A blocking SMTP connection after EHLO, behind STARTTLS when asked for."""
+    connection = socket.create_connection(("127.0.0.1", port), 60)
+    _take_reply(connection)
+    _say(connection, b"EHLO load.test\r\n")
+    if tls:
+        _say(connection, b"STARTTLS\r\n")
+        connection = _UNCHECKED.wrap_socket(connection)
+        _say(connection, b"EHLO load.test\r\n")
+    return connection
+
+
+def _say(connection: socket.socket, command: bytes) -> None:
+    connection.sendall(command)
+    _take_reply(connection)
+
+
+def _take_reply(connection: socket.socket) -> None:
+    reply = b""
+    while not reply.endswith(b"\r\n") or reply.rstrip().rpartition(b"\n")[2][3:4] == b"-":
+        piece = connection.recv(4096)
+        if not piece or len(reply) > 65536:
+            raise RuntimeError(f"expected a reply, got {reply!r}")
+        reply += piece
+
+
+def _unchecked() -> ssl.SSLContext:
+    """Trusts anybody: certificates are not what is measured."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+_UNCHECKED = _unchecked()
+
+
 class Imap:
     """A blocking IMAP connection that reads answers without parsing them."""
 
@@ -56,10 +93,7 @@ class Imap:
         self._socket = socket.create_connection(("127.0.0.1", port), 60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            self._socket = context.wrap_socket(self._socket)
+            self._socket = _UNCHECKED.wrap_socket(self._socket)
         self._number = 0
         self._deflate: zlib._Compress | None = None
         self._inflate: zlib._Decompress | None = None

@@ -9,7 +9,8 @@ from tests.bench.sides import Side
 @dataclass(frozen=True, slots=True)
 class Row:
     """`run` gives one figure a call. `at_least` or `at_most` is the ratio ours / theirs to reach;
-    `limit` is an absolute bound on ours, in `unit`. `fresh` rows get newly started servers.
+    `limit` is an upper and `least` a lower bound on ours, in `unit`. `fresh` rows get newly
+    started servers.
     """
 
     name: str
@@ -18,6 +19,7 @@ class Row:
     at_least: float | None = None
     at_most: float | None = None
     limit: float | None = None
+    least: float | None = None
     prepare: Callable[[Side], None] | None = None
     fresh: bool = False
 
@@ -27,5 +29,7 @@ class Row:
         if self.at_least is not None and ratio < self.at_least:
             return False
         if self.limit is not None and ours > self.limit:
+            return False
+        if self.least is not None and ours < self.least:
             return False
         return self.at_most is None or ratio <= self.at_most

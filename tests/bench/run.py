@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import (
+    authentication_rows,
     connection_rows,
     header_rows,
     imap_rows,
@@ -43,6 +44,7 @@ ROWS = [
     *sort_rows.ROWS,
     *resync_rows.ROWS,
     *connection_rows.ROWS,
+    *authentication_rows.ROWS,
 ]
 
 
@@ -83,6 +85,8 @@ def target(row: Row) -> str:
         parts.append(f">= {row.at_least:g}x")
     if row.at_most is not None:
         parts.append(f"<= {row.at_most:g}x")
+    if row.least is not None:
+        parts.append(f">= {row.least:,g} {row.unit}")
     if row.limit is not None:
         parts.append(f"<= {row.limit:g} {row.unit}")
     return ", ".join(parts)
