@@ -1,4 +1,5 @@
-"""May this address connect: connections at once and connections a minute, by address and network.
+"""May this address connect: the blocklist; connections at once and a minute, by address and
+network.
 
 One Admission serves SMTP, IMAP and HTTP, so that nobody gets each protocol's share.
 Invariant: what `enter` let in is counted until `leave`, once.
@@ -10,21 +11,23 @@ from auth.networks import in_networks
 from config.clock import Clock
 from config.settings import Settings
 from net.limits import AddressRate, OpenCount
+from storage.blocks import Blocks
 
 
 class Denied(Enum):
     """Why not; the value may be shown to the peer."""
 
+    BLOCKED = "Your network is blocked"
     AT_ONCE = "Too many connections from your address"
     TOO_FAST = "Too many connections a minute from your address"
 
 
 class Admission:
-    """Addresses of filters.local_networks have no limits here."""
+    """Addresses of filters.local_networks have no limits here, but they may be blocked."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, blocks: Blocks) -> None:
         limits = settings.limits
-        self._settings = settings
+        self._settings, self._blocks = settings, blocks
         self._open = OpenCount()
         self._rate = AddressRate(
             limits.connections_per_minute_per_address, limits.network_factor, clock
@@ -45,6 +48,8 @@ class Admission:
 
     def enter(self, address: str) -> Denied | None:
         """Counts the connection, or says why it is refused."""
+        if self._blocks.covering(address) is not None:
+            return Denied.BLOCKED
         limits = self._settings.limits
         limit, factor = limits.connections_per_address, limits.network_factor
         if self.is_local(address):

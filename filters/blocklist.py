@@ -1,12 +1,12 @@
-"""Networks that may not connect at all: blocklist.networks."""
+"""Networks that may not connect at all, asked again where the peer's address is known for certain.
 
-from collections.abc import Sequence
+At accept auth/admission.py has asked already, of the address that the socket has.
+"""
 
-from auth.networks import in_networks
-from config.settings import Network
 from filters.context import Context
 from filters.filter import Filter
 from filters.verdict import ACCEPT, Verdict, reject
+from storage.directory import Directory
 
 _REFUSED = reject("Your network is blocked", code=554, symbol="BLOCKLIST")
 
@@ -16,10 +16,8 @@ class Blocklist(Filter):
 
     name = "blocklist"
 
-    def __init__(self, networks: Sequence[Network]) -> None:
-        self._networks = tuple(networks)
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
 
     async def connect(self, context: Context) -> Verdict:
-        if self._networks and in_networks(context.peer.address, self._networks):
-            return _REFUSED
-        return ACCEPT
+        return _REFUSED if self._directory.blocks.covering(context.peer.address) else ACCEPT

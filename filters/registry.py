@@ -38,7 +38,7 @@ def _ratelimit(settings: Settings, tools: Tools) -> Filter:
 
 FACTORIES: dict[str, Factory] = {
     "ratelimit": _ratelimit,
-    "blocklist": lambda settings, _: Blocklist(settings.blocklist.networks),
+    "blocklist": lambda _, tools: Blocklist(tools.directory),
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),
 }
 

@@ -19,6 +19,7 @@ from imap.context import Bounds, Context, Timing
 from net.listener import listen
 from net.threads import Offload
 from net.tls import TlsContexts
+from storage.blocks import Block
 from storage.directory import Directory
 from storage.directory_values import AccountChange, ChangeKind
 from storage.metadata import Metadata
@@ -62,11 +63,12 @@ class ImapServer:
         )
         self._connections: set[Connection] = set()
         self._refused: set[Connection] = set()
-        self._admission = admission or Admission(settings, clock)
+        self._admission = admission or Admission(settings, clock, directory.blocks)
         self._numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
         self._unsubscribe: Callable[[], None] = lambda: None
         self._unwatch: Callable[[], None] = lambda: None
+        self._unblock: Callable[[], None] = lambda: None
         self._empty = asyncio.Event()
         self._empty.set()
         self.addresses: dict[str, list[Endpoint]] = {"imap": [], "imaps": []}
@@ -76,6 +78,7 @@ class ImapServer:
         wanted = self._context.settings.listen
         self._unsubscribe = self._context.authenticator.on_revoke(self.close_account)
         self._unwatch = self._context.directory.on_change(self._owner_changed)
+        self._unblock = self._context.directory.blocks.on_change(self._blocked)
         self._context.progress.start()
         tls = self._context.tls
         for endpoint in wanted.imap:
@@ -92,6 +95,7 @@ class ImapServer:
         """Accepts no more, says BYE to everybody and waits for a moment until they are gone."""
         self._unsubscribe()
         self._unwatch()
+        self._unblock()
         self._context.progress.stop()
         for server in self._servers:
             server.close()
@@ -147,7 +151,8 @@ class ImapServer:
         if len(self._connections) >= self._context.bounds.connections:
             text, code = "Too many connections, try again later", "UNAVAILABLE"
         elif (denied := self._admission.enter(connection.peer)) is not None:
-            text, code = self._reason(denied), "LIMIT"
+            text = self._reason(denied)
+            code = "" if denied is Denied.BLOCKED else "LIMIT"
         else:
             self._connections.add(connection)
             connection.greet()
@@ -159,6 +164,12 @@ class ImapServer:
     def _reason(self, denied: Denied) -> str:
         most = self._context.settings.limits.connections_per_address
         return f"{denied.value} ({most})" if denied is Denied.AT_ONCE else denied.value
+
+    def _blocked(self, block: Block) -> None:
+        """Ends the connections of a network when it is blocked."""
+        for connection in tuple(self._connections):
+            if block.holds(connection.peer):
+                connection.bye(Denied.BLOCKED.value)
 
     def _lost(self, connection: Connection) -> None:
         if connection in self._connections:

@@ -76,7 +76,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     settings, store, clock = services.settings, services.store, services.clock
     tools = Tools(clock, services.resolver, services.offload, services.directory, store)
     pipeline = Pipeline(settings, tools, get_logger("filters"))
-    admission = Admission(settings, clock)
+    admission = Admission(settings, clock, services.directory.blocks)
     delivery = Delivery(settings, services.directory, store, clock, get_logger("delivery"))
     return Parts(
         pipeline=pipeline,

@@ -22,7 +22,9 @@ from smtp.grammar.reply import Reply, reply
 BURST = 64
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE = 1.0
-_DENIED = {denied: reply(421, "4.7.0", denied.value) for denied in Denied}
+_DENIED = {denied: reply(421, "4.7.0", denied.value) for denied in Denied} | {
+    Denied.BLOCKED: reply(554, "5.7.1", Denied.BLOCKED.value)
+}
 
 
 class Gate:

@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from auth.admission import Admission
+from auth.admission import Admission, Denied
 from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
@@ -33,6 +33,7 @@ from smtp.session import Session, Shared
 from smtp.submission import SubmissionSession
 from smtp.timeouts import Timeouts
 from smtp.verbs import Connection
+from storage.blocks import Block
 from storage.directory import Directory
 from storage.store import Store
 from storage.values import AccountId
@@ -40,6 +41,7 @@ from storage.values import AccountId
 MAX_CONNECTIONS = 10_000
 LARGE_AT_A_TIME = 1
 _REVOKED = reply(421, "4.7.0", "The account has changed, log in again")
+_BLOCKED = reply(421, "4.7.0", Denied.BLOCKED.value)
 _POLICIES: dict[str, type[Session]] = {
     "smtp": Session,
     "submission": SubmissionSession,
@@ -84,18 +86,21 @@ class SmtpServer:
         )
         self._budget = Budget(settings.limits.memory, timeouts.memory)
         self._turn = asyncio.Semaphore(LARGE_AT_A_TIME)
-        self._admission = admission or Admission(settings, clock)
+        self._admission = admission or Admission(settings, clock, directory.blocks)
         self._gate = Gate(self._admission, max_connections)
         self._engines: dict[Engine, Peer] = {}
         self._doormen: list[Doorman] = []
-        self._unsubscribe: Callable[[], None] | None = None
+        self._unsubscribe: tuple[Callable[[], None], ...] = ()
         self.addresses: dict[str, list[Endpoint]] = {name: [] for name in _POLICIES}
         self._wiring = self._wire()
 
     async def start(self) -> None:
         """Returns when every listener accepts. Raises ListenError."""
         quieten_library()
-        self._unsubscribe = self._shared.authenticator.on_revoke(self._revoke)
+        self._unsubscribe = (
+            self._shared.authenticator.on_revoke(self._revoke),
+            self._shared.directory.blocks.on_change(self._blocked),
+        )
         try:
             for name in _POLICIES:
                 for endpoint in getattr(self._shared.settings.listen, name):
@@ -115,9 +120,9 @@ class SmtpServer:
 
     async def stop(self) -> None:
         """Stops listening, says good-bye, waits for deliveries under way."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self._unsubscribe = ()
         for doorman in self._doormen:
             doorman.close()
         self._doormen = []
@@ -167,6 +172,9 @@ class SmtpServer:
 
     def _revoke(self, account: AccountId) -> None:
         self._part_with(lambda engine: _account_of(engine) == account, _REVOKED)
+
+    def _blocked(self, block: Block) -> None:
+        self._part_with(lambda engine: block.holds(self._engines[engine].address), _BLOCKED)
 
     def _part_with(self, which: Callable[[Engine], bool], parting: Reply) -> None:
         for engine in [engine for engine in self._engines if which(engine)]:

@@ -122,6 +122,16 @@ acl = Table(
     Index("config_acl_grantee", "grantee"),
 )
 
+# Networks that may not connect; times in seconds since 1970, `until` NULL for ever.
+block = Table(
+    "config_block",
+    metadata,
+    Column("network", String, primary_key=True),
+    Column("until", Float),
+    Column("reason", Text, nullable=False),
+    Column("created", Float, nullable=False),
+)
+
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -154,6 +164,10 @@ def _add_columns(connection: Connection, *columns: Column[Any]) -> None:
             connection.exec_driver_sql(f"ALTER TABLE {account.name} ADD COLUMN {made}")
 
 
+def _blocks(connection: Connection) -> None:
+    block.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -161,4 +175,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _metadata,
     _choices,
     _submission,
+    _blocks,
 )

@@ -17,6 +17,7 @@ from message.address import AddressError, Mailbox, parse_mailbox
 from net.threads import Offload
 from storage import directory_rows as rows
 from storage.acl import AclTable
+from storage.blocks import Blocks
 from storage.config_database import ConfigDatabase
 from storage.directory_cache import DirectoryCache
 from storage.directory_names import (
@@ -69,6 +70,7 @@ class Directory:
         self._settings, self._commanded, self._clock = settings, commanded, clock
         self._cache = DirectoryCache(database)
         self.acl = AclTable(database)
+        self.blocks = Blocks(database, clock, settings.blocklist.networks)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
         self._listeners: dict[object, Listener] = {}
 
@@ -83,15 +85,22 @@ class Directory:
         except BaseException:
             await database.close()
             raise
-        return cls(database, settings, commanded, clock)
+        directory = cls(database, settings, commanded, clock)
+        try:
+            await directory.blocks.load()
+        except BaseException:
+            await database.close()
+            raise
+        return directory
 
     async def close(self) -> None:
         await self.database.close()
 
     def reload(self, settings: Settings) -> None:
-        """Takes hostname, domains and listening addresses of a changed configuration."""
+        """Takes hostname, domains, addresses and blocked networks of a changed configuration."""
         self._settings = settings
         self._resolver.sites = sites_of(settings, self._commanded)
+        self.blocks.reload(settings.blocklist.networks)
 
     def on_change(self, callback: Listener) -> Callable[[], None]:
         """Calls back in the loop after each change of an account; returns the unsubscriber.

@@ -9,7 +9,11 @@ from typing import Any, cast
 
 from auth.admission import Admission, Denied
 
-_STATUS = {Denied.AT_ONCE: "429 Too Many Requests", Denied.TOO_FAST: "429 Too Many Requests"}
+_STATUS = {
+    Denied.BLOCKED: "403 Forbidden",
+    Denied.AT_ONCE: "429 Too Many Requests",
+    Denied.TOO_FAST: "429 Too Many Requests",
+}
 
 
 def guarded(protocol: Any, admission: Admission) -> type[asyncio.Protocol]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mailserver.cli import accounts, aliases, domains, importing, queue, serving
+from mailserver.cli import accounts, aliases, blocks, domains, importing, queue, serving
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +28,7 @@ def options(
 app.add_typer(accounts.app, name="account")
 app.add_typer(aliases.app, name="alias")
 app.add_typer(domains.app, name="domain")
+app.add_typer(blocks.app, name="block")
 app.add_typer(queue.app, name="queue")
 app.add_typer(importing.app, name="import")
 serving.add_to(app)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mailserver.control import Progress
-from mailserver.operations import accounts, aliases, domains, queue, running, store
+from mailserver.operations import accounts, aliases, blocks, domains, queue, running, store
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from storage.errors import StoreError
@@ -28,6 +28,9 @@ QUICK: dict[str, Quick] = {
     "domain.add": domains.domain_add,
     "domain.list": domains.domain_list,
     "domain.delete": domains.domain_delete,
+    "block.add": blocks.block_add,
+    "block.list": blocks.block_list,
+    "block.delete": blocks.block_delete,
     "queue.list": queue.queue_list,
     "queue.show": queue.queue_show,
     "queue.retry": queue.queue_retry,

@@ -1,12 +1,9 @@
 """The first filters: rate limit, blocklist, syntax and tagging."""
 
-from ipaddress import ip_network
-
 import pytest
 
 from auth.login import Login
 from config.settings import Limits, TaggingRule
-from filters.blocklist import Blocklist
 from filters.context import Context, Kind, Message, Peer
 from filters.ratelimit import RateLimit, Rates
 from filters.syntax import Syntax
@@ -57,17 +54,6 @@ async def test_recipients_count_too() -> None:
     asked.login = Login(AccountId(1), "a@b.test", False)
     assert [(await limit.rcpt(asked)).code for _ in range(2)] == [0, 450]
     assert not (await limit.rcpt(context(local=True))).refused
-
-
-async def test_blocked_networks_of_both_families() -> None:
-    block = Blocklist([ip_network("192.0.2.0/25"), ip_network("2001:db8::/32")])
-    for address, refused in [
-        ("192.0.2.1", True),
-        ("192.0.2.200", False),
-        ("2001:db8::1", True),
-        ("::ffff:192.0.2.1", True),
-    ]:
-        assert (await block.connect(context(address))).refused is refused
 
 
 async def test_sizes() -> None:

@@ -28,6 +28,25 @@ def healthz(server: ServerProcess) -> tuple[int, bytes]:
     return found
 
 
+def test_a_block_counts_at_once_and_everywhere(server: ServerProcess) -> None:
+    opened = [
+        socket.create_connection(("127.0.0.1", server.port(name)), 10) for name in ("smtp", "imap")
+    ]
+    assert [one.recv(4096)[:3] for one in opened] == [b"220", b"* O"]
+    server.command("block", "add", "127.0.0.0/30", "--reason", "test")
+    assert [one.recv(4096)[:8] for one in opened] == [b"421 4.7.", b"* BYE Yo"]
+    assert healthz(server) == (403, b"Your network is blocked\n")
+    with pytest.raises(smtplib.SMTPConnectError) as refused:
+        smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=10)
+    assert refused.value.smtp_code == 554
+    with pytest.raises(imaplib.IMAP4.error):
+        imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=10)
+    server.command("block", "delete", "127.0.0.0/30")
+    assert healthz(server)[0] == 200
+    for one in opened:
+        one.close()
+
+
 def test_protocols_share_the_connections_of_an_address(server: ServerProcess) -> None:
     assert healthz(server)[0] == 200
     opened = [socket.create_connection(("127.0.0.1", server.port("imap"))) for _ in range(2)]

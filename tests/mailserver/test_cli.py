@@ -105,6 +105,23 @@ def test_alias_and_domain_commands(server: ServerProcess) -> None:
     server.command("domain", "delete", "example.test", expect=1)
 
 
+def test_block_commands(server: ServerProcess) -> None:
+    server.command("block", "add", "192.0.2.7/24", "--until", "2h", "--reason", "guesses passwords")
+    server.command("block", "add", "2001:db8::1", "--until", "2100-01-02T03:04:05Z")
+    first, second = server.json("block", "list")
+    assert set(first) == {"network", "until", "reason", "source", "created"}
+    assert (first["network"], first["reason"]) == ("192.0.2.0/24", "guesses passwords")
+    assert (first["source"], second["network"]) == ("command", "2001:db8::1/128")
+    assert second["until"] == "2100-01-02T03:04:05Z"
+    server.command("block", "add", "192.0.2.0/24", expect=1)
+    server.command("block", "add", "192.0.3.0/24", "--until", "2001-01-01", expect=1)
+    server.command("block", "delete", "192.0.2.0/24")
+    server.command("block", "delete", "192.0.2.0/24", expect=1)
+    server.command("block", "add", "nonsense", expect=2)
+    server.command("block", "add", "192.0.2.0/24", "--until", "soon", expect=2)
+    assert len(server.json("block", "list")) == 1
+
+
 def test_queue_commands_on_an_empty_queue(server: ServerProcess) -> None:
     server.add_account("user@example.test")
     assert server.json("queue", "list") == []

@@ -4,12 +4,14 @@ import asyncio
 import subprocess
 import sys
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from filters.blocklist import Blocklist
+from filters.context import Context, Kind, Peer
 from smtp.budget import Budget
 from smtp.timeouts import Timeouts
 from tests.support.smtp_receiving import ADA, Client, Receiving, receiving
@@ -85,12 +87,33 @@ async def test_five_thousand_connections_from_one_address(tmp_path: Path) -> Non
 async def test_blocked_networks(tmp_path: Path) -> None:
     blocked: dict[str, Any] = {"blocklist": {"networks": ["127.0.0.0/8"]}}
     async with receiving(tmp_path, **blocked) as running:
-        for listener in ("smtp", "submissions"):
-            client = await running.client(listener)
-            assert (await client.reply()) == "554 5.7.1 Your network is blocked"
-            assert await client.closed()
-    async with receiving(tmp_path, own_filters=[Blocklist([])]) as running:
+        client = await running.client()
+        assert (await client.reply()) == "554 5.7.1 Your network is blocked"
+        assert await client.closed()
+        with pytest.raises(OSError):  # before the handshake nothing can be said
+            await running.client("submissions")
+
+
+async def test_a_block_ends_what_is_open_and_its_end_lets_in_again(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as running:
+        client, blocks = await running.client(), running.directory.blocks
+        await client.greet()
+        await blocks.add(ip_network("127.0.0.0/8"))
+        assert await ending(client) == "421 4.7.0 Your network is blocked"
+        assert (await (await running.client()).reply())[:9] == "554 5.7.1"
+        await blocks.delete(ip_network("127.0.0.0/8"))
         assert (await (await running.client()).reply())[:3] == "220"
+
+
+async def test_the_filter_asks_for_the_peer_that_the_session_knows(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as running:
+        await running.directory.blocks.add(ip_network("192.0.2.0/24"))
+        block = Blocklist(running.directory)
+        refused = [
+            (await block.connect(Context(Kind.MX, Peer(address)))).code
+            for address in ("192.0.2.1", "192.0.3.1")
+        ]
+        assert refused == [554, 0]
 
 
 async def test_rate_of_messages(tmp_path: Path) -> None:
