@@ -1,7 +1,7 @@
 """`mailserver block ...`: networks that may not connect.
 
-Shown as {network, until, reason, source, created}: `until` and `created` are RFC 3339 times, `until`
-null for ever, `created` null for those of the configuration.
+Shown as {network, until, reason, source, created}: `until` and `created` are RFC 3339,
+`until` null for ever, `created` null for those of the configuration.
 """
 
 from collections.abc import Mapping

@@ -8,13 +8,14 @@ from structlog.testing import capture_logs
 
 from config.settings import FILTER_NAMES
 from filters.authentication.results import Identity, Outcome, SpfResult
-from filters.context import Context, Kind, Peer
+from filters.context import Context, Kind, Message, Peer
 from filters.filter import Filter, Stage
 from filters.pipeline import Pipeline
 from filters.registry import FACTORIES, Tools, build
 from filters.verdict import ACCEPT, Verdict, reject
 from net.dns import Resolver
 from net.threads import Offload
+from storage.values import Content
 from tests.support.directories import MovedClock, make_settings
 
 CONTEXT = Context(Kind.MX, Peer("192.0.2.1"), trace="m1")
@@ -85,8 +86,10 @@ async def test_results_stand_in_the_context_for_later_filters(tmp_path: Path) ->
 
 
 async def test_reload_takes_the_filters_of_the_new_settings(tmp_path: Path) -> None:
-    settings = make_settings(tmp_path)
-    line = Pipeline(settings, tools(), structlog.get_logger())
-    assert not (await line.run(Stage.CONNECT, CONTEXT)).refused
-    line.reload(make_settings(tmp_path, blocklist={"networks": ["192.0.2.0/24"]}))
-    assert (await line.run(Stage.CONNECT, CONTEXT)).code == 554
+    only: dict[str, Any] = {"filters": {"pipeline": ["tagging"]}}
+    line = Pipeline(make_settings(tmp_path, **only), tools(), structlog.get_logger())
+    context = Context(Kind.MX, Peer("192.0.2.1"))
+    context.message = Message(Content(11, b""), b"Subject: x\r\n")
+    assert not (await line.run(Stage.DATA, context)).refused
+    line.reload(make_settings(tmp_path, **only, limits={"message_size": 10}))
+    assert (await line.run(Stage.DATA, context)).code == 552
