@@ -225,6 +225,11 @@ class Imap(Section):
     share_with_anyone: bool = True
 
 
+class Smtp(Section):
+    binarymime: bool = False
+    hold_at_most: Duration = 2592000.0
+
+
 class Limits(Section):
     message_size: Size = 50 * 1024**2
     recipients: Annotated[int, Field(ge=1)] = 1000
@@ -259,4 +264,5 @@ class Settings(Section):
     virus: Virus = Virus()
     spam: Spam = Spam()
     imap: Imap = Imap()
+    smtp: Smtp = Smtp()
     limits: Limits = Limits()

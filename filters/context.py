@@ -9,7 +9,7 @@ from enum import Enum
 from auth.login import Login
 from filters.authentication.results import Result
 from storage.directory_values import Resolution
-from storage.values import Content
+from storage.values import Content, DeliverBy
 
 
 class Kind(Enum):
@@ -60,7 +60,8 @@ class Message:
 class Context:
     """One connection and its present transaction. `tls` is "TLSv1.3 CIPHER" or "".
 
-    `connection` and `trace` (of the message) are the ids that log lines carry. `results` grows as
+    `connection` and `trace` (of the message) are the ids that log lines carry. What is asked of
+    every hop is as in storage.values.Delivery. `results` grows as
     filters find out who the message comes from.
     """
 
@@ -78,6 +79,11 @@ class Context:
     eightbit: bool = False
     ret: str = ""
     envid: str = ""
+    binary: bool = False
+    require_tls: bool = False
+    hold_until: float | None = None
+    deliver_by: DeliverBy | None = None
+    priority: int = 0
     recipients: list[Recipient] = field(default_factory=list)
     rcpt: Recipient | None = None
     message: Message | None = None

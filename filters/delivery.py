@@ -19,7 +19,7 @@ from filters.authentication.spoofed import without_spoofed
 from filters.authentication.statements import results_field
 from filters.context import Kind, Message, Recipient
 from filters.envelope import Envelope, Outcome, Source, loop_tag, make_trace
-from filters.notices import build_success, wants_success
+from filters.notices import build_success, notify_behind, wants_success
 from filters.verdict import ACCEPT, Action, Verdict
 from message.headers import header_block
 from message.received import Trace, build_received, build_return_path, is_looping
@@ -55,7 +55,8 @@ class Delivery:
         """Stores and queues; one outcome a recipient, in their order. Never raises StoreError."""
         answer = await self._deliver(envelope, message, verdict)
         self._report(envelope, message, answer)
-        if answer[0] == 250 and any(wants_success(one) for one in envelope.recipients):
+        held = envelope.hold_until is not None
+        if answer[0] == 250 and not held and any(map(wants_success, envelope.recipients)):
             await self._tell_success(envelope, message)
         code, status, text = answer
         if code == 250:
@@ -114,8 +115,9 @@ class Delivery:
     def _job(
         self, envelope: Envelope, message: Message, verdict: Verdict, tag: str
     ) -> values.Delivery:
-        local = _local(envelope.recipients, verdict)
-        queued = _queued(envelope.recipients)
+        later = envelope.hold_until is not None
+        local = () if later else _local(envelope.recipients, verdict)
+        queued = _held(envelope.recipients) if later else _queued(envelope.recipients)
         prefix = self._prefix(envelope, verdict, tag)
         if message.headless:
             prefix += b"\r\n"  # else the first lines of the text would become part of our header
@@ -211,6 +213,12 @@ def _local(recipients: Sequence[Recipient], verdict: Verdict) -> tuple[LocalReci
     return tuple(found.values())
 
 
+def _held(recipients: Sequence[Recipient]) -> tuple[QueuedRecipient, ...]:
+    """As they were given: where they lead is looked up when the time has come (filters/home.py)."""
+    found = {one.address: QueuedRecipient(one.address, one.notify, one.orcpt) for one in recipients}
+    return tuple(found.values())
+
+
 def _queued(recipients: Sequence[Recipient]) -> tuple[QueuedRecipient, ...]:
     found: dict[str, QueuedRecipient] = {}
     for recipient in recipients:
@@ -218,7 +226,7 @@ def _queued(recipients: Sequence[Recipient]) -> tuple[QueuedRecipient, ...]:
             orcpt = recipient.orcpt or (
                 f"rfc822;{recipient.address}" if address != recipient.address else ""
             )
-            found.setdefault(address, QueuedRecipient(address, recipient.notify, orcpt))
+            found.setdefault(address, QueuedRecipient(address, notify_behind(recipient), orcpt))
     return tuple(found.values())
 
 

@@ -9,6 +9,7 @@ from config.clock import SystemClock
 from config.logging import get_logger
 from config.settings import Settings
 from filters.delivery import Delivery
+from filters.home import Home
 from filters.pipeline import Pipeline
 from filters.registry import Tools
 from filters.submitting import Submitting
@@ -114,6 +115,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             clock,
             services.offload,
             get_logger("outbound"),
+            home=Home(delivery, services.directory, store.spool_dir, clock, services.offload),
         ),
         http=HttpServer(settings.listen.http, settings.listen.https, tls, admission),
     )

@@ -22,9 +22,10 @@ class DataVerbs(Conversation):
     """The verbs that carry content."""
 
     _chunks: Intake | None = None
+    _skipped = 0
 
     async def smtp_DATA(self, arg: str | None) -> None:
-        refused = self.policy.ready_for_data(chunked=self._chunks is not None)
+        refused = self.policy.ready_for_data(chunked=self.chunks_begun)
         if arg or refused is not None:
             self.send(refused or replies.NO_ARGUMENT)
             return
@@ -47,26 +48,39 @@ class DataVerbs(Conversation):
             self.send(replies.BAD_BDAT)
             self.close_after_reply()
             raise Gone
-        intake, refused = self._chunks, None
-        if intake is None:
-            refused = self.policy.ready_for_data(chunked=False)
-            intake = self._make_intake()
+        refused = None if self.chunks_begun else self.policy.ready_for_data(bdat=True)
         if refused is not None:
-            intake.fault = refused
-        elif bdat.size > self.wiring.limits.size:
-            intake.fault = intake.fault or replies.TOO_BIG
-        self._chunks = intake if refused is None else None
+            await self._skip_chunk(bdat.size, refused)
+            return
+        intake = self._chunks = self._chunks or self._make_intake()
+        if intake.received + bdat.size > self.wiring.limits.size and intake.fault is None:
+            intake.fault = replies.TOO_BIG
         await self._collect_chunk(intake, bdat.size)
-        self.stop_clock()
-        if refused is not None:
-            self.send(refused)
-        elif bdat.last:
+        if bdat.last:
             self._chunks = None
             await self._finish(intake)
-        elif intake.fault is not None:
-            self.send(intake.fault)
         else:
-            self.send(replies.OK)
+            self.send(intake.fault or replies.chunk_taken(bdat.size))
+
+    @property
+    def chunks_begun(self) -> bool:
+        """True between the first BDAT of a message and its last."""
+        return self._chunks is not None
+
+    async def smtp_STARTTLS(self, arg: str) -> None:
+        """What came in the clear begins no message under TLS (RFC 3207 §4.2)."""
+        await self.drop_chunks()
+        await super().smtp_STARTTLS(arg)
+
+    async def _skip_chunk(self, size: int, refused: Reply) -> None:
+        """Reads a chunk that nobody wants, so that the next command is found."""
+        self._skipped += size
+        if self._skipped > PATIENCE * self.wiring.limits.size:
+            self.send(replies.TOO_MUCH_REFUSED)
+            self.close_after_reply()
+            raise Gone
+        await self._read_chunk(size, None)
+        self.send(refused)
 
     async def drop_chunks(self) -> None:
         """Forgets a message begun with BDAT: RSET, EHLO, QUIT, the end of the connection."""
@@ -78,7 +92,8 @@ class DataVerbs(Conversation):
         await self.drop_chunks()
 
     def _make_intake(self) -> Intake:
-        return Intake(self.wiring.limits, self.policy.context.size)
+        context = self.policy.context
+        return Intake(self.wiring.limits, context.size, binary=context.binary)
 
     async def _collect(self, intake: Intake) -> None:
         """Reads up to and with the dot that ends the data."""
@@ -114,7 +129,14 @@ class DataVerbs(Conversation):
             raise Gone
 
     async def _collect_chunk(self, intake: Intake, size: int) -> None:
-        """Reads exactly `size` octets."""
+        """Reads exactly `size` octets; ends the connection of who goes on far beyond the limit."""
+        if intake.received + size > PATIENCE * self.wiring.limits.size:
+            self.send(intake.fault or replies.TOO_BIG)
+            self.close_after_reply()
+            raise Gone
+        await self._read_chunk(size, intake)
+
+    async def _read_chunk(self, size: int, intake: Intake | None) -> None:
         buffer = self.buffer
         latest = self.loop.time() + self.wiring.timeouts.data
         while size:
@@ -125,14 +147,12 @@ class DataVerbs(Conversation):
                 self.taken()
                 size -= take
                 self.stop_clock()
-                await intake.add(data, stuffed=False, line_start=False)
-                if intake.fault is not None and size > PATIENCE * self.wiring.limits.size:
-                    self.send(intake.fault)
-                    self.close_after_reply()
-                    raise Gone
+                if intake is not None:
+                    await intake.add(data, stuffed=False, line_start=False)
                 continue
             self._allow_block(latest)
             await self.more()
+        self.stop_clock()
 
     def _allow_block(self, latest: float) -> None:
         timeouts = self.wiring.timeouts
@@ -149,6 +169,7 @@ class DataVerbs(Conversation):
             message = await intake.finish()
             answers = await self._answers(intake, message)
             delivered = any(answer.ok for answer in answers)
+            self._skipped = 0 if delivered else self._skipped
             for answer in answers:
                 self.send(answer)
         finally:

@@ -42,12 +42,12 @@ class IntakeLimits:
 class Intake:
     """One message. Add pieces, then `finish` or `discard`. `fault` is the reply it has earned."""
 
-    def __init__(self, limits: IntakeLimits, declared: int = 0) -> None:
+    def __init__(self, limits: IntakeLimits, declared: int = 0, *, binary: bool = False) -> None:
         self._limits = limits
         self._spooling = declared > SPOOL_ABOVE
         self._pieces: list[Piece] = []
         self._held = 0
-        self._work = Spool(limits.spool_dir)
+        self._work = Spool(limits.spool_dir, binary=binary)
         self.received = 0
         self.fault: Reply | None = None
 
@@ -80,8 +80,7 @@ class Intake:
             else:
                 await self._in_turn(self._work.take)
         self._work.close()
-        if self._work.dangling():
-            self._settle(replies.BARE_LINE_END)
+        self._settle(self._work.last_fault())
         if self._work.size > self._limits.size:
             self._settle(replies.TOO_BIG)
         self._pieces = []

@@ -22,7 +22,7 @@ from filters.submitting import Submitting
 from filters.verdict import Verdict
 from message.received import with_protocol
 from smtp.grammar import replies
-from smtp.grammar.ehlo import Offer, ehlo_reply
+from smtp.grammar.ehlo import Offer, ehlo_reply, refusal_of
 from smtp.grammar.mail import Body, Mail
 from smtp.grammar.rcpt import Rcpt
 from smtp.grammar.reply import Reply, reply
@@ -99,11 +99,22 @@ class Session:
         if verdict.refused:
             self.context.helo = ""
             return self._refusal(verdict, "helo")
-        settings = self.shared.settings
         if not extended:
-            return reply(250, "", settings.hostname)
-        size = settings.limits.message_size
-        return ehlo_reply(Offer(settings.hostname, size, starttls, self.mechanisms()))
+            return reply(250, "", self.shared.settings.hostname)
+        return ehlo_reply(self.offer(starttls))
+
+    def offer(self, starttls: bool = False) -> Offer:
+        """What the connection may use as it is."""
+        settings = self.shared.settings
+        return Offer(
+            settings.hostname,
+            settings.limits.message_size,
+            starttls,
+            self.mechanisms(),
+            settings.limits.recipients,
+            require_tls=bool(self.context.tls),
+            binary=settings.smtp.binarymime,
+        )
 
     def starttls(self, *, offered: bool, active: bool) -> Reply | None:
         """Why STARTTLS is refused, or None."""
@@ -151,6 +162,9 @@ class Session:
             return replies.TOO_BIG
         if not self.shared.store.accepting(mail.size):
             return replies.STORAGE_FULL
+        refused = self._too_much_asked(mail) if mail.is_special else None
+        if refused is not None:
+            return refused
         context = self.context
         try:
             refused = await self.judge_sender(mail)
@@ -161,20 +175,35 @@ class Session:
             return refused
         context.trace = make_trace()
         context.sender, context.size = mail.sender.text, mail.size
-        context.smtputf8, context.eightbit = mail.smtputf8, mail.body is Body.EIGHT_BIT
+        context.smtputf8, context.eightbit = mail.smtputf8, mail.body is not Body.SEVEN_BIT
         context.ret, context.envid = mail.ret, mail.envid
+        context.binary, context.require_tls = mail.body is Body.BINARY, mail.require_tls
         verdict = await self.shared.pipeline.run(Stage.MAIL, context)
         if verdict.refused:
             refusal = self._refusal(verdict, "sender", sender=mail.sender.text)
             self.reset()
             return refusal
         self._open = True
-        return replies.SENDER_OK
+        return self.take_wishes(mail) or replies.SENDER_OK
 
     def _mail_out_of_order(self) -> Reply | None:
         if not self.context.helo:
             return replies.HELO_FIRST
         return replies.NESTED_MAIL if self._open else None
+
+    def _too_much_asked(self, mail: Mail) -> Reply | None:
+        return refusal_of(mail, self.offer()) or self.judge_wishes(mail)
+
+    def judge_wishes(self, mail: Mail) -> Reply | None:
+        """Why the message can't be held or hurried as asked, or None."""
+        return None
+
+    def take_wishes(self, mail: Mail) -> Reply | None:
+        """Keeps in the context how the message is to travel; the reply where it is a special one.
+
+        Only who submits mail has a say in it.
+        """
+        return None
 
     async def judge_sender(self, mail: Mail) -> Reply | None:
         """Why the sender may not send here, or None."""
@@ -204,7 +233,7 @@ class Session:
     async def judge_recipient(self, rcpt: Rcpt) -> Recipient | Reply:
         """The recipient that mail may go to, or why not. Raises StoreError."""
         path = rcpt.recipient
-        if not path.is_ascii and not self.context.smtputf8:
+        if not (path.is_ascii and rcpt.orcpt.isascii()) and not self.context.smtputf8:
             return replies.NEEDS_SMTPUTF8
         resolution = await self.shared.directory.resolve(path.mailbox or path.text)
         if resolution.status is Status.NOT_OURS:
@@ -246,12 +275,14 @@ class Session:
 
     # -- the content
 
-    def ready_for_data(self, *, chunked: bool) -> Reply | None:
-        """Why DATA or the first BDAT is refused, or None."""
+    def ready_for_data(self, *, chunked: bool = False, bdat: bool = False) -> Reply | None:
+        """Why DATA or the first BDAT is refused, or None. `chunked`: DATA behind a BDAT."""
         if chunked:
             return replies.DATA_AFTER_BDAT
         if not self._open:
             return replies.MAIL_FIRST
+        if not bdat and self.context.binary:
+            return replies.BINARY_NEEDS_BDAT
         return None if self.context.recipients else replies.RCPT_FIRST
 
     def refuse_content(self, refusal: Reply) -> list[Reply]:
@@ -321,6 +352,11 @@ class Session:
             envid=context.envid,
             results=tuple(context.results),
             connection=context.connection,
+            binary=context.binary,
+            require_tls=context.require_tls,
+            hold_until=context.hold_until,
+            deliver_by=context.deliver_by,
+            priority=context.priority,
         )
 
     def _refusal(self, verdict: Verdict, what: str, **about: str) -> Reply:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from filters.context import Message
+from smtp.grammar import replies
 from smtp.grammar.reply import Reply
 from smtp.grammar.stuffing import fault_of, unstuff
 from storage.values import Content
@@ -32,8 +33,8 @@ class Piece(NamedTuple):
 class Spool:
     """One message's bytes. Used in the loop or in a thread, never in both at once."""
 
-    def __init__(self, spool_dir: Path) -> None:
-        self._spool_dir = spool_dir
+    def __init__(self, spool_dir: Path, *, binary: bool = False) -> None:
+        self._spool_dir, self._binary = spool_dir, binary
         self._digest = blake2b(digest_size=16)
         self._parts: list[bytes] = []
         self._head = bytearray()
@@ -96,14 +97,20 @@ class Spool:
 
     def _check(self, data: bytes) -> Reply | None:
         """Chunks of BDAT may part a CRLF: the CR waits for its LF."""
+        if self._binary:
+            return None
         if self._carry:
             data = self._carry + data
         self._carry = b"\r" if data.endswith(b"\r") else b""
         return fault_of(data[:-1] if self._carry else data)
 
-    def dangling(self) -> bool:
-        """True when the last octet was a CR."""
-        return bool(self._carry)
+    def last_fault(self) -> Reply | None:
+        """What shows only at the end: a CR as the last octet; in binary data a header that is not
+        made of lines (RFC 3030 §3: only the body may be binary).
+        """
+        if self._carry:
+            return replies.BARE_LINE_END
+        return fault_of(self.message().header) if self._binary else None
 
     def remove(self) -> None:
         """Removes the file, which may be gone."""

@@ -1,21 +1,28 @@
 """Submission (RFC 6409): who sends has logged in, sends as itself, and may send anywhere."""
 
+from dataclasses import replace
+
 from auth.login import Refused
 from auth.policy import may_send_as, plaintext_allowed
 from auth.sasl import registry
 from auth.sasl.exchange import Credentials, Exchange
+from config.clock import rfc3339
 from filters.context import Kind, Message, Recipient
 from filters.submitting import Authorship
 from filters.verdict import Verdict
 from smtp.grammar import replies
+from smtp.grammar.ehlo import Offer
 from smtp.grammar.mail import Mail
 from smtp.grammar.rcpt import Rcpt
 from smtp.grammar.reply import Reply, reply
 from smtp.session import Session, reply_of
 from storage.directory_values import Resolution, Status
 from storage.errors import StoreError
+from storage.values import DeliverBy
 
 MAX_FAILURES = 5
+# Above it are the mails that must go before all others: for administrators.
+HIGHEST_OF_USERS = 4
 
 
 class SubmissionSession(Session):
@@ -24,6 +31,15 @@ class SubmissionSession(Session):
     kind = Kind.SUBMISSION
     _failures = 0
     _authorship: Authorship | None = None
+
+    def offer(self, starttls: bool = False) -> Offer:
+        hold_for = int(self.shared.settings.smtp.hold_at_most)
+        return replace(
+            super().offer(starttls),
+            submission=True,
+            hold_for=hold_for,
+            hold_until=rfc3339(self.shared.clock.now() + hold_for),
+        )
 
     def mechanisms(self) -> tuple[str, ...]:
         tls = bool(self.context.tls)
@@ -65,6 +81,30 @@ class SubmissionSession(Session):
         self.log = self.log.bind(account=found.address)
         self.log.info("logged in")
         return replies.AUTHENTICATED
+
+    def judge_wishes(self, mail: Mail) -> Reply | None:
+        """RFC 4865 §3: not longer than announced."""
+        latest = self.shared.clock.now() + int(self.shared.settings.smtp.hold_at_most)
+        return replies.HELD_TOO_LONG if (self._hold_until(mail) or 0.0) > latest else None
+
+    def take_wishes(self, mail: Mail) -> Reply | None:
+        context, login = self.context, self.context.login
+        context.hold_until = hold_until = self._hold_until(mail)
+        context.deliver_by, context.priority = None, mail.priority or 0
+        if mail.by is not None:
+            # a message that is held has its time from its release on
+            begun = max(self.shared.clock.now(), hold_until or 0.0)
+            context.deliver_by = DeliverBy(begun + mail.by.seconds, mail.by.mode, mail.by.trace)
+        if context.priority > HIGHEST_OF_USERS and not (login is not None and login.admin):
+            context.priority = HIGHEST_OF_USERS
+            return replies.priority_changed(HIGHEST_OF_USERS)
+        return None
+
+    def _hold_until(self, mail: Mail) -> float | None:
+        """None for a time that has passed: the message is due."""
+        now = self.shared.clock.now()
+        at = now + mail.hold_for if mail.hold_for is not None else mail.hold_until
+        return float(at) if at is not None and at > now else None
 
     async def judge_sender(self, mail: Mail) -> Reply | None:
         login = self.context.login

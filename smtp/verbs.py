@@ -50,6 +50,9 @@ class Connection(DataVerbs):
         self.send(mail if isinstance(mail, Reply) else await self.policy.mail(mail))
 
     async def smtp_RCPT(self, arg: str | None) -> None:
+        if self.chunks_begun:
+            self.send(replies.BDAT_BEGUN)
+            return
         rcpt = parse_rcpt(arg or "", self.policy.context.extended)
         self.send(rcpt if isinstance(rcpt, Reply) else await self.policy.rcpt(rcpt))
 
@@ -65,7 +68,7 @@ class Connection(DataVerbs):
         self.send(replies.OK)
 
     async def smtp_VRFY(self, arg: str) -> None:
-        self.send(replies.VERIFY_LATER)
+        self.send(replies.VERIFY_LATER if arg else replies.NEEDS_STRING)
 
     async def smtp_EXPN(self, arg: str) -> None:
         self.send(replies.NOT_IMPLEMENTED)

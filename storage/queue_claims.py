@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, or_, select, update
 from storage.queue_values import Claim, ClaimedRecipient, Result, State, deliver_by_of
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
-from storage.values import QueueId
+from storage.values import AccountId, QueueId
 
 _PIECE = 500
 _OPEN = recipient.c.state.in_((int(State.WAITING), int(State.HELD)))
@@ -166,6 +166,7 @@ def _claim(lease: Lease, rows: Sequence[Row[Any]]) -> Claim:
             head.of_deliver_by, head.of_deliver_by_mode, head.of_deliver_by_trace
         ),
         priority=head.of_priority,
+        account=None if head.of_account is None else AccountId(head.of_account),
     )
 
 

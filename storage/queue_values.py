@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from storage.values import DeliverBy, QueueId
+from storage.values import AccountId, DeliverBy, QueueId
 
 
 class State(IntEnum):
@@ -60,6 +60,7 @@ class Claim:
     hold_until: float | None = None
     deliver_by: DeliverBy | None = None
     priority: int = 0
+    account: AccountId | None = None
 
     @property
     def begun(self) -> float:

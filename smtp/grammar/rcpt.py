@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from message.xtext import decode_utf8_address, decode_xtext
 from smtp.grammar.parameters import ParameterError, split_parameters, unknown, value_of
 from smtp.grammar.path import NULL, Path, PathError, parse_path, split_path
 from smtp.grammar.reply import Reply, reply
-from smtp.grammar.xtext import decode_xtext
 
 _TO = re.compile(r"TO[ \t]*:", re.IGNORECASE)
 _NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
@@ -80,7 +80,7 @@ def _orcpt(value: str) -> str:
         raise ParameterError(501, "5.5.4", "ORCPT must be type;xtext of 500 octets")
     try:
         if found[1].lower() == "utf-8":
-            value.encode()
+            decode_utf8_address(found[2])
         else:
             decode_xtext(found[2])
     except ValueError:

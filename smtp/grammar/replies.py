@@ -10,6 +10,7 @@ SENDER_OK = reply(250, "2.1.0", "Sender ok")
 RECIPIENT_OK = reply(250, "2.1.5", "Recipient ok")
 START_DATA = reply(354, "", "End data with <CR><LF>.<CR><LF>")
 READY_FOR_TLS = reply(220, "2.0.0", "Ready to start TLS")
+NEEDS_STRING = reply(501, "5.5.4", "Syntax: VRFY address")
 VERIFY_LATER = reply(252, "2.5.2", "Cannot verify the user, but will take mail and try")
 AUTHENTICATED = reply(235, "2.7.0", "Authentication successful")
 
@@ -24,6 +25,9 @@ MAIL_FIRST = reply(503, "5.5.1", "Send MAIL first")
 RCPT_FIRST = reply(503, "5.5.1", "No valid recipients")
 NESTED_MAIL = reply(503, "5.5.1", "Sender already given")
 DATA_AFTER_BDAT = reply(503, "5.5.1", "DATA cannot follow BDAT")
+BINARY_NEEDS_BDAT = reply(503, "5.5.1", "BODY=BINARYMIME needs BDAT")
+BDAT_BEGUN = reply(503, "5.5.1", "Message data has begun: BDAT, RSET or QUIT")
+TOO_MUCH_REFUSED = reply(421, "4.7.0", "Too much refused message data, closing connection")
 TOO_MANY_ERRORS = reply(421, "4.7.0", "Too many errors, closing connection")
 
 TLS_ACTIVE = reply(503, "5.5.1", "TLS is already active")
@@ -41,6 +45,7 @@ NO_RELAY = reply(550, "5.7.1", "Relaying denied")
 NO_SUCH_USER = reply(550, "5.1.1", "No such user here")
 DISABLED_USER = reply(550, "5.2.1", "Mailbox disabled, not accepting messages")
 OVER_QUOTA = reply(452, "4.2.2", "Mailbox full")
+HELD_TOO_LONG = reply(501, "5.5.4", "Cannot be held for as long as that, see FUTURERELEASE")
 NOT_YOURS = reply(553, "5.7.1", "Sender address is not one of yours")
 NEEDS_SMTPUTF8 = reply(553, "5.6.7", "Non-ASCII address needs the SMTPUTF8 parameter")
 BAD_ADDRESS = reply(501, "5.1.3", "Bad recipient address syntax")
@@ -67,3 +72,13 @@ def shutting_down(hostname: str) -> Reply:
 def timed_out(hostname: str, what: str, seconds: float) -> Reply:
     """Says what was waited for and how long (RFC 5321 §3.8)."""
     return reply(421, "4.4.2", f"{hostname} closing connection: {what} within {seconds:g} seconds")
+
+
+def priority_changed(priority: int) -> Reply:
+    """RFC 6710 §5.1: the priority that it has instead comes first."""
+    return reply(250, "2.3.6", f"{priority} is the highest priority of users, sender ok")
+
+
+def chunk_taken(octets: int) -> Reply:
+    """The answer to a chunk that is not the last (RFC 3030 §4.2)."""
+    return reply(250, "2.0.0", f"{octets} octets received")

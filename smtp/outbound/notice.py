@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from message.dsn import Action, RecipientStatus, Report, build_dsn
-from smtp.grammar.xtext import decode_xtext
+from message.xtext import readable_orcpt
 from smtp.outbound.outgoing import open_claim, read_start
 from smtp.outbound.results import Outcome
 from storage.queue_file import QueueFileDamaged
@@ -75,21 +75,12 @@ def _status(told: Told, now: datetime) -> RecipientStatus:
         final=told.recipient.address,
         action=told.action,
         status=outcome.status,
-        original=_readable(told.recipient.orcpt),
+        original=readable_orcpt(told.recipient.orcpt),
         remote_mta=outcome.remote.partition("[")[0],
         diagnostic=outcome.text,
         last_attempt=now,
         will_retry_until=None if told.retry_until is None else _time(told.retry_until),
     )
-
-
-def _readable(orcpt: str) -> str:
-    """ORCPT travels as xtext; a report shows what it means (RFC 3461 §6.3)."""
-    kind, found, address = orcpt.partition(";")
-    try:
-        return f"{kind};{decode_xtext(address)}" if found else ""
-    except ValueError:
-        return orcpt
 
 
 def _time(seconds: float) -> datetime:

@@ -23,6 +23,7 @@ class Outgoing:
     ret: str = ""
     smtputf8: bool = False
     eightbit: bool = False
+    binary: bool = False
 
 
 def open_claim(claim: Claim) -> Outgoing:
@@ -40,6 +41,7 @@ def open_claim(claim: Claim) -> Outgoing:
         claim.ret,
         claim.smtputf8,
         claim.eightbit,
+        claim.binary,
     )
     if claim.eightbit or read_start(declared, _PIECE).isascii():
         return declared

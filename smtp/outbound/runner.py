@@ -14,11 +14,13 @@ from random import Random
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from filters.home import Home
 from net.client_tls import ClientTls, client_tls, verified_context
 from net.dns import Resolver
 from net.https import HttpsClient
 from net.threads import Offload
 from smtp.outbound.courier import Attempt, Courier
+from smtp.outbound.homecoming import deliver_home
 from smtp.outbound.hop import Timeouts
 from smtp.outbound.mta_sts import StsPolicies
 from smtp.outbound.policies import TlsPolicies
@@ -58,6 +60,7 @@ class Outbound:
         offload: Offload,
         log: Logger,
         *,
+        home: Home | None = None,
         tls: ClientTls | None = None,
         https: HttpsClient | None = None,
         timeouts: Timeouts | None = None,
@@ -71,6 +74,7 @@ class Outbound:
             deliver,
         )
         self._clock, self._offload, self._log, self._grace = clock, offload, log, grace
+        self._home = home
         self._tls = tls or client_tls()
         self.watch = TlsWatch(store.transport, clock, log)
         web = https or HttpsClient(resolver, offload, verified_context())
@@ -187,6 +191,11 @@ class Outbound:
                 claim = await self._queue.claim(domain or None)
                 if claim is None:
                     return
+                if claim.hold_until is not None and self._home is not None:
+                    work = deliver_home(self._home, self._settler, claim)
+                    claim = await asyncio.shield(work)
+                    if not claim.recipients:
+                        continue
                 began = self._clock.now()
                 attempt = await self._send(courier, claim, domain)
                 if attempt.unreachable is not None:

@@ -10,8 +10,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from message.xtext import encode_xtext, is_xtext
 from net.threads import Offload
-from smtp.grammar.xtext import encode_xtext, is_xtext
 from smtp.outbound.connection import ConnectionFailed
 from smtp.outbound.dots import DotStuffer
 from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header
@@ -59,7 +59,12 @@ class Transaction:
     # What the peer can take.
 
     async def _acceptable(self) -> list[ClaimedRecipient]:
-        refused = self._too_large() or await self._eight_bit() or await self._utf8_message()
+        refused = (
+            self._too_large()
+            or self._binary()
+            or await self._eight_bit()
+            or await self._utf8_message()
+        )
         if refused is not None:
             self._for_all(self._recipients, refused)
             return []
@@ -71,6 +76,13 @@ class Transaction:
             return None
         text = f"the message has {self._message.size} octets, the server takes {int(limit)}"
         return permanent("5.3.4", text, self._session.remote)
+
+    def _binary(self) -> Outcome | None:
+        """RFC 3030 §3: what stands in binary data can't pass through DATA."""
+        if not self._message.binary:
+            return None
+        text = "the message has binary data, which is sent to no other server"
+        return permanent("5.6.3", text, self._session.remote)
 
     async def _eight_bit(self) -> Outcome | None:
         if self._session.offers("8BITMIME"):

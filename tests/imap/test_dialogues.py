@@ -1,4 +1,4 @@
-"""Every transcript of tests/dialogues against a real server over real sockets: imap/ follows the
+"""Transcripts of tests/dialogues against a real IMAP server over real sockets: imap/ follows the
 standards, clients/ what well-known clients send.
 
 Lines such as `# with imap.uidonly = true` set what the server is started with: keys of the
@@ -12,11 +12,27 @@ from pathlib import Path
 import pytest
 
 from imap.context import Timing
-from tests.support.dialogue import Player
-from tests.support.imap_server import USER, serving
+from tests.support.dialogue import Player, Step
+from tests.support.imap_server import PASSWORD, USER, Client, Imap, message, serving
 
 _FOLDER = Path(__file__).parents[1] / "dialogues"
 _WITH = re.compile(r"^# with ([a-z]+\.[a-z_]+ = .*)$", re.MULTILINE)
+
+
+class ImapStage:
+    """Messages arrive at `M: Subject | body`."""
+
+    def __init__(self, imap: Imap) -> None:
+        self._imap = imap
+        self.names = {"password": PASSWORD}
+
+    async def connect(self) -> Client:
+        return await self._imap.connect()
+
+    async def perform(self, step: Step) -> None:
+        assert step.kind == "M", step
+        subject, _, body = step.text.partition(" | ")
+        await self._imap.deliver(message(subject, body + "\r\n"))
 
 
 def _names(folder: str) -> list[str]:
@@ -34,7 +50,7 @@ async def _play(text: str, folder: Path, *, plaintext: bool = True) -> None:
     async with serving(folder, plaintext=plaintext, timing=timing, more=more) as imap:
         if account:
             await imap.directory.set_imap(USER, **account)
-        await Player(imap).play(text)
+        await Player(ImapStage(imap)).play(text)
 
 
 @pytest.mark.parametrize("name", _names("imap"))

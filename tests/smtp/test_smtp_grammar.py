@@ -4,16 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from message.xtext import decode_utf8_address, decode_xtext, encode_xtext, readable_orcpt
 from smtp.grammar import replies
 from smtp.grammar.bdat import Bdat, encode_bdat, parse_bdat
 from smtp.grammar.command import Command, LineError, encode_command, parse_command
-from smtp.grammar.ehlo import Offer, ehlo_reply
+from smtp.grammar.ehlo import Offer, ehlo_reply, refusal_of
 from smtp.grammar.mail import Body, Mail, encode_mail, parse_mail
 from smtp.grammar.path import NULL, POSTMASTER, parse_path
 from smtp.grammar.rcpt import Rcpt, encode_rcpt, parse_rcpt
 from smtp.grammar.reply import Reply, parse_reply, reply
 from smtp.grammar.stuffing import cut_of, fault_of, find_end, unstuff
-from smtp.grammar.xtext import decode_xtext, encode_xtext
+from smtp.grammar.wishes import By
 
 printable = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
 addresses = st.builds(
@@ -96,6 +97,79 @@ def test_mail_round_trip(
 
 
 @given(
+    st.booleans(),
+    st.one_of(
+        st.just((None, None)),
+        st.tuples(st.integers(1, 999_999_999), st.none()),
+        st.tuples(st.none(), st.integers(0, 4_000_000_000)),
+    ),
+    st.one_of(
+        st.none(),
+        st.builds(By, st.integers(-(10**9) + 1, 10**9 - 1), st.just("N"), st.booleans()),
+        st.builds(By, st.integers(1, 10**9 - 1), st.just("R"), st.booleans()),
+    ),
+    st.one_of(st.none(), st.integers(-9, 9)),
+)
+def test_wishes_round_trip(
+    tls: bool, held: tuple[int | None, int | None], by: By | None, priority: int | None
+) -> None:
+    mail = Mail(
+        parse_path("a@b.test"),
+        require_tls=tls,
+        hold_for=held[0],
+        hold_until=held[1],
+        by=by,
+        priority=priority,
+    )
+    assert parse_mail(encode_mail(mail)) == mail
+
+
+def test_times_of_all_zones() -> None:
+    at = sender("FROM:<> HOLDUNTIL=2030-01-31T08:00:00Z").hold_until
+    assert at == 1896076800
+    assert sender("FROM:<> HOLDUNTIL=2030-01-31t09:30:00.25+01:30").hold_until == at
+
+
+def test_nothing_is_taken_that_is_not_announced() -> None:
+    """Each wish is refused by an offer without it and taken with it."""
+    bare = Offer("mx.test", 1)
+    full = Offer(
+        "mx.test", 1, require_tls=True, binary=True, submission=True, hold_for=60, hold_until="x"
+    )
+    words = " ".join(ehlo_reply(full).lines[len(ehlo_reply(bare).lines) :])
+    assert words == "BINARYMIME REQUIRETLS DELIVERBY MT-PRIORITY FUTURERELEASE 60 x"
+    for wish in (
+        *("REQUIRETLS", "BODY=BINARYMIME", "BY=1;R", "MT-PRIORITY=0"),
+        *("HOLDFOR=1", "HOLDUNTIL=2030-01-31T08:00:00Z"),
+    ):
+        mail = sender(f"FROM:<> {wish}")
+        assert mail.is_special and refusal_of(mail, full) is None
+        assert refusal_of(mail, bare) is not None, wish
+    assert not sender("FROM:<> BODY=8BITMIME SIZE=1 SMTPUTF8 RET=FULL ENVID=x").is_special
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("jörg@b.test", "jörg@b.test"),
+        (r"j\x{F6}rg@b.test", "jörg@b.test"),
+        ("a@b.test", "a@b.test"),
+    ],
+)
+def test_forms_of_addresses_in_utf8(text: str, address: str) -> None:
+    assert decode_utf8_address(text) == address
+    assert readable_orcpt(f"utf-8;{text}") == f"utf-8;{address}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b", "a=b", "a+b", r"\x{D800}", r"\x{110000}", r"\x{A}", "\\"]
+)
+def test_no_addresses_in_utf8(text: str) -> None:
+    with pytest.raises(ValueError):
+        decode_utf8_address(text)
+
+
+@given(
     addresses,
     st.sampled_from(["", "NEVER", "SUCCESS", "FAILURE,DELAY", "SUCCESS,FAILURE,DELAY"]),
     st.one_of(st.just(""), addresses.map(lambda text: f"rfc822;{encode_xtext(text)}")),
@@ -159,12 +233,17 @@ def test_bad_recipients(argument: str) -> None:
         ("SIZE=x", 501),
         ("SIZE", 501),
         ("SIZE=1 SIZE=2", 501),
-        ("BODY=BINARYMIME", 501),
+        ("BODY=9BIT", 501),
         ("SMTPUTF8=1", 501),
         ("RET=ALL", 501),
         ("ENVID=a+zz", 501),
         ("X-FOO=1", 555),
-        ("REQUIRETLS", 555),
+        ("REQUIRETLS=1", 501),
+        ("HOLDFOR=0", 501),
+        ("HOLDFOR=1 HOLDUNTIL=2030-01-01T00:00:00Z", 501),
+        ("HOLDUNTIL=2030-13-01T00:00:00Z", 501),
+        ("BY=0;R", 501),
+        ("MT-PRIORITY=+1", 501),
     ],
 )
 def test_refused_parameters(parameters: str, code: int) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.support.fuzz_seeds import SMTP_LINES, SMTP_STREAMS, Seeds
+from tests.support.fuzz_seeds import SMTP_LINES, Seeds
 
 SECONDS = 30
 """No answer for so long is a hang."""
@@ -150,7 +150,7 @@ class Fuzzer:
     # Whole streams, cut anywhere: lawful lines, and an end.
 
     async def _smtp_stream(self) -> None:
-        sent, got = await self._stream(self.smtp, SMTP_STREAMS)
+        sent, got = await self._stream(self.smtp, self.seeds.smtp_streams)
         if b"\x16\x03" in sent:
             return
         rest = got

@@ -15,7 +15,7 @@ from typing import Self
 from hypothesis import HealthCheck, given, seed, settings
 
 from imap.grammar.encode_command import encode_command
-from tests.support.dialogue import Step, steps
+from tests.support.dialogue import Step, octets_of, steps
 from tests.support.imap_commands import commands
 
 _DIALOGUES = Path(__file__).parents[1] / "dialogues"
@@ -39,7 +39,7 @@ SMTP_LINES: Sequence[bytes] = (
     b"EXPN list",
     b"HELP",
 )
-SMTP_STREAMS: Sequence[bytes] = (
+_SMTP_STREAMS: Sequence[bytes] = (
     (
         b"EHLO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<{account}>\r\nDATA\r\nSubject: a\r\n"
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n..text\r\n--b--\r\n"
@@ -113,16 +113,17 @@ class Seeds:
 
     imap_lines: Sequence[bytes]
     imap_streams: Sequence[bytes]
+    smtp_streams: Sequence[bytes]
 
     @classmethod
     def of(cls, number: int, made: int = 60) -> Self:
-        return cls(imap_lines(), imap_streams(number, made))
+        return cls(imap_lines(), imap_streams(number, made), smtp_streams())
 
 
 def imap_lines() -> list[bytes]:
     """Commands without tag and literals."""
     found = list(_IMAP_LINES)
-    for stream in _recorded():
+    for stream in _recorded("imap", "clients"):
         lines = stream.split(b"\r\n")
         found += [_TAG.sub(b"", line) for line in lines if _TAG.match(line) and b"{" not in line]
     return list(dict.fromkeys(found))
@@ -130,16 +131,22 @@ def imap_lines() -> list[bytes]:
 
 def imap_streams(number: int, made: int) -> list[bytes]:
     """Whole conversations; `made` of them from the strategies, the same ones for a `number`."""
-    return [*_IMAP_STREAMS, *_recorded(), *_made(number, made)]
+    return [*_IMAP_STREAMS, *_recorded("imap", "clients"), *_made(number, made)]
 
 
-def _recorded() -> Iterator[bytes]:
+def smtp_streams() -> list[bytes]:
+    """Whole conversations."""
+    recorded = [one for one in _recorded("smtp") if b"STARTTLS" not in one]  # none is TLS
+    return [*_SMTP_STREAMS, *recorded]
+
+
+def _recorded(*folders: str) -> Iterator[bytes]:
     """What each connection of a transcript sends."""
-    for path in sorted(_DIALOGUES.rglob("*.txt")):
+    for path in sorted(path for folder in folders for path in (_DIALOGUES / folder).glob("*.txt")):
         sent: dict[str, list[bytes]] = {}
         script = list(steps(path.read_text("utf-8")))
         for at, step in enumerate(script):
-            if step.kind in "CD":
+            if step.kind in "CDB":
                 sent.setdefault(step.connection, []).append(_octets(script, at))
         yield from (_own(b"".join(lines)) for lines in sent.values())
 
@@ -161,7 +168,10 @@ def _octets(script: list[Step], at: int) -> bytes:
                 continue
             break
         size += len(step.text.encode()) + 2
-    text = script[at].text.replace("{#", "{" + str(size)).replace("user@example.test", "{account}")
+    text = script[at].text.replace("{#", "{" + str(size)).replace("(#)", str(size))
+    if script[at].kind == "B":
+        return octets_of(text).replace(b"ada@example.test", b"{account}")
+    text = text.replace("ada@example.test", "{account}").replace("user@example.test", "{account}")
     text = text.replace("other@example.test", "{other}")
     filled = _NAME.sub(lambda name: "{password}" if name[1] == "password" else "1", text)
     return filled.encode() + b"\r\n"

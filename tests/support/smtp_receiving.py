@@ -201,7 +201,7 @@ async def receiving(
     store: Any = None,
     **settings: Any,
 ) -> AsyncIterator[Receiving]:
-    """A server with the accounts ada and ben, the alias `both` to them and `away` to outside."""
+    """A server with the accounts ada and ben, aliases `both`, `away`, `mixed`."""
     chosen = make_settings(folder, **{**LOCAL, **settings})
     clock, offload, log = SystemClock(), Offload(), plain_logger()
     chosen.data_dir.mkdir(parents=True, exist_ok=True)
@@ -253,6 +253,7 @@ async def _fill(directory: Directory) -> None:
     await directory.set_enabled("gone@example.test", False)
     await directory.add_alias("both@example.test", [ADA, BEN])
     await directory.add_alias("away@example.test", ["friend@far.test"])
+    await directory.add_alias("mixed@example.test", [ADA, BEN, "friend@far.test"])
 
 
 def plain_logger() -> Logger:
