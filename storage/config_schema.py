@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     false,
     inspect,
 )
@@ -133,6 +134,53 @@ block = Table(
 )
 
 
+# What will be reported to others: one row for each distinct `detail`, under the policy in `head`,
+# both JSON; `digest` is that of the two. `day` counts from 1970.
+report_count = Table(
+    "config_report_count",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("domain", String, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("head", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+)
+
+# Reports that others sent, and their rows.
+report = Table(
+    "config_report",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False),
+    Column("organisation", String, nullable=False),
+    Column("contact", String, nullable=False),
+    Column("report_id", String, nullable=False),
+    Column("domain", String, nullable=False),
+    Column("begin", Float, nullable=False),
+    Column("end", Float, nullable=False),
+    Column("received", Float, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    UniqueConstraint("kind", "organisation", "report_id", "domain", name="config_report_known"),
+    Index("config_report_end", "end"),
+    sqlite_autoincrement=True,
+)
+
+report_row = Table(
+    "config_report_row",
+    metadata,
+    Column("report", ForeignKey("config_report.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("source", String, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
 
@@ -168,6 +216,11 @@ def _blocks(connection: Connection) -> None:
     block.create(connection, checkfirst=True)
 
 
+def _reports(connection: Connection) -> None:
+    for table in (report_count, report, report_row):
+        table.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -176,4 +229,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _choices,
     _submission,
     _blocks,
+    _reports,
 )

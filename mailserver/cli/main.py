@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mailserver.cli import accounts, aliases, blocks, domains, importing, queue, serving
+from mailserver.cli import accounts, aliases, blocks, domains, importing, queue, reports, serving
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +30,7 @@ app.add_typer(aliases.app, name="alias")
 app.add_typer(domains.app, name="domain")
 app.add_typer(blocks.app, name="block")
 app.add_typer(queue.app, name="queue")
+app.add_typer(reports.app, name="report")
 app.add_typer(importing.app, name="import")
 serving.add_to(app)
 

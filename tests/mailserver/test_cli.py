@@ -85,6 +85,15 @@ def test_account_refusals(server: ServerProcess) -> None:
         server.command("account", command, "nobody@example.test", expect=1)
 
 
+def test_report_commands(server: ServerProcess) -> None:
+    assert server.json("report", "list") == []
+    assert server.json("report", "list", "--kind", "tls", "--domain", "example.test") == []
+    server.command("report", "list", "--kind", "fax", expect=1)
+    server.command("report", "show", "7", expect=1)
+    server.command("report", "delete", "7", expect=1)
+    server.command("report", "show", expect=2)
+
+
 def test_alias_and_domain_commands(server: ServerProcess) -> None:
     server.add_account("user@example.test")
     server.command("alias", "add", "team@example.test", "user@example.test", "out@world.test")
