@@ -16,8 +16,8 @@ from config.units import Duration, Size
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-FILTER_NAMES = ("ratelimit", "blocklist", "tagging")
-LATER_FILTERS = ("spf", "dkim", "dmarc", "arc", "virus", "spam", "greylist")
+FILTER_NAMES = ("ratelimit", "blocklist", "dkim", "arc", "tagging")
+LATER_FILTERS = ("spf", "dmarc", "virus", "spam", "greylist")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
 

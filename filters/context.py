@@ -1,6 +1,7 @@
 """What a filter sees of a connection, its transaction and the message.
 
-The session that owns a Context changes it between the stages; filters only read it.
+The session that owns a Context changes it between the stages; filters only read it, but for
+`digests`, where they keep what the next would hash again.
 """
 
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from enum import Enum
 
 from auth.login import Login
 from filters.authentication.results import Result
+from message.dkim_body import BodyDigest, BodyForm
 from storage.directory_values import Resolution
 from storage.values import Content, DeliverBy
 
@@ -61,8 +63,8 @@ class Context:
     """One connection and its present transaction. `tls` is "TLSv1.3 CIPHER" or "".
 
     `connection` and `trace` (of the message) are the ids that log lines carry. What is asked of
-    every hop is as in storage.values.Delivery. `results` grows as
-    filters find out who the message comes from.
+    every hop is as in storage.values.Delivery. `results` grows as filters find out who the message
+    comes from; `digests` keeps what was hashed of its body.
     """
 
     kind: Kind
@@ -88,3 +90,4 @@ class Context:
     rcpt: Recipient | None = None
     message: Message | None = None
     results: list[Result] = field(default_factory=list)
+    digests: dict[BodyForm, BodyDigest] = field(default_factory=dict)

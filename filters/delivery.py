@@ -54,7 +54,7 @@ class Delivery:
     ) -> list[Outcome]:
         """Stores and queues; one outcome a recipient, in their order. Never raises StoreError."""
         answer = await self._deliver(envelope, message, verdict)
-        self._report(envelope, message, answer)
+        self._report(envelope, message, verdict, answer)
         held = envelope.hold_until is not None
         if answer[0] == 250 and not held and any(map(wants_success, envelope.recipients)):
             await self._tell_success(envelope, message)
@@ -181,7 +181,9 @@ class Delivery:
         except StoreError as error:
             self._log.warning("notice not stored", message=envelope.trace, reason=str(error))
 
-    def _report(self, envelope: Envelope, message: Message, answer: Answer) -> None:
+    def _report(
+        self, envelope: Envelope, message: Message, verdict: Verdict, answer: Answer
+    ) -> None:
         self._log.info(
             "accepted" if answer[0] == 250 else "not accepted",
             **_ids(envelope),
@@ -189,6 +191,7 @@ class Delivery:
             recipients=[one.address for one in envelope.recipients[:20]],
             count=len(envelope.recipients),
             size=message.content.size,
+            symbols=verdict.symbols,
             code=answer[0],
             status=answer[1],
         )

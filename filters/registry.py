@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from config.clock import Clock, SystemClock
 from config.settings import Settings
+from filters.authentication.arc import Arc, ArcValidator
+from filters.authentication.dkim import Dkim
 from filters.blocklist import Blocklist
 from filters.filter import Filter
 from filters.ratelimit import RateLimit, Rates
@@ -36,9 +38,19 @@ def _ratelimit(settings: Settings, tools: Tools) -> Filter:
     return RateLimit(tools.rates)
 
 
+def _dkim(_: Settings, tools: Tools) -> Filter:
+    return Dkim(tools.resolver, tools.offload, tools.clock)
+
+
+def _arc(_: Settings, tools: Tools) -> Filter:
+    return Arc(ArcValidator(tools.resolver, tools.offload, tools.clock))
+
+
 FACTORIES: dict[str, Factory] = {
     "ratelimit": _ratelimit,
     "blocklist": lambda _, tools: Blocklist(tools.directory),
+    "dkim": _dkim,
+    "arc": _arc,
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),
 }
 

@@ -1,9 +1,11 @@
 """Validation of an ARC chain (RFC 8617 §5.2), in steps so that the caller may look up keys and read
-the body between them: `read_chain`, body_hashes, `validate`.
+the body between them: `read_chain`, body_hashes, `check_latest`, `check_seals`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from message.arc import ArcSet, ChainBroken, Seal, parse_seal, read_sets
 from message.arc_seal import sealed_forms
@@ -13,6 +15,9 @@ from message.dkim_key import PublicKey
 from message.dkim_signature import Signature, parse_message_signature
 from message.dkim_tags import DkimFault, Status
 from message.dkim_verify import check_octets
+
+Keys: TypeAlias = Mapping[str, PublicKey | DkimFault]
+"""The keys by the names of their records, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +51,39 @@ def read_chain(header: Header, now: int) -> Chain | None:
     return Chain(tuple(sets), tuple(seals), _latest_signature(header, sets[-1], now))
 
 
-def validate(
-    header: Header, chain: Chain, keys: Mapping[str, PublicKey | DkimFault], body: BodyDigest
-) -> str:
-    """ "" when the chain holds, else why not. `keys` are those of `chain.key_names`; `body` is the
-    digest of the latest signature's form. Of the message signatures only the latest must hold.
+def check_latest(header: Header, chain: Chain, keys: Keys, body: BodyDigest) -> None:
+    """The latest message signature: of all of them it alone must hold. Raises DkimFault.
+
+    `keys` has that of `chain.signature.key_name`; `body` is the digest of its form.
     """
-    latest = chain.sets[-1]
-    try:
-        check_octets(
-            header, latest.signature, chain.signature, _key(keys, chain.signature.key_name), body
-        )
-    except DkimFault as fault:
-        return f"ARC-Message-Signature {latest.instance}: {fault.reason}"
+    latest, signature = chain.sets[-1], chain.signature
+    with _told(f"ARC-Message-Signature {latest.instance}"):
+        key = _key(keys, signature.key_name)
+        check_octets(header, latest.signature, signature, key, body)
+
+
+def check_seals(header: Header, chain: Chain, keys: Keys) -> None:
+    """Every seal, the latest first. `keys` has those of `chain.key_names`. Raises DkimFault."""
     for number in range(len(chain.sets), 0, -1):
-        try:
+        with _told(f"ARC-Seal {number}"):
             _check_seal(header, chain.sets[:number], chain.seals[number - 1], keys)
-        except DkimFault as fault:
-            return f"ARC-Seal {number}: {fault.reason}"
-    return ""
 
 
-def _check_seal(
-    header: Header,
-    sets: Sequence[ArcSet],
-    seal: Seal,
-    keys: Mapping[str, PublicKey | DkimFault],
-) -> None:
+def _check_seal(header: Header, sets: Sequence[ArcSet], seal: Seal, keys: Keys) -> None:
     last = sets[-1]
     data = sealed_forms(header, sets[:-1])
     data += header.forms((last.results, last.signature), relaxed=True)
     data += header.own_form(last.seal, relaxed=True)
     if not _key(keys, seal.key_name).verifies(seal.algorithm, seal.value, data):
-        raise DkimFault(Status.FAIL, "it does not fit")
+        raise DkimFault(Status.FAIL, "the signature does not fit")
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except DkimFault as fault:
+        raise DkimFault(fault.status, f"{what}: {fault.reason}") from None
 
 
 def _judge_chain_value(instance: int, found: Status) -> None:
@@ -98,7 +103,7 @@ def _latest_signature(header: Header, latest: ArcSet, now: int) -> Signature:
     return signature
 
 
-def _key(keys: Mapping[str, PublicKey | DkimFault], name: str) -> PublicKey:
+def _key(keys: Keys, name: str) -> PublicKey:
     key = keys[name]
     if isinstance(key, DkimFault):
         raise key

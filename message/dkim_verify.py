@@ -51,18 +51,13 @@ def candidates(header: Header, now: int) -> tuple[list[Candidate], int]:
 
 
 def verify(
-    header: Header,
-    candidate: Candidate,
-    key: PublicKey,
-    body: BodyDigest,
-    *,
-    partial: bool = False,
+    header: Header, candidate: Candidate, key: PublicKey, body: BodyDigest
 ) -> tuple[Status, str]:
     """What became of a candidate that has a signature: PASS, or another status with its reason.
 
-    `body` is the digest of the signature's own form. With `partial` a signature passes although l=
-    leaves the end of the body unsigned; without, that is POLICY. A failure under a key in testing
-    is NEUTRAL (RFC 6376 §3.6.1).
+    `body` is the digest of the signature's own form. Where l= leaves the end of the body unsigned,
+    anybody may have written it: POLICY (RFC 6376 §8.2). A failure under a key in testing is NEUTRAL
+    (§3.6.1).
     """
     signature = candidate.signature
     assert signature is not None
@@ -73,7 +68,7 @@ def verify(
             return Status.NEUTRAL, f"{fault.reason} (the key is in testing)"
         return fault.status, fault.reason
     length = signature.body.length
-    if length is not None and length < body.total and not partial:
+    if length is not None and length < body.total:
         return Status.POLICY, f"l= leaves {body.total - length} octets unsigned"
     return Status.PASS, "the key is in testing" if key.testing else ""
 

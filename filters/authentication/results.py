@@ -57,13 +57,15 @@ class DkimResult:
 @dataclass(frozen=True, slots=True)
 class ArcResult:
     """NONE, PASS or FAIL of the chain (RFC 8617 §5.2). `sealers` are the d= of its seals and
-    `claims` the values of its ARC-Authentication-Results, first instance first.
+    `claims` the values of its ARC-Authentication-Results, first instance first; both are empty
+    unless it passed. `temporary`: DNS gave no answer, so that FAIL may be otherwise later.
     """
 
     outcome: Outcome
     sealers: tuple[str, ...] = ()
     claims: tuple[bytes, ...] = ()
     reason: str = ""
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from message.arc import ChainBroken
-from message.arc_validate import read_chain, validate
+from message.arc_validate import check_latest, check_seals, read_chain
 from message.dkim_body import body_hashes
 from message.dkim_header import Header
 from message.dkim_key import PublicKey, key_of
@@ -93,8 +93,12 @@ def chain(message: bytes, answers: Records) -> tuple[Status, str]:
         return Status.NONE, ""
     form = found.signature.body
     public = {name: _public(answers, name) for name in found.key_names}
-    reason = validate(header, found, public, body_hashes([body], [form])[form])
-    return (Status.FAIL if reason else Status.PASS), reason
+    try:
+        check_latest(header, found, public, body_hashes([body], [form])[form])
+        check_seals(header, found, public)
+    except DkimFault as fault:
+        return Status.FAIL, fault.reason
+    return Status.PASS, ""
 
 
 @cache
