@@ -16,8 +16,8 @@ from config.units import Duration, Size
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-FILTER_NAMES = ("ratelimit", "blocklist", "dkim", "arc", "tagging")
-LATER_FILTERS = ("spf", "dmarc", "virus", "spam", "greylist")
+FILTER_NAMES = ("ratelimit", "blocklist", "spf", "dkim", "arc", "tagging")
+LATER_FILTERS = ("dmarc", "virus", "spam", "greylist")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
 
@@ -199,6 +199,10 @@ class Blocklist(Section):
     networks: list[Net] = []
 
 
+class Spf(Section):
+    reject: bool = False
+
+
 class Dmarc(Section):
     enforce: bool = True
     trusted_arc: list[Domain] = []
@@ -259,6 +263,7 @@ class Settings(Section):
     filters: Filters = Filters()
     tagging: Tagging = Tagging()
     blocklist: Blocklist = Blocklist()
+    spf: Spf = Spf()
     dmarc: Dmarc = Dmarc()
     http: Http = Http()
     virus: Virus = Virus()

@@ -16,7 +16,7 @@ from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
 from filters.authentication.spoofed import without_spoofed
-from filters.authentication.statements import results_field
+from filters.authentication.statements import lines_of, results_field
 from filters.context import Kind, Message, Recipient
 from filters.envelope import Envelope, Outcome, Source, loop_tag, make_trace
 from filters.notices import build_success, notify_behind, wants_success
@@ -194,7 +194,12 @@ class Delivery:
             symbols=verdict.symbols,
             code=answer[0],
             status=answer[1],
+            **_authentication(envelope),
         )
+
+
+def _authentication(envelope: Envelope) -> dict[str, list[str]]:
+    return {"authentication": lines_of(envelope.results)} if envelope.results else {}
 
 
 def _ids(envelope: Envelope) -> dict[str, str]:

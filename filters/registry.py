@@ -7,6 +7,7 @@ from config.clock import Clock, SystemClock
 from config.settings import Settings
 from filters.authentication.arc import Arc, ArcValidator
 from filters.authentication.dkim import Dkim
+from filters.authentication.spf import Spf
 from filters.blocklist import Blocklist
 from filters.filter import Filter
 from filters.ratelimit import RateLimit, Rates
@@ -49,6 +50,7 @@ def _arc(_: Settings, tools: Tools) -> Filter:
 FACTORIES: dict[str, Factory] = {
     "ratelimit": _ratelimit,
     "blocklist": lambda _, tools: Blocklist(tools.directory),
+    "spf": lambda settings, tools: Spf(settings, tools.resolver, tools.clock),
     "dkim": _dkim,
     "arc": _arc,
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),

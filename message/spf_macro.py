@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 MAX_NAME = 253
+# With macros in it: each may stand for 255 octets.
+MAX_TEXT = 2048
 _LETTERS = "slodiphv"
 # only in explanations (RFC 7208 §7.2)
 _EXPLAINING = "crt"
@@ -80,9 +82,9 @@ def parse_explanation(text: str) -> MacroString:
 def target_name(expanded: str) -> str:
     """A name to look up: without its final dot, labels cut off on the left above 253 octets."""
     name = expanded.removesuffix(".")
-    while len(name) > MAX_NAME and "." in name:
-        name = name.partition(".")[2]
-    return name
+    if len(name) <= MAX_NAME:
+        return name
+    return name[-MAX_NAME - 1 :].partition(".")[2]
 
 
 def _pieces(
@@ -91,6 +93,8 @@ def _pieces(
     """The pieces, and the literal at the end, None when a macro or an escape ends the text."""
     if text.isascii() and text.isprintable() and "%" not in text and (spaces or " " not in text):
         return (text,), text
+    if len(text) > MAX_TEXT:
+        raise SpfSyntaxError(f"a text with macros of more than {MAX_TEXT} octets")
     found: list[str | Expand] = []
     at, end = 0, None
     while at < len(text):

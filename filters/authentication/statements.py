@@ -26,6 +26,16 @@ def statements_of(results: Iterable[Result]) -> list[Statement]:
     return [_statement(one) for one in results][:MAX_STATEMENTS]
 
 
+def lines_of(results: Iterable[Result]) -> list[str]:
+    """Each result in a line for the log: `spf=pass mailfrom=example.org (reason)`."""
+    lines = []
+    for one in statements_of(results):
+        words = [f"{one.method}={one.result}"]
+        words += [f"{name}={value}" for _, name, value in one.properties]
+        lines.append(" ".join([*words, f"({one.reason})"] if one.reason else words))
+    return lines
+
+
 def _statement(result: Result) -> Statement:
     match result:
         case SpfResult():
