@@ -14,7 +14,7 @@ from filters.authentication.results import ArcResult, DmarcResult, Outcome
 from filters.authentication.trusted_arc import vouching_sealer
 from filters.context import Context, Kind
 from filters.filter import Filter
-from filters.verdict import ACCEPT, Action, Verdict
+from filters.verdict import ACCEPT, Action, Verdict, defer
 from message.author import author_of
 from message.dmarc_record import Policy
 from net.dns import DnsUnavailable, Resolver
@@ -86,7 +86,10 @@ class Dmarc(Filter):
             result = _result(found, Policy.NONE)
             verdict = _told(result, symbol)
         else:
-            disposition, reason = await self._disposition(context, found)
+            try:
+                disposition, reason = await self._disposition(context, found)
+            except _ChainUnknown:
+                return _CHAIN_UNKNOWN
             result = _result(found, disposition, reason)
             verdict = _refusal(result, found, disposition, _SYMBOLS[asked])
         if self._record is not None and found.outcome is not Outcome.PERMERROR:
@@ -105,17 +108,29 @@ class Dmarc(Filter):
         return (Policy.NONE, f"arc: {sealer} vouches") if sealer else (asked, "")
 
     async def _vouching(self, context: Context, author: str) -> str:
+        """Raises _ChainUnknown: neither refused for good nor let through on the word of nobody."""
         trusted = self._settings.trusted_arc
         if not trusted:
             return ""
         known = [one for one in context.results if isinstance(one, ArcResult)]
-        if known:
-            return vouching_sealer(known[-1], trusted, author)
-        if self._arc is None:
+        if not known and self._arc is None:
             return ""
-        return vouching_sealer(await self._arc(context), trusted, author)
+        chain = known[-1] if known or self._arc is None else await self._arc(context)
+        if chain.temporary:
+            raise _ChainUnknown
+        return vouching_sealer(chain, trusted, author)
 
 
+class _ChainUnknown(Exception):
+    """A chain that might vouch for the message could not be validated now."""
+
+
+_CHAIN_UNKNOWN = defer(
+    "The ARC chain of the message can't be validated now, try again later",
+    status="4.4.3",
+    code=451,
+    symbol="DMARC_DNSFAIL",
+)
 _UNDECIDED = {
     Outcome.PASS: "DMARC_POLICY_ALLOW",
     Outcome.PERMERROR: "DMARC_BAD_POLICY",

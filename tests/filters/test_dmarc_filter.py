@@ -250,6 +250,16 @@ async def test_trusted_forwarders_vouch(chain: ArcResult, vouched: bool) -> None
         assert result.outcome is FAIL and ("vouches" in result.reason) is vouched
 
 
+async def test_a_chain_that_cannot_be_validated_now_comes_again() -> None:
+    async with judge(example__com=REJECT) as made:
+        unknown = ArcResult(FAIL, temporary=True)
+        assert (await made.ask("example.com", unknown))[2].action is Action.REJECT
+        made.settings = DmarcSettings(trusted_arc=["lists.test"])
+        asked = context("From: a@example.com\r\n", unknown)
+        verdict = await made.filter().data(asked)
+        assert (verdict.action, verdict.code, verdict.status) == (Action.DEFER, 451, "4.4.3")
+
+
 async def test_the_chain_is_validated_only_when_it_matters() -> None:
     async with judge(example__com=REJECT) as made:
         asked: list[Context] = []
