@@ -20,10 +20,14 @@ class ClientTls:
 
 def client_tls() -> ClientTls:
     """Reads the system's trust anchors: blocks for some milliseconds, call it at start."""
-    opportunistic = _unverified()
-    # Old mail servers offer short keys only, and plain text would be the fall-back.
-    opportunistic.set_ciphers("DEFAULT:@SECLEVEL=1")
-    return ClientTls(opportunistic, verified_context())
+    return ClientTls(opportunistic_context(), verified_context())
+
+
+def opportunistic_context() -> ssl.SSLContext:
+    """Old mail servers offer short keys only, and plain text would be the fall-back."""
+    context = _unverified()
+    context.set_ciphers("DEFAULT:@SECLEVEL=1")
+    return context
 
 
 def verified_context() -> ssl.SSLContext:

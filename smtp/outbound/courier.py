@@ -81,7 +81,7 @@ class Courier:
         if not attempt.pending:
             return
         try:
-            hops = await self._router.route(domain)
+            hops = await self._router.route(domain, message.wish)
         except AttemptFailed as error:
             attempt.fail(error.outcome)
             _note_unreachable(attempt, error.outcome)
@@ -110,7 +110,7 @@ class Courier:
         attempt.take(await Transaction(session, message, attempt.pending, self._offload).run())
         if not session.connection.alive:
             self._session = None
-        elif session.messages >= MESSAGES_A_SESSION:
+        elif session.once or session.messages >= MESSAGES_A_SESSION:
             await self.close()
 
 

@@ -27,6 +27,8 @@ class Login:
 class Hop:
     """One host to try, with its addresses in the order to try them. `tls`, `verify` and `login` are
     the operator's wishes for a smarthost; what protects mail to others is `security`.
+    `secure`: host and addresses were found by answers that DNSSEC validated; `canonical` is where
+    aliases of the host lead.
     """
 
     host: str
@@ -36,6 +38,8 @@ class Hop:
     verify: bool = False
     login: Login | None = None
     security: Security = OPPORTUNISTIC
+    secure: bool = False
+    canonical: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ def wanted(action: Action, notify: str, sender: str) -> bool:
 
 def build_notice(claim: Claim, told: Sequence[Told], hostname: str, now: float) -> bytes:
     """One message about recipients with the same action. Blocks on the disk."""
-    full = claim.ret.upper() == "FULL" and told[0].action is Action.FAILED
+    # RFC 8689 §5: what had to be protected is not sent back without protection.
+    whole = claim.ret.upper() == "FULL" and not claim.require_tls
+    full = whole and told[0].action is Action.FAILED
     at = _time(now)
     return build_dsn(
         Report(

@@ -1,14 +1,18 @@
 """A queued message as the client sees it: envelope values and a range of a file."""
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from smtp.outbound.security import Wish
 from storage.queue_file import message_offset
 from storage.queue_values import Claim
 
 _PIECE = 1024 * 1024
 _MAX_HEADER = 1024 * 1024
+_HEADER_START = 64 * 1024
+_TLS_REQUIRED = re.compile(rb"\ntls-required[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Outgoing:
     smtputf8: bool = False
     eightbit: bool = False
     binary: bool = False
+    wish: Wish = Wish.NONE
 
 
 def open_claim(claim: Claim) -> Outgoing:
@@ -43,9 +48,19 @@ def open_claim(claim: Claim) -> Outgoing:
         claim.eightbit,
         claim.binary,
     )
-    if claim.eightbit or read_start(declared, _PIECE).isascii():
-        return declared
-    return replace(declared, eightbit=True)
+    start = read_start(declared, _HEADER_START if claim.eightbit else _PIECE)
+    return replace(
+        declared,
+        eightbit=claim.eightbit or not start.isascii(),
+        wish=Wish.REQUIRED if claim.require_tls else _wish_of(start),
+    )
+
+
+def _wish_of(start: bytes) -> Wish:
+    """RFC 8689 §5: exactly one field `TLS-Required: No` counts."""
+    end = start.find(b"\r\n\r\n")
+    values = _TLS_REQUIRED.findall(b"\n" + (start if end < 0 else start[: end + 2]))
+    return Wish.NOT_REQUIRED if [v.lower() for v in values] == [b"no"] else Wish.NONE
 
 
 def read_start(message: Outgoing, octets: int) -> bytes:

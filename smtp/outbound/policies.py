@@ -1,46 +1,57 @@
-"""Which protection each host of a domain gets: MTA-STS, and what the sender wishes (RFC 8689).
+"""Which protection each host of a domain gets: DANE, else MTA-STS, and what the sender wishes.
 
 Invariants: of a domain that enforces its policy no other host is used; a message that requires TLS
 goes only to hosts that can prove who they are; one that wants none of it goes as if there were no
 policies.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import Enum
 
 from message.mta_sts import Mode, StsPolicy, format_policy
 from message.tls_rpt import PolicyType, ReportPolicy, ResultType
+from net.dns import DnsError, DnsUnavailable, Resolver, TlsaRecord
+from smtp.outbound import dane
 from smtp.outbound.hop import Hop
 from smtp.outbound.mta_sts import StsFound, StsPolicies
 from smtp.outbound.results import AttemptFailed, permanent, temporary
-from smtp.outbound.security import Need, Security, no_policy
+from smtp.outbound.security import LENIENT, Need, Security, Wish, no_policy
 from smtp.outbound.tls_watch import TlsWatch
 from storage.errors import StoreError
 
-
-class Wish(Enum):
-    """The sender's: REQUIRED is the MAIL parameter REQUIRETLS, NOT_REQUIRED the header field
-    `TLS-Required: No` (RFC 8689).
-    """
-
-    NONE = "none"
-    REQUIRED = "required"
-    NOT_REQUIRED = "not required"
+REQUIRES = "the message requires TLS (REQUIRETLS)"
 
 
 class TlsPolicies:
     """Answers for the sending side."""
 
-    def __init__(self, sts: StsPolicies, watch: TlsWatch) -> None:
-        self._sts, self._watch = sts, watch
+    def __init__(self, sts: StsPolicies, resolver: Resolver, watch: TlsWatch) -> None:
+        self._sts, self._resolver, self._watch = sts, resolver, watch
 
     async def protect(self, domain: str, hops: Sequence[Hop], wish: Wish = Wish.NONE) -> list[Hop]:
         """Those of the hosts that may be used, each with what it must prove. Raises
         AttemptFailed when none is left.
         """
         if wish is Wish.NOT_REQUIRED:
-            return list(hops)
+            return [replace(hop, security=LENIENT) for hop in hops]
+        found, by_dane = await asyncio.gather(
+            self._sts_of(domain),
+            asyncio.gather(*(self._dane_of(domain, hop) for hop in hops)),
+        )
+        usable: list[Hop] = []
+        refused: list[str] = []
+        for hop, security in zip(hops, by_dane, strict=True):
+            chosen = security or self._by_sts(domain, hop, found.policy)
+            if isinstance(chosen, Security):
+                usable.append(replace(hop, security=chosen))
+            else:
+                refused.append(chosen)
+        if not usable:
+            raise AttemptFailed(temporary("4.7.0", "; ".join(refused)))
+        return _required(domain, usable) if wish is Wish.REQUIRED else usable
+
+    async def _sts_of(self, domain: str) -> StsFound:
         try:
             found = await self._sts.find(domain)
             if found.policy is not None and found.policy.mode is Mode.NONE:
@@ -50,28 +61,54 @@ class TlsPolicies:
         if found.failure is not None:
             host = f"mta-sts.{domain}"
             self._watch.failed(no_policy(domain), host, "", found.failure, found.reason)
-        usable = self._by_sts(domain, hops, found)
-        return _required(domain, usable) if wish is Wish.REQUIRED else usable
+        return found
 
-    def _by_sts(self, domain: str, hops: Sequence[Hop], found: StsFound) -> list[Hop]:
-        policy = found.policy
+    def _by_sts(self, domain: str, hop: Hop, policy: StsPolicy | None) -> Security | str:
+        """Or why the host must not be used."""
         if policy is None or policy.mode is Mode.NONE:
-            return [replace(hop, security=no_policy(domain)) for hop in hops]
+            return no_policy(domain)
         listed = _listed(domain, policy)
-        usable: list[Hop] = []
-        for hop in hops:
-            if policy.allows(hop.host):
-                usable.append(replace(hop, security=listed))
+        if policy.allows(hop.host):
+            return listed
+        text = f"{hop.host} is not in the MTA-STS policy of {domain}"
+        self._watch.failed(listed, hop.host, "", ResultType.VALIDATION_FAILURE, text)
+        return Security(domain=domain) if policy.mode is Mode.TESTING else text
+
+    async def _dane_of(self, domain: str, hop: Hop) -> Security | str | None:
+        """None where the host has no TLSA records, or none that can be believed (RFC 7672 §2.2).
+        Why it must not be used, when nobody can say whether it has.
+        """
+        if not hop.secure:
+            return None
+        for base in dict.fromkeys((hop.canonical or hop.host, hop.host)):
+            try:
+                records = await self._resolver.tlsa(f"_{hop.port}._tcp.{base}")
+            except DnsUnavailable:
+                text = f"the TLSA records of {base} could not be looked up"
+                policy = ReportPolicy(PolicyType.TLSA, domain, mx=(hop.host,))
+                failed = Security(Need.DANE, domain=domain, report=policy)
+                self._watch.failed(failed, hop.host, "", ResultType.DNSSEC_INVALID, text)
+                return text
+            except DnsError:
                 continue
-            text = f"{hop.host} is not in the MTA-STS policy of {domain}"
-            self._watch.failed(listed, hop.host, "", ResultType.VALIDATION_FAILURE, text)
-            if policy.mode is Mode.TESTING:
-                usable.append(replace(hop, security=Security(domain=domain)))
-        if not usable:
-            names = ", ".join(hop.host for hop in hops)
-            text = f"no mail host of {domain} ({names}) is in its MTA-STS policy"
-            raise AttemptFailed(temporary("4.7.0", text))
-        return usable
+            if records.secure:
+                return _dane(domain, hop, base, records)
+        return None
+
+
+def _dane(domain: str, hop: Hop, base: str, records: Sequence[TlsaRecord]) -> Security:
+    """With records that nobody can use TLS is a must all the same (RFC 7672 §2.2)."""
+    usable = dane.usable(records)
+    strings = tuple(sorted(dane.presentation(record) for record in records))
+    return Security(
+        Need.DANE if usable else Need.ENCRYPTED,
+        domain=domain,
+        why=f"the TLSA records of {base} ask for TLS",
+        report=ReportPolicy(PolicyType.TLSA, domain, strings, (hop.host,)),
+        sni=base,
+        tlsa=usable,
+        names=tuple(dict.fromkeys((base, hop.host, domain))),
+    )
 
 
 def _listed(domain: str, policy: StsPolicy) -> Security:
@@ -86,15 +123,24 @@ def _listed(domain: str, policy: StsPolicy) -> Security:
 
 
 def _required(domain: str, hops: Sequence[Hop]) -> list[Hop]:
-    """RFC 8689 §4.2.1: the host's name must be trusted, and its certificate fit it."""
+    """RFC 8689 §4.2.1: the host's name must be trusted, by DNSSEC or MTA-STS, and its certificate
+    fit it.
+    """
     usable = [
-        replace(hop, security=replace(hop.security, enforce=True))
+        replace(hop, security=security)
         for hop in hops
-        if hop.security.need in (Need.WEB_PKI, Need.DANE)
+        if (security := _proof(domain, hop)) is not None
     ]
     if not usable:
-        text = (
-            f"the message requires TLS (REQUIRETLS) and no mail host of {domain} can prove itself"
-        )
+        text = f"{REQUIRES} and nothing proves which hosts take mail for {domain}"
         raise AttemptFailed(permanent("5.7.30", text))
     return usable
+
+
+def _proof(domain: str, hop: Hop) -> Security | None:
+    if hop.security.need in (Need.WEB_PKI, Need.DANE):
+        return replace(hop.security, enforce=True)
+    if not hop.secure:
+        return None
+    report = hop.security.report
+    return Security(Need.WEB_PKI, domain=domain, why=REQUIRES, report=report)

@@ -12,11 +12,12 @@ from random import Random
 
 from config.settings import Settings
 from config.smarthost import Smarthost, parse_smarthost
-from net.dns import DnsError, DnsUnavailable, MailExchanger, NoRecords, NoSuchName, Resolver
+from net.dns import Answer, DnsError, DnsUnavailable, MailExchanger, NoRecords, NoSuchName, Resolver
 from net.local_address import is_local
 from smtp.outbound.hop import Hop, Login, TlsUse
-from smtp.outbound.policies import TlsPolicies, Wish
+from smtp.outbound.policies import REQUIRES, TlsPolicies
 from smtp.outbound.results import AttemptFailed, Outcome, permanent, temporary
+from smtp.outbound.security import Wish
 
 MAX_HOSTS = 10
 MAX_ADDRESSES = 6
@@ -49,9 +50,11 @@ class Router:
         if self._smarthost is not None:
             return [await self._to_smarthost(self._smarthost)]
         if domain.startswith("["):
+            if wish is Wish.REQUIRED:
+                raise AttemptFailed(permanent("5.7.30", f"{REQUIRES} and {domain} is no name"))
             return [Hop(domain, (_literal(domain),), self._settings.outbound.port)]
-        exchangers = await self._exchangers(domain)
-        hops = await self._resolve(self._better_than_us(exchangers, domain), domain)
+        exchangers, secure = await self._exchangers(domain)
+        hops = await self._resolve(self._better_than_us(exchangers, domain), domain, secure)
         if self._policies is None:
             return hops
         return await self._policies.protect(domain, hops, wish)
@@ -74,11 +77,12 @@ class Router:
             login,
         )
 
-    async def _exchangers(self, domain: str) -> list[MailExchanger]:
+    async def _exchangers(self, domain: str) -> tuple[list[MailExchanger], bool]:
+        """In the order to try them, and whether DNSSEC validated them."""
         try:
             found = await self._resolver.mx(domain)
-        except NoRecords:
-            return [MailExchanger(0, domain)]
+        except NoRecords as error:
+            return [MailExchanger(0, domain)], error.secure
         except NoSuchName as error:
             raise AttemptFailed(permanent("5.1.2", str(error))) from None
         except DnsUnavailable as error:
@@ -86,7 +90,7 @@ class Router:
         named = [exchanger for exchanger in found if exchanger.host]
         if not named:
             raise AttemptFailed(permanent("5.1.10", f"556 5.1.10 {domain} accepts no mail"))
-        return self._shuffled(named)[:MAX_HOSTS]
+        return self._shuffled(named)[:MAX_HOSTS], found.secure
 
     def _shuffled(self, exchangers: list[MailExchanger]) -> list[MailExchanger]:
         ordered: list[MailExchanger] = []
@@ -101,7 +105,9 @@ class Router:
         own = [exchanger.preference for exchanger in found if self._is_own_name(exchanger.host)]
         return _before(found, min(own), domain) if own else found
 
-    async def _resolve(self, exchangers: list[MailExchanger], domain: str) -> list[Hop]:
+    async def _resolve(
+        self, exchangers: list[MailExchanger], domain: str, secure: bool
+    ) -> list[Hop]:
         answers = await asyncio.gather(
             *(self._resolver.addresses(exchanger.host) for exchanger in exchangers),
             return_exceptions=True,
@@ -115,7 +121,7 @@ class Router:
             elif any(self._is_own_address(address) for address in answer):
                 ours = exchanger.preference if ours is None else min(ours, exchanger.preference)
             else:
-                hops.append((exchanger.preference, self._hop(exchanger.host, answer)))
+                hops.append((exchanger.preference, self._hop(exchanger.host, answer, secure)))
         if ours is not None:
             hops = [(preference, hop) for preference, hop in hops if preference < ours]
             if not hops and not _temporary(errors):
@@ -124,9 +130,14 @@ class Router:
             raise AttemptFailed(_no_address(domain, errors))
         return [hop for _, hop in hops]
 
-    def _hop(self, host: str, addresses: list[str]) -> Hop:
-        chosen = tuple(self._mixed(addresses)[:MAX_ADDRESSES])
-        return Hop(host, chosen, self._settings.outbound.port)
+    def _hop(self, host: str, addresses: Answer[str], secure: bool) -> Hop:
+        return Hop(
+            host,
+            tuple(self._mixed(addresses)[:MAX_ADDRESSES]),
+            self._settings.outbound.port,
+            secure=secure and addresses.secure,
+            canonical=addresses.name,
+        )
 
     def _mixed(self, addresses: list[str]) -> list[str]:
         """Shuffled, IPv6 and IPv4 in turn, so that one broken family costs one attempt."""

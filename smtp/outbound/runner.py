@@ -15,7 +15,7 @@ from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
 from filters.home import Home
-from net.client_tls import ClientTls, client_tls, verified_context
+from net.client_tls import ClientTls, client_tls
 from net.dns import Resolver
 from net.https import HttpsClient
 from net.threads import Offload
@@ -77,9 +77,9 @@ class Outbound:
         self._home = home
         self._tls = tls or client_tls()
         self.watch = TlsWatch(store.transport, clock, log)
-        web = https or HttpsClient(resolver, offload, verified_context())
+        web = https or HttpsClient(resolver, offload, self._tls.verified)
         self._sts = StsPolicies(store.transport, resolver, web, clock, log)
-        self._policies = TlsPolicies(self._sts, self.watch)
+        self._policies = TlsPolicies(self._sts, resolver, self.watch)
         self._timeouts = timeouts or Timeouts()
         self._chance = chance or Random()
         self._wanted = asyncio.Event()
@@ -92,7 +92,7 @@ class Outbound:
         """Workers that start from here on use the settings."""
         self.watch.refuse = settings.outbound.tls_downgrade == "refuse"
         self._router = Router(settings, self._resolver, self._chance, self._policies)
-        self._opener = Opener(settings.hostname, self._tls, self._timeouts, self.watch)
+        self._opener = Opener(settings.hostname, self._tls, self._timeouts, self.watch, self._clock)
         self._settler = Settler(
             settings,
             self._queue,

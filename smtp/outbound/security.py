@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from message.tls_rpt import PolicyType, ReportPolicy, ResultType
+from net.dns import TlsaRecord
 from smtp.outbound.connection import ConnectionFailed
 
 
@@ -21,10 +22,22 @@ class Need(Enum):
     DANE = "dane"
 
 
+class Wish(Enum):
+    """The sender's: REQUIRED is the MAIL parameter REQUIRETLS, NOT_REQUIRED the header field
+    `TLS-Required: No` (RFC 8689).
+    """
+
+    NONE = "none"
+    REQUIRED = "required"
+    NOT_REQUIRED = "not required"
+
+
 @dataclass(frozen=True, slots=True)
 class Security:
     """`domain` is whose mail goes there, "" where nothing is remembered or reported; `why` says
-    whose wish `need` is. Without `enforce` a failure is reported and mail goes all the same.
+    whose wish `need` is. Without `enforce` a failure is reported and mail goes all the same. `sni`
+    is the name to ask for if not the host's. With DANE `tlsa` are the usable records, `names` what
+    a certificate below a trust anchor must be for. `once`: a session made so takes one message.
     """
 
     need: Need = Need.MAY
@@ -33,6 +46,9 @@ class Security:
     why: str = ""
     report: ReportPolicy | None = None
     sni: str = ""
+    tlsa: tuple[TlsaRecord, ...] = ()
+    names: tuple[str, ...] = ()
+    once: bool = False
 
     @property
     def testing(self) -> bool:
@@ -40,6 +56,8 @@ class Security:
 
 
 OPPORTUNISTIC = Security()
+LENIENT = Security(once=True)
+"""For a message that wants no policy followed: its session must not serve others."""
 
 
 def no_policy(domain: str) -> Security:

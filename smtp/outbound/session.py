@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from config.clock import Clock, SystemClock
 from message.tls_rpt import ResultType
 from net.client_tls import ClientTls
+from smtp.outbound import dane
 from smtp.outbound.connection import Connection, ConnectionFailed, HandshakeFailed, connect
 from smtp.outbound.hop import Hop, Login, Timeouts, TlsUse
 from smtp.outbound.peer_reply import PeerReply
@@ -26,7 +28,9 @@ from storage.transport_values import TlsLevel
 
 @dataclass(slots=True)
 class Session:
-    """An open session. `extensions` are EHLO keywords in upper case with their parameters."""
+    """An open session. `extensions` are EHLO keywords in upper case with their parameters. `once`:
+    it must not serve a second message, whose policy it does not follow.
+    """
 
     connection: Connection
     remote: str
@@ -34,6 +38,7 @@ class Session:
     extensions: Mapping[str, str]
     level: TlsLevel = TlsLevel.PLAIN
     messages: int = 0
+    once: bool = False
 
     @property
     def tls(self) -> bool:
@@ -61,10 +66,15 @@ class Opener:
     """Opens sessions under our own name (`hostname`, for EHLO)."""
 
     def __init__(
-        self, hostname: str, tls: ClientTls, timeouts: Timeouts, watch: TlsWatch | None = None
+        self,
+        hostname: str,
+        tls: ClientTls,
+        timeouts: Timeouts,
+        watch: TlsWatch | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._hostname, self._tls, self._timeouts = hostname, tls, timeouts
-        self._watch = watch
+        self._watch, self._clock = watch, clock or SystemClock()
 
     async def open(self, hop: Hop, address: str) -> Session:
         """Raises AttemptFailed, whose outcome may be tried elsewhere."""
@@ -121,7 +131,7 @@ class Opener:
             address, hop.port, self._timeouts.connect, tls=implicit, hostname=hop.host
         )
         level = TlsLevel.PLAIN if implicit is None else _configured(hop)
-        session = Session(connection, remote, self._timeouts, {}, level)
+        session = Session(connection, remote, self._timeouts, {}, level, once=hop.security.once)
         try:
             await self._greet(session)
             if use in (TlsUse.MAY, TlsUse.REQUIRED):
@@ -186,6 +196,10 @@ class Opener:
         """What the handshake was worth; raises TlsFailed where it had to prove more."""
         if use is not TlsUse.REQUIRED or hop.security.need in (Need.MAY, Need.ENCRYPTED):
             return _configured(hop)
+        if hop.security.need is Need.DANE:
+            security = hop.security
+            chain = session.connection.peer_chain()
+            dane.verify(chain, security.tlsa, security.names, self._clock.now())
         return TlsLevel.AUTHENTICATED
 
     async def _log_in(self, session: Session, login: Login, address: str) -> None:

@@ -8,6 +8,7 @@ SMTPUTF8 (5.6.7). Messages are read and sent in pieces; none is held in memory.
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from message.xtext import encode_xtext, is_xtext
@@ -16,8 +17,10 @@ from smtp.outbound.connection import ConnectionFailed
 from smtp.outbound.dots import DotStuffer
 from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header
 from smtp.outbound.results import Kind, Outcome, of_reply, permanent, temporary
+from smtp.outbound.security import Wish
 from smtp.outbound.session import Session
 from storage.queue_values import ClaimedRecipient
+from storage.transport_values import TlsLevel
 
 PIECE = 128 * 1024
 
@@ -60,7 +63,8 @@ class Transaction:
 
     async def _acceptable(self) -> list[ClaimedRecipient]:
         refused = (
-            self._too_large()
+            self._tls()
+            or self._too_large()
             or self._binary()
             or await self._eight_bit()
             or await self._utf8_message()
@@ -69,6 +73,16 @@ class Transaction:
             self._for_all(self._recipients, refused)
             return []
         return [recipient for recipient in self._recipients if self._utf8_recipient(recipient)]
+
+    def _tls(self) -> Outcome | None:
+        """RFC 8689 §4.2.1: another host may do better."""
+        session = self._session
+        if self._message.wish is not Wish.REQUIRED:
+            return None
+        if session.level is TlsLevel.AUTHENTICATED and session.offers("REQUIRETLS"):
+            return None
+        text = "the message requires TLS (REQUIRETLS), the server does not support that"
+        return replace(permanent("5.7.30", text, session.remote), elsewhere=True)
 
     def _too_large(self) -> Outcome | None:
         limit = self._session.extensions.get("SIZE", "")
@@ -217,6 +231,8 @@ class Transaction:
             words.append("BODY=8BITMIME")
         if self._utf8:
             words.append("SMTPUTF8")
+        if message.wish is Wish.REQUIRED:
+            words.append("REQUIRETLS")
         if session.offers("DSN"):
             words += [f"RET={message.ret}"] if message.ret else []
             words += [f"ENVID={encode_xtext(message.envid)}"] if message.envid else []

@@ -30,6 +30,11 @@ def server_context(kind: Kind, authority: trustme.CA, *names: str) -> ssl.SSLCon
     return context
 
 
+def trusting_nothing() -> ssl.SSLContext:
+    """A client context without any trust anchor."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
     """A client context that trusts the authority alone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
