@@ -12,16 +12,23 @@ import ssl
 from collections.abc import Callable
 
 from auth.admission import Admission, Denied
+from config.clock import Clock
 from config.logging import Logger
-from filters.context import Peer
+from filters.context import Context, Kind, Peer
+from filters.envelope import make_trace
+from filters.filter import Stage
+from net.limits import Gcra, address_key
 from smtp.engine import Engine
 from smtp.grammar import replies
 from smtp.grammar.reply import Reply, reply
+from smtp.refusals import record
 
 # Accepted in one turn of the loop, so that others get theirs.
 BURST = 64
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE = 1.0
+# Refused connections that are logged, a minute and address: a flood must not fill the log.
+LINES = 6
 _DENIED = {denied: reply(421, "4.7.0", denied.value) for denied in Denied} | {
     Denied.BLOCKED: reply(554, "5.7.1", Denied.BLOCKED.value)
 }
@@ -30,8 +37,9 @@ _DENIED = {denied: reply(421, "4.7.0", denied.value) for denied in Denied} | {
 class Gate:
     """Counts connections in all; by address and network they are counted with other protocols'."""
 
-    def __init__(self, admission: Admission, total: int) -> None:
+    def __init__(self, admission: Admission, total: int, clock: Clock) -> None:
         self._admission, self._total = admission, total
+        self._lines = Gcra(LINES, clock)
         self._open = 0
 
     def admit(self, peer: Peer) -> Reply | None:
@@ -48,6 +56,10 @@ class Gate:
         """The connection is over."""
         self._open -= 1
         self._admission.leave(peer.address)
+
+    def may_log(self, peer: Peer) -> bool:
+        """Whether one more refused connection of the address may stand in the log."""
+        return self._lines.take(address_key(peer.address))
 
     def peer_of(self, name: tuple[str, int]) -> Peer:
         """Who is at the other end, by the name that accept() gave."""
@@ -116,6 +128,8 @@ class Doorman:
             self._log.warning(
                 "connections refused", peer=peer.address, reason=refusal.text, count=self._refused
             )
+        if self._gate.may_log(peer):
+            refusal = self._record(peer, refusal)
         with accepted:
             accepted.setblocking(False)
             if self._context is None:
@@ -123,6 +137,11 @@ class Doorman:
                     accepted.send(refusal.wire)
                 except OSError:
                     pass
+
+    def _record(self, peer: Peer, refusal: Reply) -> Reply:
+        context = Context(Kind.MX, peer, make_trace())
+        log = self._log.bind(connection=context.connection, peer=peer.address)
+        return record(log, context, Stage.CONNECT, 1, refusal)
 
     async def _connect(self, accepted: socket.socket, engine: Engine) -> None:
         """Implicit TLS (RFC 8314) where there is a context; then the engine has the connection."""

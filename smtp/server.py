@@ -87,7 +87,7 @@ class SmtpServer:
         self._budget = Budget(settings.limits.memory, timeouts.memory)
         self._turn = asyncio.Semaphore(LARGE_AT_A_TIME)
         self._admission = admission or Admission(settings, clock, directory.blocks)
-        self._gate = Gate(self._admission, max_connections)
+        self._gate = Gate(self._admission, max_connections, clock)
         self._engines: dict[Engine, Peer] = {}
         self._doormen: list[Doorman] = []
         self._unsubscribe: tuple[Callable[[], None], ...] = ()

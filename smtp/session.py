@@ -6,6 +6,7 @@ Invariant: a recipient is accepted only for what the directory resolved, or, aft
 anywhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auth.login import Authenticator
@@ -27,6 +28,7 @@ from smtp.grammar.mail import Body, Mail
 from smtp.grammar.rcpt import Rcpt
 from smtp.grammar.reply import Reply, reply
 from smtp.quota import Quotas, Reservation
+from smtp.refusals import record
 from storage.directory import Directory
 from storage.directory_values import Resolution, Status
 from storage.errors import StoreError
@@ -65,7 +67,7 @@ class Session:
         self.refused = False
         self.expelled = False
         self._open = False
-        self._turned_away = 0
+        self._turned_away = self._refusals = 0
         self._reservations: list[Reservation] = []
 
     # -- the connection
@@ -75,7 +77,7 @@ class Session:
         verdict = await self.shared.pipeline.run(Stage.CONNECT, self.context)
         if verdict.refused:
             self.refused = True
-            return self._refusal(verdict, "connection")
+            return self.refuse(Stage.CONNECT, reply_of(verdict), symbols=verdict.symbols)
         return reply(220, "", f"{self.shared.settings.hostname} ESMTP ready")
 
     def secured(self, tls: str) -> None:
@@ -97,8 +99,9 @@ class Session:
         self.context.helo, self.context.extended = name[:255], extended
         verdict = await self.shared.pipeline.run(Stage.HELO, self.context)
         if verdict.refused:
+            refusal = self.refuse(Stage.HELO, reply_of(verdict), symbols=verdict.symbols)
             self.context.helo = ""
-            return self._refusal(verdict, "helo")
+            return refusal
         if not extended:
             return reply(250, "", self.shared.settings.hostname)
         return ehlo_reply(self.offer(starttls))
@@ -159,7 +162,7 @@ class Session:
         if refused is not None:
             return refused
         if mail.size > self.shared.settings.limits.message_size:
-            return replies.TOO_BIG
+            return self.refuse(Stage.MAIL, replies.TOO_BIG, sender=mail.sender.text)
         if not self.shared.store.accepting(mail.size):
             return replies.STORAGE_FULL
         refused = self._too_much_asked(mail) if mail.is_special else None
@@ -171,8 +174,7 @@ class Session:
         except StoreError:
             return replies.LOCAL_ERROR
         if refused is not None:
-            self.log.info("sender refused", sender=mail.sender.text, code=refused.code)
-            return refused
+            return self.refuse(Stage.MAIL, refused, sender=mail.sender.text)
         context.trace = make_trace()
         context.sender, context.size = mail.sender.text, mail.size
         context.smtputf8, context.eightbit = mail.smtputf8, mail.body is not Body.SEVEN_BIT
@@ -180,7 +182,7 @@ class Session:
         context.binary, context.require_tls = mail.body is Body.BINARY, mail.require_tls
         verdict = await self.shared.pipeline.run(Stage.MAIL, context)
         if verdict.refused:
-            refusal = self._refusal(verdict, "sender", sender=mail.sender.text)
+            refusal = self.refuse(Stage.MAIL, reply_of(verdict), symbols=verdict.symbols)
             self.reset()
             return refusal
         self._open = True
@@ -221,12 +223,13 @@ class Session:
         except StoreError:
             return replies.LOCAL_ERROR
         if isinstance(answer, Reply):
-            self._turn_away(rcpt, answer)
-            return answer
+            return self._turn_away(rcpt, answer)
         context.rcpt = answer
         verdict = await self.shared.pipeline.run(Stage.RCPT, context)
         if verdict.refused:
-            return self._refusal(verdict, "recipient", recipient=answer.address)
+            return self.refuse(
+                Stage.RCPT, reply_of(verdict), recipient=answer.address, symbols=verdict.symbols
+            )
         context.recipients.append(answer)
         return replies.RECIPIENT_OK
 
@@ -261,17 +264,10 @@ class Session:
         self._reservations.append(reservation)
         return True
 
-    def _turn_away(self, rcpt: Rcpt, answer: Reply) -> None:
+    def _turn_away(self, rcpt: Rcpt, answer: Reply) -> Reply:
         self._turned_away += answer.code >= 500
         self.expelled = self.expelled or self._turned_away > MAX_REFUSED
-        self.log.info(
-            "recipient refused",
-            message=self.context.trace,
-            sender=self.context.sender,
-            recipient=rcpt.recipient.text,
-            code=answer.code,
-            status=answer.status,
-        )
+        return self.refuse(Stage.RCPT, answer, recipient=rcpt.recipient.text)
 
     # -- the content
 
@@ -285,15 +281,9 @@ class Session:
             return replies.BINARY_NEEDS_BDAT
         return None if self.context.recipients else replies.RCPT_FIRST
 
-    def refuse_content(self, refusal: Reply) -> list[Reply]:
+    def refuse_content(self, refusal: Reply, symbols: Sequence[str] = ()) -> list[Reply]:
         """The answers to content that could not be taken; ends the transaction."""
-        self.log.info(
-            "content refused",
-            message=self.context.trace,
-            sender=self.context.sender,
-            code=refusal.code,
-            reason=refusal.text,
-        )
+        refusal = self.refuse(Stage.DATA, refusal, symbols=symbols)
         answers = [refusal] * self.answers_wanted()
         self.reset()
         return answers
@@ -311,7 +301,7 @@ class Session:
             return self.refuse_content(refused)
         verdict = await shared.pipeline.run(Stage.DATA, context)
         if verdict.refused:
-            return self.refuse_content(reply_of(verdict))
+            return self.refuse_content(reply_of(verdict), verdict.symbols)
         message = self.complete(message)
         outcomes = await shared.delivery.accept(self._envelope(message), message, verdict)
         answers = [reply(one.code, one.status, one.text) for one in outcomes]
@@ -359,11 +349,27 @@ class Session:
             priority=context.priority,
         )
 
-    def _refusal(self, verdict: Verdict, what: str, **about: str) -> Reply:
-        if self.context.trace:
-            about["message"] = self.context.trace
-        self.log.info(f"{what} refused", symbols=verdict.symbols, code=verdict.code, **about)
-        return reply_of(verdict)
+    def refuse(
+        self,
+        stage: Stage,
+        answer: Reply,
+        *,
+        sender: str | None = None,
+        recipient: str = "",
+        symbols: Sequence[str] = (),
+    ) -> Reply:
+        """Records a refusal by policy; the answer with its id."""
+        self._refusals += 1
+        return record(
+            self.log,
+            self.context,
+            stage,
+            self._refusals,
+            answer,
+            sender=sender,
+            recipient=recipient,
+            symbols=symbols,
+        )
 
 
 def reply_of(verdict: Verdict) -> Reply:

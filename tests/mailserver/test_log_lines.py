@@ -47,7 +47,7 @@ def of_part(server: ServerProcess, part: str) -> list[dict[str, Any]]:
 
 
 EVENTS = {
-    "smtp": ("logged in", "recipient refused"),
+    "smtp": ("logged in", "refused"),
     "auth": ("login refused",),
     "delivery": ("accepted",),
     "outbound": ("not sent",),

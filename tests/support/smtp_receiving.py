@@ -5,6 +5,7 @@ fails, waits or refuses when told to.
 """
 
 import asyncio
+import re
 import socket
 import ssl
 import struct
@@ -181,6 +182,13 @@ class Client:
         linger = struct.pack("ii", 1, 0)
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.writer.transport.abort()
+
+
+def without_id(reply: str) -> str:
+    """A refusal's reply without the id under which it was recorded, which it must have."""
+    text, found = re.subn(r" \(id [0-9a-f]+\.\d+\)$", "", reply)
+    assert found, f"no id in: {reply}"
+    return text
 
 
 def client_context() -> ssl.SSLContext:

@@ -1,0 +1,57 @@
+"""Refusals by policy, each logged under an id that its reply carries: `550 5.7.1 ... (id 65f2a.3)`.
+
+The id is that of the connection and a number in it. Syntax errors, commands out of order and
+troubles of our own are no refusals.
+"""
+
+from collections.abc import Sequence
+
+from config.logging import Logger
+from filters.context import Context
+from filters.filter import Stage
+from smtp.grammar.reply import Reply, reply
+
+# Octets of a reply's last line, so that the id behind it is never cut off.
+_TEXT = 420
+
+
+def record(
+    log: Logger,
+    context: Context,
+    stage: Stage,
+    number: int,
+    answer: Reply,
+    *,
+    sender: str | None = None,
+    recipient: str = "",
+    symbols: Sequence[str] = (),
+) -> Reply:
+    """Logs `refused` with all that is known; the answer with the id. `log` knows the connection and
+    the peer; `sender` is given while the context does not have it.
+    """
+    name = f"{context.connection}.{number}"
+    about: dict[str, object] = {
+        "helo": context.helo,
+        "sender": context.sender if sender is None else sender,
+        "recipient": recipient,
+        "message": context.trace,
+        "reverse": context.peer.reverse,
+        "symbols": list(symbols),
+    }
+    log.info(
+        "refused",
+        id=name,
+        stage=stage.value,
+        code=answer.code,
+        status=answer.status,
+        reason=answer.text,
+        **{key: value for key, value in about.items() if value},
+    )
+    return with_id(answer, name)
+
+
+def with_id(answer: Reply, name: str) -> Reply:
+    """The same answer with an id at its end."""
+    *lines, last = answer.lines
+    text = last.encode("utf-8", "replace")[:_TEXT].decode("utf-8", "ignore")
+    return reply(answer.code, answer.status, *lines, f"{text} (id {name})")
