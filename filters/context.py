@@ -1,7 +1,6 @@
 """What a filter sees of a connection, its transaction and the message.
 
-The session that owns a Context changes it between the stages; filters only read it, but for
-`digests`, where they keep what the next would hash again.
+The session that owns a Context changes it between the stages; filters only read it.
 """
 
 from dataclasses import dataclass, field
@@ -49,6 +48,7 @@ class Message:
 
     `whole_header` is False when the block did not end within what was looked at; `eightbit` is True
     when any octet is above 127; `headless` when text begins at once, without header or blank line.
+    `digests` keeps what was hashed of the body, for the next who asks.
     """
 
     content: Content
@@ -56,6 +56,7 @@ class Message:
     whole_header: bool = True
     eightbit: bool = False
     headless: bool = False
+    digests: dict[BodyForm, BodyDigest] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Context:
 
     `connection` and `trace` (of the message) are the ids that log lines carry. What is asked of
     every hop is as in storage.values.Delivery. `results` grows as filters find out who the message
-    comes from; `digests` keeps what was hashed of its body.
+    comes from.
     """
 
     kind: Kind
@@ -90,4 +91,3 @@ class Context:
     rcpt: Recipient | None = None
     message: Message | None = None
     results: list[Result] = field(default_factory=list)
-    digests: dict[BodyForm, BodyDigest] = field(default_factory=dict)

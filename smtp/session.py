@@ -151,7 +151,7 @@ class Session:
         context = self.context
         context.sender, context.size, context.trace = "", 0, ""
         context.recipients, context.message, context.rcpt = [], None, None
-        context.results, context.digests = [], {}
+        context.results = []
         for reservation in self._reservations:
             reservation.give_back()
         self._reservations = []

@@ -39,7 +39,7 @@ class ArcValidator:
         if message is None or b"\narc-" not in b"\n" + message.header.lower():
             return _NONE
         try:
-            return await self._validate(context, message)
+            return await self._validate(message)
         except ChainBroken as broken:
             return ArcResult(Outcome.FAIL, reason=str(broken))
         except DkimFault as fault:
@@ -48,7 +48,7 @@ class ArcValidator:
         except (Busy, OSError):
             return _OVERLOADED
 
-    async def _validate(self, context: Context, message: Message) -> ArcResult:
+    async def _validate(self, message: Message) -> ArcResult:
         now = int(self._clock.now())
         if len(message.header) <= INLINE:
             header, chain = _read(message.header, now)
@@ -58,7 +58,7 @@ class ArcValidator:
             return _NONE
         latest = chain.signature
         keys = await keys_from_dns(self._resolver, [latest.key_name])
-        digests = await body_digests(context, message, [latest.body], self._offload)
+        digests = await body_digests(message, [latest.body], self._offload)
         check_latest(header, chain, keys, digests[latest.body])
         # The names of the seals are asked for only when somebody signed what is here.
         others = [name for name in chain.key_names if name not in keys]

@@ -1,14 +1,14 @@
 """The body of a received message for DKIM and ARC: hashed where it costs the loop nothing.
 
 Small ones in the loop, those in memory in a thread, spooled ones in a worker process, each read
-once in bounded memory. What was hashed is kept in the Context for the next filter.
+once in bounded memory. What was hashed is kept with the message for the next filter.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filters.context import Context, Message
+from filters.context import Message
 from message.dkim_body import BodyDigest, BodyForm, body_hashes
 from net.threads import Offload, Pool
 
@@ -33,10 +33,10 @@ def is_small(message: Message) -> bool:
 
 
 async def body_digests(
-    context: Context, message: Message, forms: Iterable[BodyForm], offload: Offload
+    message: Message, forms: Iterable[BodyForm], offload: Offload
 ) -> dict[BodyForm, BodyDigest]:
     """The digests of these forms at least. Raises Busy, and OSError of a spooled file."""
-    known = context.digests
+    known = message.digests
     missing = tuple({form for form in forms if form not in known})
     if not missing:
         return known

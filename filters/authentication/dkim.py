@@ -51,7 +51,7 @@ class Dkim(Filter):
         if DKIM_SIGNATURE not in message.header.lower():
             return _NONE
         try:
-            results = await self._results(context, message)
+            results = await self._results(message)
         except (Busy, OSError):
             results = [DkimResult(Outcome.TEMPERROR, reason=_OVERLOADED)]
         if not results:
@@ -59,7 +59,7 @@ class Dkim(Filter):
         symbols = dict.fromkeys(_SYMBOLS.get(one.outcome, _UNUSABLE) for one in results)
         return Verdict(symbols=tuple(symbols), results=tuple(results))
 
-    async def _results(self, context: Context, message: Message) -> list[DkimResult]:
+    async def _results(self, message: Message) -> list[DkimResult]:
         now = int(self._clock.now())
         if len(message.header) <= INLINE:
             header, found, others = _read(message.header, now)
@@ -68,7 +68,7 @@ class Dkim(Filter):
         usable = [one.signature for one in found if one.signature is not None]
         if usable:
             keys = await keys_from_dns(self._resolver, [one.key_name for one in usable])
-            digests = await self._digests(context, message, found, keys)
+            digests = await self._digests(message, found, keys)
         else:
             keys, digests = {}, {}
         if len(usable) <= _INLINE_SIGNATURES and is_small(message):
@@ -81,7 +81,7 @@ class Dkim(Filter):
         return results
 
     async def _digests(
-        self, context: Context, message: Message, found: Sequence[Candidate], keys: Keys
+        self, message: Message, found: Sequence[Candidate], keys: Keys
     ) -> Mapping[BodyForm, BodyDigest]:
         """Of what has a key: a body is not read for nothing."""
         forms = [
@@ -89,7 +89,7 @@ class Dkim(Filter):
             for one in found
             if one.signature is not None and isinstance(keys[one.signature.key_name], PublicKey)
         ]
-        return await body_digests(context, message, forms, self._offload)
+        return await body_digests(message, forms, self._offload)
 
 
 def _read(header: bytes, now: int) -> tuple[Header, list[Candidate], int]:

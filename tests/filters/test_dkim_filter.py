@@ -117,7 +117,8 @@ async def test_a_spooled_message_and_the_digest_that_is_kept(
     block = b"".join(seal(block, [body], CLAIMS, Status.NONE, RSA, 1)) + block
     made = context(block + b"\r\n" + body, tmp_path / "spooled")
     assert (await dkim.data(made)).symbols == ("R_DKIM_ALLOW",)
-    assert list(made.digests) == [FORM]
+    assert made.message is not None
+    assert list(made.message.digests) == [FORM]
     (tmp_path / "spooled").unlink()
     assert (await arc.data(made)).symbols == ("ARC_ALLOW",)
     gone = context(block + b"\r\n" + body, tmp_path / "spooled")
