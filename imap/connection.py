@@ -77,6 +77,7 @@ class Connection(asyncio.BufferedProtocol):
         name: str,
         on_open: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
+        peer: str = "",
     ) -> None:
         self._context, self.name = context, name
         self._on_open, self._on_lost = on_open, on_lost
@@ -89,7 +90,7 @@ class Connection(asyncio.BufferedProtocol):
         self._task: asyncio.Task[None] | None = None
         self._active = self._loop.time()
         self.mid_literal = self.tls = False
-        self.peer = ""
+        self.peer = peer
         self.session = Session(context, self)
         self._intake = Intake(context, self.session, self._inbox.framer)
 
@@ -107,7 +108,8 @@ class Connection(asyncio.BufferedProtocol):
         # uvloop's transports are no subclass of asyncio.Transport
         self._take(cast(asyncio.Transport, transport))
         name = transport.get_extra_info("peername")
-        self.peer = str(name[0]) if isinstance(name, tuple) else ""
+        if not self.peer:  # else a proxy said who it is
+            self.peer = str(name[0]) if isinstance(name, tuple) else ""
         self._timer = self._loop.call_later(self._context.timing.shortest, self._tick)
         self._on_open(self)
 

@@ -16,7 +16,8 @@ from config.logging import Logger
 from config.settings import Endpoint, Settings
 from imap.connection import Connection
 from imap.context import Bounds, Context, Timing
-from net.listener import listen
+from net.accepting import Name, Serving
+from net.listener import address_of, bind, listen
 from net.threads import Offload
 from net.tls import TlsContexts
 from storage.blocks import Block
@@ -65,7 +66,7 @@ class ImapServer:
         self._refused: set[Connection] = set()
         self._admission = admission or Admission(settings, clock, directory.blocks)
         self._numbers = itertools.count(1)
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | Serving] = []
         self._unsubscribe: Callable[[], None] = lambda: None
         self._unwatch: Callable[[], None] = lambda: None
         self._unblock: Callable[[], None] = lambda: None
@@ -87,6 +88,14 @@ class ImapServer:
             await self._listen("imaps", endpoint, tls.server() if tls is not None else None)
 
     async def _listen(self, name: str, endpoint: Endpoint, tls: ssl.SSLContext | None) -> None:
+        proxies = self._context.settings.listen.proxy_protocol_from
+        if proxies:
+            for bound in bind(endpoint):
+                self.addresses[name].append(address_of(bound))
+                self._servers.append(
+                    Serving(bound, self._introduced, tls, proxies, self._context.log)
+                )
+            return
         servers, addresses = await listen(endpoint, self._new, tls)
         self._servers += servers
         self.addresses[name] += addresses
@@ -139,8 +148,11 @@ class ImapServer:
         return len(self._connections)
 
     def _new(self) -> Connection:
+        return self._introduced(("", 0))
+
+    def _introduced(self, peer: Name) -> Connection:
         name = f"imap-{next(self._numbers):x}"
-        return Connection(self._context, name, self._opened, self._lost)
+        return Connection(self._context, name, self._opened, self._lost, peer[0])
 
     def _opened(self, connection: Connection) -> None:
         """Counts a connection and greets it, or refuses it with the reason.

@@ -117,7 +117,13 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             get_logger("outbound"),
             home=Home(delivery, services.directory, store.spool_dir, clock, services.offload),
         ),
-        http=HttpServer(settings.listen.http, settings.listen.https, tls, admission),
+        http=HttpServer(
+            settings.listen.http,
+            settings.listen.https,
+            tls,
+            admission,
+            settings.listen.proxy_protocol_from,
+        ),
     )
 
 

@@ -6,27 +6,24 @@ its handshake. Invariant: every connection let in is counted until it leaves, on
 """
 
 import asyncio
-import errno
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from auth.admission import Admission, Denied
 from config.clock import Clock
 from config.logging import Logger
+from config.settings import Network
 from filters.context import Context, Kind, Peer
 from filters.envelope import make_trace
 from filters.filter import Stage
+from net.accepting import Acceptor, Name
 from net.limits import Gcra, address_key
 from smtp.engine import Engine
 from smtp.grammar import replies
 from smtp.grammar.reply import Reply, reply
 from smtp.refusals import record
 
-# Accepted in one turn of the loop, so that others get theirs.
-BURST = 64
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_PAUSE = 1.0
 # Refused connections that are logged, a minute and address: a flood must not fill the log.
 LINES = 6
 _DENIED = {denied: reply(421, "4.7.0", denied.value) for denied in Denied} | {
@@ -61,9 +58,9 @@ class Gate:
         """Whether one more refused connection of the address may stand in the log."""
         return self._lines.take(address_key(peer.address))
 
-    def peer_of(self, name: tuple[str, int]) -> Peer:
-        """Who is at the other end, by the name that accept() gave."""
-        address, port = name[:2]
+    def peer_of(self, name: Name) -> Peer:
+        """Who is at the other end, by the name that accept() or a proxy gave."""
+        address, port = name
         return Peer(address, port, self._admission.is_local(address))
 
 
@@ -77,46 +74,26 @@ class Doorman:
         make: Callable[[Peer], Engine],
         context: Callable[[], ssl.SSLContext] | None,
         log: Logger,
+        proxies: Sequence[Network] = (),
     ) -> None:
-        self._socket, self._gate, self._make, self._context = listening, gate, make, context
-        self._log = log
+        self._gate, self._make, self._context, self._log = gate, make, context, log
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused = 0
-        self._resume()
+        self._acceptor = Acceptor(listening, self._let_in, proxies, log)
 
     def close(self) -> None:
         """Stops accepting; handshakes under way are broken off."""
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
+        self._acceptor.close()
         for task in self._tasks:
             task.cancel()
 
-    def _resume(self) -> None:
-        if self._socket.fileno() >= 0:
-            self._loop.add_reader(self._socket.fileno(), self._accept)
-
-    def _accept(self) -> None:
-        for _ in range(BURST):
-            try:
-                accepted, name = self._socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    raise
-                self._log.error("no more connections can be accepted", reason=str(error))
-                self._loop.remove_reader(self._socket.fileno())
-                self._loop.call_later(_PAUSE, self._resume)
-                return
-            self._let_in(accepted, self._gate.peer_of(name))
-
-    def _let_in(self, accepted: socket.socket, peer: Peer) -> None:
+    def _let_in(self, accepted: socket.socket, name: Name) -> None:
+        peer = self._gate.peer_of(name)
         refusal = self._gate.admit(peer)
         if refusal is not None:
             self._turn_away(accepted, peer, refusal)
             return
-        accepted.setblocking(False)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task = self._loop.create_task(self._connect(accepted, self._make(peer)))
         self._tasks.add(task)
@@ -131,7 +108,6 @@ class Doorman:
         if self._gate.may_log(peer):
             refusal = self._record(peer, refusal)
         with accepted:
-            accepted.setblocking(False)
             if self._context is None:
                 try:
                     accepted.send(refusal.wire)

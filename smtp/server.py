@@ -163,7 +163,8 @@ class SmtpServer:
             self._engines[engine] = peer
             return engine
 
-        return Doorman(bound, self._gate, make, implicit, self._log)
+        proxies = self._shared.settings.listen.proxy_protocol_from
+        return Doorman(bound, self._gate, make, implicit, self._log, proxies)
 
     def _forget(self, engine: Engine) -> None:
         peer = self._engines.pop(engine, None)

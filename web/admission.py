@@ -1,5 +1,7 @@
 """Connections of the http and https listeners under the limits that all protocols share.
 
+`announced` is who a PROXY header names, set before the connection is made.
+
 uvicorn accepts them itself: who is denied gets one answer and is closed, and uvicorn's protocol
 never hears of it. A reverse proxy of http.trusted_proxies brings many people from one address.
 """
@@ -8,6 +10,7 @@ import asyncio
 from typing import Any, cast
 
 from auth.admission import Admission, Denied
+from net.accepting import Name
 
 _STATUS = {
     Denied.BLOCKED: "403 Forbidden",
@@ -20,11 +23,12 @@ def guarded(protocol: Any, admission: Admission) -> type[asyncio.Protocol]:
     """uvicorn's protocol class with the question before and the count behind it."""
 
     class Guarded(protocol):  # type: ignore[misc]
+        announced: Name | None = None
         _counted: str | None = None
         _denied = False
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            name = transport.get_extra_info("peername")
+            name = self.announced or transport.get_extra_info("peername")
             address = str(name[0]) if isinstance(name, tuple) else ""
             if not admission.is_proxy(address):
                 denied = admission.enter(address)
@@ -34,6 +38,8 @@ def guarded(protocol: Any, admission: Admission) -> type[asyncio.Protocol]:
                     return
                 self._counted = address
             super().connection_made(transport)
+            if self.announced is not None:
+                self.client = self.announced
 
         def connection_lost(self, exc: Exception | None) -> None:
             if self._counted is not None:

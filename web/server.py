@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from auth.admission import Admission
-from config.settings import Endpoint
+from config.logging import get_logger
+from config.settings import Endpoint, Network
+from net.accepting import Name, Serving
 from net.listener import address_of, bind
 from net.tls import TlsContexts
 from web.admission import guarded
@@ -26,6 +29,20 @@ class _Quiet(uvicorn.Server):
         yield
 
 
+def _maker(server: uvicorn.Server, config: uvicorn.Config) -> Callable[[Name], asyncio.Protocol]:
+    """Makes uvicorn's protocol for a connection that was accepted here."""
+
+    def make(name: Name) -> asyncio.Protocol:
+        kind: Any = config.http_protocol_class
+        protocol: asyncio.Protocol = kind(
+            config=config, server_state=server.server_state, app_state=server.lifespan.state
+        )
+        protocol.announced = name  # type: ignore[attr-defined]
+        return protocol
+
+    return make
+
+
 class HttpServer:
     """Both listeners with one application. `bind` first, then `start`."""
 
@@ -35,9 +52,11 @@ class HttpServer:
         https: list[Endpoint],
         tls: TlsContexts,
         admission: Admission | None = None,
+        proxies: Sequence[Network] = (),
     ) -> None:
         self._endpoints = {"http": http, "https": https}
-        self._tls, self._admission = tls, admission
+        self._tls, self._admission, self._proxies = tls, admission, proxies
+        self._fronts: list[Serving] = []
         self._bound: dict[str, list[socket.socket]] = {}
         self._running: list[tuple[_Quiet, asyncio.Task[None]]] = []
         self.addresses: dict[str, list[Endpoint]] = {}
@@ -73,14 +92,21 @@ class HttpServer:
         if self._admission is not None:
             config.http_protocol_class = guarded(config.http_protocol_class, self._admission)
         server = _Quiet(config)
-        task = asyncio.create_task(server.serve(sockets=sockets))
+        own = [] if self._proxies else sockets
+        task = asyncio.create_task(server.serve(sockets=own))
         self._running.append((server, task))
         # uvicorn offers no event to wait for
         while not server.started and not task.done():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
+        if self._proxies:
+            make = _maker(server, config)
+            log = get_logger("http")
+            self._fronts += [Serving(one, make, tls, self._proxies, log) for one in sockets]
 
     async def stop(self) -> None:
         """Stops accepting, waits for requests under way, closes."""
+        for front in self._fronts:
+            front.close()
         for server, _task in self._running:
             server.should_exit = True
         for _server, task in self._running:
