@@ -12,6 +12,7 @@ from filters.delivery import Delivery
 from filters.home import Home
 from filters.pipeline import Pipeline
 from filters.registry import Tools
+from filters.reporting.collector import Collector
 from filters.submitting import Submitting
 from imap.server import ImapServer
 from mailserver.services import Services
@@ -22,6 +23,7 @@ from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
 from storage.directory import Directory
 from storage.metadata import Metadata
+from storage.reports import Reports
 from storage.store import Store
 from web.server import HttpServer
 
@@ -70,6 +72,7 @@ class Parts:
     imap: ImapServer
     outbound: Outbound
     http: HttpServer
+    collector: Collector
 
 
 def build_parts(services: Services, tls: TlsContexts) -> Parts:
@@ -79,6 +82,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     pipeline = Pipeline(settings, tools, get_logger("filters"))
     admission = Admission(settings, clock, services.directory.blocks)
     delivery = Delivery(settings, services.directory, store, clock, get_logger("delivery"))
+    collector = Collector(Reports(services.directory.database), clock, get_logger("reports"))
     return Parts(
         pipeline=pipeline,
         smtp=SmtpServer(
@@ -115,6 +119,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             clock,
             services.offload,
             get_logger("outbound"),
+            collector=collector,
             home=Home(delivery, services.directory, store.spool_dir, clock, services.offload),
         ),
         http=HttpServer(
@@ -124,6 +129,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             admission,
             settings.listen.proxy_protocol_from,
         ),
+        collector=collector,
     )
 
 

@@ -50,6 +50,40 @@ class ReportPolicy:
         return json.dumps(members, separators=(",", ":"))
 
 
+@dataclass(frozen=True, slots=True)
+class SessionResult:
+    """What one session came to; without a type it was as the policy asks. `host` and `address` are
+    the mail host's, `reason` one line in our own words.
+    """
+
+    type: ResultType | None = None
+    host: str = ""
+    address: str = ""
+    reason: str = ""
+
+    def text(self) -> str:
+        """One canonical line of JSON; `parse_result` gives the same value back."""
+        members = {
+            "type": self.type.value if self.type else "",
+            "host": self.host,
+            "address": self.address,
+            "reason": self.reason,
+        }
+        return json.dumps({key: value for key, value in members.items() if value})
+
+
+def parse_result(text: str) -> SessionResult:
+    """Raises ValueError for what is none."""
+    members = json.loads(text)
+    kind = members.get("type")
+    return SessionResult(
+        ResultType(kind) if kind else None,
+        members.get("host", ""),
+        members.get("address", ""),
+        members.get("reason", ""),
+    )
+
+
 def parse_record(texts: Sequence[bytes]) -> tuple[str, ...]:
     """The report addresses (mailto: and https: URIs) of the one TLSRPT record among TXT records;
     () when there is none, several, or a wrong one (RFC 8460 §3).

@@ -342,20 +342,3 @@ tls_level = Table(
     _time("seen_at"),
     sqlite_with_rowid=False,
 )
-
-# Sessions by UTC day (days since 1970), policy and result, until they are reported (RFC 8460).
-# `digest` stands for all columns but `count`.
-tls_result = Table(
-    "tls_result",
-    metadata,
-    _id("day"),
-    Column("domain", Text, primary_key=True, nullable=False),
-    Column("digest", Text, primary_key=True, nullable=False),
-    Column("policy", Text, nullable=False),
-    Column("result", Text, nullable=False),
-    _text("host"),
-    _text("address"),
-    _text("reason"),
-    _big("count"),
-    sqlite_with_rowid=False,
-)

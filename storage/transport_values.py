@@ -40,18 +40,3 @@ class KnownLevel:
     level: TlsLevel
     host: str
     seen_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class TlsResult:
-    """What a session is counted under. `policy` is JSON of message/tls_rpt.py; `result` is "" for
-    success, else a result type of RFC 8460 §4.3; `day` counts days since 1970 in UTC.
-    """
-
-    day: int
-    domain: str
-    policy: str
-    result: str
-    host: str = ""
-    address: str = ""
-    reason: str = ""

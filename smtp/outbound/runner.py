@@ -15,6 +15,7 @@ from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
 from filters.home import Home
+from filters.reporting.collector import Collector
 from net.client_tls import ClientTls, client_tls
 from net.dns import Resolver
 from net.https import HttpsClient
@@ -63,6 +64,7 @@ class Outbound:
         home: Home | None = None,
         tls: ClientTls | None = None,
         https: HttpsClient | None = None,
+        collector: Collector | None = None,
         timeouts: Timeouts | None = None,
         chance: Random | None = None,
         grace: float = 10.0,
@@ -76,7 +78,7 @@ class Outbound:
         self._clock, self._offload, self._log, self._grace = clock, offload, log, grace
         self._home = home
         self._tls = tls or client_tls()
-        self.watch = TlsWatch(store.transport, clock, log)
+        self.watch = TlsWatch(store.transport, collector, clock, log)
         web = https or HttpsClient(resolver, offload, self._tls.verified)
         self._sts = StsPolicies(store.transport, resolver, web, clock, log)
         self._policies = TlsPolicies(self._sts, resolver, self.watch)

@@ -1,26 +1,28 @@
 """What sessions to other domains came to: counted for reports, and compared with earlier ones.
 
-Counts and levels gather in memory and are written together, so that a session costs no write. The
+Levels gather in memory and are written together, so that a session costs no write. The
 best level of a domain is remembered for LIFE after it was last seen; less is a downgrade, which is
 what an attacker in between would bring about (RFC 7435 §3).
 """
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from dataclasses import replace
 
 from config.clock import Clock, rfc3339
 from config.logging import Logger
-from message.tls_rpt import ResultType
+from filters.reporting.collector import Collector
+from message.tls_rpt import ResultType, SessionResult
 from smtp.outbound.security import Security
 from storage.errors import StoreError
+from storage.report_values import Kind
 from storage.transport import TransportStore
-from storage.transport_values import KnownLevel, TlsLevel, TlsResult
+from storage.transport_values import KnownLevel, TlsLevel
 
 LIFE = 90 * 86_400.0
 DAY = 86_400
 FLUSH_AFTER = 15.0
-MAX_WAITING = 5_000
+MAX_REASON = 200
 CACHED = 10_000
 TELL_EVERY = 3_600.0
 
@@ -34,9 +36,10 @@ _WORDS = {
 class TlsWatch:
     """One for the sending side. `start` and `stop` once each, in the loop."""
 
-    def __init__(self, store: TransportStore, clock: Clock, log: Logger) -> None:
-        self._store, self._clock, self._log = store, clock, log
-        self._counts: Counter[TlsResult] = Counter()
+    def __init__(
+        self, store: TransportStore, collector: Collector | None, clock: Clock, log: Logger
+    ) -> None:
+        self._store, self._collector, self._clock, self._log = store, collector, clock, log
         self._levels: OrderedDict[str, KnownLevel | None] = OrderedDict()
         self._changed: dict[str, KnownLevel] = {}
         self._told: dict[str, float] = {}
@@ -46,7 +49,7 @@ class TlsWatch:
 
     def start(self) -> None:
         """Begins to write what gathers."""
-        self._task = asyncio.create_task(self._run(), name="outbound tls results")
+        self._task = asyncio.create_task(self._run(), name="outbound tls levels")
 
     async def stop(self) -> None:
         """Writes what is left."""
@@ -60,13 +63,11 @@ class TlsWatch:
         self, security: Security, host: str, address: str, result: ResultType, reason: str
     ) -> None:
         """A session that was not as its policy asks, whether mail went all the same or not."""
-        if security.report is not None:
-            self._count(security, result.value, host, address, reason)
+        self._count(security, SessionResult(result, host, address, reason[:MAX_REASON]))
 
     def succeeded(self, security: Security) -> None:
         """A session that was."""
-        if security.report is not None:
-            self._count(security, "", "", "", "")
+        self._count(security, SessionResult())
 
     async def refuses(self, security: Security, host: str, level: TlsLevel) -> str:
         """Why a session at this level is not to be used, "" if it may be; remembers the level.
@@ -107,17 +108,13 @@ class TlsWatch:
 
     async def flush(self) -> None:
         """Writes what gathered; what the store does not take is kept."""
-        counts, self._counts = self._counts, Counter()
         changed, self._changed = self._changed, {}
+        if not changed:
+            return
         try:
-            if counts:
-                await self._store.add_results(counts)
-                counts = Counter()
-            if changed:
-                await self._store.keep_levels(changed.values())
+            await self._store.keep_levels(changed.values())
         except StoreError as error:
-            self._log.error("TLS results not kept", error=str(error))
-            self._counts.update(counts)
+            self._log.error("TLS levels not kept", error=str(error))
             self._changed = changed | self._changed
 
     async def _run(self) -> None:
@@ -127,16 +124,10 @@ class TlsWatch:
             self._wanted.clear()
             await self.flush()
 
-    def _count(self, security: Security, result: str, host: str, address: str, reason: str) -> None:
-        assert security.report is not None
-        day = int(self._clock.now()) // DAY
-        key = TlsResult(
-            day, security.domain, security.report.text(), result, host, address, reason[:200]
-        )
-        if key not in self._counts and len(self._counts) >= MAX_WAITING:
-            key = TlsResult(day, security.domain, security.report.text(), result)
-        self._counts[key] += 1
-        self._wanted.set()
+    def _count(self, security: Security, result: SessionResult) -> None:
+        if self._collector is not None and security.report is not None:
+            policy = security.report.text()
+            self._collector.count(Kind.TLS, security.domain, policy, result.text())
 
     async def _known(self, domain: str) -> KnownLevel | None:
         if domain not in self._levels:

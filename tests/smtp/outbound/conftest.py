@@ -12,18 +12,22 @@ import trustme
 
 from config.logging import get_logger
 from config.settings import Settings
+from filters.reporting.collector import Collector
 from net.client_tls import ClientTls
 from net.dns import Resolver
 from net.https import HttpsClient
 from net.threads import Offload
 from smtp.outbound.hop import Timeouts
 from smtp.outbound.runner import Outbound
+from storage.config_database import ConfigDatabase
 from storage.queue_values import Listed
+from storage.reports import Reports
 from storage.store import Store
 from storage.values import QueueId
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.queue_harness import ManualClock, QueueHarness
 from tests.support.smtp_sink import Sink
+from tests.support.tls_results import Counted, tls_results
 
 SHORT = Timeouts(
     connect=2, greeting=2, hello=2, tls=2, mail=2, rcpt=2, data=2, block=2, final=2, quit=1
@@ -52,6 +56,8 @@ class Sender:
         self.settings: dict[str, Any] = {}
         self.tls: ClientTls | None = None
         self.https: HttpsClient | None = None
+        self.collector: Collector | None = None
+        self.reports: Reports | None = None
         self.resolver = Resolver([dns.endpoint], lifetime=1.0)
         self.timeouts = SHORT
         self.outbound: Outbound | None = None
@@ -75,6 +81,7 @@ class Sender:
             get_logger("outbound"),
             tls=self.tls,
             https=self.https,
+            collector=self.collector,
             timeouts=self.timeouts,
             chance=Random(1),
             grace=0.5,
@@ -94,6 +101,16 @@ class Sender:
                 return shown
             await asyncio.sleep(0.005)
         raise AssertionError(f"still {shown}")
+
+    async def tls_results(self) -> dict[Counted, int]:
+        """What is to be reported of today's sessions with there.test; needs `counting`. What is
+        remembered is written too.
+        """
+        assert self.outbound is not None
+        await self.outbound.watch.flush()
+        assert self.collector is not None
+        assert self.reports is not None
+        return await tls_results(self.collector, self.reports, self.clock.at)
 
     async def until_idle(self) -> None:
         """No worker shares the result of an attempt any more: time may pass."""
@@ -129,6 +146,16 @@ async def sender(store: QueueHarness) -> AsyncIterator[Sender]:
         yield made
         if made.outbound is not None:
             await made.outbound.stop()
+
+
+@pytest.fixture
+async def counting(sender: Sender, tmp_path: Path) -> AsyncIterator[None]:
+    """Sessions are counted for reports."""
+    database = await ConfigDatabase.open("sqlite", tmp_path, sender.store.offload)
+    sender.reports = Reports(database)
+    sender.collector = Collector(sender.reports, sender.clock, get_logger("reports"))
+    yield
+    await database.close()
 
 
 @pytest.fixture

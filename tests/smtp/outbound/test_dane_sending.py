@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from net.client_tls import ClientTls, opportunistic_context
-from storage.transport_values import KeptPolicy, TlsLevel, TlsResult
+from storage.transport_values import KeptPolicy, TlsLevel
 from tests.smtp.outbound.conftest import Sender
 from tests.support.certificates import Issued, issue
 from tests.support.smtp_sink import Sink, smtp_sink
@@ -47,7 +47,7 @@ class Zone:
 
 
 @pytest.fixture
-def zone(sender: Sender, there: Sink, tmp_path: Path) -> Zone:
+def zone(sender: Sender, counting: None, there: Sink, tmp_path: Path) -> Zone:
     """There is a signed MX host with TLS; no certificate is trusted by its authority."""
     there.tls = context(tmp_path, LEAF, ROOT)
     sender.tls = ClientTls(opportunistic_context(), trusting_nothing())
@@ -70,18 +70,12 @@ async def last_reply(sender: Sender, sink: Sink) -> str:
     return shown.recipients[0].last_reply
 
 
-async def results(sender: Sender) -> dict[TlsResult, int]:
-    assert sender.outbound is not None
-    await sender.outbound.watch.flush()
-    return await sender.store.transport.results(int(sender.clock.at) // 86_400, "there.test")
-
-
 @pytest.mark.parametrize("usage", [2, 3])
 async def test_a_fitting_record(sender: Sender, there: Sink, zone: Zone, usage: int) -> None:
     zone.tlsa(record(usage, ROOT if usage == 2 else LEAF))
     await delivered(sender, there)
     assert there.received[0].tls
-    (counted,) = (await results(sender)).items()
+    (counted,) = (await sender.tls_results()).items()
     assert (counted[0].result, counted[1]) == ("", 1)
     assert f'"policy-type":"tlsa","policy-string":["{usage} 1 1 ' in counted[0].policy
     known = await sender.store.transport.level("there.test")
@@ -95,7 +89,7 @@ async def test_no_fitting_record(sender: Sender, there: Sink, zone: Zone, usage:
     reply = await last_reply(sender, there)
     assert f"the TLSA records of {HOST} ask for TLS: its certificate " in reply
     assert there.commands == ["EHLO mx.example.test", "STARTTLS"]
-    (counted,) = await results(sender)
+    (counted,) = await sender.tls_results()
     assert (counted.result, counted.host) == ("validation-failure", HOST)
 
 
@@ -122,7 +116,7 @@ async def test_an_expired_certificate_below_a_trust_anchor(
     there.tls = context(tmp_path, issue("x", ROOT, dns=(HOST,), days=(-20, -10)), ROOT)
     zone.tlsa(record(2, ROOT))
     assert (await last_reply(sender, there)).endswith("a certificate is not valid at this time")
-    (counted,) = await results(sender)
+    (counted,) = await sender.tls_results()
     assert counted.result == "certificate-expired"
 
 
@@ -139,7 +133,7 @@ async def test_starttls_stripped(sender: Sender, there: Sink, zone: Zone) -> Non
     there.tls = None
     zone.tlsa(record(3, LEAF))
     assert (await last_reply(sender, there)).endswith("ask for TLS: the server offers no STARTTLS")
-    (counted,) = await results(sender)
+    (counted,) = await sender.tls_results()
     assert counted.result == "starttls-not-supported"
 
 
@@ -178,7 +172,7 @@ async def test_look_up_fails(sender: Sender, there: Sink, zone: Zone) -> None:
     reply = await last_reply(sender, there)
     assert reply == f"the TLSA records of {HOST} could not be looked up"
     assert there.sessions == 0
-    (counted,) = await results(sender)
+    (counted,) = await sender.tls_results()
     assert counted.result == "dnssec-invalid"
 
 

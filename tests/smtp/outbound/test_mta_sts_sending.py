@@ -9,7 +9,7 @@ import trustme
 from net.client_tls import ClientTls, opportunistic_context
 from net.https import HttpsClient
 from smtp.outbound import mta_sts
-from storage.transport_values import TlsLevel, TlsResult
+from storage.transport_values import TlsLevel
 from tests.smtp.outbound.conftest import Sender
 from tests.support.https_server import HttpsServer, https_server
 from tests.support.smtp_sink import Sink, smtp_sink
@@ -24,7 +24,7 @@ def policy(mode: str = "enforce", mx: str = HOST, age: int = 7 * DAY) -> bytes:
 
 
 @pytest.fixture
-async def web(sender: Sender, authority: trustme.CA) -> AsyncIterator[HttpsServer]:
+async def web(sender: Sender, counting: None, authority: trustme.CA) -> AsyncIterator[HttpsServer]:
     """The policy server of there.test, announced in DNS."""
     context = server_context(Kind.GOOD, authority, "mta-sts.there.test")
     async with https_server(context) as server:
@@ -52,14 +52,6 @@ async def last_reply(sender: Sender, sink: Sink) -> str:
     return shown.recipients[0].last_reply
 
 
-async def results(sender: Sender) -> dict[TlsResult, int]:
-    """What is to be reported of today."""
-    assert sender.outbound is not None
-    await sender.outbound.watch.flush()
-    day = int(sender.clock.at) // DAY
-    return await sender.store.transport.results(day, "there.test")
-
-
 async def test_good_certificate(
     sender: Sender, there: Sink, web: HttpsServer, authority: trustme.CA
 ) -> None:
@@ -71,7 +63,7 @@ async def test_good_certificate(
     (asked,) = web.asked
     assert (asked.method, asked.path) == ("GET", "/.well-known/mta-sts.txt")
     assert asked.host == "mta-sts.there.test"
-    (counted,) = (await results(sender)).items()
+    (counted,) = (await sender.tls_results()).items()
     assert (counted[0].result, counted[1]) == ("", 1)
     assert '"policy-type":"sts"' in counted[0].policy
     assert '"mode: enforce"' in counted[0].policy
@@ -101,7 +93,7 @@ async def test_bad_certificate_is_refused(
     reply = await last_reply(sender, there)
     assert "the MTA-STS policy of there.test asks for verified TLS: " in reply
     assert text in reply
-    (counted,) = await results(sender)
+    (counted,) = await sender.tls_results()
     assert (counted.result, counted.host, counted.address) == (result, HOST, "127.0.0.1")
 
 
@@ -121,7 +113,7 @@ async def test_testing_reports_and_delivers(
     await sender.start(there.endpoint.port)
     await there.wait()
     assert there.received[0].tls
-    (counted,) = await results(sender)
+    (counted,) = await sender.tls_results()
     assert counted.result == result
     assert text in counted.reason
 
@@ -140,7 +132,7 @@ async def test_starttls_stripped_from_a_tested_policy(
     await sender.start(there.endpoint.port)
     await there.wait()
     assert not there.received[0].tls
-    (counted,) = (await results(sender)).items()
+    (counted,) = (await sender.tls_results()).items()
     assert (counted[0].result, counted[1]) == ("starttls-not-supported", 1)
 
 
@@ -172,7 +164,7 @@ async def test_host_outside_the_policy_is_not_used(
     reply = await last_reply(sender, there)
     assert reply == "mx.there.test is not in the MTA-STS policy of there.test"
     assert there.sessions == 0
-    (counted,) = await results(sender)
+    (counted,) = await sender.tls_results()
     assert (counted.result, counted.host) == ("validation-failure", HOST)
 
 
@@ -201,7 +193,7 @@ async def test_fetch_failures_mean_no_policy_at_first(
     queue = await sender.store.put("bob@there.test")
     await sender.start(there.endpoint.port)
     await sender.until_gone(queue)
-    counted = {each.result: each for each in await results(sender)}
+    counted = {each.result: each for each in await sender.tls_results()}
     assert set(counted) == {"sts-policy-fetch-error", "starttls-not-supported"}
     assert counted["sts-policy-fetch-error"].reason == "mta-sts.there.test: HTTP status 404"
     assert all('"no-policy-found"' in each.policy for each in counted.values())
@@ -293,7 +285,7 @@ async def test_a_policy_in_use_is_fetched_again_before_it_ends(
 
 
 async def test_policy_server_with_a_bad_certificate(
-    sender: Sender, there: Sink, authority: trustme.CA
+    sender: Sender, counting: None, there: Sink, authority: trustme.CA
 ) -> None:
     context = server_context(Kind.WRONG_NAME, authority, "mta-sts.there.test")
     async with https_server(context) as server:
@@ -306,7 +298,7 @@ async def test_policy_server_with_a_bad_certificate(
         await sender.store.put("bob@there.test")
         await sender.start(there.endpoint.port)
         await there.wait()
-    assert "sts-webpki-invalid" in {each.result for each in await results(sender)}
+    assert "sts-webpki-invalid" in {each.result for each in await sender.tls_results()}
     assert server.asked == []
 
 
