@@ -1,6 +1,9 @@
-"""dkimpy verifies, from what IMAP gives back, what it signed: the server keeps every octet."""
+"""dkimpy verifies, from what IMAP gives back, what it signed: the server keeps every octet.
+And the server tells the same of it.
+"""
 
 import base64
+import json
 import smtplib
 
 import dkim
@@ -9,6 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.interop.site import HOST, Account, Site
+from tests.support.dns_server import DnsServer
+from tests.support.server import until
 
 SELECTOR = b"key._domainkey.world.test."
 BODIES = {
@@ -45,13 +50,21 @@ class Signer:
     def verify(self, message: bytes) -> bool:
         return bool(dkim.verify(message, dnsfunc=self._answer))
 
+    def publish(self, dns: DnsServer) -> None:
+        """The record, in strings of at most 255 octets."""
+        text = self._record.decode()
+        strings = (f'"{text[at : at + 200]}"' for at in range(0, len(text), 200))
+        dns.set(SELECTOR.decode(), "TXT", " ".join(strings))
+
     def _answer(self, name: bytes, timeout: float = 5) -> bytes | None:
         return self._record if name == SELECTOR else None
 
 
 @pytest.fixture(scope="module")
-def signer() -> Signer:
-    return Signer()
+def signer(dns: DnsServer) -> Signer:
+    made = Signer()
+    made.publish(dns)
+    return made
 
 
 def message_with(body: bytes) -> bytes:
@@ -75,6 +88,35 @@ def test_signature_holds_from_smtp_to_imap(
     assert found != signed
     assert signer.verify(found)
     assert not signer.verify(found.replace(b"spaced", b"spoiled"))
+    assert "R_DKIM_ALLOW" in symbols(site, account)
+
+
+def symbols(site: Site, account: Account, number: int = 1) -> list[str]:
+    """What the log says of that message of an account, which may come a little later."""
+
+    def look() -> list[str] | None:
+        lines = [json.loads(line) for line in site.server.log if '"event":"accepted"' in line]
+        found = [line["symbols"] for line in lines if account.address in line["recipients"]]
+        return found[number - 1] if len(found) >= number else None
+
+    found = until(look, 20)
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.parametrize("body", [BODIES["plain"], b"a line of text\r\n" * 200_000])
+def test_what_was_changed_on_its_way_is_told(
+    site: Site, account: Account, signer: Signer, body: bytes
+) -> None:
+    """Small, and so large that it is spooled and hashed in another process."""
+    signed = signer.sign(message_with(body), (b"relaxed", b"relaxed"))
+    with smtplib.SMTP(HOST, site.port("smtp"), timeout=40) as client:
+        client.sendmail("a@world.test", [account.address], signed)
+        client.sendmail("a@world.test", [account.address], signed + b"more\r\n")
+    assert "R_DKIM_ALLOW" in symbols(site, account)
+    told = symbols(site, account, 2)
+    assert "R_DKIM_REJECT" in told
+    assert not {"R_DKIM_ALLOW", "R_DKIM_NA"}.intersection(told)
 
 
 def test_signature_holds_after_append(site: Site, account: Account, signer: Signer) -> None:
