@@ -1,0 +1,98 @@
+"""The reports inside a message: attachments found, decoded and unpacked under limits.
+
+gzip, zip and plain attachments are told apart by their first octets, since senders' types and
+names can't be relied on. Whatever would become larger than MAX_UNPACKED is refused.
+"""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+from message.decoding import decode
+from message.scan import Part, scan, walk
+
+MAX_PACKED = 16 * 1024 * 1024
+MAX_UNPACKED = 64 * 1024 * 1024
+MAX_ATTACHMENTS = 20
+
+_TYPES = frozenset(
+    f"application/{subtype}"
+    for subtype in (
+        *("gzip", "x-gzip", "gunzip", "zip", "x-zip", "x-zip-compressed", "octet-stream"),
+        *("xml", "tlsrpt+gzip", "tlsrpt+json", "json"),
+    )
+) | {"text/xml"}
+_SUFFIXES = (".xml", ".xml.gz", ".zip", ".gz", ".json", ".json.gz")
+
+
+class ArchiveRefused(ValueError):
+    """Too large, or broken; the text says which in a few words."""
+
+
+def attachments(message: bytes) -> Iterator[bytes]:
+    """The content of each attachment that may be a report, unpacked. Raises ArchiveRefused."""
+    found = 0
+    for part in walk(scan(message)):
+        if _may_be_report(part):
+            found += 1
+            if found > MAX_ATTACHMENTS:
+                return
+            body = message[part.body_offset : part.body_offset + part.body_length]
+            yield unpack(decode(body, part.encoding.decode("ascii", "replace")))
+
+
+def unpack(data: bytes) -> bytes:
+    """The document in gzip, zip or plain data. Raises ArchiveRefused."""
+    if len(data) > MAX_PACKED:
+        raise ArchiveRefused("the report is too large")
+    if data.startswith(b"\x1f\x8b"):
+        return _gunzip(data)
+    if data.startswith(b"PK\x03\x04"):
+        return _unzip(data)
+    return data
+
+
+def _may_be_report(part: Part) -> bool:
+    if part.is_multipart or part.is_message:
+        return False
+    return part.content_type in _TYPES or (part.filename or "").lower().endswith(_SUFFIXES)
+
+
+def _gunzip(data: bytes) -> bytes:
+    """Every member, as gunzip does."""
+    pieces: list[bytes] = []
+    room = MAX_UNPACKED
+    while data.startswith(b"\x1f\x8b"):
+        inflater = zlib.decompressobj(wbits=31)
+        try:
+            piece = inflater.decompress(data, room + 1)
+        except zlib.error:
+            raise ArchiveRefused("the gzip data is broken") from None
+        room -= len(piece)
+        if room < 0:
+            raise ArchiveRefused("the report is too large when unpacked")
+        if not inflater.eof:
+            raise ArchiveRefused("the gzip data is cut short")
+        pieces.append(piece)
+        data = inflater.unused_data
+    return b"".join(pieces)
+
+
+def _unzip(data: bytes) -> bytes:
+    """The first file of the archive."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entry = next((one for one in archive.infolist() if not one.is_dir()), None)
+            if entry is None or entry.compress_type not in (
+                zipfile.ZIP_STORED,
+                zipfile.ZIP_DEFLATED,
+            ):
+                raise ArchiveRefused("the zip archive holds no report")
+            with archive.open(entry) as file:
+                found = file.read(MAX_UNPACKED + 1)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError):
+        raise ArchiveRefused("the zip archive is broken") from None
+    if len(found) > MAX_UNPACKED:
+        raise ArchiveRefused("the report is too large when unpacked")
+    return found
