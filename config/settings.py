@@ -16,8 +16,8 @@ from config.units import Duration, Size
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-FILTER_NAMES = ("ratelimit", "blocklist", "spf", "dkim", "arc", "tagging")
-LATER_FILTERS = ("dmarc", "virus", "spam", "greylist")
+FILTER_NAMES = ("ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc", "tagging")
+LATER_FILTERS = ("virus", "spam", "greylist")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
 
@@ -177,8 +177,19 @@ class Submission(Section):
     recipients_per_day: Annotated[int, Field(ge=0)] = 5000
 
 
+def _in_order(names: list[str]) -> list[str]:
+    """DMARC judges by what the other two found; without them it would refuse everybody."""
+    before = names[: names.index("dmarc")] if "dmarc" in names else ["spf", "dkim"]
+    if not {"spf", "dkim"} <= set(before):
+        raise ValueError('"spf" and "dkim" in front of "dmarc"')
+    return names
+
+
+Pipeline = Annotated[list[Annotated[str, AfterValidator(_filter_name)]], AfterValidator(_in_order)]
+
+
 class Filters(Section):
-    pipeline: list[Annotated[str, AfterValidator(_filter_name)]] = list(FILTER_NAMES)
+    pipeline: Pipeline = list(FILTER_NAMES)
     local_networks: list[Net] = [_network("127.0.0.0/8"), _network("::1/128")]
     own: str = ""
 

@@ -7,6 +7,7 @@ from config.clock import Clock, SystemClock
 from config.settings import Settings
 from filters.authentication.arc import Arc, ArcValidator
 from filters.authentication.dkim import Dkim
+from filters.authentication.dmarc import Dmarc
 from filters.authentication.spf import Spf
 from filters.blocklist import Blocklist
 from filters.filter import Filter
@@ -43,6 +44,11 @@ def _dkim(_: Settings, tools: Tools) -> Filter:
     return Dkim(tools.resolver, tools.offload, tools.clock)
 
 
+def _dmarc(settings: Settings, tools: Tools) -> Filter:
+    arc = ArcValidator(tools.resolver, tools.offload, tools.clock)
+    return Dmarc(settings.dmarc, tools.resolver, arc=arc)
+
+
 def _arc(_: Settings, tools: Tools) -> Filter:
     return Arc(ArcValidator(tools.resolver, tools.offload, tools.clock))
 
@@ -52,6 +58,7 @@ FACTORIES: dict[str, Factory] = {
     "blocklist": lambda _, tools: Blocklist(tools.directory),
     "spf": lambda settings, tools: Spf(settings, tools.resolver, tools.clock),
     "dkim": _dkim,
+    "dmarc": _dmarc,
     "arc": _arc,
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),
 }

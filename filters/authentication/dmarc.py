@@ -1,6 +1,7 @@
 """The filter `dmarc` (RFC 9989): does who a message says it is from agree with who sent it?
 
-It comes after `spf` and `dkim` and takes what they found. It refuses or puts into Junk what fails,
+It comes after `spf` and `dkim`, takes what they found, and like them looks at mail from strangers
+only. It refuses or puts into Junk what fails,
 as the domain's owner asks, and accepts whatever could not be decided.
 """
 
@@ -10,7 +11,13 @@ from collections.abc import Awaitable, Callable
 from config.settings import Dmarc as DmarcSettings
 from filters.authentication.dmarc_evaluation import Evaluation, evaluate
 from filters.authentication.dmarc_lookup import Walker
-from filters.authentication.results import ArcResult, DmarcResult, Outcome
+from filters.authentication.results import (
+    ArcResult,
+    DkimResult,
+    DmarcResult,
+    Outcome,
+    SpfResult,
+)
 from filters.authentication.trusted_arc import vouching_sealer
 from filters.context import Context, Kind
 from filters.filter import Filter
@@ -50,13 +57,18 @@ class Dmarc(Filter):
         self._arc, self._record = arc, record
 
     async def data(self, context: Context) -> Verdict:
-        if context.kind is not Kind.MX or context.login is not None or context.message is None:
+        if context.kind is not Kind.MX or context.login is not None or context.peer.local:
+            return ACCEPT
+        if context.message is None:
             return ACCEPT
         author = author_of(context.message.header)
         if len(author.domains) > 1:
             return self._several(author.domains)
         if not author.domain:
             return _told(DmarcResult(Outcome.NONE, "", reason="no author domain"), "DMARC_NA")
+        if not _examined(context):
+            result = DmarcResult(Outcome.TEMPERROR, author.domain, reason="spf or dkim failed")
+            return _told(result, "DMARC_DNSFAIL")
         try:
             async with asyncio.timeout(SECONDS):
                 found = await evaluate(Walker(self._resolver), author.domain, context.results)
@@ -102,7 +114,7 @@ class Dmarc(Filter):
         asked = found.applied.policy
         if asked is Policy.NONE:
             return asked, ""
-        if not self._settings.enforce or context.peer.local:
+        if not self._settings.enforce:
             return Policy.NONE, "policy not enforced"
         sealer = await self._vouching(context, found.domain)
         return (Policy.NONE, f"arc: {sealer} vouches") if sealer else (asked, "")
@@ -136,6 +148,12 @@ _UNDECIDED = {
     Outcome.PERMERROR: "DMARC_BAD_POLICY",
     Outcome.TEMPERROR: "DMARC_DNSFAIL",
 }
+
+
+def _examined(context: Context) -> bool:
+    """Whether both mechanisms said something: a filter that broke must not refuse mail."""
+    kinds = {type(one) for one in context.results}
+    return SpfResult in kinds and DkimResult in kinds
 
 
 def _result(found: Evaluation, disposition: Policy, reason: str = "") -> DmarcResult:

@@ -51,12 +51,19 @@ def test_a_syntax_error_is_reported_alone_with_its_line(tmp_path: Path) -> None:
     assert error.startswith(":2: syntax:")
 
 
-@pytest.mark.parametrize("name", ["dmarc", "virus", "spam", "greylist"])
+@pytest.mark.parametrize("name", ["virus", "spam", "greylist"])
 def test_a_later_filter_is_named_as_such(tmp_path: Path, name: str) -> None:
     text = f'hostname = "a.test"\n[filters]\npipeline = ["{name}"]\n'
     (error,) = errors_of(write(tmp_path, text))
     assert "not in this version" in error
     assert error.startswith(":3: filters.pipeline")
+
+
+@pytest.mark.parametrize("names", ['"dmarc"', '"spf", "dmarc"', '"spf", "dmarc", "dkim"'])
+def test_dmarc_needs_what_it_judges_by(tmp_path: Path, names: str) -> None:
+    text = f'hostname = "a.test"\n[filters]\npipeline = [{names}]\n'
+    (error,) = errors_of(write(tmp_path, text))
+    assert error.startswith(":3: filters.pipeline") and '"spf" and "dkim" in front' in error
 
 
 def test_the_environment_wins_and_is_named_in_errors(tmp_path: Path) -> None:
