@@ -5,7 +5,7 @@ Outlook sends them.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from message.address import AddressError, Mailbox, parse_mailbox
@@ -23,14 +23,14 @@ class PathError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """`mailbox` is None for the null reverse-path and for `<postmaster>`, told apart by `text`."""
+    """`mailbox` is None for the null reverse-path and for `<postmaster>`, told apart by `text`.
+
+    `is_ascii` as it was sent: `text` has A-labels in the place of a domain's UTF-8.
+    """
 
     text: str
     mailbox: Mailbox | None
-
-    @property
-    def is_ascii(self) -> bool:
-        return self.text.isascii()
+    is_ascii: bool = field(default=True, compare=False)
 
 
 NULL = Path("", None)
@@ -58,7 +58,7 @@ def parse_path(text: str) -> Path:
         mailbox = parse_mailbox(text)
     except AddressError as error:
         raise PathError(str(error)) from None
-    return Path(str(mailbox), mailbox)
+    return Path(str(mailbox), mailbox, text.isascii())
 
 
 def _refuse_surrogates(text: str) -> None:
