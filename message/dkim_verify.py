@@ -25,7 +25,7 @@ DKIM_SIGNATURE = b"dkim-signature"
 MAX_CHECKED = 8
 _LOOKED_AT = 1000
 
-_AUTHOR = re.compile(rb"@([A-Za-z0-9._-]+)[ \t\r\n]*(?:>|\(|,|\Z)")
+_AUTHOR = re.compile(rb"@([A-Za-z0-9._-]++)[ \t\r\n]*+(?:>|\(|,|\Z)")
 _SIGNER = re.compile(rb"(?:\A|;)[ \t\r\n]*d[ \t\r\n]*=[ \t\r\n]*([A-Za-z0-9._-]+)")
 
 

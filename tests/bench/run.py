@@ -20,6 +20,7 @@ from rich.table import Table
 from tests.bench import (
     authentication_rows,
     connection_rows,
+    dkim_rows,
     header_rows,
     imap_rows,
     mailbox_rows,
@@ -44,6 +45,7 @@ ROWS = [
     *sort_rows.ROWS,
     *resync_rows.ROWS,
     *connection_rows.ROWS,
+    *dkim_rows.ROWS,
     *authentication_rows.ROWS,
 ]
 
