@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,15 +103,28 @@ def main() -> int:
     fcntl.flock(lock, fcntl.LOCK_EX)  # two runs would measure each other, and share their folders
     shutil.rmtree(BASE / "ours", ignore_errors=True)
     bench = Bench()
-    results = []
+    results: list[dict[str, object]] = []
+    failed = []
     try:
         bench.start()
         for row in rows:
-            mine, other = bench.measure(row)
-            results.append(_result(row, mine, other))
+            try:
+                results.append(_result(row, *bench.measure(row)))
+            except Exception:  # the other rows are measured all the same
+                failed.append(row.name)
+                traceback.print_exc()
+                bench.stop()
+                bench.start()
+            _store(results)
     finally:
         bench.stop()
     _print(results)
+    for name in failed:
+        print(f"failed: {name}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _store(results: Sequence[dict[str, object]]) -> None:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         cwd=ROOT,
@@ -120,7 +134,6 @@ def main() -> int:
     ).stdout.strip()
     stored = {"commit": commit, "time": time.strftime("%FT%TZ", time.gmtime()), "rows": results}
     (BASE / "results.json").write_text(json.dumps(stored, indent=1))
-    return 0
 
 
 def _result(row: Row, mine: list[float], other: list[float]) -> dict[str, object]:
