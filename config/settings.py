@@ -100,6 +100,11 @@ def _sms(value: str) -> str:
     return value
 
 
+def _mx_pattern(value: str) -> str:
+    star = "*." if value.startswith("*.") else ""
+    return star + _domain(value.removeprefix(star))
+
+
 Domain = Annotated[str, BeforeValidator(_domain)]
 Net = Annotated[Network, BeforeValidator(_network)]
 Endpoints = list[Annotated[Endpoint, BeforeValidator(parse_endpoint)]]
@@ -188,6 +193,12 @@ def _in_order(names: list[str]) -> list[str]:
 Pipeline = Annotated[list[Annotated[str, AfterValidator(_filter_name)]], AfterValidator(_in_order)]
 
 
+class MtaSts(Section):
+    mode: Literal["enforce", "testing", "none"] = "testing"
+    max_age: Annotated[Duration, Field(le=31_557_600)] = 604_800.0
+    mx: list[Annotated[str, AfterValidator(_mx_pattern)]] = []
+
+
 class Filters(Section):
     pipeline: Pipeline = list(FILTER_NAMES)
     local_networks: list[Net] = [_network("127.0.0.0/8"), _network("::1/128")]
@@ -270,6 +281,7 @@ class Settings(Section):
     store: Store = Store()
     dns: Dns = Dns()
     outbound: Outbound = Outbound()
+    mta_sts: MtaSts = MtaSts()
     submission: Submission = Submission()
     filters: Filters = Filters()
     tagging: Tagging = Tagging()

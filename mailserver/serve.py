@@ -34,6 +34,7 @@ from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
 from storage.errors import StoreError
 from web.app import create_app
+from web.mta_sts import mta_sts_route
 
 TLS_REFRESH_SECONDS = 10
 GC_THRESHOLDS = (50_000, 50, 100)
@@ -73,6 +74,7 @@ class Server:
             lambda: self._state,
             lambda: self.services.settings.auth.plaintext_from,
             https[0].port if https else None,
+            [mta_sts_route(lambda: self.services.settings, services.directory.serves)],
         )
         await parts.http.start(app)
         await self._control.start()

@@ -1,4 +1,4 @@
-"""The HTTP application: /healthz, and the redirect of plain HTTP to HTTPS."""
+"""The HTTP application: its routes, and the redirect of plain HTTP to HTTPS."""
 
 import ipaddress
 from collections.abc import Callable, Sequence
@@ -19,14 +19,17 @@ def create_app(
     status: Callable[[], str],
     plaintext_from: Callable[[], Sequence[Network]],
     https_port: int | None,
+    routes: Sequence[Route] = (),
 ) -> ASGIApp:
-    """`status` gives "ok" while serving; `plaintext_from` the networks answered without TLS."""
+    """`status` gives "ok" while serving; `plaintext_from` the networks answered without TLS;
+    `routes` stand beside /healthz.
+    """
 
     async def healthz(_request: Request) -> Response:
         state = status()
         return JSONResponse({"status": state}, 200 if state == "ok" else 503)
 
-    app = Starlette(routes=[Route("/healthz", healthz, methods=["GET", "HEAD"])])
+    app = Starlette(routes=[Route("/healthz", healthz, methods=["GET", "HEAD"]), *routes])
     return HttpsOnly(app, plaintext_from, https_port)
 
 
