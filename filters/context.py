@@ -58,6 +58,14 @@ class Message:
     headless: bool = False
     digests: dict[BodyForm, BodyDigest] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def body_start(self) -> int:
+        """Where the body begins in the content's data or file: a header that was changed may stand
+        in the prefix, and its place in the file is passed over.
+        """
+        blank = 0 if self.headless else len(b"\r\n")
+        return self.content.start + len(self.header) + blank - len(self.content.prefix)
+
 
 @dataclass(slots=True)
 class Context:

@@ -5,7 +5,7 @@ it for DMARC as well, which may ask before.
 """
 
 from config.clock import Clock
-from filters.authentication.bodies import INLINE, body_digests, is_small
+from filters.authentication.bodies import INLINE, body_digests, is_cheap, is_small
 from filters.authentication.dkim_keys import keys_from_dns
 from filters.authentication.results import ArcResult, Outcome
 from filters.context import Context, Kind, Message
@@ -18,7 +18,6 @@ from message.dkim_tags import DkimFault, Status
 from net.dns import Resolver
 from net.threads import Busy, Offload, Pool
 
-_INLINE_SETS = 2
 _NONE = ArcResult(Outcome.NONE)
 _SYMBOLS = {Outcome.NONE: "ARC_NA", Outcome.PASS: "ARC_ALLOW", Outcome.FAIL: "ARC_REJECT"}
 _OVERLOADED = ArcResult(Outcome.FAIL, reason="not validated: too much to do", temporary=True)
@@ -64,7 +63,7 @@ class ArcValidator:
         others = [name for name in chain.key_names if name not in keys]
         if others:
             keys |= await keys_from_dns(self._resolver, others)
-        if len(chain.sets) <= _INLINE_SETS and is_small(message):
+        if is_small(message) and is_cheap(seal.algorithm for seal in chain.seals):
             check_seals(header, chain, keys)
         else:
             await self._offload.run(Pool.MIME, check_seals, header, chain, keys)

@@ -8,7 +8,7 @@ in a fifth of a millisecond, others in a thread.
 from collections.abc import Mapping, Sequence
 
 from config.clock import Clock
-from filters.authentication.bodies import INLINE, body_digests, is_small
+from filters.authentication.bodies import INLINE, body_digests, is_cheap, is_small
 from filters.authentication.dkim_keys import keys_from_dns
 from filters.authentication.results import DkimResult, Outcome
 from filters.context import Context, Kind, Message
@@ -23,7 +23,6 @@ from message.dkim_verify import DKIM_SIGNATURE, Candidate, candidates, verify
 from net.dns import Resolver
 from net.threads import Busy, Offload, Pool
 
-_INLINE_SIGNATURES = 2
 _NONE = Verdict(symbols=("R_DKIM_NA",), results=(DkimResult(Outcome.NONE),))
 _SYMBOLS = {
     Outcome.PASS: "R_DKIM_ALLOW",
@@ -71,7 +70,7 @@ class Dkim(Filter):
             digests = await self._digests(message, found, keys)
         else:
             keys, digests = {}, {}
-        if len(usable) <= _INLINE_SIGNATURES and is_small(message):
+        if is_small(message) and is_cheap(one.algorithm for one in usable):
             results = _verified(header, found, keys, digests)
         else:
             results = await self._offload.run(Pool.MIME, _verified, header, found, keys, digests)

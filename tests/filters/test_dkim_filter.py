@@ -14,6 +14,7 @@ from filters.authentication.bodies import INLINE
 from filters.authentication.dkim import Dkim
 from filters.authentication.results import ArcResult, DkimResult, Outcome
 from filters.context import Context, Kind, Message, Peer
+from filters.rewriting import with_header
 from filters.verdict import ACCEPT
 from message.arc_seal import seal
 from message.dkim_body import BodyForm
@@ -164,6 +165,16 @@ async def test_a_thousand_signatures(dns: DnsServer, dkim: Dkim) -> None:
     assert left == DkimResult(Outcome.POLICY, reason="992 more signatures were not looked at")
     assert len(dns.asked) == 8
     assert verdict.symbols == ("R_DKIM_PERMFAIL", "R_DKIM_ALLOW")
+
+
+@pytest.mark.parametrize("spooled", [False, True])
+async def test_the_body_is_found_behind_a_changed_header(
+    dkim: Dkim, tmp_path: Path, spooled: bool
+) -> None:
+    made = context(signed(), tmp_path / "spooled" if spooled else None)
+    assert made.message is not None
+    made.message = with_header(made.message, b"X-Added: x\r\n" + made.message.header)
+    assert (await dkim.data(made)).symbols == ("R_DKIM_ALLOW",)
 
 
 async def test_what_is_not_examined(dkim: Dkim, arc: Arc) -> None:

@@ -92,6 +92,14 @@ def test_single_fields_are_listed_once_more() -> None:
     assert "received" not in names
 
 
+def test_one_click_is_signed() -> None:
+    """RFC 8058 §4."""
+    both = b"List-Unsubscribe: <https://l.test/u>\r\nList-Unsubscribe-Post: List-Unsubscribe=x\r\n"
+    message = signed(HEADER + both)
+    for name in (b"List-Unsubscribe", b"List-Unsubscribe-Post"):
+        assert statuses(message.replace(name + b": ", name + b": y")) == [FAIL, FAIL]
+
+
 def test_times_and_identity() -> None:
     now = int(time.time())
     fields = sign(HEADER, [BODY], keys(), now, expires=now + 60, identity="@sub.example.org")
