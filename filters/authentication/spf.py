@@ -18,6 +18,7 @@ from message.address import AddressError, normalise_domain, parse_mailbox
 from net.dns import Resolver
 from net.lookups import Lookups
 
+MAX_TEXT = 400
 SYMBOLS = {
     Outcome.PASS: "R_SPF_ALLOW",
     Outcome.FAIL: "R_SPF_FAIL",
@@ -73,9 +74,11 @@ def _result(finding: Finding, identity: Identity, domain: str) -> SpfResult:
 
 
 def _refusal(result: SpfResult, address: str) -> str:
-    """RFC 7208 §8.4: words of the domain are marked as such."""
+    """RFC 7208 §8.4: words of the domain are marked as such. A reply line has 512 octets."""
     text = f"SPF: {result.domain} says that {address} does not send its mail"
-    return f"{text}; it explains: {result.explanation}" if result.explanation else text
+    if result.explanation:
+        text = f"{text}; it explains: {result.explanation}"
+    return text[:MAX_TEXT]
 
 
 def _sender(address: str) -> tuple[str, str]:
