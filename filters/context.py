@@ -72,7 +72,8 @@ class Context:
     """One connection and its present transaction. `tls` is "TLSv1.3 CIPHER" or "".
 
     `connection` and `trace` (of the message) are the ids that log lines carry. What is asked of
-    every hop is as in storage.values.Delivery. `results` grows as filters find out who the message
+    every hop is as in storage.values.Delivery; `binary`: BODY=BINARYMIME. `results` grows as
+    filters find out who the message
     comes from.
     """
 

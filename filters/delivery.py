@@ -137,7 +137,6 @@ class Delivery:
             account=envelope.account,
             # only where delivery is final: a relayed message has none (RFC 5321 §4.4)
             local_prefix=build_return_path(envelope.sender),
-            binary=envelope.binary,
             require_tls=envelope.require_tls,
             hold_until=envelope.hold_until,
             deliver_by=envelope.deliver_by,

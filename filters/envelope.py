@@ -47,7 +47,6 @@ class Envelope:
     headers: tuple[bytes, ...] = ()
     results: tuple[Result, ...] = ()
     connection: str = ""
-    binary: bool = False
     require_tls: bool = False
     hold_until: float | None = None
     deliver_by: DeliverBy | None = None

@@ -100,7 +100,6 @@ class Home:
             eightbit=message.eightbit,
             ret=claim.ret,
             envid=claim.envid,
-            binary=claim.binary,
             require_tls=claim.require_tls,
             deliver_by=claim.deliver_by,
             priority=claim.priority,

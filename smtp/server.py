@@ -82,6 +82,7 @@ class SmtpServer:
             clock,
             Quotas(store),
             submitting,
+            offload,
             log,
         )
         self._budget = Budget(settings.limits.memory, timeouts.memory)

@@ -20,8 +20,10 @@ from filters.envelope import Envelope, Source, make_trace, needs_smtputf8
 from filters.filter import Stage
 from filters.pipeline import Pipeline
 from filters.submitting import Submitting
+from filters.unbinary import unbinary
 from filters.verdict import Verdict
 from message.received import with_protocol
+from net.threads import Busy, Offload
 from smtp.grammar import replies
 from smtp.grammar.ehlo import Offer, ehlo_reply, refusal_of
 from smtp.grammar.mail import Body, Mail
@@ -51,6 +53,7 @@ class Shared:
     clock: Clock
     quotas: Quotas
     submitting: Submitting
+    offload: Offload
     log: Logger
 
 
@@ -177,7 +180,7 @@ class Session:
             return self.refuse(Stage.MAIL, refused, sender=mail.sender.text)
         context.trace = make_trace()
         context.sender, context.size = mail.sender.text, mail.size
-        context.smtputf8, context.eightbit = mail.smtputf8, mail.body is not Body.SEVEN_BIT
+        context.smtputf8, context.eightbit = mail.smtputf8, mail.body is Body.EIGHT_BIT
         context.ret, context.envid = mail.ret, mail.envid
         context.binary, context.require_tls = mail.body is Body.BINARY, mail.require_tls
         verdict = await self.shared.pipeline.run(Stage.MAIL, context)
@@ -302,12 +305,24 @@ class Session:
         verdict = await shared.pipeline.run(Stage.DATA, context)
         if verdict.refused:
             return self.refuse_content(reply_of(verdict), verdict.symbols)
+        if context.binary:
+            plain = await self._unbinary(message)
+            if isinstance(plain, Reply):
+                return self.refuse_content(plain)
+            message = plain
         message = self.complete(message)
         outcomes = await shared.delivery.accept(self._envelope(message), message, verdict)
         answers = [reply(one.code, one.status, one.text) for one in outcomes]
         answers = answers[: self.answers_wanted()]
         self.reset()
         return answers
+
+    async def _unbinary(self, message: Message) -> Message | Reply:
+        try:
+            plain = await self.shared.offload.disk(unbinary, message)
+        except (OSError, Busy):
+            return replies.LOCAL_ERROR
+        return plain or replies.BINARY_OUTSIDE
 
     async def judge_content(self, message: Message) -> Reply | None:
         """Why the message may not be sent here, or None."""
@@ -342,7 +357,6 @@ class Session:
             envid=context.envid,
             results=tuple(context.results),
             connection=context.connection,
-            binary=context.binary,
             require_tls=context.require_tls,
             hold_until=context.hold_until,
             deliver_by=context.deliver_by,

@@ -159,7 +159,6 @@ def _claim(lease: Lease, rows: Sequence[Row[Any]]) -> Claim:
             )
             for row in rows
         ),
-        binary=head.of_binary,
         require_tls=head.of_require_tls,
         hold_until=head.of_hold_until,
         deliver_by=deliver_by_of(

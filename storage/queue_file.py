@@ -39,7 +39,6 @@ class Envelope:
     eightbit: bool = False
     held: bool = False
     account: AccountId | None = None
-    binary: bool = False
     require_tls: bool = False
     hold_until: float | None = None
     deliver_by: DeliverBy | None = None
@@ -79,7 +78,6 @@ def envelope_of(delivery: Delivery, queue: QueueId) -> Envelope:
         eightbit=delivery.eightbit,
         held=delivery.held,
         account=delivery.account,
-        binary=delivery.binary,
         require_tls=delivery.require_tls,
         hold_until=delivery.hold_until,
         deliver_by=delivery.deliver_by,

@@ -80,7 +80,6 @@ def _message_row(envelope: Envelope, size: int, held: bool) -> dict[str, object]
         "size": size,
         "queued_at": envelope.queued_at,
         "path": file_name(envelope.id),
-        "binary": envelope.binary,
         "require_tls": envelope.require_tls,
         "hold_until": envelope.hold_until,
         "deliver_by": None if by is None else by.at,

@@ -55,7 +55,6 @@ class Claim:
     smtputf8: bool
     eightbit: bool
     recipients: Sequence[ClaimedRecipient]
-    binary: bool = False
     require_tls: bool = False
     hold_until: float | None = None
     deliver_by: DeliverBy | None = None

@@ -287,7 +287,6 @@ queue_message = Table(
     _big("size", None),
     _time("queued_at"),
     Column("path", Text, nullable=False),
-    Column("binary", Boolean, nullable=False, server_default=false()),
     Column("require_tls", Boolean, nullable=False, server_default=false()),
     _time("hold_until", nullable=True),
     _time("deliver_by", nullable=True),

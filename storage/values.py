@@ -118,9 +118,9 @@ class Delivery:
     """One accepted message with all of its recipients: one job, one transaction.
 
     `sender` is the reverse-path without brackets ("" for null). `received_at` is INTERNALDATE, in
-    seconds since 1970. `trace` is the id that every log line about the message carries. `smtputf8`,
-    `eightbit` and `binary` say what the next hop must support (RFC 6531, RFC 6152, RFC 3030),
-    `require_tls` how it must be reached (RFC 8689); `held` keeps it in the queue until an operator
+    seconds since 1970. `trace` is the id that every log line about the message carries. `smtputf8`
+    and `eightbit` say what the next hop must support (RFC 6531, RFC 6152), `require_tls` how it
+    must be reached (RFC 8689); `held` keeps it in the queue until an operator
     releases it, `hold_until` until that time in Unix seconds (RFC 4865). `priority` is -9 to 9
     (RFC 6710). `local_prefix` stands before the content of local copies alone.
     """
@@ -135,7 +135,6 @@ class Delivery:
     ret: str = ""
     smtputf8: bool = False
     eightbit: bool = False
-    binary: bool = False
     held: bool = False
     account: AccountId | None = None
     local_prefix: bytes = b""

@@ -27,7 +27,6 @@ class Outgoing:
     ret: str = ""
     smtputf8: bool = False
     eightbit: bool = False
-    binary: bool = False
     wish: Wish = Wish.NONE
 
 
@@ -46,7 +45,6 @@ def open_claim(claim: Claim) -> Outgoing:
         claim.ret,
         claim.smtputf8,
         claim.eightbit,
-        claim.binary,
     )
     start = read_start(declared, _HEADER_START if claim.eightbit else _PIECE)
     return replace(

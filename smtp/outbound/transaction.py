@@ -65,7 +65,6 @@ class Transaction:
         refused = (
             self._tls()
             or self._too_large()
-            or self._binary()
             or await self._eight_bit()
             or await self._utf8_message()
         )
@@ -90,13 +89,6 @@ class Transaction:
             return None
         text = f"the message has {self._message.size} octets, the server takes {int(limit)}"
         return permanent("5.3.4", text, self._session.remote)
-
-    def _binary(self) -> Outcome | None:
-        """RFC 3030 §3: what stands in binary data can't pass through DATA."""
-        if not self._message.binary:
-            return None
-        text = "the message has binary data, which is sent to no other server"
-        return permanent("5.6.3", text, self._session.remote)
 
     async def _eight_bit(self) -> Outcome | None:
         if self._session.offers("8BITMIME"):

@@ -6,7 +6,6 @@ from sqlalchemy.schema import CreateColumn
 from storage.schema import queue_message
 
 COLUMNS = (
-    "binary",
     "require_tls",
     "hold_until",
     "deliver_by",

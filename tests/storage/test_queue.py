@@ -158,7 +158,6 @@ async def test_rows_are_rebuilt_from_the_file(store: QueueHarness) -> None:
 
 
 WISHES: dict[str, Any] = {
-    "binary": True,
     "require_tls": True,
     "hold_until": 1_800_003_600.0,
     "deliver_by": DeliverBy(1_800_007_200.0, "N", trace=True),
@@ -226,7 +225,7 @@ async def test_columns_are_added_to_the_tables_of_an_older_version(tmp_path: Pat
         migrate(conn)
         row = conn.execute(select(queue_message)).one()
     engine.dispose()
-    assert (row.priority, row.require_tls, row.binary, row.deliver_by_trace) == (0, 0, 0, 0)
+    assert (row.priority, row.require_tls, row.deliver_by_trace) == (0, 0, 0)
     assert (row.hold_until, row.deliver_by, row.deliver_by_mode) == (None, None, "")
 
 
