@@ -123,6 +123,9 @@ def _at(*texts: str) -> Endpoints:
     return [parse_endpoint(text) for text in texts]
 
 
+ReportAddress = Annotated[str, Field(pattern=r"^([!-;=?-~]+@[!-;=?-~]+)?$", max_length=254)]
+
+
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values never change after loading."""
 
@@ -230,6 +233,13 @@ class Dmarc(Section):
     trusted_arc: list[Domain] = []
 
 
+class Reports(Section):
+    send: bool = True
+    organisation: Annotated[str, Field(max_length=200)] = ""
+    contact: ReportAddress = ""
+    address: ReportAddress = ""
+
+
 class Http(Section):
     trusted_proxies: list[Net] = []
     metrics_from: list[Net] = []
@@ -288,6 +298,7 @@ class Settings(Section):
     blocklist: Blocklist = Blocklist()
     spf: Spf = Spf()
     dmarc: Dmarc = Dmarc()
+    reports: Reports = Reports()
     http: Http = Http()
     virus: Virus = Virus()
     spam: Spam = Spam()

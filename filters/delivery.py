@@ -20,9 +20,11 @@ from filters.authentication.statements import lines_of, results_field
 from filters.context import Kind, Message, Recipient
 from filters.envelope import Envelope, Outcome, Source, loop_tag, make_trace
 from filters.notices import build_success, notify_behind, wants_success
+from filters.reporting.reader import ReportReader
 from filters.verdict import ACCEPT, Action, Verdict
 from message.headers import header_block
 from message.received import Trace, build_received, build_return_path, is_looping
+from net.threads import Busy
 from storage import values
 from storage.directory import Directory
 from storage.directory_values import Status
@@ -37,6 +39,7 @@ _FULL = (452, "4.3.1", "Insufficient system storage, try again later")
 _FAILED = (451, "4.3.0", "Mail store not available, try again later")
 _LOOP = (554, "5.4.6", "Mail loop detected")
 _NOBODY = (550, "5.1.1", "No recipient left")
+_NO_REPORT = (550, "5.6.1", "Only reports are read at this address, and this message has none")
 Answer = tuple[int, str, str]
 
 
@@ -44,10 +47,18 @@ class Delivery:
     """The one way of a message into the store, for SMTP, LMTP, notices and HTTP."""
 
     def __init__(
-        self, settings: Settings, directory: Directory, store: Store, clock: Clock, log: Logger
+        self,
+        settings: Settings,
+        directory: Directory,
+        store: Store,
+        clock: Clock,
+        log: Logger,
+        *,
+        reader: ReportReader | None = None,
     ) -> None:
         self._hostname = settings.hostname
         self._directory, self._store, self._clock, self._log = directory, store, clock, log
+        self._reader = reader
 
     async def accept(
         self, envelope: Envelope, message: Message, verdict: Verdict = ACCEPT
@@ -71,6 +82,8 @@ class Delivery:
         resolution = await self._directory.resolve(recipient)
         outside = resolution.status is Status.NOT_OURS
         remote = (recipient,) if outside else resolution.remote
+        if resolution.reports and self._reader is not None:
+            await self._reader.take(_message_of(message), ())
         if not resolution.local and not remote:
             self._log.warning("notice for nobody", recipient=recipient)
             return
@@ -99,7 +112,12 @@ class Delivery:
         if is_looping(message.header) or (tag and _passed(message.header, tag)):
             return _LOOP
         job = self._job(envelope, message, verdict, tag)
-        if not job.local and not job.queued:
+        nowhere = not job.local and not job.queued
+        if any(one.resolution.reports for one in envelope.recipients):
+            answer = await self._read_reports(envelope, message, nowhere)
+            if nowhere:
+                return answer
+        elif nowhere:
             return _NOBODY
         if not await self.admit(job.content.size):
             return _FULL
@@ -111,6 +129,19 @@ class Delivery:
             self._log.error("delivery failed", **_ids(envelope), reason=repr(error))
             return _FAILED
         return _OK
+
+    async def _read_reports(self, envelope: Envelope, message: Message, nowhere: bool) -> Answer:
+        """The answer where a message goes nowhere but to the reader of reports."""
+        try:
+            found = 0
+            if self._reader is not None:
+                found = await self._reader.take(message, envelope.results)
+                if found and nowhere:
+                    await self._reader.discard(message)
+        except (StoreError, OSError, Busy) as error:
+            self._log.error("report not read", **_ids(envelope), reason=repr(error))
+            return _FAILED
+        return _OK if found else _NO_REPORT
 
     def _job(
         self, envelope: Envelope, message: Message, verdict: Verdict, tag: str

@@ -12,6 +12,8 @@ from filters.authentication.spf import Spf
 from filters.blocklist import Blocklist
 from filters.filter import Filter
 from filters.ratelimit import RateLimit, Rates
+from filters.reporting.collector import Collector
+from filters.reporting.dmarc_rows import DmarcRecorder
 from filters.syntax import Syntax
 from filters.tagging import Tagging
 from net.dns import Resolver
@@ -30,6 +32,7 @@ class Tools:
     directory: Directory
     store: Store
     rates: Rates = field(default_factory=lambda: Rates(SystemClock()))
+    collector: Collector | None = None
 
 
 Factory = Callable[[Settings, Tools], Filter]
@@ -46,7 +49,8 @@ def _dkim(_: Settings, tools: Tools) -> Filter:
 
 def _dmarc(settings: Settings, tools: Tools) -> Filter:
     arc = ArcValidator(tools.resolver, tools.offload, tools.clock)
-    return Dmarc(settings.dmarc, tools.resolver, arc=arc)
+    record = None if tools.collector is None else DmarcRecorder(tools.collector)
+    return Dmarc(settings.dmarc, tools.resolver, arc=arc, record=record)
 
 
 def _arc(_: Settings, tools: Tools) -> Filter:

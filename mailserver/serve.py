@@ -18,6 +18,7 @@ from config.load import ConfigInvalid, load
 from config.logging import configure, get_logger
 from config.settings import Endpoint, Settings
 from filters.pipeline import Pipeline
+from filters.reporting.sender import ReportSender
 from imap.server import ImapServer
 from mailserver.control import ControlServer, Progress
 from mailserver.notify import sd_notify
@@ -82,6 +83,7 @@ class Server:
         await parts.smtp.start()
         parts.collector.start()
         await parts.outbound.start()
+        parts.report_sender.start()
         services.store.on_failure(self._fail)
         self._refresher = asyncio.create_task(self._refresh_certificate())
         self._state = "ok"
@@ -109,6 +111,7 @@ class Server:
         if self._refresher is not None:
             self._refresher.cancel()
         await self._parts.smtp.stop()
+        await self._parts.report_sender.stop()
         await self._parts.outbound.stop()
         await self._parts.collector.stop()
         await self._parts.imap.stop()
@@ -137,9 +140,11 @@ class Server:
         services.log.info("reloaded", applied=applied, restart=restart)
         return {"applied": applied, "restart": restart}
 
-    def _parts_with_settings(self) -> tuple[Pipeline, SmtpServer, ImapServer, Outbound]:
+    def _parts_with_settings(
+        self,
+    ) -> tuple[Pipeline, SmtpServer, ImapServer, Outbound, ReportSender]:
         parts = self._parts
-        return (parts.pipeline, parts.smtp, parts.imap, parts.outbound)
+        return (parts.pipeline, parts.smtp, parts.imap, parts.outbound, parts.report_sender)
 
     async def _perform(self, operation: str, args: Mapping[str, Any], progress: Progress) -> Any:
         return await perform(self.services, operation, args, progress)

@@ -13,6 +13,9 @@ from filters.home import Home
 from filters.pipeline import Pipeline
 from filters.registry import Tools
 from filters.reporting.collector import Collector
+from filters.reporting.dmarc_builder import DmarcBuilder
+from filters.reporting.reader import ReportReader
+from filters.reporting.sender import ReportSender
 from filters.submitting import Submitting
 from imap.server import ImapServer
 from mailserver.services import Services
@@ -23,6 +26,7 @@ from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
 from storage.directory import Directory
 from storage.metadata import Metadata
+from storage.report_values import Kind
 from storage.reports import Reports
 from storage.store import Store
 from web.server import HttpServer
@@ -73,16 +77,28 @@ class Parts:
     outbound: Outbound
     http: HttpServer
     collector: Collector
+    report_sender: ReportSender
 
 
 def build_parts(services: Services, tls: TlsContexts) -> Parts:
     """Everything that listens or works in the background, not started."""
     settings, store, clock = services.settings, services.store, services.clock
-    tools = Tools(clock, services.resolver, services.offload, services.directory, store)
+    reports, log = Reports(services.directory.database), get_logger("reports")
+    collector = Collector(reports, clock, log)
+    reader = ReportReader(reports, services.offload, clock, log)
+    tools = Tools(
+        clock,
+        services.resolver,
+        services.offload,
+        services.directory,
+        store,
+        collector=collector,
+    )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
     admission = Admission(settings, clock, services.directory.blocks)
-    delivery = Delivery(settings, services.directory, store, clock, get_logger("delivery"))
-    collector = Collector(Reports(services.directory.database), clock, get_logger("reports"))
+    delivery = Delivery(
+        settings, services.directory, store, clock, get_logger("delivery"), reader=reader
+    )
     return Parts(
         pipeline=pipeline,
         smtp=SmtpServer(
@@ -130,6 +146,14 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             settings.listen.proxy_protocol_from,
         ),
         collector=collector,
+        report_sender=ReportSender(
+            reports,
+            delivery,
+            {Kind.DMARC: DmarcBuilder(settings, services.resolver, services.offload, clock)},
+            settings,
+            clock,
+            log,
+        ),
     )
 
 

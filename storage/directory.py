@@ -6,6 +6,7 @@ the listeners; a cached look-up runs no SQL.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -37,6 +38,7 @@ from storage.directory_values import (
     Domain,
     NotAllowed,
     Resolution,
+    Status,
     Submission,
 )
 from storage.resolver import Resolver
@@ -117,7 +119,12 @@ class Directory:
 
     async def resolve(self, address: Mailbox | str) -> Resolution:
         """Where mail for `address` goes; see Status."""
-        return await self._resolver.resolve(address)
+        found = await self._resolver.resolve(address)
+        reports = self._settings.reports.address
+        if not reports or str(address).casefold() != reports.casefold():
+            return found
+        unknown = found.status is Status.UNKNOWN
+        return replace(found, status=Status.DELIVERABLE if unknown else found.status, reports=True)
 
     async def may_send_as(self, account: AccountId, address: Mailbox | str) -> bool:
         """Whether the address leads to the enabled account without a catch-all."""

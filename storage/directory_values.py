@@ -123,11 +123,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Where a recipient leads; every account and every remote address once."""
+    """Where a recipient leads; every account and every remote address once.
+
+    `reports`: it is reports.address, where what arrives is read; it may lead nowhere else.
+    """
 
     status: Status
     local: tuple[Target, ...] = ()
     remote: tuple[str, ...] = ()
+    reports: bool = False
 
 
 class ChangeKind(Enum):
