@@ -87,8 +87,12 @@ class Questions(ABC):
     """What can be asked; how an answer is found is its heirs' affair."""
 
     @abstractmethod
-    async def _find(self, key: Key, convert: Convert) -> Known:
-        """The answer to one question; it never raises."""
+    def remembered(self, key: Key) -> Known | None:
+        """The answer where it is known."""
+
+    @abstractmethod
+    async def find(self, key: Key, convert: Convert) -> Known:
+        """The answer where it must be asked for. It never raises."""
 
     async def mx(self, domain: str) -> Answer[MailExchanger]:
         """MX records by preference. Raises NoSuchName, NoRecords, DnsUnavailable."""
@@ -153,7 +157,8 @@ class Questions(ABC):
         kind: dns.rdatatype.RdataType,
         convert: Callable[[dns.rdata.Rdata], T | None],
     ) -> Answer[T]:
-        known = await self._find((text.removesuffix(".").lower(), kind), convert)
+        key = text.removesuffix(".").lower(), kind
+        known = self.remembered(key) or await self.find(key, convert)
         if known.failure:
             raise DnsUnavailable(f"{text}: {known.failure}")
         if known.absent is Absent.NAME:
@@ -169,15 +174,18 @@ class Resolver(Questions):
 
     def __init__(self, nameservers: Sequence[Endpoint] = (), *, lifetime: float = LIFETIME) -> None:
         servers = [(numeric(one.host), one.port) for one in nameservers] or system_servers()
-        self.finder = Finder(servers, lifetime=lifetime)
+        self._finder = Finder(servers, lifetime=lifetime)
 
     @property
     def validates(self) -> bool:
         """Whether answers can be secure at all: every name server is on this machine."""
-        return self.finder.trusted
+        return self._finder.trusted
 
-    async def _find(self, key: Key, convert: Convert) -> Known:
-        return self.finder.remembered(key) or await self.finder.find(key, convert)
+    def remembered(self, key: Key) -> Known | None:
+        return self._finder.remembered(key)
+
+    async def find(self, key: Key, convert: Convert) -> Known:
+        return await self._finder.find(key, convert)
 
 
 def _mail_exchanger(rdata: dns.rdata.Rdata) -> MailExchanger | None:

@@ -6,26 +6,29 @@ every further question is a failure that may pass, unless the answer is known al
 
 import asyncio
 
-from net.dns import Questions, Resolver
+from net.dns import Questions
 from net.dns_finder import Convert, Key, Known
 
 SECONDS = 5.0
 
 
 class Lookups(Questions):
-    """A Resolver's questions within `seconds` in all; `asked` counts those that were not known."""
+    """A Resolver's questions within `seconds` in all; `asked` counts those that were not known.
 
-    def __init__(self, resolver: Resolver, *, seconds: float = SECONDS) -> None:
-        self._finder = resolver.finder
+    Made of Lookups, it is a share of theirs: names that a stranger chose can't use up all the time.
+    """
+
+    def __init__(self, source: Questions, *, seconds: float = SECONDS) -> None:
+        self._source = source
         self._left = seconds
         self._waiting = 0
         self._since = 0.0
         self.asked = 0
 
-    async def _find(self, key: Key, convert: Convert) -> Known:
-        return self._finder.remembered(key) or await self._in_time(key, convert)
+    def remembered(self, key: Key) -> Known | None:
+        return self._source.remembered(key)
 
-    async def _in_time(self, key: Key, convert: Convert) -> Known:
+    async def find(self, key: Key, convert: Convert) -> Known:
         clock = asyncio.get_running_loop().time
         if not self._waiting:
             self._since = clock()
@@ -33,7 +36,7 @@ class Lookups(Questions):
         self.asked += 1
         try:
             async with asyncio.timeout_at(self._since + self._left):
-                return await self._finder.find(key, convert)
+                return await self._source.find(key, convert)
         except TimeoutError:
             return Known(failure="no answer in the time for one message")
         finally:

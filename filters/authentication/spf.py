@@ -57,16 +57,17 @@ class Spf(Filter):
             plain_address(context.peer.address), context.helo, self._hostname, self._clock.now()
         )
         lookups = Lookups(self._resolver)
-        results: tuple[SpfResult, ...] = ()
         helo = _domain(context.helo)
+        results: tuple[SpfResult, ...] = ()
+        if context.sender:
+            # First: its time must not be used up by a HELO that the peer chose to be slow.
+            local, domain = _sender(context.sender)
+            finding = await check_host(lookups, client, local, domain)
+            results = (_result(finding, Identity.MAIL_FROM, domain),)
         if helo or not context.sender:
             finding = await check_host(lookups, client, "postmaster", helo)
-            results = (_result(finding, Identity.HELO, helo),)
-        if not context.sender:
-            return results
-        local, domain = _sender(context.sender)
-        finding = await check_host(lookups, client, local, domain)
-        return (*results, _result(finding, Identity.MAIL_FROM, domain))
+            results = (_result(finding, Identity.HELO, helo), *results)
+        return results
 
 
 def _result(finding: Finding, identity: Identity, domain: str) -> SpfResult:

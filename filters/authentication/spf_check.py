@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 
 from filters.authentication.results import Outcome
-from filters.authentication.spf_names import MAX_PTR, Client, Names, is_name, is_within
+from filters.authentication.spf_names import Client, Names, is_name, is_within
 from message.spf_macro import MacroString, SpfSyntaxError, parse_explanation
 from message.spf_record import (
     Directive,
@@ -82,7 +82,7 @@ class _Check:
     """One run of check_host() with all that it includes; it counts over all of them."""
 
     def __init__(self, lookups: Lookups, client: Client, local: str, domain: str) -> None:
-        self._lookups, self._client = lookups, client
+        self._lookups = lookups
         self._names = Names(lookups, client, local, domain)
         self._number = int(client.address)
         self._is_four = client.address.version == 4
@@ -197,12 +197,12 @@ class _Check:
     async def _ptr(self, target: str) -> bool:
         """RFC 7208 §5.5: a failure of DNS is no match here."""
         try:
-            names = await self._lookups.ptr(str(self._client.address))
+            names = await self._names.of_client()
         except (NoSuchName, NoRecords):
             return self._found_nothing()
         except DnsUnavailable:
             return False
-        within = [name for name in names[:MAX_PTR] if is_within(name, target)]
+        within = [name for name in names if is_within(name, target)]
         return await self._names.validated(within) is not None
 
     async def _exists(self, target: str) -> bool:

@@ -13,6 +13,8 @@ from net.lookups import Lookups
 # Names of the client that are looked at, RFC 7208 §4.6.4.
 MAX_PTR = 10
 MAX_LABEL = 63
+# Whoever has the address has its reverse zone, and could else make any check end without a result.
+CLIENT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ class Names:
     """For the sender `local@domain` of one check."""
 
     def __init__(self, lookups: Lookups, client: Client, local: str, domain: str) -> None:
-        self._lookups, self._client, self._local = lookups, client, local
+        self._client = client
+        self._lookups = lookups
+        self._of_client = Lookups(lookups, seconds=CLIENT_SECONDS)
         self._values = {
             "s": f"{local}@{domain}",
             "l": local,
@@ -86,15 +90,19 @@ class Names:
 
     async def addresses(self, host: str) -> Answer[str]:
         """Of the client's family. Raises DnsError."""
-        if self._client.address.version == 4:
-            return await self._lookups.a(host)
-        return await self._lookups.aaaa(host)
+        return await self._addresses(self._lookups, host)
+
+    async def of_client(self) -> Answer[str]:
+        """The names of the client, not validated, at most MAX_PTR. Raises DnsError."""
+        found = await self._of_client.ptr(str(self._client.address))
+        del found[MAX_PTR:]
+        return found
 
     async def validated(self, names: Sequence[str]) -> str | None:
         """The first of the names that the client's address belongs to."""
         for name in names:
             try:
-                found = await self.addresses(name)
+                found = await self._addresses(self._of_client, name)
             except DnsError:
                 continue
             if any(ip_address(one) == self._client.address for one in found):
@@ -104,11 +112,16 @@ class Names:
     async def _own_name(self, domain: str) -> str:
         """`%{p}`: the domain itself rather than one below it, that rather than any other."""
         try:
-            names = (await self._lookups.ptr(str(self._client.address)))[:MAX_PTR]
+            names = await self.of_client()
         except DnsError:
             return "unknown"
         names.sort(key=lambda name: (name != domain, not is_within(name, domain)))
         return await self.validated(names) or "unknown"
+
+    async def _addresses(self, lookups: Lookups, host: str) -> Answer[str]:
+        if self._client.address.version == 4:
+            return await lookups.a(host)
+        return await lookups.aaaa(host)
 
 
 def is_within(name: str, domain: str) -> bool:

@@ -118,4 +118,4 @@ async def test_same_results_as_pyspf(chunk: int, monkeypatch: pytest.MonkeyPatch
             seen[why] = seen.get(why, 0) + 1
     # the cases are no trivial ones, and explanations are the exception
     assert len([name for name in seen if " " not in name]) == 7, seen
-    assert seen["the same"] > CASES * 0.93, seen
+    assert seen["the same"] > CASES * 0.85, seen

@@ -9,6 +9,7 @@ import pytest
 
 from auth.login import Login
 from config.clock import SystemClock
+from filters.authentication import spf_names
 from filters.authentication.results import Identity, Outcome, SpfResult
 from filters.authentication.spf import Spf
 from filters.authentication.spf_check import check_host
@@ -170,6 +171,22 @@ async def test_time_is_limited_for_the_whole_check(server: DnsServer) -> None:
     # silence about names of the peer is no mistake of the domain: no match, and the time is over
     outcome, _ = await find(server, "a@slow.test", seconds=0.3)
     assert outcome is Outcome.NEUTRAL
+
+
+async def test_a_slow_reverse_zone_uses_up_its_share_alone(
+    server: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spf_names, "CLIENT_SECONDS", 0.2)
+    server.silent.add("1.2.0.192.in-addr.arpa")
+    server.set("bank.test", "TXT", '"v=spf1 ptr:%{p}.test include:more.bank.test -all"')
+    server.set("more.bank.test", "TXT", '"v=spf1 ?all"')
+    assert await find(server, "a@bank.test", seconds=2.0) == (Outcome.FAIL, "bank.test has -all")
+
+
+async def test_helo_has_the_time_that_the_sender_leaves(tmp_path: Path, server: DnsServer) -> None:
+    await ask(tmp_path, server, context("ada@no.test", helo="slow.test"))
+    texts = [name for name, kind, _ in server.asked if kind == "TXT"]
+    assert texts == ["no.test", "why.no.test", "slow.test"]
 
 
 async def test_addresses_that_mail_hosts_lack_are_not_counted(server: DnsServer) -> None:
