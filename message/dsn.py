@@ -9,7 +9,7 @@ import quopri
 import re
 from base64 import encodebytes
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -62,7 +62,8 @@ class Report:
 
     `original` is the message, or its header block; with `full` all of it is returned up to
     `max_full` octets (RET=FULL), else its header. `message_id` (without <>) is the report's own.
-    `smtputf8`: the report may hold UTF-8 headers, since it will be sent with SMTPUTF8.
+    `smtputf8`: the report may hold UTF-8 headers, since it will be sent with SMTPUTF8. `hold_until`
+    (RFC 4865) and `deliver_by` (RFC 2852), both aware, are what the sender had asked for.
     """
 
     reporting_mta: str
@@ -76,6 +77,8 @@ class Report:
     full: bool = False
     max_full: int = 50 * 1024
     smtputf8: bool = False
+    hold_until: datetime | None = None
+    deliver_by: datetime | None = None
 
 
 _SUBJECTS = {
@@ -160,10 +163,13 @@ def _status_part(report: Report) -> bytes:
 
 
 def _message_fields(report: Report) -> list[tuple[str, str]]:
+    until = report.hold_until and report.hold_until.astimezone(UTC)
     return [
         ("Original-Envelope-Id", report.envelope_id),
         ("Reporting-MTA", f"dns; {report.reporting_mta}"),
         ("Arrival-Date", format_date(report.arrival)),
+        ("Deliver-By-Date", _date(report.deliver_by)),
+        ("Future-Release-Request", f"until; {until:%Y-%m-%dT%H:%M:%SZ}" if until else ""),
     ]
 
 

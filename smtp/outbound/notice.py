@@ -60,6 +60,8 @@ def build_notice(claim: Claim, told: Sequence[Told], hostname: str, now: float) 
             max_full=RETURNED,
             smtputf8=not claim.sender.isascii()
             or not all(entry.recipient.address.isascii() for entry in told),
+            hold_until=None if claim.hold_until is None else _time(claim.hold_until),
+            deliver_by=None if claim.deliver_by is None else _time(claim.deliver_by.at),
         )
     )
 

@@ -90,3 +90,4 @@ async def test_a_mailbox_that_went_meanwhile_bounces(server: ServerProcess) -> N
 
     (report,) = await asyncio.to_thread(hold)
     assert b"Action: failed" in report and b"Status: 5.1.1" in report
+    assert b"Future-Release-Request: until; 2" in report

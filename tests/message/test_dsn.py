@@ -3,7 +3,7 @@
 import email
 import email.policy
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from email.message import EmailMessage, Message
 
 import pytest
@@ -203,3 +203,12 @@ def test_any_values_give_a_report_of_three_parts(
     )
     assert len(scan(data).children) == 3
     assert is_crlf(data)
+
+
+def test_what_the_sender_had_asked_for_is_told() -> None:
+    """The fields of RFC 2852 §5 and of RFC 4865; the times of any zone in UTC."""
+    zone = timezone(timedelta(hours=2))
+    later = NOW.astimezone(zone) + timedelta(hours=3)
+    _, (whole, *_), _ = read(replace(REPORT, hold_until=later, deliver_by=NOW))
+    assert whole["Future-Release-Request"] == "until; 2024-02-29T15:00:00Z"
+    assert whole["Deliver-By-Date"] == "Thu, 29 Feb 2024 12:00:00 +0000"
