@@ -261,8 +261,22 @@ class Imap(Section):
     share_with_anyone: bool = True
 
 
+HeloSymbol = Literal[
+    "HELO_OURS",
+    "HELO_SYNTAX",
+    "HELO_UNQUALIFIED",
+    "HELO_LITERAL",
+    "HELO_FOREIGN_LITERAL",
+    "HELO_BARE_ADDRESS",
+]
+
+
 class Smtp(Section):
     binarymime: bool = False
+    greet_delay: Duration = 0.5
+    early_talkers: Literal["refuse", "mark"] = "refuse"
+    refuse_helo: list[HeloSymbol] = []
+    tarpit: Duration = 2.0
     hold_at_most: Duration = 2592000.0
 
 
@@ -273,6 +287,8 @@ class Limits(Section):
     connections_per_minute_per_address: Annotated[int, Field(ge=0)] = 600
     messages_per_minute_per_address: Annotated[int, Field(ge=1)] = 100
     recipients_per_minute_per_address: Annotated[int, Field(ge=0)] = 5000
+    unknown_recipients: Annotated[int, Field(ge=1)] = 50
+    unknown_recipients_per_hour_per_address: Annotated[int, Field(ge=0)] = 200
     network_factor: Annotated[int, Field(ge=0)] = 10
     messages_per_minute_per_account: Annotated[int, Field(ge=0)] = 100
     recipients_per_minute_per_account: Annotated[int, Field(ge=0)] = 5000

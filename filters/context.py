@@ -8,6 +8,7 @@ from enum import Enum
 
 from auth.login import Login
 from filters.authentication.results import Result
+from filters.verdict import Verdict
 from message.dkim_body import BodyDigest, BodyForm
 from storage.directory_values import Resolution
 from storage.values import Content, DeliverBy
@@ -73,8 +74,8 @@ class Context:
 
     `connection` and `trace` (of the message) are the ids that log lines carry. What is asked of
     every hop is as in storage.values.Delivery; `binary`: BODY=BINARYMIME. `results` grows as
-    filters find out who the message
-    comes from.
+    filters find out who the message comes from. `told` is what each stage passed so far has said,
+    by the stage's name.
     """
 
     kind: Kind
@@ -100,3 +101,9 @@ class Context:
     rcpt: Recipient | None = None
     message: Message | None = None
     results: list[Result] = field(default_factory=list)
+    told: dict[str, Verdict] = field(default_factory=dict)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What all stages so far found, each once."""
+        return tuple(dict.fromkeys(one for told in self.told.values() for one in told.symbols))

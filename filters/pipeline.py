@@ -69,7 +69,10 @@ class Pipeline:
                 told.append(verdict)
                 context.results.extend(verdict.results)
                 if verdict.refused:
-                    break
+                    return merge(told)
+        if told:
+            earlier = [context.told[stage.value]] if stage.value in context.told else []
+            context.told[stage.value] = merge([*earlier, *told])
         return merge(told)
 
     async def _ask(self, step: _Step, stage: Stage, context: Context) -> Verdict:

@@ -14,6 +14,7 @@ from filters.filter import Filter
 from filters.ratelimit import RateLimit, Rates
 from filters.reporting.collector import Collector
 from filters.reporting.dmarc_rows import DmarcRecorder
+from filters.stranger import Stranger
 from filters.syntax import Syntax
 from filters.tagging import Tagging
 from net.dns import Resolver
@@ -69,6 +70,7 @@ FACTORIES: dict[str, Factory] = {
 
 
 def build(settings: Settings, tools: Tools) -> list[Filter]:
-    """The filters in order; size and syntax checks come first and have no name in the settings."""
+    """The filters in order; those that are always on have no name in the settings."""
     named = [FACTORIES[name](settings, tools) for name in settings.filters.pipeline]
-    return [Syntax(settings.limits), *named]
+    stranger = Stranger(settings, tools.resolver, tools.directory)
+    return [Syntax(settings.limits), *named, stranger]

@@ -22,7 +22,8 @@ class Action(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`headers` are complete raw fields with CRLF; `keywords` IMAP keywords for local copies,
-    `results` what authentication found; the pipeline puts them into Context.results.
+    `results` what authentication found; the pipeline puts them into Context.results. `reverse` is
+    the peer's verified name, found at connect.
 
     `code`, `status` and `text` are the reply of DEFER and REJECT; `text` may be shown to the peer.
     """
@@ -36,6 +37,7 @@ class Verdict:
     code: int = 0
     status: str = ""
     text: str = ""
+    reverse: str = ""
 
     @property
     def refused(self) -> bool:
@@ -76,4 +78,5 @@ def merge(verdicts: Iterable[Verdict]) -> Verdict:
         worst.code,
         worst.status,
         worst.text,
+        next((verdict.reverse for verdict in told if verdict.reverse), ""),
     )

@@ -11,6 +11,7 @@ import ssl
 from smtp.engine import Engine, Gone, Phase
 from smtp.grammar import replies
 from smtp.grammar.command import MAX_AUTH_LINE, MAX_LINE, LineError, parse_command
+from smtp.grammar.reply import Reply
 
 GATHER = 32 * 1024
 TURNS = 64
@@ -37,8 +38,9 @@ class Conversation(Engine):
         """What is left to do when the conversation is over."""
 
     async def _converse(self) -> None:
-        self.send(await self.policy.connect())
-        if self.policy.refused:
+        greeting, parting = await self._greeting(), self._parting
+        self.send(parting or greeting)
+        if parting is not None or self.policy.refused:
             return
         turns = 0
         while self.phase is not Phase.ENDED:
@@ -60,8 +62,30 @@ class Conversation(Engine):
             if self._errors > MAX_ERRORS or self.policy.expelled:
                 self.send(replies.TOO_MANY_ERRORS)
                 return
+            wait = self.policy.wait_after(self._errors)
+            if wait and not self.holds_content:
+                await self.flush()
+                await self.pause(wait)
             if self._gathered > GATHER:
                 await self.flush()
+
+    async def _greeting(self) -> Reply:
+        """The greeting behind the time in which the peer has to be silent (RFC 5321 §3.1, §4.3.1);
+        what is asked about the peer is asked meanwhile.
+        """
+        begin = self.loop.time()
+        greeting = await self.policy.connect()
+        if self.policy.refused or self._parting is not None:
+            return greeting
+        delay = self.policy.greet_delay() - (self.loop.time() - begin)
+        if self.buffer or (delay > 0 and await self.speaks_within(delay)):
+            return self.policy.spoke_early() or greeting
+        return greeting
+
+    @property
+    def holds_content(self) -> bool:
+        """Whether parts of a message wait in memory for the rest."""
+        return False
 
     async def _obey(self, line: bytes | None) -> None:
         if line is None or (len(line) > MAX_LINE and line[:4].upper() != b"AUTH"):

@@ -86,6 +86,7 @@ class Engine(SMTP):
         self._allowed = 0.0
         self._errors = 0
         self._parting: Reply | None = None
+        self._pausing: asyncio.Future[None] | None = None
 
     # -- the connection's life
 
@@ -100,6 +101,8 @@ class Engine(SMTP):
             self._timeout_handle.cancel()
         asyncio.StreamReaderProtocol.connection_lost(self, error)
         self.transport = None
+        if self._pausing is not None and not self._pausing.done():
+            self._pausing.set_result(None)
         if self._handler_coroutine is None:
             self._on_end(self)
 
@@ -243,6 +246,35 @@ class Engine(SMTP):
         except OSError:  # reset by the peer
             raise Gone from None
         if len(self.buffer) == size:
+            raise Gone
+
+    async def speaks_within(self, seconds: float) -> bool:
+        """Whether something comes in that time. Raises Gone at the end of the input."""
+        self.phase = Phase.WAITING
+        try:
+            async with asyncio.timeout(seconds):
+                await self.more()
+        except TimeoutError:
+            return False
+        finally:
+            if self.phase is Phase.WAITING:
+                self.phase = Phase.BUSY
+        return True
+
+    async def pause(self, seconds: float) -> None:
+        """Lets the peer wait; ends early when it goes or is told to go."""
+        self.phase = Phase.WAITING
+        self._pausing = self.loop.create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._pausing
+        except TimeoutError:
+            pass
+        finally:
+            self._pausing = None
+            if self.phase is Phase.WAITING:
+                self.phase = Phase.BUSY
+        if self.transport is None:
             raise Gone
 
     def taken(self) -> None:

@@ -28,6 +28,7 @@ from smtp.grammar import replies
 from smtp.grammar.reply import Reply, reply
 from smtp.intake import IntakeLimits
 from smtp.lmtp import LmtpSession
+from smtp.manners import Manners
 from smtp.quota import Quotas
 from smtp.session import Session, Shared
 from smtp.submission import SubmissionSession
@@ -83,6 +84,7 @@ class SmtpServer:
             Quotas(store),
             submitting,
             offload,
+            Manners(settings, clock),
             log,
         )
         self._budget = Budget(settings.limits.memory, timeouts.memory)
@@ -116,6 +118,7 @@ class SmtpServer:
         """Takes limits and networks of a changed configuration; for connections to come."""
         self._shared.settings = settings
         self._shared.submitting.reload(settings)
+        self._shared.manners.reload(settings)
         self._admission.reload(settings)
         self._wiring = self._wire()
 

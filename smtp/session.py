@@ -7,7 +7,7 @@ anywhere.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auth.login import Authenticator
 from auth.sasl.exchange import Credentials, Exchange
@@ -21,7 +21,7 @@ from filters.filter import Stage
 from filters.pipeline import Pipeline
 from filters.submitting import Submitting
 from filters.unbinary import unbinary
-from filters.verdict import Verdict
+from filters.verdict import Verdict, merge
 from message.received import with_protocol
 from net.threads import Busy, Offload
 from smtp.grammar import replies
@@ -29,6 +29,7 @@ from smtp.grammar.ehlo import Offer, ehlo_reply, refusal_of
 from smtp.grammar.mail import Body, Mail
 from smtp.grammar.rcpt import Rcpt
 from smtp.grammar.reply import Reply, reply
+from smtp.manners import Manners, Tarpit
 from smtp.quota import Quotas, Reservation
 from smtp.refusals import record
 from storage.directory import Directory
@@ -36,8 +37,9 @@ from storage.directory_values import Resolution, Status
 from storage.errors import StoreError
 from storage.store import Store
 
-# Refused recipients of one connection, above which it is guessing addresses.
+# Refused recipients of one connection of a friend, above which it is guessing addresses.
 MAX_REFUSED = 1000
+EARLY_TALKER = "EARLY_TALKER"
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class Shared:
     quotas: Quotas
     submitting: Submitting
     offload: Offload
+    manners: Manners
     log: Logger
 
 
@@ -72,6 +75,7 @@ class Session:
         self._open = False
         self._turned_away = self._refusals = 0
         self._reservations: list[Reservation] = []
+        self._tarpit = Tarpit(shared.settings.smtp.tarpit)
 
     # -- the connection
 
@@ -81,7 +85,35 @@ class Session:
         if verdict.refused:
             self.refused = True
             return self.refuse(Stage.CONNECT, reply_of(verdict), symbols=verdict.symbols)
+        if verdict.reverse:
+            self.context.peer = replace(self.context.peer, reverse=verdict.reverse)
         return reply(220, "", f"{self.shared.settings.hostname} ESMTP ready")
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether the peer has to wait and is watched: no local one, and no user of ours."""
+        return not (self.is_lmtp or self.context.peer.local or self.context.login)
+
+    def greet_delay(self) -> float:
+        """Seconds that the peer has to be silent before the greeting."""
+        address = self.context.peer.address
+        if self.kind is not Kind.MX or not self.is_strange or address in self.shared.manners.known:
+            return 0.0
+        return self.shared.settings.smtp.greet_delay
+
+    def spoke_early(self) -> Reply | None:
+        """The peer spoke before the greeting: why it is refused, or None."""
+        if self.kind is not Kind.MX or not self.is_strange:
+            return None
+        self.context.told["greeting"] = Verdict(symbols=(EARLY_TALKER,))
+        if self.shared.settings.smtp.early_talkers == "mark":
+            return None
+        self.refused = True
+        return self.refuse(Stage.CONNECT, replies.EARLY_TALKER)
+
+    def wait_after(self, errors: int) -> float:
+        """Seconds to wait after so many errors, before the next command is read."""
+        return self._tarpit.wait(errors + self._turned_away) if self.is_strange else 0.0
 
     def secured(self, tls: str) -> None:
         """TLS is active."""
@@ -91,6 +123,7 @@ class Session:
         """After STARTTLS nothing said in the clear counts (RFC 3207 §4.2)."""
         self.reset()
         self.context.helo, self.context.extended, self.context.login = "", False, None
+        self.context.told.pop(Stage.HELO.value, None)
 
     def end(self) -> None:
         """The connection is over."""
@@ -100,6 +133,7 @@ class Session:
         """HELO, EHLO and LHLO; they end a transaction (RFC 5321 §4.1.4)."""
         self.reset()
         self.context.helo, self.context.extended = name[:255], extended
+        self.context.told.pop(Stage.HELO.value, None)
         verdict = await self.shared.pipeline.run(Stage.HELO, self.context)
         if verdict.refused:
             refusal = self.refuse(Stage.HELO, reply_of(verdict), symbols=verdict.symbols)
@@ -155,6 +189,8 @@ class Session:
         context.sender, context.size, context.trace = "", 0, ""
         context.recipients, context.message, context.rcpt = [], None, None
         context.results = []
+        for stage in (Stage.MAIL, Stage.RCPT, Stage.DATA):
+            context.told.pop(stage.value, None)
         for reservation in self._reservations:
             reservation.give_back()
         self._reservations = []
@@ -221,6 +257,8 @@ class Session:
         context = self.context
         if len(context.recipients) >= self.shared.settings.limits.recipients:
             return replies.TOO_MANY_RECIPIENTS
+        if self.is_strange and self.shared.manners.guesses_too_much(context.peer.address):
+            return self.refuse(Stage.RCPT, replies.GUESSING, recipient=rcpt.recipient.text)
         try:
             answer = await self.judge_recipient(rcpt)
         except StoreError:
@@ -268,8 +306,13 @@ class Session:
         return True
 
     def _turn_away(self, rcpt: Rcpt, answer: Reply) -> Reply:
+        limit = MAX_REFUSED
+        if self.is_strange:
+            limit = self.shared.settings.limits.unknown_recipients
+            if answer.code >= 500:
+                self.shared.manners.guessed(self.context.peer.address)
         self._turned_away += answer.code >= 500
-        self.expelled = self.expelled or self._turned_away > MAX_REFUSED
+        self.expelled = self.expelled or self._turned_away > limit
         return self.refuse(Stage.RCPT, answer, recipient=rcpt.recipient.text)
 
     # -- the content
@@ -310,10 +353,13 @@ class Session:
             if isinstance(plain, Reply):
                 return self.refuse_content(plain)
             message = plain
+        verdict = merge([*context.told.values()])
         message = self.complete(message)
         outcomes = await shared.delivery.accept(self._envelope(message), message, verdict)
         answers = [reply(one.code, one.status, one.text) for one in outcomes]
         answers = answers[: self.answers_wanted()]
+        if self.is_strange and any(one.ok for one in outcomes):
+            shared.manners.known.add(context.peer.address)
         self.reset()
         return answers
 
@@ -382,7 +428,7 @@ class Session:
             answer,
             sender=sender,
             recipient=recipient,
-            symbols=symbols,
+            symbols=tuple(dict.fromkeys((*self.context.symbols, *symbols))),
         )
 
 

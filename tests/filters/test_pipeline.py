@@ -72,9 +72,9 @@ async def test_a_failing_filter_is_logged_and_loses_nothing(tmp_path: Path) -> N
 def test_every_name_of_the_settings_has_a_filter(tmp_path: Path) -> None:
     assert set(FACTORIES) == set(FILTER_NAMES)
     names = [one.name for one in build(make_settings(tmp_path), tools())]
-    assert names == ["syntax", *FILTER_NAMES]
+    assert names == ["syntax", *FILTER_NAMES, "stranger"]
     none = make_settings(tmp_path, filters={"pipeline": []})
-    assert [one.name for one in build(none, tools())] == ["syntax"]
+    assert [one.name for one in build(none, tools())] == ["syntax", "stranger"]
 
 
 async def test_results_stand_in_the_context_for_later_filters(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ async def served(server: Whole, account: str) -> None:
     def exchange() -> None:
         with ExitStack() as stack:
             smtp = connected(stack, server.process.port("smtp"), HARMLESS).makefile("rwb")
+            assert smtp.readline().startswith(b"220 ")
             smtp.write(
                 f"EHLO x\r\nMAIL FROM:<{SENDER}>\r\nRCPT TO:<{account}>\r\nDATA\r\n".encode()
                 + b"Subject: served\r\n\r\n.\r\nQUIT\r\n"
@@ -142,9 +143,11 @@ async def test_slow_clients_hold_up_nobody(server: Whole) -> None:
         for listener, texts in drips.items():
             for number in range(LIMIT // 2 if listener == "imap" else LIMIT // 4):
                 peer = connected(stack, server.process.port(listener))
-                peers.append((peer, texts[number % len(texts)]))
+                peers.append((listener, peer, texts[number % len(texts)]))
+        for listener, peer, _ in peers:
+            assert listener == "submissions" or first_line(peer)
         for at in range(40):
-            for peer, text in peers:
+            for _, peer, text in peers:
                 peer.send(text[at : at + 1])
             if stop.is_set():
                 break
@@ -187,6 +190,7 @@ async def drain(client: Client) -> bytes:
 async def test_floods_of_garbage_end_with_a_reason(server: Whole) -> None:
     account = await server.account()
     async with server.smtp() as client:
+        assert (await client.reply())[:3] == "220"
         client.write(b"\xff\xfe\x00garbage\r\n" * 10_000)
         assert b"421" in (await drain(client))[-200:]
     async with server.imap() as reader:
