@@ -175,6 +175,8 @@ class Outbound(Section):
     life: Duration = 432000.0
     delay_notice_after: Duration = 14400.0
     tls_downgrade: Literal["report", "refuse"] = "report"
+    connections: Annotated[int, Field(ge=1, le=10_000)] = 200
+    connections_per_destination: Annotated[int, Field(ge=1, le=1000)] = 20
 
 
 class Submission(Section):

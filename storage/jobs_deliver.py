@@ -84,7 +84,7 @@ class DeliverJob(Job[DeliveryResult]):
         )
         if self._queue is not None:
             queue_jobs.insert_queued(
-                tx.conn, self._delivery, self._queue, self._delivery.content.size
+                tx.conn, self._delivery, self._queue, self._delivery.content.size, tx.now
             )
             tx.queued = True
         return True

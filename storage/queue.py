@@ -5,28 +5,28 @@ a result goes to the file's log, then to the rows; a file goes after its rows. W
 can't exclude remains: a message whose acceptance was heard but not recorded is sent again.
 """
 
-import contextlib
+import asyncio
+import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from config.clock import Clock
 from net.threads import Offload
-from storage import queue_admin, queue_claims, queue_jobs
+from storage import queue_admin, queue_batch, queue_claims, queue_recover
+from storage.database import Row
+from storage.disk import store_error
+from storage.queue_batch import Wanted
 from storage.queue_claims import Lease, Recorded
-from storage.queue_file import (
-    QueueFileDamaged,
-    append_log,
-    file_name,
-    finished_lines,
-    held_line,
-    read_queue_file,
-)
-from storage.queue_values import Claim, Destination, Listed, Result, State
+from storage.queue_file import append_log, file_name, held_line
+from storage.queue_results import Results, Submit, remove
+from storage.queue_scan import DUE, NEXT, START, DuePiece, Mark, piece_of
+from storage.queue_values import Claim, Listed, Result
+from storage.statements import Query
 from storage.values import Event, QueueChanged, QueueId
 
 T = TypeVar("T")
@@ -35,14 +35,19 @@ Change = Callable[[Connection, queue_admin.Span], list[QueueId]]
 LEASE = 900.0
 """Seconds that a claim is good for; whoever works longer renews it."""
 
+RECIPIENTS = 100
+"""Of one claim at most: every server takes so many in a transaction (RFC 5321 §4.5.3.1.8)."""
+
 _LIST_PIECE = 500
 _SPAN = 500
+_SCAN = 500
+_log = logging.getLogger(__name__)
 
 
-class Submit(Protocol):
-    """Store.submit: runs the job in the committer's transaction, returns after its commit."""
+class Read(Protocol):
+    """Database.fetch: a short read outside the committer."""
 
-    def __call__(self, job: Callable[[Connection], T], /) -> Awaitable[T]: ...
+    def __call__(self, query: Query, **params: Any) -> Awaitable[list[Row]]: ...
 
 
 class QueueStore:
@@ -51,41 +56,81 @@ class QueueStore:
     def __init__(
         self,
         submit: Submit,
+        read: Read,
         folder: Path,
         *,
         offload: Offload,
         clock: Clock,
         publish: Callable[[Event], None],
     ) -> None:
-        self._submit, self._folder = submit, folder
+        self._submit, self._read, self._folder = submit, read, folder
         self._offload, self._clock, self._publish = offload, clock, publish
+        self._results = Results(submit, offload, clock)
+        self._sweeping: asyncio.Task[None] | None = None
 
-    async def recover(self) -> int:
-        """At start, before anything is queued: ends the leases of a killed process, removes
-        files whose message is finished, moves other files without rows to data/orphans.
+    async def recover(self, *, clean: bool = False) -> int:
+        """At start, before anything is queued: ends the leases of a killed process; what its
+        logs call finished is finished. After a stop that was not `clean` files without rows are
+        swept up beside the serving.
 
         Returns how many recipients were leased.
         """
-        leased = await self._submit(queue_jobs.recover)
-        known = await self._submit(queue_admin.ids)
-        await self._offload.disk(_sweep, self._folder, frozenset(known))
-        return leased
+        paths = await self._submit(queue_recover.leased)
+        known = await self._offload.disk(queue_recover.finished, self._folder, paths)
+        ended, done = await self._submit(lambda conn: queue_recover.end_leases(conn, known))
+        await self._offload.disk(remove, [self._folder / paths[queue] for queue in done])
+        if not clean:
+            self._sweeping = asyncio.create_task(self.sweep(), name="queue sweep")
+        return ended
 
-    async def destinations(self, limit: int = 1000) -> list[Destination]:
-        """Domains with something due that nobody works on, the longest waiting first."""
-        now = self._clock.now()
-        return await self._submit(lambda conn: queue_jobs.destinations(conn, now, limit))
+    async def sweep(self) -> None:
+        """Removes files from before this start whose message is finished, moves others without
+        rows to data/orphans.
+        """
+        if not await self._offload.disk(self._folder.exists):
+            return
+        sweep = queue_recover.Sweep(self._folder, int(self._clock.now() * 1_000_000))
+        try:
+            while ids := await self._offload.disk(sweep.piece):
+                known = await self._submit(partial(queue_recover.known_among, ids=ids))
+                await self._offload.disk(sweep.remove, [n for n in ids if n not in known])
+        except OSError as error:
+            _log.error("the queue's files could not be swept: %s", store_error(error))
+
+    async def close(self) -> None:
+        """Ends what goes on in the background."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
+
+    async def due(self, after: Mark = START) -> DuePiece:
+        """Lanes with something due, behind a mark; what is leased is among them."""
+        at, domain, lane = after
+        place = {"at": at, "domain": domain, "lane": lane}
+        rows = await self._read(DUE, **place, now=self._clock.now(), most=_SCAN)
+        return piece_of(rows, _SCAN)
 
     async def next_due(self) -> float | None:
         """When the next recipient that still waits becomes due; None when none does."""
-        now = self._clock.now()
-        return await self._submit(lambda conn: queue_jobs.next_due(conn, now))
+        ((found,),) = await self._read(NEXT, now=self._clock.now())
+        return None if found is None else float(found)
 
-    async def claim(self, domain: str | None, recipients: int = 100) -> Claim | None:
-        """Leases the longest waiting message for `domain` (None: wherever it goes)."""
+    async def claim(self, wanted: Sequence[Wanted]) -> list[list[Claim]]:
+        """Leases what is due, the longest waiting of each lane first; one list for each."""
         lease = self._lease()
         return await self._submit(
-            lambda conn: queue_claims.claim_due(conn, lease, domain=domain, recipients=recipients)
+            lambda conn: queue_batch.claim_many(conn, lease, wanted, RECIPIENTS)
+        )
+
+    async def defer(self, want: Wanted, after: float, until: float, reply: str) -> int:
+        """Puts off what is due in a lane without an attempt of its own; 0 when nothing more is.
+
+        What was queued before `after`, or has a time limit of its own, is left: somebody may have
+        to be told of it.
+        """
+        now = self._clock.now()
+        return await self._submit(
+            lambda conn: queue_batch.defer_lane(conn, want, now, after, until, reply)
         )
 
     async def claim_message(self, queue: QueueId) -> Claim | None:
@@ -93,25 +138,24 @@ class QueueStore:
         lease = self._lease()
         return await self._submit(lambda conn: queue_claims.claim_message(conn, lease, queue))
 
-    async def renew(self, claim: Claim) -> bool:
-        """Extends the lease; False when it was lost: stop working on it."""
+    async def renew(self, claims: Sequence[Claim]) -> set[QueueId]:
+        """Extends leases; the messages that are held no more: stop working on them."""
         until = self._clock.now() + LEASE
-        return await self._submit(lambda conn: queue_claims.renew(conn, claim, until))
+        return await self._submit(lambda conn: queue_batch.renew_many(conn, claims, until))
 
-    async def give_back(self, claim: Claim) -> None:
-        """Ends the lease without an attempt."""
-        await self._submit(lambda conn: queue_claims.give_back(conn, claim))
+    async def give_back(self, claims: Sequence[Claim]) -> None:
+        """Ends leases without an attempt."""
+        await self._submit(lambda conn: queue_batch.give_back_many(conn, claims))
+
+    async def note(self, claim: Claim, results: Mapping[int, Result]) -> None:
+        """Appends what is finished to the file's log, before `record`: a process killed in
+        between does not send it again.
+        """
+        await self._results.note(claim, results)
 
     async def record(self, claim: Claim, results: Mapping[int, Result]) -> Recorded:
         """Takes results by position. Ones for a lease that was lost are not applied."""
-        now = self._clock.now()
-        finished = {n: r.reply for n, r in results.items() if r.state is not State.WAITING}
-        if finished:
-            await self._offload.disk(append_log, claim.path, finished_lines(finished, now))
-        recorded = await self._submit(lambda conn: queue_claims.record(conn, claim, results))
-        if recorded.done:
-            await self._offload.disk(_remove, claim.path)
-        return recorded
+        return await self._results.record(claim, results)
 
     async def entries(self) -> AsyncIterator[Listed]:
         """Every message in order of arrival, read in pieces."""
@@ -135,7 +179,7 @@ class QueueStore:
         changed = await self._change(
             queue, lambda conn, span: queue_admin.retry(conn, span, now, early)
         )
-        self._publish(QueueChanged())
+        self._publish(QueueChanged(again=True))
         return len(changed)
 
     async def hold(self, queue: QueueId | None) -> int:
@@ -180,29 +224,3 @@ class QueueStore:
 
 def _apply(change: Change, span: queue_admin.Span, conn: Connection) -> list[QueueId]:
     return change(conn, span)
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-
-
-def _sweep(folder: Path, known: frozenset[int]) -> None:
-    """Names that are not ours are never touched, and nothing unfinished is deleted."""
-    for path in folder.glob("*.msg"):
-        if not path.stem.isdecimal() or int(path.stem) in known:
-            continue
-        if _finished(path):
-            path.unlink()
-            continue
-        orphans = folder.parent / "orphans"
-        orphans.mkdir(exist_ok=True)
-        path.rename(orphans / f"queue.{path.name}")
-
-
-def _finished(path: Path) -> bool:
-    try:
-        file = read_queue_file(path)
-    except QueueFileDamaged:
-        return False
-    return len(file.finished) == len(file.envelope.recipients)

@@ -1,14 +1,13 @@
-"""How rows come into the queue, and what is due: functions of a Connection inside committer jobs.
+"""How rows come into the queue: functions of a Connection inside committer jobs.
 
 `insert_queued` is part of a delivery's own transaction. Nothing here touches files: a row is
-inserted after its file is durable. Claims and results are queue_claims.py.
+inserted after its file is durable. Claims and results are queue_batch.py.
 """
 
-from sqlalchemy import Connection, func, insert, or_, select, update
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import Connection, insert
 
 from storage.queue_file import Envelope, QueueFile, envelope_of, file_name
-from storage.queue_values import Destination, State
+from storage.queue_values import State
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
 from storage.values import Delivery, QueueId
@@ -21,12 +20,23 @@ def domain_of(address: str) -> str:
     return address.rpartition("@")[2].lower()
 
 
-def insert_queued(conn: Connection, delivery: Delivery, queue: QueueId, size: int) -> None:
+def lane_of(envelope: Envelope) -> str:
+    """Whose mail it is and how urgent, urgent first in the order of text: mail of one account or
+    one foreign domain at one priority (RFC 6710, -9 to 9).
+    """
+    whose = domain_of(envelope.sender) if envelope.account is None else f"={envelope.account}"
+    return f"{9 - envelope.priority:02d}:{whose}"
+
+
+def insert_queued(
+    conn: Connection, delivery: Delivery, queue: QueueId, size: int, at: float
+) -> None:
     """Rows for `delivery.queued`, whose file `queue_file.file_name(queue)` is durable already.
 
-    `size` counts the octets of the message, prefix included.
+    `size` counts the octets of the message, prefix included; `at` is the time of the transaction:
+    whoever walks along the times of the queue must not have passed it.
     """
-    insert_envelope(conn, envelope_of(delivery, queue), size)
+    insert_envelope(conn, envelope_of(delivery, queue), size, at=at)
 
 
 def insert_file(conn: Connection, file: QueueFile) -> None:
@@ -42,12 +52,14 @@ def insert_envelope(
     *,
     finished: frozenset[int] = frozenset(),
     held: bool | None = None,
+    at: float = 0.0,
 ) -> None:
     """One message row and its recipients', due at once or when it is to be released."""
     is_held = envelope.held if held is None else held
     conn.execute(insert(message).values(_message_row(envelope, size, is_held)))
+    due = max(envelope.queued_at, envelope.hold_until or 0.0, at)
+    lane = lane_of(envelope)
     waiting = State.HELD if is_held else State.WAITING
-    due = max(envelope.queued_at, envelope.hold_until or 0.0)
     rows = [
         {
             "queue": envelope.id,
@@ -58,6 +70,7 @@ def insert_envelope(
             "orcpt": entry.orcpt,
             "state": int(State.DELIVERED if position in finished else waiting),
             "next_attempt": due,
+            "lane": lane,
         }
         for position, entry in enumerate(envelope.recipients)
     ]
@@ -87,42 +100,3 @@ def _message_row(envelope: Envelope, size: int, held: bool) -> dict[str, object]
         "deliver_by_trace": by is not None and by.trace,
         "priority": envelope.priority,
     }
-
-
-def _free(now: float) -> ColumnElement[bool]:
-    return or_(recipient.c.lease_until.is_(None), recipient.c.lease_until <= now)
-
-
-def destinations(conn: Connection, now: float, limit: int) -> list[Destination]:
-    """Domains with due recipients, the longest waiting first."""
-    rows = conn.execute(
-        select(recipient.c.domain, func.count())
-        .where(
-            recipient.c.state == int(State.WAITING),
-            recipient.c.next_attempt <= now,
-            _free(now),
-        )
-        .group_by(recipient.c.domain)
-        .order_by(func.min(recipient.c.next_attempt))
-        .limit(limit)
-    )
-    return [Destination(domain, count) for domain, count in rows]
-
-
-def next_due(conn: Connection, now: float) -> float | None:
-    """When the next recipient that is not yet due becomes due."""
-    found = conn.execute(
-        select(func.min(recipient.c.next_attempt)).where(
-            recipient.c.state == int(State.WAITING), recipient.c.next_attempt > now
-        )
-    ).scalar()
-    return None if found is None else float(found)
-
-
-def recover(conn: Connection) -> int:
-    """Ends every lease: at start no other process can hold one, since store.lock is ours."""
-    return conn.execute(
-        update(recipient)
-        .where(recipient.c.lease_until.is_not(None))
-        .values(lease_until=None, lease_owner="")
-    ).rowcount

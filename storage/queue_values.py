@@ -80,14 +80,6 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
-    """A domain with messages that are due, and how many recipients wait there."""
-
-    domain: str
-    recipients: int
-
-
-@dataclass(frozen=True, slots=True)
 class ListedRecipient:
     """`next_attempt` is None when nothing more will be tried.
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
     true,
 )
 
-VERSION = 5
+VERSION = 6
 """Number of the newest migration; a database with a greater one is refused."""
 
 KEYWORD_SHIFT = 8
@@ -54,6 +54,9 @@ class ChangeKind(IntEnum):
 
 CHANGED = f"kind IN ({int(ChangeKind.EXPUNGE)}, {int(ChangeKind.FLAGS)})"
 """The rows of the journal's index: written out, or SQLite would not take it."""
+
+LEASED = "lease_until IS NOT NULL"
+"""The rows of the queue's index of leases."""
 
 
 def _id(name: str) -> Column[int]:
@@ -272,6 +275,7 @@ suspect = Table(
 # queue_values.State; `held` of the message is for display, what counts is its recipients' state.
 # `hold_until` (RFC 4865) and `deliver_by` (RFC 2852, mode R or N) are Unix seconds; `priority` is
 # -9 to 9 (RFC 6710).
+# `lane` is whose mail it is and how urgent (queue_jobs.lane_of): a destination's lanes take turns.
 queue_message = Table(
     "queue_message",
     metadata,
@@ -312,8 +316,15 @@ queue_recipient = Table(
     _text("lease_owner"),
     _text("last_reply"),
     Column("delay_notice", Boolean, nullable=False, server_default=false()),
-    Index("queue_recipient_due", "state", "next_attempt", "domain"),
-    Index("queue_recipient_domain", "domain", "state", "next_attempt"),
+    Column("lane", Text, nullable=False, server_default="09:"),
+    Index("queue_recipient_when", "state", "next_attempt", "domain", "lane"),
+    Index("queue_recipient_lane", "domain", "state", "lane", "next_attempt"),
+    Index(
+        "queue_recipient_leased",
+        "queue",
+        sqlite_where=text(LEASED),
+        postgresql_where=text(LEASED),
+    ),
     sqlite_with_rowid=False,
 )
 

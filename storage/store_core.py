@@ -78,7 +78,12 @@ class StoreCore:
         )
         self.threads = Threads(database, self.submit, self._reads, offload)
         self.queue = QueueStore(
-            self.submit, layout.queue, offload=offload, clock=clock, publish=self.bus.publish
+            self.submit,
+            database.fetch,
+            layout.queue,
+            offload=offload,
+            clock=clock,
+            publish=self.bus.publish,
         )
         self.transport = TransportStore(self.submit)
         self.mirror = Mirror(
@@ -221,7 +226,7 @@ class StoreCore:
         )
         for account in found.removed:
             await self._committer.run(PurgeJob(account, self._layout.maildir, self._layout.orphans))
-        await self.queue.recover()
+        await self.queue.recover(clean=found.before.clean)
         if mirror:
             await self.mirror.start(after_kill=not found.before.clean)
             self.pruner.start()
@@ -230,6 +235,7 @@ class StoreCore:
 
     async def _shut(self, *, clean: bool) -> None:
         """Ends threads and connections; what waits is committed first."""
+        await self.queue.close()
         await self.search.close()
         await self._views.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, select
 
-from storage.queue import Submit
+from storage.queue_results import Submit
 from storage.schema import sts_policy, tls_level
 from storage.transport_values import KeptPolicy, KnownLevel, TlsLevel
 

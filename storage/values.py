@@ -301,7 +301,11 @@ class FoldersChanged:
 
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
-    """Rows were queued, retried or released: the outbound side looks."""
+    """Rows were queued, retried or released: the outbound side looks. `again`: the operator wants
+    another try, also where hosts could not be reached.
+    """
+
+    again: bool = False
 
 
 Event = MailboxChanged | FoldersChanged | QueueChanged

@@ -5,9 +5,10 @@ Invariants: a recipient that a host took or refused is not offered to another ho
 the data was sent, no other host gets the message in the same attempt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from config.clock import Clock
 from net.threads import Offload
 from smtp.outbound.hop import Hop
 from smtp.outbound.outgoing import Outgoing, open_claim
@@ -20,17 +21,27 @@ from storage.queue_values import Claim, ClaimedRecipient
 
 MAX_ADDRESSES = 10
 MESSAGES_A_SESSION = 100
+ROUTE_SECONDS = 60.0
+"""How long a domain's session is used before its hosts and policies are looked up again."""
+
+Gate = Callable[[Sequence[Hop]], None]
+"""Told of a domain's hosts before any is talked to. Raises AttemptFailed or TurnedBack."""
+
+
+class TurnedBack(Exception):
+    """The attempt does not take place now; the claim is as it was."""
 
 
 @dataclass(slots=True)
 class Attempt:
     """Outcomes by position so far. `unreachable`: why no host of the destination could be talked
-    to, if so and it may pass.
+    to, if so and it may pass. `broken`: a new session was broken off by the peer.
     """
 
     pending: Sequence[ClaimedRecipient]
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     unreachable: Outcome | None = None
+    broken: bool = False
     last: int = -1
 
     def take(self, found: dict[int, Outcome]) -> None:
@@ -51,12 +62,23 @@ class Attempt:
 class Courier:
     """Used by one task. Close it at the end."""
 
-    def __init__(self, opener: Opener, router: Router, offload: Offload) -> None:
-        self._opener, self._router, self._offload = opener, router, offload
+    def __init__(self, opener: Opener, router: Router, offload: Offload, clock: Clock) -> None:
+        self._opener, self._router = opener, router
+        self._offload, self._clock = offload, clock
         self._session: Session | None = None
+        self._hop: Hop | None = None
+        self._domain = ""
+        self._routed_at = 0.0
 
-    async def attempt(self, claim: Claim, domain: str) -> Attempt:
-        """One attempt for the claim's recipients, all of which go to `domain`'s hosts."""
+    @property
+    def connected(self) -> bool:
+        """A session is open and takes another message."""
+        return self._session is not None and self._session.connection.alive
+
+    async def attempt(self, claim: Claim, domain: str, gate: Gate) -> Attempt:
+        """One attempt for the claim's recipients, all of which go to `domain`'s hosts. Raises
+        TurnedBack.
+        """
         attempt = Attempt(claim.recipients)
         try:
             message = await self._offload.disk(open_claim, claim)
@@ -66,7 +88,7 @@ class Courier:
         except OSError:
             attempt.fail(temporary("4.3.0", "the message's file in the queue can't be read"))
             return attempt
-        await self._send(attempt, message, domain)
+        await self._send(attempt, message, domain, gate)
         return attempt
 
     async def close(self) -> None:
@@ -75,24 +97,47 @@ class Courier:
             session, self._session = self._session, None
             await session.quit()
 
-    async def _send(self, attempt: Attempt, message: Outgoing, domain: str) -> None:
-        if self._session is not None:
+    async def _send(self, attempt: Attempt, message: Outgoing, domain: str, gate: Gate) -> None:
+        fresh = self._clock.now() < self._routed_at + ROUTE_SECONDS
+        if self._session is not None and self._domain == domain and fresh:
             await self._transact(self._session, attempt, message)
         if not attempt.pending:
             return
         try:
             hops = await self._router.route(domain, message.wish)
+            self._routed_at = self._clock.now()
+            gate(hops)
         except AttemptFailed as error:
             attempt.fail(error.outcome)
             _note_unreachable(attempt, error.outcome)
             return
-        reached = False
+        reached = await self._again(attempt, message, domain, hops)
         for hop, address in _addresses(hops):
-            reached |= await self._try(hop, address, attempt, message)
             if not attempt.pending:
-                break
+                return
+            self._domain = domain
+            reached |= await self._try(hop, address, attempt, message)
         if not reached:
             _note_unreachable(attempt, attempt.outcomes[attempt.last])
+
+    async def _again(
+        self, attempt: Attempt, message: Outgoing, domain: str, hops: Sequence[Hop]
+    ) -> bool:
+        """Another domain's session serves, if the host and the manner of talking are the same."""
+        if self._session is None or self._hop is None:
+            return False
+        for hop in hops:
+            if hop.manner != self._hop.manner:
+                continue
+            try:
+                await self._opener.admit(hop, self._session)
+            except AttemptFailed:
+                break
+            self._domain = domain
+            await self._transact(self._session, attempt, message)
+            return True
+        await self.close()
+        return False
 
     async def _try(self, hop: Hop, address: str, attempt: Attempt, message: Outgoing) -> bool:
         """True when a session stood."""
@@ -101,8 +146,9 @@ class Courier:
         except AttemptFailed as error:
             attempt.fail(error.outcome)
             return False
-        self._session = session
+        self._session, self._hop = session, hop
         await self._transact(session, attempt, message)
+        attempt.broken |= not self.connected or bool(attempt.pending)
         return True
 
     async def _transact(self, session: Session, attempt: Attempt, message: Outgoing) -> None:

@@ -41,6 +41,13 @@ class Hop:
     secure: bool = False
     canonical: str = ""
 
+    @property
+    def manner(self) -> tuple[object, ...]:
+        """Whom it talks to and how: a session serves every domain for which this is the same."""
+        need = self.security
+        how = (self.tls, self.verify, self.login, need.need, need.enforce, need.sni)
+        return (self.host, self.port, *how)
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:

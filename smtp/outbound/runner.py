@@ -1,14 +1,13 @@
-"""Drains the queue: finds destinations with something due and gives each a few workers.
+"""Drains the queue: what is due goes to its sites by as many sessions as each of them takes.
 
-Fair over destinations: each has at most PER_DESTINATION workers, the longest waiting comes first,
-and a destination that can't be reached costs one worker's attempt, whose result all that is due
-there shares. It looks when the queue changes, when a worker ends and when something becomes due.
+Fair over sites, domains and senders: sites take turns for the sessions that are free, lanes of a
+site for its messages. A site that can't be reached costs one attempt, whose result all that is due
+there shares; it is not asked again before its back-off ends. Memory is bounded whatever the queue
+holds: lanes by the scout, claims by READY. It looks when the queue changes and when something
+becomes due.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from random import Random
 
 from config.clock import Clock
@@ -20,27 +19,25 @@ from net.client_tls import ClientTls, client_tls
 from net.dns import Resolver
 from net.https import HttpsClient
 from net.threads import Offload
-from smtp.outbound.courier import Attempt, Courier
-from smtp.outbound.homecoming import deliver_home
+from smtp.outbound.courier import Courier
+from smtp.outbound.crew import Crew
+from smtp.outbound.desk import Desk
 from smtp.outbound.hop import Timeouts
 from smtp.outbound.mta_sts import StsPolicies
 from smtp.outbound.policies import TlsPolicies
-from smtp.outbound.results import Outcome, temporary
 from smtp.outbound.route import Router
+from smtp.outbound.scout import Scout
 from smtp.outbound.session import Opener
 from smtp.outbound.settle import NoticeDelivery, Settler
+from smtp.outbound.sites import Sites
 from smtp.outbound.tls_watch import TlsWatch
 from storage.errors import StoreError
-from storage.queue import LEASE
-from storage.queue_values import Claim
 from storage.store import Store
 from storage.values import Event, QueueChanged
 
-PER_DESTINATION = 4
-TO_SMARTHOST = 10
-WORKERS = 100
 LOOK_AGAIN = 60.0
 AFTER_ERROR = 5.0
+WHILE_FULL = 0.25
 REST = 5.0
 """Looking at a long queue takes time: what it took, this many times over, is left to others."""
 MAX_REST = 2.0
@@ -76,7 +73,6 @@ class Outbound:
             deliver,
         )
         self._clock, self._offload, self._log, self._grace = clock, offload, log, grace
-        self._home = home
         self._tls = tls or client_tls()
         self.watch = TlsWatch(store.transport, collector, clock, log)
         web = https or HttpsClient(resolver, offload, self._tls.verified)
@@ -85,17 +81,23 @@ class Outbound:
         self._timeouts = timeouts or Timeouts()
         self._chance = chance or Random()
         self._wanted = asyncio.Event()
-        self._stopping = False
-        self._workers: dict[asyncio.Task[None], str] = {}
         self._loop_task: asyncio.Task[None] | None = None
+        self._scout = Scout(self._queue, clock)
+        self._desk = Desk(self._queue, clock, log, home)
+        self._crew = Crew(Sites(), self._desk, clock, log)
         self.reload(settings)
 
     def reload(self, settings: Settings) -> None:
-        """Workers that start from here on use the settings."""
+        """Attempts that begin from here on use the settings."""
         self.watch.refuse = settings.outbound.tls_downgrade == "refuse"
-        self._router = Router(settings, self._resolver, self._chance, self._policies)
-        self._opener = Opener(settings.hostname, self._tls, self._timeouts, self.watch, self._clock)
-        self._settler = Settler(
+        limits, crew, desk = settings.outbound, self._crew, self._desk
+        router = Router(settings, self._resolver, self._chance, self._policies)
+        opener = Opener(settings.hostname, self._tls, self._timeouts, self.watch, self._clock)
+        crew.make = lambda: Courier(opener, router, self._offload, self._clock)
+        crew.most = limits.connections
+        crew.sites.configure(limits.connections_per_destination, one_way=router.one_way)
+        desk.delay_notice_after = min(limits.delay_notice_after, limits.life / 2)
+        desk.settler = Settler(
             settings,
             self._queue,
             self._deliver,
@@ -109,21 +111,25 @@ class Outbound:
         """Begins to send. The store has ended the leases of a killed process already."""
         self._unsubscribe = self._store.bus.subscribe(None, self._on_event)
         self.watch.start()
+        self._desk.start()
         self._loop_task = asyncio.create_task(self._run(), name="outbound")
 
     async def stop(self) -> None:
         """Lets messages under way finish for `grace` seconds; the rest is given back."""
-        self._stopping = True
         if self._loop_task is None:
             return
         self._unsubscribe()
-        await _end(self._loop_task)
-        if self._workers:
-            await asyncio.wait(self._workers, timeout=self._grace)
-        for worker in tuple(self._workers):
-            await _end(worker)
+        self._loop_task.cancel()
+        await asyncio.gather(self._loop_task, return_exceptions=True)
+        await self._crew.stop(self._grace)
+        await self._desk.close()
         await self._sts.close()
         await self.watch.stop()
+
+    @property
+    def at_work(self) -> int:
+        """Claims that are to be sent, are being sent or recorded, and what is done about them."""
+        return self._desk.at_work
 
     def wake(self) -> None:
         """Looks at the queue at once."""
@@ -131,6 +137,9 @@ class Outbound:
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, QueueChanged):
+            if event.again:
+                self._scout.anew()
+                self._crew.sites.revive()
             self._wanted.set()
 
     async def _run(self) -> None:
@@ -138,7 +147,7 @@ class Outbound:
             self._wanted.clear()
             began = self._clock.monotonic()
             try:
-                await self._dispatch()
+                await self._look()
                 wait = await self._seconds_to_wait()
                 await asyncio.sleep(min(REST * (self._clock.monotonic() - began), MAX_REST))
             except StoreError as error:
@@ -150,109 +159,18 @@ class Outbound:
             except TimeoutError:
                 pass
 
+    async def _look(self) -> None:
+        more = True
+        while more:
+            sites, more = await self._scout.look(self._crew.sites)
+            for site in sites:
+                self._crew.serve(site)
+            await asyncio.sleep(0)
+
     async def _seconds_to_wait(self) -> float:
+        if self._scout.full:
+            return WHILE_FULL
         due = await self._queue.next_due()
         if due is None:
             return LOOK_AGAIN
         return min(max(due - self._clock.now(), 0.05), LOOK_AGAIN)
-
-    async def _dispatch(self) -> None:
-        """Starts workers where something is due and fewer than allowed are at work."""
-        if len(self._workers) >= WORKERS:
-            return
-        due = {d.domain: d.recipients for d in await self._queue.destinations()}
-        if self._router.one_way and due:
-            due = {"": sum(due.values())}
-        limit = TO_SMARTHOST if self._router.one_way else PER_DESTINATION
-        active = Counter(self._workers.values())
-        for domain, count in due.items():
-            for _ in range(min(limit - active[domain], count, WORKERS - len(self._workers))):
-                self._start_worker(domain)
-
-    def _start_worker(self, domain: str) -> None:
-        worker = asyncio.create_task(self._work(domain), name=f"outbound {domain}")
-        self._workers[worker] = domain
-        worker.add_done_callback(self._worker_done)
-
-    def _worker_done(self, worker: asyncio.Task[None]) -> None:
-        """Looks again, since something may have been queued after the worker's last claim."""
-        self._workers.pop(worker, None)
-        if worker.cancelled():
-            return
-        if (error := worker.exception()) is None:
-            self._wanted.set()
-        else:
-            self._log.error("sending failed", error=repr(error))
-            asyncio.get_running_loop().call_later(AFTER_ERROR, self._wanted.set)
-
-    async def _work(self, domain: str) -> None:
-        """Sends what is due at a destination ("" for all of it, to the smarthost)."""
-        courier = Courier(self._opener, self._router, self._offload)
-        try:
-            while not self._stopping:
-                claim = await self._queue.claim(domain or None)
-                if claim is None:
-                    return
-                if claim.hold_until is not None and self._home is not None:
-                    work = deliver_home(self._home, self._settler, claim)
-                    claim = await asyncio.shield(work)
-                    if not claim.recipients:
-                        continue
-                began = self._clock.now()
-                attempt = await self._send(courier, claim, domain)
-                if attempt.unreachable is not None:
-                    await self._share(domain, attempt.unreachable, began)
-        finally:
-            await courier.close()
-
-    async def _send(self, courier: Courier, claim: Claim, domain: str) -> Attempt:
-        attempt = Attempt(claim.recipients)
-        try:
-            async with self._leased(claim):
-                attempt = await courier.attempt(claim, domain)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._queue.give_back(claim))
-            raise
-        except Exception as error:
-            self._log.exception("sending failed", message=claim.trace, error=repr(error))
-            attempt.fail(temporary("4.3.0", "internal error"))
-        await asyncio.shield(self._settler.settle(claim, attempt.outcomes))
-        return attempt
-
-    async def _share(self, domain: str, outcome: Outcome, began: float) -> None:
-        """What else was due when an unreachable destination was tried waits like the message
-        that tried it, without an attempt of its own.
-        """
-        while not self._stopping and (claim := await self._queue.claim(domain or None)):
-            if claim.queued_at > began:
-                await self._queue.give_back(claim)
-                return
-            shared = {recipient.position: outcome for recipient in claim.recipients}
-            await self._settler.settle(claim, shared)
-
-    @asynccontextmanager
-    async def _leased(self, claim: Claim) -> AsyncIterator[None]:
-        renewing = asyncio.create_task(self._renew(claim))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-
-    async def _renew(self, claim: Claim) -> None:
-        while True:
-            await asyncio.sleep(LEASE / 3)
-            try:
-                if not await self._queue.renew(claim):
-                    return
-            except StoreError as error:
-                self._log.warning("lease not renewed", message=claim.trace, error=str(error))
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    try:
-        await task
-    except asyncio.CancelledError:
-        pass
-    except Exception:  # logged by the task's own callback
-        pass

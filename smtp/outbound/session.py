@@ -88,7 +88,7 @@ class Opener:
         except ConnectionFailed as error:
             raise AttemptFailed(temporary("4.4.1", str(error), remote, elsewhere=True)) from None
         try:
-            await self._admit(hop, session)
+            await self.admit(hop, session)
         except BaseException:
             session.connection.close()
             raise
@@ -116,8 +116,8 @@ class Opener:
         if self._watch is not None:
             self._watch.failed(hop.security, hop.host, address, failure.result, str(failure))
 
-    async def _admit(self, hop: Hop, session: Session) -> None:
-        """Compares the session with what the domain had before."""
+    async def admit(self, hop: Hop, session: Session) -> None:
+        """Compares the session with what the domain had before. Raises AttemptFailed."""
         if self._watch is None:
             return
         refusal = await self._watch.refuses(hop.security, hop.host, session.level)

@@ -40,6 +40,21 @@ class _Decision:
     action: Action | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _When:
+    """The time, chance for the next attempt, and its time where that is known."""
+
+    now: float
+    chance: float
+    again: float | None
+
+    def next(self, attempts: int, expires: float) -> float | None:
+        """Unix seconds of the next attempt; None when life is over."""
+        if self.again is not None and self.now < expires:
+            return min(self.again, expires)
+        return next_attempt(attempts, self.now, expires, self.chance)
+
+
 class Settler:
     """Decides for one configuration, records in one queue."""
 
@@ -56,22 +71,35 @@ class Settler:
         self._settings, self._queue, self._notices = settings, queue, notices
         self._clock, self._offload, self._chance, self._log = clock, offload, chance, log
 
-    async def settle(self, claim: Claim, outcomes: Mapping[int, Outcome]) -> None:
-        """Records the outcomes (by position) and tells the sender. Raises StoreError only after
-        the store refused for half a minute.
+    async def settle(
+        self, claim: Claim, outcomes: Mapping[int, Outcome], *, again: float | None = None
+    ) -> None:
+        """Records the outcomes (by position) and tells the sender; what waits is tried at `again`
+        if that is given. Raises StoreError only after the store refused for half a minute.
+        """
+        await self.record(claim, await self.note(claim, outcomes, again=again))
+
+    async def note(
+        self, claim: Claim, outcomes: Mapping[int, Outcome], *, again: float | None = None
+    ) -> Mapping[int, Result]:
+        """The first half: decides, tells the sender, and notes in the file what is finished, so
+        that a process killed after it sends nothing again. `record` takes what it returns.
         """
         now = self._clock.now()
         # The same chance for all of them: recipients of one message stay in one transaction.
         chance = self._chance.random()
         decisions = [
-            self._decide(claim, recipient, outcomes[recipient.position], now, chance)
+            self._decide(claim, recipient, outcomes[recipient.position], _When(now, chance, again))
             for recipient in claim.recipients
             if recipient.position in outcomes
         ]
-        decisions = await self._tell(claim, decisions, now)
+        if any(decision.action is not None for decision in decisions):
+            decisions = await self._tell(claim, decisions, now)
         for decision in decisions:
             self._report(claim, decision)
-        await self._record(claim, {d.recipient.position: d.result for d in decisions})
+        results = {d.recipient.position: d.result for d in decisions}
+        await self._queue.note(claim, results)
+        return results
 
     async def bounce(self, claim: Claim) -> None:
         """Fails all of the claim's recipients because the operator says so."""
@@ -87,11 +115,10 @@ class Settler:
         claim: Claim,
         recipient: ClaimedRecipient,
         outcome: Outcome,
-        now: float,
-        chance: float,
+        when: "_When",
     ) -> _Decision:
         if outcome.kind is Kind.TEMPORARY:
-            return self._postpone(claim, recipient, outcome, now, chance)
+            return self._postpone(claim, recipient, outcome, when)
         if outcome.kind is Kind.DELIVERED:
             result, action = Result(State.DELIVERED, outcome.line), Action.RELAYED
             told = outcome.relayed and wanted(action, recipient.notify, claim.sender)
@@ -105,17 +132,16 @@ class Settler:
         claim: Claim,
         recipient: ClaimedRecipient,
         outcome: Outcome,
-        now: float,
-        chance: float,
+        when: "_When",
     ) -> _Decision:
         limits = self._settings.outbound
         expires = claim.begun + limits.life
-        again = next_attempt(recipient.attempts + 1, now, expires, chance)
+        again = when.next(recipient.attempts + 1, expires)
         if again is None:
             # RFC 3463 X.4.7: delivery time expired; the diagnostic keeps the peer's last words.
             expired = replace(outcome, kind=Kind.PERMANENT, status="4.4.7")
-            return self._decide(claim, recipient, expired, now, chance)
-        late = now >= claim.begun + limits.delay_notice_after and not recipient.delay_noticed
+            return self._decide(claim, recipient, expired, when)
+        late = when.now >= claim.begun + limits.delay_notice_after and not recipient.delay_noticed
         told = late and wanted(Action.DELAYED, recipient.notify, claim.sender)
         result = Result(State.WAITING, outcome.line, again, recipient.delay_noticed or told)
         return _Decision(recipient, outcome, result, Action.DELAYED if told else None)
@@ -158,7 +184,8 @@ class Settler:
             reply=decision.result.reply,
         )
 
-    async def _record(self, claim: Claim, results: Mapping[int, Result]) -> None:
+    async def record(self, claim: Claim, results: Mapping[int, Result]) -> None:
+        """The second half."""
         for seconds in RECORD_RETRY:
             try:
                 recorded = await self._queue.record(claim, results)

@@ -14,6 +14,7 @@ from storage.migrations import (
     m0003_threads,
     m0004_queue_wishes,
     m0005_transport,
+    m0006_queue_lanes,
 )
 from storage.schema import schema_version
 
@@ -23,6 +24,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0003_threads.apply,
     m0004_queue_wishes.apply,
     m0005_transport.apply,
+    m0006_queue_lanes.apply,
 )
 
 

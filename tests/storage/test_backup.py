@@ -86,7 +86,7 @@ async def test_a_copy_made_under_load_is_whole(
     assert len(await bodies(again, "Archive")) == 5
     assert len(await bodies(again, "Trash")) == 3
     assert (await flag_texts(again))[9] == "\\Seen tag" == expected[1][9]
-    assert [one.domain for one in await again.queue.destinations()] == ["example.net"]
+    assert [due.domain for due in (await again.queue.due()).lanes] == ["example.net"]
     assert not (copied.data_dir / "restored").exists()
 
 

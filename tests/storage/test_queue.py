@@ -1,5 +1,6 @@
 """The queue's rows and files: claims, leases, results, the operator's changes, rebuilding."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -14,11 +15,13 @@ from storage import queue_claims, queue_jobs
 from storage.migrations import m0004_queue_wishes
 from storage.migrations.apply import migrate
 from storage.queue import LEASE
+from storage.queue_batch import Wanted
 from storage.queue_file import QueueFileDamaged, append_log, read_queue_file
+from storage.queue_scan import START
 from storage.queue_values import Claim, Result, State
 from storage.schema import queue_message
 from storage.values import AccountId, DeliverBy, QueuedRecipient
-from tests.support.queue_harness import ManualClock, QueueHarness
+from tests.support.queue_harness import ManualClock, QueueHarness, claim_one
 
 
 @pytest.fixture
@@ -31,9 +34,13 @@ def store(tmp_path: Path) -> Iterator[QueueHarness]:
 
 
 async def claimed(store: QueueHarness, domain: str | None = None) -> Claim:
-    claim = await store.queue.claim(domain)
+    claim = await claim_one(store.queue, domain)
     assert claim is not None
     return claim
+
+
+async def domains(store: QueueHarness) -> list[str]:
+    return [due.domain for due in (await store.queue.due()).lanes]
 
 
 async def test_claim_takes_all_recipients_of_one_domain_and_no_other(store: QueueHarness) -> None:
@@ -46,15 +53,15 @@ async def test_claim_takes_all_recipients_of_one_domain_and_no_other(store: Queu
         "HDRS",
     )
     assert [r.address for r in claim.recipients] == ["a@one.test", "c@ONE.test"]
-    assert await store.queue.claim("one.test") is None
-    assert [d.domain for d in await store.queue.destinations()] == ["two.test"]
+    assert await claim_one(store.queue, "one.test") is None
+    assert await domains(store) == ["one.test", "two.test"]
     assert [r.address for r in (await claimed(store)).recipients] == ["b@two.test"]
 
 
 async def test_claim_takes_at_most_the_recipients_of_one_transaction(store: QueueHarness) -> None:
     await store.put(*(f"u{n}@one.test" for n in range(250)))
     sizes = []
-    while claim := await store.queue.claim("one.test"):
+    while claim := await claim_one(store.queue, "one.test"):
         sizes.append(len(claim.recipients))
     assert sizes == [100, 100, 50]
 
@@ -89,7 +96,7 @@ async def test_failed_attempt_waits_and_counts(store: QueueHarness) -> None:
         later,
         "450 later",
     )
-    assert await store.queue.claim(None) is None
+    assert await claim_one(store.queue) is None
     assert await store.queue.next_due() == later
     store.clock.at = later
     assert (await claimed(store)).recipients[0].attempts == 1
@@ -102,8 +109,8 @@ async def test_lease_expires_and_its_former_holder_can_record_nothing(store: Que
     second = await claimed(store)
     late = await store.queue.record(slow, {0: Result(State.FAILED, "550")})
     assert late.applied == frozenset()
-    assert not await store.queue.renew(slow)
-    assert await store.queue.renew(second)
+    assert await store.queue.renew([slow]) == {slow.queue}
+    assert await store.queue.renew([second]) == set()
     done = await store.queue.record(second, {0: Result(State.DELIVERED, "250")})
     assert done.done
 
@@ -115,9 +122,93 @@ async def test_start_after_a_kill_frees_leases(store: QueueHarness) -> None:
     await claimed(store)
 
 
+async def test_result_that_a_killed_process_noted_holds_after_the_start(
+    store: QueueHarness,
+) -> None:
+    whole = await store.put("a@one.test")
+    part = await store.put("b@one.test", "c@two.test")
+    lanes = [Wanted(due.domain, due.lane, 9) for due in (await store.queue.due()).lanes]
+    for claim in [claim for found in await store.queue.claim(lanes) for claim in found]:
+        if claim.recipients[0].domain == "one.test":
+            await store.queue.note(claim, {0: Result(State.DELIVERED, "250 ok")})
+    await store.queue.recover()
+    assert await store.queue.show(whole) is None
+    assert not (store.folder / f"{whole}.msg").exists()
+    shown = await store.queue.show(part)
+    assert shown is not None
+    assert [r.state for r in shown.recipients] == ["delivered", "queued"]
+    assert [r.address for r in (await claimed(store)).recipients] == ["c@two.test"]
+    assert await claim_one(store.queue) is None
+
+
+async def test_lanes_are_claimed_together_each_in_its_order(store: QueueHarness) -> None:
+    mine = [await store.put(f"u{n}@one.test", account=AccountId(1)) for n in range(3)]
+    other = await store.put("x@one.test", account=AccountId(2))
+    urgent = await store.put("y@one.test", account=AccountId(2), priority=4)
+    lanes = (await store.queue.due()).lanes
+    assert [due.lane for due in lanes] == ["05:=2", "09:=1", "09:=2"]
+    claims = await store.queue.claim([Wanted("one.test", due.lane, 2) for due in lanes])
+    assert [[claim.queue for claim in found] for found in claims] == [[urgent], mine[:2], [other]]
+    assert len({claim.owner for found in claims for claim in found}) == 1
+
+
+async def test_walk_names_each_lane_once_and_ends(
+    store: QueueHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.queue._SCAN", 2)
+    for number in range(10):
+        await store.put(f"a@d{number % 3}.test")
+        store.clock.at += number % 2
+    named, mark = [], START
+    while True:
+        piece = await store.queue.due(mark)
+        named += [due.domain for due in piece.lanes]
+        if piece.after is None:
+            break
+        mark = piece.after
+    assert set(named) == {"d0.test", "d1.test", "d2.test"}
+    assert len(named) <= 10
+    assert (await store.queue.due((store.clock.at, "z", ""))).lanes == ()
+
+
+async def test_lane_is_put_off_but_for_what_somebody_has_to_be_told_of(
+    store: QueueHarness,
+) -> None:
+    old = await store.put("old@one.test")
+    store.clock.at += 100
+    young = await store.put("young@one.test")
+    by = await store.put("by@one.test", deliver_by=DeliverBy(store.clock.at + 50, "R", False))
+    (due,) = (await store.queue.due()).lanes
+    want = Wanted(due.domain, due.lane, 10)
+    until = store.clock.at + 60
+    assert await store.queue.defer(want, store.clock.at - 50, until, "421 gone") == 1
+    assert await store.queue.defer(want, store.clock.at - 50, until, "421 gone") == 0
+    shown = await store.queue.show(young)
+    assert shown is not None
+    recipient = shown.recipients[0]
+    assert (recipient.attempts, recipient.next_attempt, recipient.last_reply) == (
+        1,
+        until,
+        "421 gone",
+    )
+    (left,) = await store.queue.claim([want])
+    assert [claim.queue for claim in left] == [old, by]
+
+
+async def test_several_results_of_one_message_are_recorded_together(store: QueueHarness) -> None:
+    queue = await store.put(*(f"u{n}@d{n}.test" for n in range(3)))
+    lanes = [Wanted(due.domain, due.lane, 9) for due in (await store.queue.due()).lanes]
+    claims = [claim for found in await store.queue.claim(lanes) for claim in found]
+    results = [{claim.recipients[0].position: Result(State.DELIVERED, "250")} for claim in claims]
+    pairs = zip(claims, results, strict=True)
+    recorded = await asyncio.gather(*(store.queue.record(*pair) for pair in pairs))
+    assert [one.done for one in recorded].count(True) == 1
+    assert await store.queue.show(queue) is None
+
+
 async def test_give_back_counts_no_attempt(store: QueueHarness) -> None:
     await store.put("a@one.test")
-    await store.queue.give_back(await claimed(store))
+    await store.queue.give_back([await claimed(store)])
     assert (await claimed(store)).recipients[0].attempts == 0
 
 
@@ -131,7 +222,9 @@ async def test_finished_recipients_stand_in_the_file(store: QueueHarness, tmp_pa
         smtputf8=True,
     )
     claim = await claimed(store, "one.test")
-    await store.queue.record(claim, {0: Result(State.DELIVERED, "250 täken")})
+    result = {0: Result(State.DELIVERED, "250 täken")}
+    await store.queue.note(claim, result)
+    await store.queue.record(claim, result)
     file = await store.offload.disk(read_queue_file, claim.path)
     assert file.finished == {0}
     assert file.envelope.id == queue
@@ -144,7 +237,9 @@ async def test_finished_recipients_stand_in_the_file(store: QueueHarness, tmp_pa
 async def test_rows_are_rebuilt_from_the_file(store: QueueHarness) -> None:
     queue = await store.put("a@one.test", "b@two.test")
     claim = await claimed(store, "one.test")
-    await store.queue.record(claim, {0: Result(State.FAILED, "550 no")})
+    result = {0: Result(State.FAILED, "550 no")}
+    await store.queue.note(claim, result)
+    await store.queue.record(claim, result)
     await store.queue.hold(queue)
     file = await store.offload.disk(read_queue_file, claim.path)
     await store.submit(lambda conn: queue_claims.forget(conn, queue))
@@ -169,7 +264,7 @@ async def test_what_the_sender_asks_of_every_hop_goes_through_rows_file_and_repa
     store: QueueHarness,
 ) -> None:
     queue = await store.put("a@one.test", **WISHES)
-    assert await store.queue.claim(None) is None
+    assert await claim_one(store.queue) is None
     assert await store.queue.next_due() == WISHES["hold_until"]
     file = await store.offload.disk(read_queue_file, store.folder / f"{queue}.msg")
     assert {name: getattr(file.envelope, name) for name in WISHES} == WISHES
@@ -203,7 +298,7 @@ async def test_a_message_for_later_goes_early_only_by_name(store: QueueHarness) 
     assert await store.queue.retry(None) == 0
     assert await store.queue.hold(None) == await store.queue.release(None) == 1
     assert await store.queue.next_due() == later
-    assert await store.queue.claim(None) is None
+    assert await claim_one(store.queue) is None
     assert await store.queue.retry(queue) == 1
     await claimed(store)
 
@@ -255,7 +350,8 @@ async def test_files_without_rows_are_moved_finished_ones_removed(
     foreign.write_text("not ours")
     for queue in (lost, done):
         await store.submit(partial(queue_claims.forget, queue=queue))
-    await store.queue.recover()
+    store.clock.at += 1
+    await store.queue.sweep()
     assert sorted(p.name for p in store.folder.iterdir()) == sorted([f"{kept}.msg", "README"])
     assert [p.name for p in (tmp_path / "orphans").iterdir()] == [f"queue.{lost}.msg"]
 
@@ -270,7 +366,7 @@ async def test_hold_release_and_retry(store: QueueHarness) -> None:
     assert shown is not None
     assert (shown.state, shown.recipients[0].state) == ("held", "held")
     assert (await claimed(store)).queue == second
-    assert await store.queue.claim(None) is None
+    assert await claim_one(store.queue) is None
     assert await store.queue.release(None) == 1
     assert len(events) == 1
     claim = await claimed(store)
@@ -285,21 +381,21 @@ async def test_hold_during_an_attempt_stands_after_it(store: QueueHarness) -> No
     claim = await claimed(store)
     await store.queue.hold(queue)
     await store.queue.record(claim, {0: Result(State.WAITING, "450", store.clock.at)})
-    assert await store.queue.claim(None) is None
+    assert await claim_one(store.queue) is None
     await store.queue.release(queue)
     await claimed(store)
 
 
 async def test_held_from_the_start(store: QueueHarness) -> None:
     await store.put("a@one.test", held=True)
-    assert await store.queue.claim(None) is None
+    assert await claim_one(store.queue) is None
 
 
 async def test_whole_message_can_be_claimed_unless_it_is_being_sent(store: QueueHarness) -> None:
     queue = await store.put("a@one.test", "b@two.test")
     sending = await claimed(store, "one.test")
     assert await store.queue.claim_message(queue) is None
-    await store.queue.give_back(sending)
+    await store.queue.give_back([sending])
     await store.queue.hold(queue)
     whole = await store.queue.claim_message(queue)
     assert whole is not None

@@ -6,16 +6,19 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine
 
 from net.threads import Offload
 from storage.bus import Bus
 from storage.queue import QueueStore
+from storage.queue_batch import Wanted
 from storage.queue_file import envelope_of, file_name, head
 from storage.queue_jobs import insert_queued
+from storage.queue_values import Claim
 from storage.schema import metadata
+from storage.statements import Query
 from storage.transport import TransportStore
 from storage.values import Content, Delivery, QueueChanged, QueuedRecipient, QueueId
 
@@ -54,7 +57,12 @@ class QueueHarness:
         self.offload = offload
         self._last = 0
         self.queue = QueueStore(
-            self.submit, self.folder, offload=offload, clock=clock, publish=self.bus.publish
+            self.submit,
+            self.read,
+            self.folder,
+            offload=offload,
+            clock=clock,
+            publish=self.bus.publish,
         )
         self.transport = TransportStore(self.submit)
 
@@ -63,6 +71,9 @@ class QueueHarness:
             if self.failing:
                 raise self.failing.pop()
             return await self.offload.disk(self._run, job)
+
+    async def read(self, query: Query, **params: Any) -> list[tuple[Any, ...]]:
+        return await self.submit(lambda conn: query.run(conn, **params))
 
     def _run(self, job: Callable[[Connection], T]) -> T:
         with self._engine.begin() as conn:
@@ -90,7 +101,9 @@ class QueueHarness:
         await self.offload.disk(
             path.write_bytes, head(envelope_of(delivery, queue), len(data)) + data
         )
-        await self.submit(lambda conn: insert_queued(conn, delivery, queue, len(data)))
+        await self.submit(
+            lambda conn: insert_queued(conn, delivery, queue, len(data), self.clock.now())
+        )
         self.bus.publish(QueueChanged())
         return queue
 
@@ -100,3 +113,14 @@ class QueueHarness:
 
 def _queued(recipients: Sequence[str | QueuedRecipient]) -> tuple[QueuedRecipient, ...]:
     return tuple(r if isinstance(r, QueuedRecipient) else QueuedRecipient(r) for r in recipients)
+
+
+async def claim_one(queue: QueueStore, domain: str | None = None) -> Claim | None:
+    """Leases the longest waiting message for `domain` (None: of any)."""
+    for due in (await queue.due()).lanes:
+        if domain in (None, due.domain) and (
+            claims := (await queue.claim([Wanted(due.domain, due.lane, 1)]))[0]
+        ):
+            await queue.give_back(claims[1:])
+            return claims[0]
+    return None

@@ -2,7 +2,7 @@
 
 It records every command and every message as it came. A script is changed while it runs:
 `sink.refuse["bob@there.test"] = "550 5.1.1 no such user"`. `stall_at` is a verb, or END for the end
-of the data.
+of the data. `pause` is before the reply to the data, `at_most` how many sessions are served.
 """
 
 import asyncio
@@ -50,6 +50,8 @@ class Sink:
     drop_after_rcpt: int = 0
     stall_at: str = ""
     drip: float = 0.0
+    pause: float = 0.0
+    at_most: int = 0
     injected: bytes = b""
     tls: ssl.SSLContext | None = None
     implicit: bool = False
@@ -57,6 +59,7 @@ class Sink:
     commands: list[str] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
     sessions: int = 0
+    most_at_once: int = 0
     pipelined: bool = False
     endpoint: Endpoint = field(default_factory=lambda: Endpoint(host="127.0.0.1", port=0))
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,9 +79,13 @@ class Sink:
         if self._server is None:
             return
         self._server.close()
+        self.hang_up()
+        await self._server.wait_closed()
+
+    def hang_up(self) -> None:
+        """Ends the sessions that are open."""
         for writer in tuple(self._writers):
             writer.transport.abort()
-        await self._server.wait_closed()
 
     async def wait(self, count: int = 1, seconds: float = 10.0) -> None:
         """Until so many messages have arrived."""
@@ -87,11 +94,22 @@ class Sink:
                 self.arrived.clear()
                 await self.arrived.wait()
 
+    async def wait_for(self, recipient: str, seconds: float = 10.0) -> None:
+        """Until a message for the recipient has arrived."""
+        async with asyncio.timeout(seconds):
+            while not any(recipient in one.recipients for one in self.received):
+                self.arrived.clear()
+                await self.arrived.wait()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sessions += 1
         self.connected.set()
         self._writers.add(writer)
+        self.most_at_once = max(self.most_at_once, len(self._writers))
         try:
+            if 0 < self.at_most < len(self._writers):
+                writer.write(b"421 4.7.0 too many connections\r\n")
+                return
             await _Conversation(self, reader, writer, self.sessions).run()
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, TimeoutError):
             pass
@@ -234,6 +252,8 @@ class _Conversation:
         if final.startswith("2") and self._recipients:
             self._keep(wire)
         await self._stall("END")
+        if self._sink.pause:
+            await asyncio.sleep(self._sink.pause)
         if self._sink.drop_after_data > 0:
             self._sink.drop_after_data -= 1
             return False

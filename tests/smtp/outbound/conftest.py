@@ -63,16 +63,8 @@ class Sender:
         self.outbound: Outbound | None = None
 
     async def start(self, port: int = 1, **outbound: Any) -> None:
-        settings = Settings.model_validate(
-            {
-                "hostname": "mx.example.test",
-                "outbound": {"port": port, **outbound},
-                "listen": {"smtp": []},
-                **self.settings,
-            }
-        )
         self.outbound = Outbound(
-            settings,
+            self._settings(port=port, **outbound),
             cast(Store, self.store),
             self.resolver,
             self.notices,
@@ -87,6 +79,21 @@ class Sender:
             grace=0.5,
         )
         await self.outbound.start()
+
+    def reload(self, **outbound: Any) -> None:
+        """Other settings take effect."""
+        assert self.outbound is not None
+        self.outbound.reload(self._settings(**outbound))
+
+    def _settings(self, **outbound: Any) -> Settings:
+        return Settings.model_validate(
+            {
+                "hostname": "mx.example.test",
+                "outbound": outbound,
+                "listen": {"smtp": []},
+                **self.settings,
+            }
+        )
 
     def advance(self, seconds: float) -> None:
         """Time passes, and the runner looks."""
@@ -113,11 +120,10 @@ class Sender:
         return await tls_results(self.collector, self.reports, self.clock.at)
 
     async def until_idle(self) -> None:
-        """No worker shares the result of an attempt any more: time may pass."""
+        """Nothing is sent, recorded or put off any more: time may pass."""
         assert self.outbound is not None
-        while workers := tuple(self.outbound._workers):
-            await asyncio.wait(workers)
-            await asyncio.sleep(0)
+        while self.outbound.at_work:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
     async def until_gone(self, queue: QueueId) -> None:
         await self.until(lambda shown: shown is None, queue)

@@ -241,6 +241,7 @@ async def test_downgrade_is_only_reported_by_default(
     await there.wait()
     await sender.until_idle()
     there.tls = None
+    there.hang_up()
     await sender.store.put("bob@there.test")
     await there.wait(2)
     assert not there.received[1].tls

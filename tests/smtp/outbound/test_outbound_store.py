@@ -23,6 +23,7 @@ from storage.values import AccountId, Content, Delivery, LocalRecipient, QueuedR
 from tests.smtp.outbound.conftest import SHORT
 from tests.support.directories import PASSWORD, make_settings, own_database
 from tests.support.dns_server import DnsServer, dns_server
+from tests.support.queue_harness import claim_one
 from tests.support.smtp_sink import Sink, smtp_sink
 
 ROOT = Path(__file__).parents[3]
@@ -161,7 +162,7 @@ async def test_claim_of_an_ended_process_is_sent_after_the_next_start(
     house: House, sink: Sink
 ) -> None:
     await house.put("bob@there.test")
-    assert await house.store.queue.claim(None) is not None
+    assert await claim_one(house.store.queue) is not None
     await house.close()
     await house.open()
     await house.outbound.start()

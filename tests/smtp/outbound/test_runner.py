@@ -1,15 +1,18 @@
 """Whole deliveries: queue, DNS, client and record, against real sockets."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from smtp.outbound.hop import Timeouts
 from storage.errors import StoreUnavailable
 from storage.queue import LEASE
+from storage.queue_batch import Wanted
 from storage.queue_values import Claim
 from storage.values import QueuedRecipient
 from tests.smtp.outbound.conftest import Sender
+from tests.support.queue_harness import claim_one
 from tests.support.smtp_sink import Sink, smtp_sink
 
 MESSAGE = b"Subject: dots\r\n\r\n.one\r\n..two\r\nend\r\n.\r\n"
@@ -299,7 +302,7 @@ async def test_stop_in_the_middle_gives_the_message_back(sender: Sender, there: 
     await there.connected.wait()
     assert sender.outbound is not None
     await sender.outbound.stop()
-    claim = await sender.store.queue.claim(None)
+    claim = await claim_one(sender.store.queue)
     assert claim is not None
     assert claim.queue == queue
     assert claim.recipients[0].attempts == 0
@@ -309,7 +312,7 @@ async def test_claim_of_a_killed_process_is_taken_after_its_lease(
     sender: Sender, there: Sink
 ) -> None:
     queue = await sender.store.put("bob@there.test")
-    assert await sender.store.queue.claim(None) is not None
+    assert await claim_one(sender.store.queue) is not None
     await sender.start(there.endpoint.port)
     await asyncio.sleep(0.05)
     assert there.sessions == 0
@@ -407,16 +410,15 @@ async def test_host_that_is_busy_outweighs_one_that_takes_no_mail(
         assert "421 4.3.2 busy" in shown.recipients[0].last_reply
 
 
-async def test_message_queued_while_the_last_worker_ends_is_not_forgotten(
+async def test_message_queued_while_the_last_claim_is_made_is_not_forgotten(
     sender: Sender, there: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smtp.outbound.runner.PER_DESTINATION", 1)
     real = sender.store.queue.claim
     late = ["bob@there.test"]
 
-    async def claim(domain: str | None) -> Claim | None:
-        found = await real(domain)
-        if found is None and late:
+    async def claim(wanted: Sequence[Wanted]) -> list[list[Claim]]:
+        found = await real(wanted)
+        if late:
             await sender.store.put(late.pop())
             await asyncio.sleep(0.05)
         return found

@@ -1,0 +1,166 @@
+"""Sites: where mail goes, one for all domains with the same mail hosts, and what is known of them.
+
+A site has a window of sessions, the backlog of its domains, and, when none of its hosts could be
+talked to, a time before which nobody asks again. A domain is a site of its own until its hosts are
+known. What is remembered of sites and domains without work is bounded.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from smtp.outbound.backlog import Backlog
+from smtp.outbound.hop import Hop
+from smtp.outbound.results import Outcome
+from smtp.outbound.window import Window
+from storage.queue_scan import DueLane
+
+REMEMBERED = 10_000
+BACK_OFF = (60.0, 300.0, 900.0, 1800.0, 3600.0)
+"""Seconds without an attempt after so many failures in a row."""
+
+
+class Site:
+    """Times are Unix seconds, those of attempts monotonic."""
+
+    def __init__(self, key: str, most: int) -> None:
+        self.key = key
+        self.window = Window(most)
+        self.backlog = Backlog()
+        self.active = 0
+        self.failures = 0
+        self.dead_until = 0.0
+        self.outcome: Outcome | None = None
+        self.succeeded_at = float("-inf")
+        self.fetching = self.putting_off = False
+
+    @property
+    def idle(self) -> bool:
+        """Nothing to do and nobody at work."""
+        return not self.active and not len(self.backlog)
+
+    @property
+    def room(self) -> int:
+        """Sessions that may be opened."""
+        return self.window.slots - self.active
+
+    def is_dead(self, now: float) -> bool:
+        return now < self.dead_until
+
+    def success(self, at: float) -> None:
+        """A host took a message, or refused it in good order."""
+        self.window.success()
+        self.succeeded_at = at
+        self.failures, self.dead_until, self.outcome = 0, 0.0, None
+
+    def unreachable(self, outcome: Outcome, now: float, tried: int) -> None:
+        """None of its hosts could be talked to; `tried`: attempts of the message before."""
+        self.failures = max(self.failures, min(tried, len(BACK_OFF) - 1)) + 1
+        self.dead_until = now + BACK_OFF[min(self.failures, len(BACK_OFF)) - 1]
+        self.outcome = outcome
+        self.window.restart()
+
+    def revive(self) -> None:
+        """The operator wants it tried at once."""
+        self.dead_until = 0.0
+
+
+class Sites:
+    """`one_way`: everything goes to one host."""
+
+    def __init__(self) -> None:
+        self._most, self.one_way = 1, False
+        self._sites: OrderedDict[str, Site] = OrderedDict()
+        self._site_of: OrderedDict[str, str] = OrderedDict()
+        self._working: dict[str, Site] = {}
+
+    @property
+    def known(self) -> int:
+        """How many sites are remembered."""
+        return len(self._sites)
+
+    def configure(self, most: int, *, one_way: bool) -> None:
+        """`most` sessions a site. Between a smarthost and none, what is known of sites goes;
+        what they have to do is found again.
+        """
+        if one_way != self.one_way:
+            for known in (self._sites, self._site_of, self._working):
+                known.clear()
+        self._most, self.one_way = most, one_way
+        for site in self._sites.values():
+            site.window.most = most
+
+    def working(self) -> list[Site]:
+        """Sites with something due."""
+        for site in [site for site in self._working.values() if not len(site.backlog)]:
+            del self._working[site.key]
+        return list(self._working.values())
+
+    def lanes(self) -> int:
+        """How many lanes have something due."""
+        return sum(len(site.backlog) for site in self.working())
+
+    def of(self, domain: str) -> Site:
+        """The site of a domain, as far as is known."""
+        if self.one_way:
+            return self._site("")
+        key = self._site_of.get(domain)
+        if key is not None:
+            self._site_of.move_to_end(domain)
+        return self._site(key or f"domain {domain}")
+
+    def add(self, due: DueLane) -> Site:
+        """Something is due; the site it belongs to."""
+        site = self.of(due.domain)
+        site.backlog.add(due)
+        self._working[site.key] = site
+        return site
+
+    def learn(self, domain: str, hops: Iterable[Hop]) -> Site:
+        """The hosts of a domain are known: its backlog moves to their site."""
+        before = self.of(domain)
+        if self.one_way:
+            return before
+        key = _key(hops)
+        self._site_of[domain] = key
+        self._site_of.move_to_end(domain)
+        site = self._site(key)
+        if site is not before:
+            for due in [due for due in before.backlog.due() if due.domain == domain]:
+                claims = before.backlog.take(due)
+                site.backlog.add(due)
+                for claim in reversed(claims):
+                    site.backlog.give_back(due, claim)
+                self._working[key] = site
+        self._forget()
+        return site
+
+    def revive(self) -> None:
+        """Forgets which sites could not be reached."""
+        for site in self._sites.values():
+            site.revive()
+
+    def _site(self, key: str) -> Site:
+        site = self._sites.get(key)
+        if site is None:
+            site = self._sites[key] = Site(key, self._most)
+            self._forget()
+        self._sites.move_to_end(key)
+        return site
+
+    def _forget(self) -> None:
+        """The oldest of what has no work, above REMEMBERED."""
+        while len(self._site_of) > REMEMBERED:
+            self._site_of.popitem(last=False)
+        looked = 0
+        while len(self._sites) > REMEMBERED and looked < 100:
+            looked += 1
+            key, site = next(iter(self._sites.items()))
+            if site.idle:
+                del self._sites[key]
+            else:
+                self._sites.move_to_end(key)
+
+
+def _key(hops: Iterable[Hop]) -> str:
+    """Hosts and how they are talked to; not in which order, nor where their addresses are."""
+    return " ".join(sorted({repr(hop.manner) for hop in hops}))

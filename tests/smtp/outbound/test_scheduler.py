@@ -1,0 +1,163 @@
+"""The scheduler with real sockets: fairness, windows, dead sites, priorities, memory."""
+
+import asyncio
+
+import pytest
+
+from storage.values import AccountId
+from tests.smtp.outbound.conftest import Sender
+from tests.support.smtp_sink import Sink, smtp_sink
+
+
+async def test_sessions_grow_while_mail_is_taken_up_to_the_setting(
+    sender: Sender, there: Sink
+) -> None:
+    there.pause = 0.01
+    for number in range(150):
+        await sender.store.put(f"u{number}@there.test")
+    await sender.start(there.endpoint.port, connections_per_destination=7)
+    await there.wait(150, 20)
+    assert 4 < there.most_at_once <= 7
+
+
+async def test_site_that_takes_few_connections_gets_few_and_no_message_waits(
+    sender: Sender, there: Sink
+) -> None:
+    there.at_most, there.pause = 2, 0.01
+    queued = [await sender.store.put(f"u{number}@there.test") for number in range(60)]
+    await sender.start(there.endpoint.port)
+    await there.wait(60, 20)
+    for queue in queued:
+        await sender.until_gone(queue)
+
+
+async def test_one_message_overtakes_a_thousand_of_another_sender(
+    sender: Sender, there: Sink
+) -> None:
+    there.pause = 0.01
+    for number in range(120):
+        await sender.store.put(f"u{number}@there.test", account=AccountId(1))
+    await sender.store.put("late@there.test", account=AccountId(2))
+    await sender.start(there.endpoint.port, connections_per_destination=2)
+    await there.wait_for("late@there.test")
+    assert len(there.received) < 30
+
+
+async def test_urgent_mail_goes_first(sender: Sender, there: Sink) -> None:
+    there.pause = 0.01
+    for number in range(80):
+        await sender.store.put(f"u{number}@there.test")
+    await sender.store.put("urgent@there.test", priority=5)
+    await sender.start(there.endpoint.port, connections_per_destination=1)
+    await there.wait_for("urgent@there.test")
+    assert len(there.received) <= 3
+
+
+async def test_domains_of_one_site_share_its_sessions(sender: Sender, there: Sink) -> None:
+    for number in range(30):
+        sender.dns.set(f"d{number}.test", "MX", "10 mx.there.test.")
+        await sender.store.put(f"u@d{number}.test")
+    await sender.start(there.endpoint.port, connections_per_destination=2)
+    await there.wait(30)
+    assert there.most_at_once <= 2
+    assert there.sessions < 10
+
+
+async def test_hosts_that_hang_do_not_keep_others_from_their_mail(
+    sender: Sender, there: Sink
+) -> None:
+    async with smtp_sink(Sink(stall_at="EHLO"), "127.0.0.2", there.endpoint.port):
+        await sender.start(there.endpoint.port, connections=8)
+        await sender.store.put("ann@there.test")
+        await there.wait()
+        for number in range(40):
+            sender.dns.mail_domain(f"h{number}.test", (10, f"mx.h{number}.test", "127.0.0.2"))
+            await sender.store.put(f"a@h{number}.test", f"b@h{number}.test")
+        await asyncio.sleep(0.2)
+        await sender.store.put("bob@there.test")
+        await there.wait(2, 5)
+
+
+async def test_dead_site_is_not_asked_again_for_new_mail(sender: Sender, there: Sink) -> None:
+    there.greeting = "421 4.3.2 gone fishing"
+    first = await sender.store.put("a@there.test")
+    await sender.start(there.endpoint.port)
+    await sender.until_tried(first)
+    sessions = there.sessions
+    later = [await sender.store.put(f"u{number}@there.test") for number in range(20)]
+    for queue in later:
+        shown = await sender.until_tried(queue)
+        assert shown.recipients[0].last_reply.endswith("421 4.3.2 gone fishing")
+        assert shown.recipients[0].next_attempt == sender.clock.at + 60
+    assert there.sessions == sessions
+    there.greeting = "220 back"
+    sender.advance(61)
+    await there.wait(21)
+
+
+async def test_back_off_of_a_dead_site_grows(sender: Sender, there: Sink) -> None:
+    there.greeting = "421 4.3.2 gone fishing"
+    queue = await sender.store.put("a@there.test")
+    await sender.start(there.endpoint.port)
+    waits = []
+    for attempt in (1, 2, 3):
+        shown = await sender.until_tried(queue, attempt)
+        at = shown.recipients[0].next_attempt
+        assert at is not None
+        waits.append(at - sender.clock.at)
+        sender.advance(waits[-1])
+    assert waits == [60, 300, 900]
+
+
+async def test_operator_can_try_a_dead_site_at_once(sender: Sender, there: Sink) -> None:
+    there.greeting = "421 4.3.2 gone fishing"
+    queue = await sender.store.put("a@there.test")
+    await sender.start(there.endpoint.port)
+    await sender.until_tried(queue)
+    there.greeting = "220 back"
+    await sender.store.queue.retry(queue)
+    await there.wait(1, 2)
+
+
+async def test_delay_and_end_of_life_are_told_although_a_dead_site_is_not_tried(
+    sender: Sender, there: Sink
+) -> None:
+    there.greeting = "421 4.3.2 gone fishing"
+    queued = [await sender.store.put(f"u{number}@there.test") for number in range(5)]
+    await sender.start(there.endpoint.port, delay_notice_after="10m", life="1h")
+    for attempt, seconds in ((1, 60), (2, 300), (3, 900), (4, 1800)):
+        for queue in queued:
+            await sender.until_tried(queue, attempt)
+        sender.advance(seconds)
+    for _ in range(2):
+        await asyncio.sleep(0.05)
+        sender.advance(1800)
+    for queue in queued:
+        await sender.until_gone(queue)
+    notices = [notice for _, notice in sender.notices.taken]
+    assert sum(b"Action: delayed" in notice for notice in notices) == 5
+    assert sum(b"Action: failed" in notice for notice in notices) == 5
+    assert there.sessions <= 8
+
+
+async def test_long_queue_goes_with_few_claims_and_lanes_in_memory(
+    sender: Sender, there: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smtp.outbound.scout.LANES", 10)
+    monkeypatch.setattr("smtp.outbound.desk.READY", 20)
+    monkeypatch.setattr("storage.queue._SCAN", 5)
+    for number in range(60):
+        sender.dns.set(f"d{number}.test", "MX", "10 mx.there.test.")
+        await sender.store.put(f"u@d{number}.test", account=AccountId(number))
+    await sender.start(there.endpoint.port)
+    await there.wait(60, 20)
+
+
+async def test_settings_of_a_reload_hold_for_the_next_message(sender: Sender, there: Sink) -> None:
+    await sender.start(there.endpoint.port)
+    await sender.store.put("a@there.test")
+    await there.wait()
+    async with smtp_sink(Sink()) as other:
+        sender.reload(smarthost=f"smtp://127.0.0.1:{other.endpoint.port}")
+        await sender.store.put("b@there.test")
+        await other.wait()
