@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from message.arc import MAX_INSTANCES, highest_instance, read_sets
+from message.arc import MAX_INSTANCES, highest_instance, parse_seal, read_sets
 from message.arc_seal import own_results, seal
 from message.dkim_header import Header
+from message.dkim_key import parse_key
 from message.dkim_signing_key import Algorithm, load_signing_key
 from message.dkim_tags import Status, parse_tags
 from tests.support.dkim_messages import BODY, HEADER, chain, key, records
@@ -125,6 +126,14 @@ def hop_records() -> dict[str, list[bytes]]:
     return records(*(hop_key(hop) for hop in range(4)))
 
 
+def seals_alone(fields: tuple[bytes, ...]) -> bool:
+    """Whether a seal covers its own set and nothing else (RFC 8617 §5.1.2)."""
+    alone = Header(b"".join(fields))
+    data = alone.forms((2, 1), relaxed=True) + alone.own_form(0, relaxed=True)
+    found = parse_seal(alone.value(0))
+    return parse_key(hop_records()[found.key_name][0]).verifies(found.algorithm, found.value, data)
+
+
 @pytest.mark.parametrize("hops", [1, 2, 3, 7])
 def test_own_chains_hold(hops: int) -> None:
     message = sealed(hops)
@@ -142,6 +151,7 @@ def test_a_changed_message_breaks_the_chain_and_the_next_seal_says_so() -> None:
     block, _, body = broken.partition(b"\r\n\r\n")
     fields = seal(block, [body], RESULTS, Status.FAIL, hop_key(2), 1)
     assert parse_tags(value_of(fields[0]))[b"cv"] == b"fail"
+    assert seals_alone(fields)
     ended = b"".join(fields) + broken
     assert chain(ended, hop_records())[0] is Status.FAIL
     block, _, body = ended.partition(b"\r\n\r\n")

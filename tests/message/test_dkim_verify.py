@@ -8,10 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from message.dkim_body import BodyDigest
+from message.dkim_body import BodyDigest, BodyForm, body_hashes
 from message.dkim_header import Header
 from message.dkim_key import key_of, parse_key
-from message.dkim_sign import sign
+from message.dkim_sign import sign, signed_field
 from message.dkim_signature import parse_signature
 from message.dkim_signing_key import Algorithm
 from message.dkim_tags import DkimFault, Status
@@ -31,6 +31,7 @@ from tests.support.dkim_peer import PEM, RECORD
 PASS, FAIL, POLICY = Status.PASS, Status.FAIL, Status.POLICY
 NEUTRAL, PERMERROR = Status.NEUTRAL, Status.PERMERROR
 RSA = key(Algorithm.RSA)
+FORM = BodyForm(relaxed=True)
 
 RFC8463 = b"""\
 DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;
@@ -256,14 +257,25 @@ def der(tag: int, content: bytes) -> bytes:
     size = len(content)
     if size < 128:
         return bytes([tag, size]) + content
-    return bytes([tag, 0x82, size >> 8, size & 255]) + content
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(octets)]) + octets + content
 
 
-@pytest.mark.parametrize("bits", [768, 1016, 4104, 8192, 16384])
-def test_keys_too_short_and_too_long_are_refused(bits: int) -> None:
+@pytest.mark.parametrize(
+    ("bits", "reason"),
+    [
+        (768, "RSA key of 768 bits"),
+        (1016, "RSA key of 1016 bits"),
+        (4104, "RSA key of 4104 bits"),
+        # by their length alone, before they are read
+        (8192, "RSA key of more than 4096 bits"),
+        (16384, "RSA key of more than 4096 bits"),
+    ],
+)
+def test_keys_too_short_and_too_long_are_refused(bits: int, reason: str) -> None:
     modulus = der(2, b"\0" + b"\xc5" * (bits // 8))
     record = b"v=DKIM1; p=" + base64.b64encode(der(0x30, modulus + b"\x02\x03\x01\x00\x01"))
-    with pytest.raises(DkimFault, match="RSA key") as caught:
+    with pytest.raises(DkimFault, match=reason) as caught:
         parse_key(record)
     assert caught.value.status is PERMERROR
 
@@ -306,6 +318,19 @@ def test_what_l_leaves_unsigned_is_no_pass(
     found, reason = checked(message, answers)[0]
     assert found is status
     assert reason == (f"l= leaves {unsigned} octets unsigned" if unsigned else "")
+
+
+def test_a_length_beyond_the_body_is_no_pass() -> None:
+    """RFC 6376 §3.5, l=: it must not be larger than the body."""
+    digest = base64.b64encode(body_hashes([BODY], [FORM])[FORM].digest)
+    header = Header(HEADER)
+    total = len(b"Hello there.\r\n\r\nSecond line\r\n")
+    for length, status in ((total, PASS), (total + 1, FAIL)):
+        tags = [b"v=1", b"a=rsa-sha256", b"c=relaxed/relaxed", b"d=example.org", b"s=rsa"]
+        tags += [b"h=from", b"l=%d" % length, b"bh=" + digest, b"b="]
+        covered = header.forms(header.chosen([b"from"]), relaxed=True)
+        field = signed_field(b"DKIM-Signature", tags, covered, RSA)
+        assert statuses(field + HEADER + b"\r\n" + BODY) == [status]
 
 
 def test_a_thousand_signatures() -> None:
