@@ -28,7 +28,7 @@ def run_checks(path: Path, settings: Settings) -> list[Result]:
     results = [result("configuration", True, str(path))]
     for check in (_certificate, _data_folder, _database, _ports, _clamd):
         results.append(check(settings))
-    results.append(asyncio.run(_dns(settings)))
+    results += asyncio.run(_of_dns(settings))
     return results
 
 
@@ -91,6 +91,25 @@ def _clamd(settings: Settings) -> Result:
         return result("clamd", True, ping(settings.virus.clamd))
     except ClamdError as error:
         return result("clamd", False, str(error), "start clamd, or correct virus.clamd")
+
+
+async def _of_dns(settings: Settings) -> list[Result]:
+    return [await _dns(settings), await _dnssec(settings)]
+
+
+async def _dnssec(settings: Settings) -> Result:
+    """DANE is optional, so this never fails; org is signed, and has no address of its own."""
+    resolver = Resolver(settings.dns.nameservers)
+    off = "DANE is not followed"
+    if not resolver.validates:
+        return result("dnssec", True, f"no name server on this machine: {off}")
+    try:
+        secure = (await resolver.a("org")).secure
+    except DnsError as error:
+        secure = error.secure
+    if secure:
+        return result("dnssec", True, "answers are validated: DANE is followed")
+    return result("dnssec", True, f"the name server does not validate: {off}")
 
 
 async def _dns(settings: Settings) -> Result:
