@@ -240,6 +240,7 @@ class Reports(Section):
     organisation: Annotated[str, Field(max_length=200)] = ""
     contact: ReportAddress = ""
     address: ReportAddress = ""
+    failure: bool = False
 
 
 class Http(Section):

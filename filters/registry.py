@@ -7,13 +7,11 @@ from config.clock import Clock, SystemClock
 from config.settings import Settings
 from filters.authentication.arc import Arc, ArcValidator
 from filters.authentication.dkim import Dkim
-from filters.authentication.dmarc import Dmarc
+from filters.authentication.dmarc import Dmarc, Record
 from filters.authentication.spf import Spf
 from filters.blocklist import Blocklist
 from filters.filter import Filter
 from filters.ratelimit import RateLimit, Rates
-from filters.reporting.collector import Collector
-from filters.reporting.dmarc_rows import DmarcRecorder
 from filters.stranger import Stranger
 from filters.syntax import Syntax
 from filters.tagging import Tagging
@@ -25,7 +23,10 @@ from storage.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What filters are built with beside the settings; the same for as long as the server runs."""
+    """What filters are built with beside the settings; the same for as long as the server runs.
+
+    `evaluated` is told of every DMARC evaluation.
+    """
 
     clock: Clock
     resolver: Resolver
@@ -33,7 +34,7 @@ class Tools:
     directory: Directory
     store: Store
     rates: Rates = field(default_factory=lambda: Rates(SystemClock()))
-    collector: Collector | None = None
+    evaluated: tuple[Record, ...] = ()
 
 
 Factory = Callable[[Settings, Tools], Filter]
@@ -50,8 +51,7 @@ def _dkim(_: Settings, tools: Tools) -> Filter:
 
 def _dmarc(settings: Settings, tools: Tools) -> Filter:
     arc = ArcValidator(tools.resolver, tools.offload, tools.clock)
-    record = None if tools.collector is None else DmarcRecorder(tools.collector)
-    return Dmarc(settings.dmarc, tools.resolver, arc=arc, record=record)
+    return Dmarc(settings.dmarc, tools.resolver, arc=arc, record=tools.evaluated)
 
 
 def _arc(_: Settings, tools: Tools) -> Filter:

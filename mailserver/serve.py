@@ -10,16 +10,13 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvloop
 
 from config.load import ConfigInvalid, load
 from config.logging import configure, get_logger
 from config.settings import Endpoint, Settings
-from filters.pipeline import Pipeline
-from filters.reporting.sender import ReportSender
-from imap.server import ImapServer
 from mailserver.control import ControlServer, Progress
 from mailserver.notify import sd_notify
 from mailserver.operations.accounts import settle_accounts
@@ -31,14 +28,18 @@ from mailserver.wiring import Parts, build_parts, close_services, open_services
 from net.listener import ListenError, allow_open_files
 from net.memory import map_large_blocks
 from net.tls import CertificateError, TlsContexts
-from smtp.outbound.runner import Outbound
-from smtp.server import SmtpServer
 from storage.errors import StoreError
 from web.app import create_app
 from web.mta_sts import mta_sts_route
 
 TLS_REFRESH_SECONDS = 10
 GC_THRESHOLDS = (50_000, 50, 100)
+
+
+class Reloadable(Protocol):
+    """A part that takes a changed configuration while it runs."""
+
+    def reload(self, settings: Settings) -> None: ...
 
 
 class CannotServe(Exception):
@@ -84,6 +85,7 @@ class Server:
         parts.collector.start()
         await parts.outbound.start()
         parts.report_sender.start()
+        parts.failures.start()
         services.store.on_failure(self._fail)
         self._refresher = asyncio.create_task(self._refresh_certificate())
         self._state = "ok"
@@ -112,6 +114,7 @@ class Server:
             self._refresher.cancel()
         await self._parts.smtp.stop()
         await self._parts.report_sender.stop()
+        await self._parts.failures.stop()
         await self._parts.outbound.stop()
         await self._parts.collector.stop()
         await self._parts.imap.stop()
@@ -140,11 +143,12 @@ class Server:
         services.log.info("reloaded", applied=applied, restart=restart)
         return {"applied": applied, "restart": restart}
 
-    def _parts_with_settings(
-        self,
-    ) -> tuple[Pipeline, SmtpServer, ImapServer, Outbound, ReportSender]:
+    def _parts_with_settings(self) -> tuple[Reloadable, ...]:
         parts = self._parts
-        return (parts.pipeline, parts.smtp, parts.imap, parts.outbound, parts.report_sender)
+        return (
+            *(parts.pipeline, parts.smtp, parts.imap, parts.outbound),
+            *(parts.report_sender, parts.failures),
+        )
 
     async def _perform(self, operation: str, args: Mapping[str, Any], progress: Progress) -> Any:
         return await perform(self.services, operation, args, progress)

@@ -14,6 +14,8 @@ from filters.pipeline import Pipeline
 from filters.registry import Tools
 from filters.reporting.collector import Collector
 from filters.reporting.dmarc_builder import DmarcBuilder
+from filters.reporting.dmarc_rows import DmarcRecorder
+from filters.reporting.failures import FailureReporter
 from filters.reporting.reader import ReportReader
 from filters.reporting.sender import ReportSender
 from filters.submitting import Submitting
@@ -78,6 +80,7 @@ class Parts:
     http: HttpServer
     collector: Collector
     report_sender: ReportSender
+    failures: FailureReporter
 
 
 def build_parts(services: Services, tls: TlsContexts) -> Parts:
@@ -86,19 +89,20 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     reports, log = Reports(services.directory.database), get_logger("reports")
     collector = Collector(reports, clock, log)
     reader = ReportReader(reports, services.offload, clock, log)
+    admission = Admission(settings, clock, services.directory.blocks)
+    delivery = Delivery(
+        settings, services.directory, store, clock, get_logger("delivery"), reader=reader
+    )
+    failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     tools = Tools(
         clock,
         services.resolver,
         services.offload,
         services.directory,
         store,
-        collector=collector,
+        evaluated=(DmarcRecorder(collector), failures),
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
-    admission = Admission(settings, clock, services.directory.blocks)
-    delivery = Delivery(
-        settings, services.directory, store, clock, get_logger("delivery"), reader=reader
-    )
     return Parts(
         pipeline=pipeline,
         smtp=SmtpServer(
@@ -154,6 +158,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             clock,
             log,
         ),
+        failures=failures,
     )
 
 

@@ -6,7 +6,7 @@ as the domain's owner asks, and accepts whatever could not be decided.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from config.settings import Dmarc as DmarcSettings
 from filters.authentication.dmarc_evaluation import Evaluation, evaluate
@@ -40,7 +40,7 @@ Record = Callable[[Context, Evaluation, DmarcResult], None]
 class Dmarc(Filter):
     """`arc` validates the chain of a message that fails, where no earlier filter did.
 
-    `record` is told of every evaluation that found a record, for aggregate reports.
+    `record` are told of every evaluation that found a record, for reports.
     """
 
     name = "dmarc"
@@ -51,10 +51,10 @@ class Dmarc(Filter):
         resolver: Resolver,
         *,
         arc: Arc | None = None,
-        record: Record | None = None,
+        record: Sequence[Record] = (),
     ) -> None:
         self._settings, self._resolver = settings, resolver
-        self._arc, self._record = arc, record
+        self._arc, self._told = arc, tuple(record)
 
     async def data(self, context: Context) -> Verdict:
         if context.kind is not Kind.MX or context.login is not None or context.peer.local:
@@ -104,8 +104,9 @@ class Dmarc(Filter):
                 return _CHAIN_UNKNOWN
             result = _result(found, disposition, reason)
             verdict = _refusal(result, found, disposition, _SYMBOLS[asked])
-        if self._record is not None and found.outcome is not Outcome.PERMERROR:
-            self._record(context, found, result)
+        if found.outcome is not Outcome.PERMERROR:
+            for tell in self._told:
+                tell(context, found, result)
         return verdict
 
     async def _disposition(self, context: Context, found: Evaluation) -> tuple[Policy, str]:

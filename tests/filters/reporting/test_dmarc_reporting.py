@@ -71,7 +71,7 @@ class Office:
             made.results.append(DkimResult(Outcome.NONE))
         policy = DmarcSettings(enforce=changes.get("enforce", True))
         recorder = DmarcRecorder(self.collector)
-        await Dmarc(policy, self.resolver, record=recorder).data(made)
+        await Dmarc(policy, self.resolver, record=[recorder]).data(made)
 
     def sender(self) -> ReportSender:
         builder = DmarcBuilder(self.settings, self.resolver, self.offload, self.clock)
