@@ -14,7 +14,7 @@ from net.dns_message import Question, Reading, Unusable, answers, read, truncate
 MAX_DATAGRAM = 4096
 # Above it somebody guesses ids; TCP can't be guessed at (RFC 5452 §9.3).
 MAX_STRAY = 16
-MAX_OPEN = 500
+MAX_OPEN = 2000
 PAUSE = 0.2
 
 Address = tuple[str, int]

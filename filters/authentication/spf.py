@@ -53,11 +53,10 @@ class Spf(Filter):
 
     async def _check(self, context: Context) -> tuple[SpfResult, ...]:
         """At least one result, the one that counts last."""
-        client = Client(
-            plain_address(context.peer.address), context.helo, self._hostname, self._clock.now()
-        )
-        lookups = Lookups(self._resolver)
         helo = _domain(context.helo)
+        address = plain_address(context.peer.address)
+        client = Client(address, helo or context.helo, self._hostname, self._clock.now())
+        lookups = Lookups(self._resolver)
         results: tuple[SpfResult, ...] = ()
         if context.sender:
             # First: its time must not be used up by a HELO that the peer chose to be slow.

@@ -135,6 +135,10 @@ async def test_internationalized_senders(tmp_path: Path, server: DnsServer) -> N
     verdict = await ask(tmp_path, server, context("ada@b\u00fccher.test"))
     assert told(verdict)[-1] == (Identity.MAIL_FROM, "xn--bcher-kva.test", Outcome.PASS)
     assert verdict.results[-1].reason == "xn--bcher-kva.test has exists:%{l}.users.test"
+    server.set("xn--bcher-kva.test", "A", "192.0.2.1")
+    server.set("helo.test", "TXT", '"v=spf1 a:%{h} -all"')
+    verdict = await ask(tmp_path, server, context("a@helo.test", helo="B\u00fccher.test"))
+    assert verdict.symbols == ("R_SPF_ALLOW",)
     verdict = await ask(tmp_path, server, context("\u00e4da@b\u00fccher.test"))
     assert verdict.results[-1].reason == "xn--bcher-kva.test has ip4:192.0.2.1"
 
