@@ -12,7 +12,8 @@ from config.clock import SystemClock
 from filters.authentication.arc import Arc, ArcValidator
 from filters.authentication.bodies import INLINE
 from filters.authentication.dkim import Dkim
-from filters.authentication.results import ArcResult, DkimResult, Outcome
+from filters.authentication.results import ArcResult, DkimResult, Identity, Outcome, SpfResult
+from filters.authentication.sealing import arc_set
 from filters.context import Context, Kind, Message, Peer
 from filters.rewriting import with_header
 from filters.verdict import ACCEPT
@@ -251,3 +252,46 @@ async def test_an_earlier_result_is_not_told_twice(dns: DnsServer, arc: Arc) -> 
     verdict = await arc.data(made)
     assert (verdict.symbols, verdict.results) == (("ARC_ALLOW",), ())
     assert dns.asked == []
+
+
+async def sealed(made: Context, offload: Offload, number: int) -> bytes:
+    """The ARC set for a message whose filters have run."""
+    assert made.message is not None
+    key_of_hop = hop(number)
+    now = time.time()
+    return await arc_set(
+        made.message, made.results, f"mx.{key_of_hop.domain}", key_of_hop, now, offload
+    )
+
+
+@pytest.mark.parametrize("spooled", [False, True])
+async def test_forwarders_seal_what_they_found(
+    dns: DnsServer, dkim: Dkim, arc: Arc, offload: Offload, tmp_path: Path, spooled: bool
+) -> None:
+    data = signed()
+    for number in range(3):
+        publish(dns, hop(number))
+        made = context(data, tmp_path / "spooled" if spooled else None)
+        for one in (dkim, arc):
+            made.results += (await one.data(made)).results
+        data = await sealed(made, offload, number) + data
+    verdict = await arc.data(context(data))
+    (result,) = verdict.results
+    assert isinstance(result, ArcResult)
+    assert result.outcome is Outcome.PASS
+    assert result.sealers == ("hop0.test", "hop1.test", "hop2.test")
+    assert b"arc=none" in result.claims[0]
+    assert all(b"dkim=pass" in claim for claim in result.claims)
+    assert all(b"arc=pass" in claim for claim in result.claims[1:])
+
+
+async def test_what_is_not_sealed(dns: DnsServer, arc: Arc, offload: Offload) -> None:
+    made = context(chained(1))
+    assert await sealed(made, offload, 1) == b""
+    made.results.append(SpfResult(Outcome.PASS, Identity.MAIL_FROM, "example.org"))
+    assert await sealed(made, offload, 1) == b"", "nobody has validated the chain"
+    dns.failing.add(hop(0).name)
+    made.results += (await arc.data(made)).results
+    assert await sealed(made, offload, 1) == b"", "the chain may be whole"
+    made.results[-1] = ArcResult(Outcome.FAIL)
+    assert b"cv=fail" in await sealed(made, offload, 1)
