@@ -153,7 +153,8 @@ class Courier:
 
     async def _transact(self, session: Session, attempt: Attempt, message: Outgoing) -> None:
         """Leaves the session for the next message if it is still good."""
-        attempt.take(await Transaction(session, message, attempt.pending, self._offload).run())
+        transaction = Transaction(session, message, attempt.pending, self._offload, self._clock)
+        attempt.take(await transaction.run())
         if not session.connection.alive:
             self._session = None
         elif session.once or session.messages >= MESSAGES_A_SESSION:

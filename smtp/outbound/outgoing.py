@@ -8,6 +8,7 @@ from pathlib import Path
 from smtp.outbound.security import Wish
 from storage.queue_file import message_offset
 from storage.queue_values import Claim
+from storage.values import DeliverBy
 
 _PIECE = 1024 * 1024
 _MAX_HEADER = 1024 * 1024
@@ -28,6 +29,8 @@ class Outgoing:
     smtputf8: bool = False
     eightbit: bool = False
     wish: Wish = Wish.NONE
+    deliver_by: DeliverBy | None = None
+    priority: int = 0
 
 
 def open_claim(claim: Claim) -> Outgoing:
@@ -51,6 +54,8 @@ def open_claim(claim: Claim) -> Outgoing:
         declared,
         eightbit=claim.eightbit or not start.isascii(),
         wish=Wish.REQUIRED if claim.require_tls else _wish_of(start),
+        deliver_by=claim.deliver_by,
+        priority=claim.priority,
     )
 
 

@@ -18,7 +18,8 @@ class Outcome:
     """`status` is an enhanced code, `text` the peer's reply or our own words, `remote` the peer.
 
     `elsewhere`: another host of the destination may be asked at once, since this one had no
-    message data yet. `relayed`: delivered to a peer that reports no deliveries (no DSN).
+    message data yet. `relayed`: delivered to a peer that reports no deliveries (no DSN); `timed`:
+    that took the message's time limit with it (DELIVERBY).
     """
 
     kind: Kind
@@ -27,6 +28,7 @@ class Outcome:
     remote: str = ""
     elsewhere: bool = False
     relayed: bool = False
+    timed: bool = False
 
     @property
     def line(self) -> str:

@@ -15,6 +15,14 @@ from config.logging import Logger
 from config.settings import Settings
 from message.dsn import Action
 from net.threads import Offload
+from smtp.outbound.deadline import (
+    end_of_life,
+    expired_status,
+    hears_of_delay,
+    hears_of_relay,
+    late_at,
+    next_look,
+)
 from smtp.outbound.notice import Told, build_notice, wanted
 from smtp.outbound.results import Kind, Outcome, given_up
 from smtp.outbound.schedule import next_attempt
@@ -121,7 +129,7 @@ class Settler:
             return self._postpone(claim, recipient, outcome, when)
         if outcome.kind is Kind.DELIVERED:
             result, action = Result(State.DELIVERED, outcome.line), Action.RELAYED
-            told = outcome.relayed and wanted(action, recipient.notify, claim.sender)
+            told = hears_of_relay(claim, recipient, outcome)
         else:
             result, action = Result(State.FAILED, outcome.line), Action.FAILED
             told = wanted(action, recipient.notify, claim.sender)
@@ -135,14 +143,15 @@ class Settler:
         when: "_When",
     ) -> _Decision:
         limits = self._settings.outbound
-        expires = claim.begun + limits.life
+        expires = end_of_life(claim, limits.life)
         again = when.next(recipient.attempts + 1, expires)
         if again is None:
             # RFC 3463 X.4.7: delivery time expired; the diagnostic keeps the peer's last words.
-            expired = replace(outcome, kind=Kind.PERMANENT, status="4.4.7")
+            expired = replace(outcome, kind=Kind.PERMANENT, status=expired_status(claim))
             return self._decide(claim, recipient, expired, when)
-        late = when.now >= claim.begun + limits.delay_notice_after and not recipient.delay_noticed
-        told = late and wanted(Action.DELAYED, recipient.notify, claim.sender)
+        late = when.now >= late_at(claim, limits.delay_notice_after)
+        told = late and not recipient.delay_noticed and hears_of_delay(claim, recipient)
+        again = next_look(claim, when.now, again)
         result = Result(State.WAITING, outcome.line, again, recipient.delay_noticed or told)
         return _Decision(recipient, outcome, result, Action.DELAYED if told else None)
 
@@ -165,7 +174,7 @@ class Settler:
 
     def _told(self, claim: Claim, decision: _Decision) -> Told:
         assert decision.action is not None
-        until = claim.begun + self._settings.outbound.life
+        until = end_of_life(claim, self._settings.outbound.life)
         return Told(
             decision.recipient,
             decision.action,

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from config.clock import Clock
 from message.xtext import encode_xtext, is_xtext
 from net.threads import Offload
 from smtp.outbound.connection import ConnectionFailed
+from smtp.outbound.deadline import parameter, refusal
 from smtp.outbound.dots import DotStuffer
 from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header
 from smtp.outbound.results import Kind, Outcome, of_reply, permanent, temporary
@@ -34,8 +36,10 @@ class Transaction:
         message: Outgoing,
         recipients: Sequence[ClaimedRecipient],
         offload: Offload,
+        clock: Clock,
     ) -> None:
-        self._session, self._message, self._offload = session, message, offload
+        self._session, self._message = session, message
+        self._offload, self._clock = offload, clock
         self._recipients = recipients
         self._outcomes: dict[int, Outcome] = {}
         self._utf8 = False
@@ -64,6 +68,7 @@ class Transaction:
     async def _acceptable(self) -> list[ClaimedRecipient]:
         refused = (
             self._tls()
+            or self._in_time()
             or self._too_large()
             or await self._eight_bit()
             or await self._utf8_message()
@@ -82,6 +87,13 @@ class Transaction:
             return None
         text = "the message requires TLS (REQUIRETLS), the server does not support that"
         return replace(permanent("5.7.30", text, session.remote), elsewhere=True)
+
+    def _in_time(self) -> Outcome | None:
+        """Another host may keep a time limit."""
+        offered = self._session.extensions.get("DELIVERBY")
+        text = refusal(self._message.deliver_by, self._clock.now(), offered)
+        refused = permanent("5.4.7", text, self._session.remote)
+        return replace(refused, elsewhere=True) if text else None
 
     def _too_large(self) -> Outcome | None:
         limit = self._session.extensions.get("SIZE", "")
@@ -191,6 +203,7 @@ class Transaction:
             outcome.text,
             session.remote,
             relayed=outcome.kind is Kind.DELIVERED and not session.offers("DSN"),
+            timed=session.offers("DELIVERBY"),
         )
         self._for_all(accepted, done)
 
@@ -225,6 +238,10 @@ class Transaction:
             words.append("SMTPUTF8")
         if message.wish is Wish.REQUIRED:
             words.append("REQUIRETLS")
+        if message.deliver_by is not None and session.offers("DELIVERBY"):
+            words.append(parameter(message.deliver_by, self._clock.now()))
+        if message.priority and session.offers("MT-PRIORITY"):
+            words.append(f"MT-PRIORITY={message.priority}")
         if session.offers("DSN"):
             words += [f"RET={message.ret}"] if message.ret else []
             words += [f"ENVID={encode_xtext(message.envid)}"] if message.envid else []
