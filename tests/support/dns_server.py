@@ -56,12 +56,10 @@ class DnsServer(asyncio.DatagramProtocol):
     async def start(self) -> None:
         """Binds UDP and TCP on the same free port."""
         loop = asyncio.get_running_loop()
-        self._server = await asyncio.start_server(self._stream, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
-        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        bound.bind(("127.0.0.1", port))
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=bound)
-        self.endpoint = Endpoint(host="127.0.0.1", port=port)
+        stream, datagrams = port_of_both()
+        self._server = await asyncio.start_server(self._stream, sock=stream)
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=datagrams)
+        self.endpoint = Endpoint(host="127.0.0.1", port=stream.getsockname()[1])
 
     async def close(self) -> None:
         if self._transport is not None:
@@ -138,6 +136,22 @@ class DnsServer(asyncio.DatagramProtocol):
             if not self.recursive:
                 return
             name = alias[0].target
+
+
+def port_of_both() -> tuple[socket.socket, socket.socket]:
+    """A socket for TCP and one for UDP, bound to one port of loopback that is free for both."""
+    for _ in range(20):
+        stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        stream.bind(("127.0.0.1", 0))
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            datagrams.bind(stream.getsockname())
+        except OSError:
+            stream.close()
+            datagrams.close()
+        else:
+            return stream, datagrams
+    raise AssertionError("no port is free for TCP and UDP")
 
 
 @asynccontextmanager

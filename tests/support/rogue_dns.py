@@ -5,12 +5,12 @@ length, which `stream` puts before a message.
 """
 
 import asyncio
-import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from config.settings import Endpoint
+from tests.support.dns_server import port_of_both
 
 Answers = Callable[[bytes], Iterable[bytes]]
 ANSWER = 0x8180
@@ -79,14 +79,12 @@ class RogueDns(asyncio.DatagramProtocol):
 async def rogue_dns() -> AsyncIterator[RogueDns]:
     """A running one, silent until it is told what to say."""
     rogue = RogueDns()
-    server = await asyncio.start_server(rogue.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    bound.bind(("127.0.0.1", port))
+    stream_socket, datagrams = port_of_both()
+    server = await asyncio.start_server(rogue.serve, sock=stream_socket)
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: rogue, sock=bound)
+    transport, _ = await loop.create_datagram_endpoint(lambda: rogue, sock=datagrams)
     rogue.transport = transport
-    rogue.endpoint = Endpoint(host="127.0.0.1", port=port)
+    rogue.endpoint = Endpoint(host="127.0.0.1", port=stream_socket.getsockname()[1])
     try:
         yield rogue
     finally:
