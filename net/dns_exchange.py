@@ -24,7 +24,7 @@ class Exchange:
     """The name servers. `tries` is how often a silent server is asked within the lifetime."""
 
     def __init__(self, servers: Sequence[Address], *, lifetime: float, tries: int = 3) -> None:
-        self._servers = tuple(servers)
+        self._servers = list(servers)
         self._lifetime = lifetime
         self._patience = max(lifetime / tries, 0.2)
         self._open = asyncio.Semaphore(MAX_OPEN)
@@ -53,10 +53,16 @@ class Exchange:
                     failure = error
                     servers.remove(server)
                 except TimeoutError:
-                    continue
+                    self._put_last(server)
                 except OSError:
+                    self._put_last(server)
                     await asyncio.sleep(PAUSE)
         raise failure
+
+    def _put_last(self, server: Address) -> None:
+        """A server that is not there costs one question its time, not every one."""
+        if len(self._servers) > 1 and self._servers[0] == server:
+            self._servers.append(self._servers.pop(0))
 
     async def _once(self, server: Address, question: Question) -> bytes:
         wire = await _over_udp(server, question)

@@ -230,9 +230,19 @@ async def test_a_server_that_fails_does_not_stand_in_the_way_of_another(rogue: R
         good.set("example.org", "A", "192.0.2.1")
         one = Resolver([rogue.endpoint, good.endpoint], lifetime=2.0)
         assert await one.a("example.org") == ["192.0.2.1"]
-        rogue.udp = lambda query: []
-        one = Resolver([rogue.endpoint, good.endpoint], lifetime=2.0)
+
+
+async def test_a_silent_server_is_asked_last_from_then_on(rogue: RogueDns) -> None:
+    async with dns_server() as good:
+        good.set("example.org", "A", "192.0.2.1")
+        good.set("example.net", "A", "192.0.2.2")
+        one = Resolver([rogue.endpoint, good.endpoint], lifetime=1.0)
         assert await one.a("example.org") == ["192.0.2.1"]
+        assert await one.a("example.net") == ["192.0.2.2"]
+        assert rogue.asked["udp"] == 1
+        rogue.udp = lambda query: [message(query, GOOD)]
+        good.silent.add("example.com")
+        assert await one.a("example.com") == ["10.0.0.7"]
 
 
 # -- anything at all
