@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import unquote
@@ -15,6 +16,7 @@ from urllib.parse import unquote
 E = TypeVar("E", bound=Enum)
 
 MAX_RECORD = 16 * 1024
+MAX_CACHED = 512
 MAX_URIS = 10
 
 _VERSION = re.compile(rb"[ \t]*v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
@@ -88,6 +90,10 @@ class Record:
 
 def parse_record(text: bytes) -> Record | None:
     """The record of one TXT record, its strings joined; None when it is not DMARC's."""
+    return _parse(text) if len(text) > MAX_CACHED else _parse_cached(text)
+
+
+def _parse(text: bytes) -> Record | None:
     if len(text) > MAX_RECORD or not _VERSION.match(text):
         return None
     tags = _tags(text.decode("utf-8", "replace"))
@@ -109,6 +115,9 @@ def parse_record(text: bytes) -> Record | None:
         usable=not faulty or bool(rua),
         faulty=faulty,
     )
+
+
+_parse_cached = lru_cache(maxsize=4096)(_parse)
 
 
 def select_record(texts: Sequence[bytes]) -> Record | None:

@@ -129,6 +129,10 @@ class Questions(ABC):
         """TXT records, each with its strings joined. Raises as `mx`."""
         return await self._ask(name, dns.rdatatype.TXT, _strings)
 
+    def knows_txt(self, name: str) -> bool:
+        """Whether `txt` of a name would answer at once."""
+        return self.remembered((name.lower(), dns.rdatatype.TXT)) is not None
+
     async def ptr(self, address: str) -> Answer[str]:
         """The names of an IPv4 or IPv6 address, not verified, lower case without a final dot.
 

@@ -5,7 +5,6 @@ only. It refuses or puts into Junk what fails,
 as the domain's owner asks, and accepts whatever could not be decided.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from config.settings import Dmarc as DmarcSettings
@@ -25,8 +24,8 @@ from filters.verdict import ACCEPT, Action, Verdict, defer
 from message.author import author_of
 from message.dmarc_record import Policy
 from net.dns import DnsUnavailable, Resolver
+from net.lookups import Lookups
 
-SECONDS = 5.0
 _SYMBOLS = {
     Policy.NONE: "DMARC_POLICY_SOFTFAIL",
     Policy.QUARANTINE: "DMARC_POLICY_QUARANTINE",
@@ -70,9 +69,9 @@ class Dmarc(Filter):
             result = DmarcResult(Outcome.TEMPERROR, author.domain, reason="spf or dkim failed")
             return _told(result, "DMARC_DNSFAIL")
         try:
-            async with asyncio.timeout(SECONDS):
-                found = await evaluate(Walker(self._resolver), author.domain, context.results)
-        except (DnsUnavailable, TimeoutError):
+            walker = Walker(Lookups(self._resolver))
+            found = await evaluate(walker, author.domain, context.results)
+        except DnsUnavailable:
             result = DmarcResult(Outcome.TEMPERROR, author.domain, reason="no answer from DNS")
             return _told(result, "DMARC_DNSFAIL")
         return await self._judge(context, found)

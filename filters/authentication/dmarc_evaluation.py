@@ -22,7 +22,9 @@ class Aligned(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """`applied` is None without a record. `organisation` is the author's Organizational Domain."""
+    """`applied` is None without a record. `organisation` is the author's Organizational Domain, ""
+    for what passes.
+    """
 
     outcome: Outcome
     domain: str
@@ -46,8 +48,10 @@ async def evaluate(walker: Walker, author: str, results: Sequence[Result]) -> Ev
         return Evaluation(Outcome.PERMERROR, author, found.domain, applied)
     spf = await _aligned(walker, author, record.aspf, spf_identities(results))
     dkim = await _aligned(walker, author, record.adkim, _dkim_identities(results))
-    organisation = await walker.organization(author)
-    return Evaluation(_outcome(spf, dkim), author, organisation, applied, spf, dkim)
+    outcome = _outcome(spf, dkim)
+    # Nothing more is asked about a message that passes by its own domain.
+    organisation = "" if outcome is Outcome.PASS else await walker.organization(author)
+    return Evaluation(outcome, author, organisation, applied, spf, dkim)
 
 
 def spf_identities(results: Iterable[Result]) -> list[tuple[str, Outcome]]:

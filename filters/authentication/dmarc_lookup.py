@@ -8,13 +8,13 @@ import asyncio
 
 from message.dmarc import Found, ends_walk, organizational_domain, walk_names
 from message.dmarc_record import Record, select_record
-from net.dns import DnsUnavailable, NoRecords, NoSuchName, Resolver
+from net.dns import DnsUnavailable, NoRecords, NoSuchName, Questions
 
 
 class Walker:
     """Remembers what it was told. Raises DnsUnavailable where an answer may change."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Questions) -> None:
         self._resolver = resolver
         self._records: dict[str, Record | None] = {}
         self._walks: dict[str, list[Found]] = {}
@@ -58,11 +58,16 @@ class Walker:
         if own is not None and ends_walk(own):
             return found
         names = walk_names(domain)[1:]
-        answers = await asyncio.gather(*map(self.record, names), return_exceptions=True)
-        for name, answer in zip(names, answers, strict=True):
-            if isinstance(answer, BaseException):
+        waiting = [name for name in names if not self._is_known(name)]
+        answers: dict[str, Record | DnsUnavailable | None] = {}
+        if len(waiting) > 1:
+            told = await asyncio.gather(*map(self._try, waiting))
+            answers = dict(zip(waiting, told, strict=True))
+        for name in names:
+            answer = answers[name] if name in answers else await self._try(name)
+            if isinstance(answer, DnsUnavailable):
                 # Top-level domains hardly ever have a record; their servers must not decide.
-                if isinstance(answer, DnsUnavailable) and "." not in name:
+                if "." not in name:
                     continue
                 raise answer
             if answer is not None:
@@ -70,6 +75,15 @@ class Walker:
                 if ends_walk(answer):
                     break
         return found
+
+    def _is_known(self, domain: str) -> bool:
+        return domain in self._records or self._resolver.knows_txt(f"_dmarc.{domain}")
+
+    async def _try(self, domain: str) -> Record | DnsUnavailable | None:
+        try:
+            return await self.record(domain)
+        except DnsUnavailable as unavailable:
+            return unavailable
 
     async def _ask(self, domain: str) -> Record | None:
         try:

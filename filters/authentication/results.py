@@ -70,7 +70,8 @@ class ArcResult:
 
 @dataclass(frozen=True, slots=True)
 class DmarcResult:
-    """`domain` is that of the author (From), `organisation` its organizational domain, `policy`
+    """`domain` is that of the author (From), `organisation` of what fails its
+    organizational domain, `policy`
     what it asks for, `disposition` what was done: none, quarantine or reject.
     """
 
