@@ -23,7 +23,9 @@ from storage.values import QueueId
 MOST_ROWS = 2000
 """Recipients that one job leases at most."""
 
-_OPEN = recipient.c.state <= int(State.HELD)
+# Written so that no index by state or domain is taken: with a list of ids the key is the way.
+_STATE = recipient.c.state + 0
+_OPEN = int(State.HELD) >= _STATE
 _ENDED = {"attempts": recipient.c.attempts + 1, "lease_until": None, "lease_owner": ""}
 _COLUMNS = (*recipient.c, *(column.label(f"of_{column.name}") for column in message.c))
 _Row = namedtuple("_Row", [column.name for column in _COLUMNS])  # type: ignore[misc]
@@ -41,9 +43,9 @@ class Wanted:
     together: bool = False
 
 
-def _due() -> ColumnElement[bool]:
+def _due(state: ColumnElement[int] = recipient.c.state) -> ColumnElement[bool]:
     return and_(
-        recipient.c.state == int(State.WAITING),
+        state == int(State.WAITING),
         recipient.c.next_attempt <= bindparam("at"),
         or_(recipient.c.lease_until.is_(None), recipient.c.lease_until <= bindparam("at")),
     )
@@ -71,8 +73,12 @@ _ROWS = (
     .order_by(recipient.c.queue, recipient.c.position)
     .limit(MOST_ROWS)
 )
-_THERE = Query(lambda among: _ROWS.where(_named(among), _due(), _there()))
-_ANYWHERE = Query(lambda among: _ROWS.where(_named(among), _due()))
+_THERE = Query(
+    lambda among: _ROWS.where(
+        _named(among), _due(_STATE), recipient.c.domain + "" == bindparam("there")
+    )
+)
+_ANYWHERE = Query(lambda among: _ROWS.where(_named(among), _due(_STATE)))
 _LEASE = Query(
     lambda among: (
         update(recipient)
