@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from config.dnsbl import parse_codes
 from config.smarthost import parse_smarthost
 from config.units import Duration, Size
 
@@ -243,6 +244,29 @@ class Reports(Section):
     failure: bool = False
 
 
+def _codes(value: str) -> str:
+    parse_codes(value)
+    return value
+
+
+class DnsList(Section):
+    zone: Domain
+    kind: Literal["address", "domain"] = "address"
+    codes: list[Annotated[str, AfterValidator(_codes)]] = []
+    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9_]{0,64}$")] = ""
+    weight: float = 0.0
+    action: Literal["mark", "quarantine", "defer", "reject"] = "mark"
+    test: Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9.-]*$")] = ""
+
+
+# In the class the name `list` would be the key's.
+_DnsLists = list[DnsList]
+
+
+class Dnsbl(Section):
+    list: _DnsLists = []
+
+
 class Http(Section):
     trusted_proxies: list[Net] = []
     metrics_from: list[Net] = []
@@ -315,6 +339,7 @@ class Settings(Section):
     filters: Filters = Filters()
     tagging: Tagging = Tagging()
     blocklist: Blocklist = Blocklist()
+    dnsbl: Dnsbl = Dnsbl()
     spf: Spf = Spf()
     dmarc: Dmarc = Dmarc()
     reports: Reports = Reports()

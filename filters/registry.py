@@ -10,6 +10,7 @@ from filters.authentication.dkim import Dkim
 from filters.authentication.dmarc import Dmarc, Record
 from filters.authentication.spf import Spf
 from filters.blocklist import Blocklist
+from filters.dnslists import DnsLists
 from filters.filter import Filter
 from filters.ratelimit import RateLimit, Rates
 from filters.stranger import Stranger
@@ -35,6 +36,7 @@ class Tools:
     store: Store
     rates: Rates = field(default_factory=lambda: Rates(SystemClock()))
     evaluated: tuple[Record, ...] = ()
+    lists: DnsLists | None = None
 
 
 Factory = Callable[[Settings, Tools], Filter]
@@ -72,5 +74,7 @@ FACTORIES: dict[str, Factory] = {
 def build(settings: Settings, tools: Tools) -> list[Filter]:
     """The filters in order; those that are always on have no name in the settings."""
     named = [FACTORIES[name](settings, tools) for name in settings.filters.pipeline]
-    stranger = Stranger(settings, tools.resolver, tools.directory)
+    if tools.lists is not None:
+        tools.lists.reload(settings.dnsbl.list)
+    stranger = Stranger(settings, tools.resolver, tools.directory, tools.lists)
     return [Syntax(settings.limits), *named, stranger]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from config.settings import Settings
 from config.units import format_size
+from filters.dnslists import probe, zones_of
 from mailserver.control import is_served
 from net.clamd import ClamdError, ping
 from net.dns import DnsError, Resolver
@@ -94,7 +95,8 @@ def _clamd(settings: Settings) -> Result:
 
 
 async def _of_dns(settings: Settings) -> list[Result]:
-    return [await _dns(settings), await _dnssec(settings)]
+    lists = await _dns_lists(settings)
+    return [await _dns(settings), await _dnssec(settings), *lists]
 
 
 async def _dnssec(settings: Settings) -> Result:
@@ -126,3 +128,15 @@ async def _dns(settings: Settings) -> Result:
             missing.append(f"{name}: {error}")
     fix = f"publish an MX record that names {settings.hostname}, or correct dns.nameservers"
     return result("dns", not missing, "; ".join(missing) or "MX found for every domain", fix)
+
+
+async def _dns_lists(settings: Settings) -> list[Result]:
+    """One line a list: does it answer this resolver (RFC 5782 §5)?"""
+    resolver = Resolver(settings.dns.nameservers)
+    zones = zones_of(settings.dnsbl.list)
+    problems = await asyncio.gather(*(probe(resolver, zone) for zone in zones))
+    fix = "run a resolver of your own and name it in dns.nameservers, or take the list out"
+    return [
+        result(f"dnsbl {zone.name}", not problem, problem or "answers this resolver", fix)
+        for zone, problem in zip(zones, problems, strict=True)
+    ]

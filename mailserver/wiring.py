@@ -9,6 +9,7 @@ from config.clock import SystemClock
 from config.logging import get_logger
 from config.settings import Settings
 from filters.delivery import Delivery
+from filters.dnslists import DnsLists
 from filters.home import Home
 from filters.pipeline import Pipeline
 from filters.registry import Tools
@@ -78,6 +79,7 @@ class Parts:
     imap: ImapServer
     outbound: Outbound
     http: HttpServer
+    lists: DnsLists
     collector: Collector
     report_sender: ReportSender
     failures: FailureReporter
@@ -94,6 +96,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         settings, services.directory, store, clock, get_logger("delivery"), reader=reader
     )
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
+    lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
     tools = Tools(
         clock,
         services.resolver,
@@ -101,10 +104,12 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         services.directory,
         store,
         evaluated=(DmarcRecorder(collector), failures),
+        lists=lists,
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
     return Parts(
         pipeline=pipeline,
+        lists=lists,
         smtp=SmtpServer(
             settings,
             pipeline,

@@ -23,6 +23,7 @@ from config.clock import SystemClock
 from config.logging import Logger
 from config.settings import Endpoint, Settings
 from filters.delivery import Delivery
+from filters.dnslists import DnsLists
 from filters.filter import Filter
 from filters.pipeline import Pipeline
 from filters.registry import Tools
@@ -102,6 +103,7 @@ class Receiving:
     pipeline: Pipeline
     delivery: Delivery
     offload: Offload
+    lists: DnsLists
     clients: "list[Client]" = field(default_factory=list)
 
     def at(self, listener: str = "smtp") -> Endpoint:
@@ -220,8 +222,10 @@ async def receiving(
     recording: Any = store or RecordingStore(spool)
     authenticator = Authenticator(chosen, directory, offload, clock)
     resolver = Resolver(chosen.dns.nameservers, lifetime=2.0)
-    tools = Tools(clock, resolver, offload, directory, recording)
+    lists = DnsLists(resolver, clock, log)
+    tools = Tools(clock, resolver, offload, directory, recording, lists=lists)
     pipeline = Pipeline(chosen, tools, log, filters=own_filters)
+    await lists.check()
     delivery = Delivery(chosen, directory, recording, clock, log)
     server = SmtpServer(
         chosen,
@@ -239,7 +243,7 @@ async def receiving(
         max_connections=max_connections,
     )
     await server.start()
-    running = Receiving(chosen, recording, directory, server, pipeline, delivery, offload)
+    running = Receiving(chosen, recording, directory, server, pipeline, delivery, offload, lists)
     try:
         yield running
     finally:
