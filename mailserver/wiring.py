@@ -18,11 +18,14 @@ from filters.reporting.dmarc_builder import DmarcBuilder
 from filters.reporting.dmarc_rows import DmarcRecorder
 from filters.reporting.failures import FailureReporter
 from filters.reporting.reader import ReportReader
-from filters.reporting.sender import ReportSender
+from filters.reporting.sender import Builder, ReportSender
+from filters.reporting.tls_builder import TlsBuilder
 from filters.submitting import Submitting
 from imap.server import ImapServer
 from mailserver.services import Services
+from net.client_tls import client_tls
 from net.dns import Resolver
+from net.https import HttpsClient
 from net.threads import Offload
 from net.tls import TlsContexts
 from smtp.outbound.runner import Outbound
@@ -88,6 +91,8 @@ class Parts:
 def build_parts(services: Services, tls: TlsContexts) -> Parts:
     """Everything that listens or works in the background, not started."""
     settings, store, clock = services.settings, services.store, services.clock
+    client = client_tls()
+    https = HttpsClient(services.resolver, services.offload, client.verified)
     reports, log = Reports(services.directory.database), get_logger("reports")
     collector = Collector(reports, clock, log)
     reader = ReportReader(reports, services.offload, clock, log)
@@ -144,6 +149,8 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             clock,
             services.offload,
             get_logger("outbound"),
+            tls=client,
+            https=https,
             collector=collector,
             home=Home(delivery, services.directory, store.spool_dir, clock, services.offload),
         ),
@@ -158,13 +165,22 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         report_sender=ReportSender(
             reports,
             delivery,
-            {Kind.DMARC: DmarcBuilder(settings, services.resolver, services.offload, clock)},
+            _report_builders(services, https),
             settings,
             clock,
             log,
         ),
         failures=failures,
     )
+
+
+def _report_builders(services: Services, https: HttpsClient) -> dict[Kind, Builder]:
+    settings, resolver = services.settings, services.resolver
+    offload, clock, log = services.offload, services.clock, get_logger("reports")
+    return {
+        Kind.DMARC: DmarcBuilder(settings, resolver, offload, clock),
+        Kind.TLS: TlsBuilder(settings, resolver, https, offload, clock, log),
+    }
 
 
 async def close_services(services: Services) -> None:

@@ -1,17 +1,14 @@
 """SMTP TLS reports as JSON: built for others, read from others (RFC 8460 §4.4). Pure.
 
-What others send is bounded before it is unpacked, parsed and believed; what it lacks stays empty.
+What others send is bounded before it is parsed and believed; what it lacks stays empty.
 """
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-MAX_PACKED = 2 * 1024 * 1024
 MAX_JSON = 16 * 1024 * 1024
 MAX_POLICIES = 100
 MAX_FAILURES = 10_000
@@ -76,31 +73,10 @@ def build_json(report: TlsReport) -> bytes:
     return json.dumps(members, indent=1).encode()
 
 
-def pack(data: bytes) -> bytes:
-    """As gzip, without a time or a name."""
-    return gzip.compress(data, mtime=0)
-
-
-def unpack(data: bytes) -> bytes:
-    """The JSON of a report, packed or not. Raises TlsReportInvalid."""
-    if len(data) > MAX_PACKED:
-        raise TlsReportInvalid(f"more than {MAX_PACKED} octets")
-    if not data.startswith(b"\x1f\x8b"):
-        return data
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        found = unpacker.decompress(data, MAX_JSON + 1)
-    except zlib.error:
-        raise TlsReportInvalid("broken gzip") from None
-    if len(found) > MAX_JSON:
-        raise TlsReportInvalid(f"more than {MAX_JSON} octets unpacked")
-    if not unpacker.eof:
-        raise TlsReportInvalid("broken gzip")
-    return found
-
-
 def parse_json(data: bytes) -> TlsReport:
     """Raises TlsReportInvalid."""
+    if len(data) > MAX_JSON:
+        raise TlsReportInvalid(f"more than {MAX_JSON} octets")
     try:
         members = json.loads(data)
     except (ValueError, RecursionError):

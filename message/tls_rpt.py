@@ -53,13 +53,14 @@ class ReportPolicy:
 @dataclass(frozen=True, slots=True)
 class SessionResult:
     """What one session came to; without a type it was as the policy asks. `host` and `address` are
-    the mail host's, `reason` one line in our own words.
+    the mail host's, `reason` one line in our own words, `own_address` where we sent from.
     """
 
     type: ResultType | None = None
     host: str = ""
     address: str = ""
     reason: str = ""
+    own_address: str = ""
 
     def text(self) -> str:
         """One canonical line of JSON; `parse_result` gives the same value back."""
@@ -68,6 +69,7 @@ class SessionResult:
             "host": self.host,
             "address": self.address,
             "reason": self.reason,
+            "from": self.own_address,
         }
         return json.dumps({key: value for key, value in members.items() if value})
 
@@ -81,6 +83,7 @@ def parse_result(text: str) -> SessionResult:
         members.get("host", ""),
         members.get("address", ""),
         members.get("reason", ""),
+        members.get("from", ""),
     )
 
 

@@ -14,6 +14,7 @@ from filters.authentication.results import DmarcResult, Outcome, Result
 from filters.context import Message
 from message.dmarc_report import AggregateReport, Record, ReportUnreadable, parse_report
 from message.report_archive import ArchiveRefused, attachments
+from message.tls_report import PolicyReport, TlsReport, TlsReportInvalid, parse_json
 from net.threads import Offload
 from storage.report_values import Kind, Report, ReportRow
 from storage.reports import Reports
@@ -101,8 +102,17 @@ def read_dmarc(document: bytes) -> Report | None:
     return _dmarc_report(read)
 
 
+def read_tls(document: bytes) -> Report | None:
+    """An SMTP TLS report."""
+    try:
+        read = parse_json(document)
+    except TlsReportInvalid:
+        return None
+    return _tls_report(read)
+
+
 # Tried in turn on every attachment.
-PARSERS: tuple[Parser, ...] = (read_dmarc,)
+PARSERS: tuple[Parser, ...] = (read_dmarc, read_tls)
 
 
 def _dmarc_report(read: AggregateReport) -> Report:
@@ -136,3 +146,36 @@ def _row(record: Record) -> ReportRow:
     }
     failed = record.count if record.failed else 0
     return ReportRow(record.source, record.count, failed, detail)
+
+
+def _tls_report(read: TlsReport) -> Report:
+    """A report is about one domain; sessions of a policy that failed have a row a failure."""
+    return Report(
+        Kind.TLS,
+        read.organisation,
+        read.contact,
+        read.report_id,
+        read.policies[0].domain.lower(),
+        float(read.begin),
+        float(read.end),
+        tuple(row for policy in read.policies for row in _tls_rows(policy)),
+    )
+
+
+def _tls_rows(policy: PolicyReport) -> Iterable[ReportRow]:
+    """`source` is who sent, where the report says so; what no detail tells of has a row too."""
+    known = dict(policy.policy)
+    if policy.successful:
+        yield ReportRow("", policy.successful, 0, known)
+    untold = policy.failed - sum(each.sessions for each in policy.failures)
+    if untold > 0:
+        yield ReportRow("", untold, untold, known)
+    for each in policy.failures:
+        detail = {
+            **known,
+            "result": each.result,
+            "receiving_host": each.receiving_host,
+            "receiving_ip": each.receiving_ip,
+            "reason": each.reason,
+        }
+        yield ReportRow(each.sending_ip, each.sessions, each.sessions, detail)

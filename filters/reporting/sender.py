@@ -36,8 +36,14 @@ class Outgoing:
     message: bytes
 
 
+class ReportDelayed(Exception):
+    """Who wants the report does not take it at the moment; the text says why."""
+
+
 class Builder(Protocol):
-    """Makes the mails of one kind of report. Raises DnsUnavailable to be asked again later."""
+    """Makes the mails of one kind of report. Raises DnsUnavailable and ReportDelayed to be asked
+    again later.
+    """
 
     def reload(self, settings: Settings) -> None:
         """Takes a changed configuration."""
@@ -96,7 +102,7 @@ class ReportSender:
         builder = self._builders.get(pending.kind) if self._enabled else None
         try:
             mails = [] if builder is None else await builder.build(pending, self._rows(pending))
-        except DnsUnavailable as error:
+        except (DnsUnavailable, ReportDelayed) as error:
             if today - pending.day <= KEEP_DAYS:
                 return 0
             self._log.warning("report given up", domain=pending.domain, reason=str(error))

@@ -126,6 +126,12 @@ class Connection(asyncio.Protocol):
             raise HandshakeFailed(self._failure)
         self._transport = secured
 
+    @property
+    def own_address(self) -> str:
+        """Where the connection comes from, "" when that is not known."""
+        name = self._transport.get_extra_info("sockname") if self._transport else None
+        return str(name[0]) if name else ""
+
     def peer_chain(self) -> list[bytes]:
         """The certificates that the peer showed, its own first, in DER; unverified."""
         assert self._transport is not None

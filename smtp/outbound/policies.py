@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from message.mta_sts import Mode, StsPolicy, format_policy
-from message.tls_rpt import PolicyType, ReportPolicy, ResultType
+from message.tls_rpt import PolicyType, ReportPolicy, ResultType, SessionResult
 from net.dns import DnsError, DnsUnavailable, Resolver, TlsaRecord
 from smtp.outbound import dane
 from smtp.outbound.hop import Hop
@@ -60,7 +60,9 @@ class TlsPolicies:
             raise AttemptFailed(temporary("4.3.0", f"TLS policies: {error}")) from None
         if found.failure is not None:
             host = f"mta-sts.{domain}"
-            self._watch.failed(no_policy(domain), host, "", found.failure, found.reason)
+            self._watch.failed(
+                no_policy(domain), SessionResult(found.failure, host, reason=found.reason)
+            )
         return found
 
     def _by_sts(self, domain: str, hop: Hop, policy: StsPolicy | None) -> Security | str:
@@ -71,7 +73,8 @@ class TlsPolicies:
         if policy.allows(hop.host):
             return listed
         text = f"{hop.host} is not in the MTA-STS policy of {domain}"
-        self._watch.failed(listed, hop.host, "", ResultType.VALIDATION_FAILURE, text)
+        failed = SessionResult(ResultType.VALIDATION_FAILURE, hop.host, reason=text)
+        self._watch.failed(listed, failed)
         return Security(domain=domain) if policy.mode is Mode.TESTING else text
 
     async def _dane_of(self, domain: str, hop: Hop) -> Security | str | None:
@@ -86,8 +89,9 @@ class TlsPolicies:
             except DnsUnavailable:
                 text = f"the TLSA records of {base} could not be looked up"
                 policy = ReportPolicy(PolicyType.TLSA, domain, mx=(hop.host,))
-                failed = Security(Need.DANE, domain=domain, report=policy)
-                self._watch.failed(failed, hop.host, "", ResultType.DNSSEC_INVALID, text)
+                asked = Security(Need.DANE, domain=domain, report=policy)
+                failed = SessionResult(ResultType.DNSSEC_INVALID, hop.host, reason=text)
+                self._watch.failed(asked, failed)
                 return text
             except DnsError:
                 continue

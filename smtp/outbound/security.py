@@ -66,8 +66,11 @@ def no_policy(domain: str) -> Security:
 
 
 class TlsFailed(ConnectionFailed):
-    """No session of the kind needed; `result` says why in the words of RFC 8460."""
+    """No session of the kind needed; `result` says why in the words of RFC 8460. `own_address` is
+    where the connection came from, "" if there was none.
+    """
 
     def __init__(self, result: ResultType, text: str) -> None:
         super().__init__(text)
         self.result = result
+        self.own_address = ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from config.clock import Clock, SystemClock
-from message.tls_rpt import ResultType
+from message.tls_rpt import ResultType, SessionResult
 from net.client_tls import ClientTls
 from smtp.outbound import dane
 from smtp.outbound.connection import Connection, ConnectionFailed, HandshakeFailed, connect
@@ -114,7 +114,10 @@ class Opener:
 
     def _count(self, hop: Hop, address: str, failure: TlsFailed) -> None:
         if self._watch is not None:
-            self._watch.failed(hop.security, hop.host, address, failure.result, str(failure))
+            result = SessionResult(
+                failure.result, hop.host, address, str(failure), failure.own_address
+            )
+            self._watch.failed(hop.security, result)
 
     async def admit(self, hop: Hop, session: Session) -> None:
         """Compares the session with what the domain had before. Raises AttemptFailed."""
@@ -138,7 +141,9 @@ class Opener:
                 await self._secure(session, hop, address, use)
             if hop.login is not None:
                 await self._log_in(session, hop.login, address)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, TlsFailed):
+                error.own_address = connection.own_address
             connection.close()
             raise
         return session
@@ -181,6 +186,7 @@ class Opener:
             if use is TlsUse.REQUIRED:
                 raise absent
             if not hop.security.testing:
+                absent.own_address = session.connection.own_address
                 self._count(hop, address, absent)
             return
         try:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from config.clock import Clock, rfc3339
 from config.logging import Logger
 from filters.reporting.collector import Collector
-from message.tls_rpt import ResultType, SessionResult
+from message.tls_rpt import SessionResult
 from smtp.outbound.security import Security
 from storage.errors import StoreError
 from storage.report_values import Kind
@@ -59,11 +59,9 @@ class TlsWatch:
             self._task = None
         await self.flush()
 
-    def failed(
-        self, security: Security, host: str, address: str, result: ResultType, reason: str
-    ) -> None:
+    def failed(self, security: Security, result: SessionResult) -> None:
         """A session that was not as its policy asks, whether mail went all the same or not."""
-        self._count(security, SessionResult(result, host, address, reason[:MAX_REASON]))
+        self._count(security, replace(result, reason=result.reason[:MAX_REASON]))
 
     def succeeded(self, security: Security) -> None:
         """A session that was."""

@@ -17,6 +17,7 @@ class Counted:
     host: str
     address: str
     reason: str
+    own_address: str
 
 
 async def tls_results(
@@ -29,5 +30,7 @@ async def tls_results(
     async for policy, detail, count in reports.counts(pending):
         each = parse_result(detail)
         result = each.type.value if each.type else ""
-        found[Counted(policy, result, each.host, each.address, each.reason)] = count
+        found[Counted(policy, result, each.host, each.address, each.reason, each.own_address)] = (
+            count
+        )
     return found

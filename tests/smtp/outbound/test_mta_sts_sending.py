@@ -95,6 +95,7 @@ async def test_bad_certificate_is_refused(
     assert text in reply
     (counted,) = await sender.tls_results()
     assert (counted.result, counted.host, counted.address) == (result, HOST, "127.0.0.1")
+    assert counted.own_address == "127.0.0.1"
 
 
 @pytest.mark.parametrize(("kind", "text", "result"), BAD, ids=lambda v: str(v))
