@@ -17,7 +17,7 @@ from message.arc import (
 )
 from message.dkim_body import body_hashes
 from message.dkim_header import Header, relaxed_form
-from message.dkim_sign import RELAXED, SIGNED, signed_field
+from message.dkim_sign import MOST, RELAXED, SIGNED, signed_field
 from message.dkim_signing_key import SigningKey
 from message.dkim_tags import DkimFault, Status
 
@@ -116,7 +116,7 @@ def _message_signature(
     key: SigningKey,
 ) -> bytes:
     if names is None:
-        names = [name for name in SEALED for _ in header.places(name)]
+        names = [name for name in SEALED for _ in header.places(name)[:MOST]]
     signed = header.forms(header.chosen(names), relaxed=True)
     tags = [*place, b"bh=" + digest, b"c=relaxed/relaxed", b"h=" + b":".join(names)]
     return signed_field(b"ARC-Message-Signature", sorted(tags), signed, key)

@@ -24,6 +24,8 @@ SIGNED = (
 )
 # Listed once more than they stand there: RFC 5322 §3.6 allows one, and readers show the first.
 OVERSIGNED = frozenset((b"from", b"to", b"cc", b"subject", b"date", b"reply-to", b"sender"))
+# Of one kind; a signature that lists thousands is refused by others.
+MOST = 50
 _LINE = 76
 _BASE64_LINE = 72
 
@@ -71,13 +73,15 @@ def sign(
 
 
 def signed_names(header: Header) -> list[bytes]:
-    """h=: what is there of SIGNED, in its order, with the extra mention of OVERSIGNED."""
+    """h=: what is there of SIGNED, in its order, with the extra mention of OVERSIGNED; of more than
+    MOST fields of a kind the lowest.
+    """
     names = []
     for name in SIGNED:
         times = len(header.places(name))
         if (times or name == b"from") and name in OVERSIGNED:
             times += 1
-        names += [name] * times
+        names += [name] * min(times, MOST)
     return names
 
 

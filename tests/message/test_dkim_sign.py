@@ -92,6 +92,13 @@ def test_single_fields_are_listed_once_more() -> None:
     assert "received" not in names
 
 
+def test_thousands_of_fields_make_no_huge_signature() -> None:
+    header = HEADER + b"List-Id: <l.test>\r\n" * 5000
+    message = signed(header)
+    assert len(message) < len(header) + 3000
+    assert statuses(message) == BOTH
+
+
 def test_one_click_is_signed() -> None:
     """RFC 8058 §4."""
     both = b"List-Unsubscribe: <https://l.test/u>\r\nList-Unsubscribe-Post: List-Unsubscribe=x\r\n"
