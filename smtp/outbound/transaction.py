@@ -1,30 +1,25 @@
-"""One message over an open session: MAIL, RCPT, DATA, the data and its reply.
+"""One message over an open session: MAIL, RCPT, then its content (content.py) and the reply to it.
 
 What the peer can't take is decided before MAIL: its SIZE, 8-bit data without 8BITMIME (bounced with
 5.6.3: turning it into 7 bits would break its signatures), UTF-8 addresses or headers without
-SMTPUTF8 (5.6.7). Messages are read and sent in pieces; none is held in memory.
+SMTPUTF8 (5.6.7).
 """
 
-import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from config.clock import Clock
 from message.xtext import encode_xtext, is_xtext
 from net.threads import Offload
 from smtp.outbound.connection import ConnectionFailed
+from smtp.outbound.content import Content
 from smtp.outbound.deadline import parameter, refusal
-from smtp.outbound.dots import DotStuffer
 from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header
 from smtp.outbound.results import Kind, Outcome, of_reply, permanent, temporary
 from smtp.outbound.security import Wish
 from smtp.outbound.session import Session
 from storage.queue_values import ClaimedRecipient
 from storage.transport_values import TlsLevel
-
-PIECE = 128 * 1024
 
 
 class Transaction:
@@ -43,7 +38,8 @@ class Transaction:
         self._recipients = recipients
         self._outcomes: dict[int, Outcome] = {}
         self._utf8 = False
-        self._data_sent = False
+        self._content = Content(session, message, offload)
+        self._chunked = session.offers("CHUNKING")
 
     async def run(self) -> dict[int, Outcome]:
         """Outcomes by position. Never raises for what a peer does; the session may be dead then."""
@@ -54,7 +50,7 @@ class Transaction:
         except ConnectionFailed as error:
             self._session.connection.close()
             failed = temporary(
-                "4.4.2", str(error), self._session.remote, elsewhere=not self._data_sent
+                "4.4.2", str(error), self._session.remote, elsewhere=not self._content.sent
             )
             self._for_all(self._recipients, failed)
         return self._outcomes
@@ -141,13 +137,14 @@ class Transaction:
             go = await self._lock_step(recipients)
         accepted = [r for r in recipients if r.position not in self._outcomes]
         if go:
-            await self._data(accepted)
+            await self._send_content(accepted)
         elif self._session.connection.alive:
             await self._session.command("RSET", self._session.timeouts.mail)
 
     async def _pipelined(self, recipients: Sequence[ClaimedRecipient]) -> bool:
         session, times = self._session, self._session.timeouts
-        lines = [self._mail(), *(self._rcpt(recipient) for recipient in recipients), "DATA"]
+        lines = [self._mail(), *(self._rcpt(recipient) for recipient in recipients)]
+        lines += [] if self._chunked else ["DATA"]
         session.connection.write("".join(f"{line}\r\n" for line in lines).encode())
         mail = of_reply(await session.connection.reply(times.mail), session.remote)
         for recipient in recipients:
@@ -155,6 +152,8 @@ class Transaction:
                 await session.connection.reply(times.rcpt), session.remote, rcpt=True
             )
             self._refuse(recipient, mail, outcome)
+        if self._chunked:
+            return not self._all_refused(recipients)
         return await self._data_reply(recipients)
 
     async def _lock_step(self, recipients: Sequence[ClaimedRecipient]) -> bool:
@@ -166,10 +165,15 @@ class Transaction:
         for recipient in recipients:
             reply = await session.command(self._rcpt(recipient), times.rcpt)
             self._refuse(recipient, mail, of_reply(reply, session.remote, rcpt=True))
-        if all(recipient.position in self._outcomes for recipient in recipients):
+        if self._all_refused(recipients):
             return False
+        if self._chunked:
+            return True
         session.connection.write(b"DATA\r\n")
         return await self._data_reply(recipients)
+
+    def _all_refused(self, recipients: Sequence[ClaimedRecipient]) -> bool:
+        return all(recipient.position in self._outcomes for recipient in recipients)
 
     def _refuse(self, recipient: ClaimedRecipient, mail: Outcome, rcpt: Outcome) -> None:
         """A refused MAIL speaks for its recipients; "503 need MAIL" would say nothing."""
@@ -188,13 +192,15 @@ class Transaction:
         self._for_all(recipients, outcome)
         return False
 
-    async def _data(self, accepted: Sequence[ClaimedRecipient]) -> None:
-        session, times = self._session, self._session.timeouts
-        if accepted:
-            await self._stream()
+    async def _send_content(self, accepted: Sequence[ClaimedRecipient]) -> None:
+        session = self._session
+        if self._chunked:
+            reply = await self._content.by_bdat()
+        elif accepted:
+            reply = await self._content.by_data()
         else:
             session.connection.write(b".\r\n")
-        reply = await session.connection.reply(times.final)
+            reply = await session.connection.reply(session.timeouts.final)
         outcome = of_reply(reply, session.remote)
         # 421 after the data is no licence to send it again at once through another host.
         done = Outcome(
@@ -206,26 +212,9 @@ class Transaction:
             timed=session.offers("DELIVERBY"),
         )
         self._for_all(accepted, done)
-
-    async def _stream(self) -> None:
-        message, connection, stuffer = self._message, self._session.connection, DotStuffer()
-        descriptor = await self._offload.disk(_open, message.path)
-        try:
-            offset, end = message.offset, message.offset + message.size
-            while offset < end:
-                length = min(PIECE, end - offset)
-                piece = await self._offload.disk(os.pread, descriptor, length, offset)
-                if not piece:
-                    raise ConnectionFailed("the queue file is shorter than it was")
-                offset += len(piece)
-                connection.write(stuffer.feed(piece))
-                await connection.drain(self._session.timeouts.block)
-        finally:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        self._data_sent = True
-        connection.write(stuffer.end())
-        await connection.drain(self._session.timeouts.block)
+        if self._chunked and not reply.ok and reply.code != 421 and session.connection.alive:
+            # RFC 3030 §2: what a peer makes of the rest of a refused message is its own affair
+            await session.command("RSET", session.timeouts.mail)
 
     def _mail(self) -> str:
         message, session = self._message, self._session
@@ -261,7 +250,3 @@ def _orcpt(orcpt: str) -> str:
     if kind.lower() == "utf-8" or is_xtext(address):
         return orcpt
     return f"{kind};{encode_xtext(address)}"
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -50,6 +50,7 @@ def test_submitted_mail_arrives_outside(site: Site, account: Account, outside: O
     assert found.startswith(f"Return-Path: <{account.address}>\r\n".encode())
     assert b"using TLSv1.3" in found
     assert b"from mx.example.test" in found
+    outside.wait_for_log(r"disconnect from .* mail=1 rcpt=1 bdat=1 quit=1 ")
     until(lambda: site.server.json("queue", "list") == [])
 
 

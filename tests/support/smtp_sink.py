@@ -55,6 +55,8 @@ class Sink:
     injected: bytes = b""
     tls: ssl.SSLContext | None = None
     implicit: bool = False
+    chunk: str = "250 2.0.0 chunk taken"
+    chunks: list[int] = field(default_factory=list)
     data_octets: list[int] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
@@ -134,6 +136,7 @@ class _Conversation:
         self._sender, self._mail_line = "", ""
         self._recipients: list[str] = []
         self._rcpt_lines: list[str] = []
+        self._chunks = b""
 
     async def run(self) -> None:
         await self._say(self._sink.greeting)
@@ -246,7 +249,9 @@ class _Conversation:
         await self._say(reply)
         if not reply.startswith("354"):
             return self._goes_on(reply)
-        wire = await self._body()
+        return await self._end(await self._body())
+
+    async def _end(self, wire: bytes) -> bool:
         self._sink.data_octets.append(len(wire))
         final = self._sink.final
         if final.startswith("2") and self._recipients:
@@ -259,6 +264,20 @@ class _Conversation:
             return False
         await self._say(final)
         return self._goes_on(final)
+
+    async def _bdat(self, line: str) -> bool:
+        """Chunks are kept until LAST; `chunks` are their sizes, `chunk` the reply to them."""
+        words = line.split(" ")
+        self._chunks += await self._reader.readexactly(int(words[1]))
+        self._sink.chunks.append(int(words[1]))
+        if not self._recipients:
+            await self._say("503 5.5.1 no valid recipients")
+            return True
+        if words[-1] != "LAST":
+            await self._say(self._sink.chunk)
+            return self._goes_on(self._sink.chunk)
+        data, self._chunks = self._chunks, b""
+        return await self._end(data)
 
     async def _body(self) -> bytes:
         """Up to the line with only a dot; stuffed dots are undone."""
