@@ -103,8 +103,9 @@ class DmarcBuilder:
 
 
 def contact_of(settings: Settings) -> str:
-    """Whom people ask about reports, and who sends them."""
-    return settings.reports.contact or f"postmaster@{settings.hostname}"
+    """Whom people ask about reports, and who sends them: an address whose mail is signed."""
+    domain = settings.domains[0] if settings.domains else settings.hostname
+    return settings.reports.contact or f"postmaster@{domain}"
 
 
 def _pack(part: _Part) -> bytes:

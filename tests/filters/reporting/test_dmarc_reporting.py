@@ -122,7 +122,7 @@ async def test_a_day_of_mail_becomes_one_report(tmp_path: Path) -> None:
         begin = int(made.clock.now() // DAY) * DAY
         to, mail = only(await made.next_day())
         assert to == "rua@example.com"
-        assert first(mail, b"From") == b"<postmaster@mx.example.test>"
+        assert first(mail, b"From") == b"<postmaster@example.test>"
         subject = first(mail, b"Subject") or b""
         (document,) = attachments(mail)
         read = parse_report(document)
