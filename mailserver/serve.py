@@ -149,7 +149,7 @@ class Server:
         parts = self._parts
         return (
             *(parts.pipeline, parts.smtp, parts.imap, parts.outbound),
-            *(parts.report_sender, parts.failures),
+            *(parts.collector, parts.report_sender, parts.failures),
         )
 
     async def _perform(self, operation: str, args: Mapping[str, Any], progress: Progress) -> Any:

@@ -95,6 +95,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     https = HttpsClient(services.resolver, services.offload, client.verified)
     reports, log = Reports(services.directory.database), get_logger("reports")
     collector = Collector(reports, clock, log)
+    collector.reload(settings)
     reader = ReportReader(reports, services.offload, clock, log)
     admission = Admission(settings, clock, services.directory.blocks)
     delivery = Delivery(

@@ -46,6 +46,18 @@ class Reports:
             rows = await connection.execute(ordered)
             return [Pending(Kind(kind), day, domain) for kind, day, domain in rows]
 
+    async def sums(self) -> list[tuple[Pending, int, int]]:
+        """What waits: rows and messages of each report to come, at most 10,000."""
+        group = (_c.kind, _c.day, _c.domain)
+        wanted = select(*group, func.count(), func.sum(_c.count)).group_by(*group)
+        ordered = wanted.order_by(_c.day, _c.kind, _c.domain).limit(10_000)
+        async with self._database.reading() as connection:
+            found = await connection.execute(ordered)
+            return [
+                (Pending(Kind(kind), day, domain), rows, int(total))
+                for kind, day, domain, rows, total in found
+            ]
+
     async def counts(self, pending: Pending) -> AsyncIterator[tuple[str, str, int]]:
         """(head, detail, count) of a report's rows, those of one head together, read in pieces."""
         after: tuple[str, bytes] | None = None

@@ -9,12 +9,13 @@ from collections import Counter
 
 from config.clock import Clock
 from config.logging import Logger
+from config.settings import Settings
 from storage.errors import StoreError
 from storage.report_values import Counted, Kind
 from storage.reports import Reports
 
 MAX_WAITING = 20_000
-FLUSH_AT = 5_000
+FLUSH_AT = 1_000
 FLUSH_SECONDS = 60.0
 DAY = 86_400
 
@@ -27,10 +28,17 @@ class Collector:
         self._waiting: Counter[Counted] = Counter()
         self._full = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._enabled = True
         self.left_out = 0
+
+    def reload(self, settings: Settings) -> None:
+        """Counts nothing while no reports are sent."""
+        self._enabled = settings.reports.send
 
     def count(self, kind: Kind, domain: str, head: str, detail: str, times: int = 1) -> None:
         """Adds to today's report for a domain; see storage.report_values.Counted. Never waits."""
+        if not self._enabled:
+            return
         key = Counted(kind, int(self._clock.now() // DAY), domain, head, detail)
         if key not in self._waiting and len(self._waiting) >= MAX_WAITING:
             self.left_out += 1

@@ -1,4 +1,4 @@
-"""`mailserver report ...`: what other operators report about our domains."""
+"""`mailserver report ...`: what other operators report about our domains, and we about theirs."""
 
 from typing import Annotated
 
@@ -39,6 +39,13 @@ def show(context: typer.Context, id_: Id, as_json: AsJson = False) -> None:
     del found["rows"]
     print_one(found, as_json)
     print_list(sources, ("source", "messages", "failed"), as_json)
+
+
+@app.command()
+def pending(context: typer.Context, as_json: AsJson = False) -> None:
+    """What is counted for reports to others, by domain and day."""
+    rows = perform(context.obj, "report.pending", {})
+    print_list(rows, ("kind", "domain", "day", "rows", "messages"), as_json)
 
 
 @app.command()

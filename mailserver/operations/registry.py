@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mailserver.control import Progress
-from mailserver.operations import accounts, aliases, blocks, domains, queue, running, store
-from mailserver.operations import reports as received_reports
+from mailserver.operations import accounts, aliases, blocks, domains, queue, reports, running, store
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from storage.errors import StoreError
@@ -38,9 +37,10 @@ QUICK: dict[str, Quick] = {
     "queue.hold": queue.queue_hold,
     "queue.release": queue.queue_release,
     "queue.bounce": queue.queue_bounce,
-    "report.list": received_reports.report_list,
-    "report.show": received_reports.report_show,
-    "report.delete": received_reports.report_delete,
+    "report.list": reports.report_list,
+    "report.show": reports.report_show,
+    "report.delete": reports.report_delete,
+    "report.pending": reports.report_pending,
     "reload": running.reload,
 }
 LONG: dict[str, Long] = {"import": store.import_}

@@ -1,9 +1,11 @@
-"""Operations on received reports: list, show, delete."""
+"""Operations on reports: those received, and those that are counted for others."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from config.clock import rfc3339
+from filters.reporting.collector import DAY
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from storage.report_values import Kind, ListedReport, ReportRow
@@ -38,6 +40,22 @@ async def report_delete(services: Services, args: Args) -> dict[str, int]:
         raise OperationError(f"no report {number}; see: mailserver report list")
     await reports.delete([number])
     return {"reports": 1}
+
+
+async def report_pending(services: Services, _args: Args) -> list[dict[str, Any]]:
+    """Reports to others that are being counted or wait to be sent. What the serving process holds
+    in memory, at most a minute of it, is not there yet.
+    """
+    return [
+        {
+            "kind": one.kind.value,
+            "domain": one.domain,
+            "day": datetime.fromtimestamp(one.day * DAY, UTC).date().isoformat(),
+            "rows": rows,
+            "messages": messages,
+        }
+        for one, rows, messages in await _reports(services).sums()
+    ]
 
 
 def _reports(services: Services) -> Reports:

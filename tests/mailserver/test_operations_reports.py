@@ -9,7 +9,7 @@ import pytest
 from mailserver.operations.errors import OperationError
 from mailserver.operations.registry import perform
 from mailserver.services import Services
-from storage.report_values import Kind, Report, ReportRow
+from storage.report_values import Counted, Kind, Report, ReportRow
 from storage.reports import Reports
 from tests.support.services import open_test_services
 
@@ -62,6 +62,14 @@ async def test_reports_are_listed_shown_with_sums_and_deleted(services: Services
     assert await run(services, "report.list", kind="tls") == []
     assert await run(services, "report.delete", id=listed["id"]) == {"reports": 1}
     assert await run(services, "report.list") == []
+
+
+async def test_what_is_counted_is_listed(services: Services) -> None:
+    counts = {Counted(Kind.DMARC, 2, "a.test", "{}", detail): 3 for detail in ("x", "y")}
+    await Reports(services.directory.database).add(counts)
+    assert await run(services, "report.pending") == [
+        {"kind": "dmarc", "domain": "a.test", "day": "1970-01-03", "rows": 2, "messages": 6}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ async def test_counters_add_up_by_domain_and_day(kind: str, tmp_path: Path) -> N
             Pending(Kind.DMARC, 5, "b.test"),
             Pending(Kind.TLS, 5, "a.test"),
         ]
+        assert (await reports.sums())[0] == (Pending(Kind.DMARC, 5, "a.test"), 2, 6)
         await reports.forget(Pending(Kind.DMARC, 5, "a.test"))
         assert await rows(reports, "a.test", 5) == []
         assert await rows(reports, "a.test", 6) == [("{}", "x", 9)]

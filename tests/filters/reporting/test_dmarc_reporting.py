@@ -173,6 +173,10 @@ async def test_reports_can_be_switched_off(tmp_path: Path) -> None:
         await made.receive("example.com")
         assert await made.next_day() == []
         assert await made.reports.pending(10**6) == []
+        made.collector.reload(made.settings)
+        await made.receive("example.com")
+        await made.collector.flush()
+        assert await made.reports.pending(10**6) == []
 
 
 async def test_a_policy_that_changes_makes_two_reports(tmp_path: Path) -> None:
