@@ -17,8 +17,9 @@ from config.units import Duration, Size
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-FILTER_NAMES = ("ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc", "tagging")
-LATER_FILTERS = ("virus", "spam", "greylist")
+DEFAULT_PIPELINE = ("ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc", "tagging")
+FILTER_NAMES = (*DEFAULT_PIPELINE, "greylist")
+LATER_FILTERS = ("virus", "spam")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
 
@@ -206,7 +207,7 @@ class MtaSts(Section):
 
 
 class Filters(Section):
-    pipeline: Pipeline = list(FILTER_NAMES)
+    pipeline: Pipeline = list(DEFAULT_PIPELINE)
     local_networks: list[Net] = [_network("127.0.0.0/8"), _network("::1/128")]
     own: str = ""
 
@@ -229,6 +230,12 @@ class Blocklist(Section):
 
 class Spf(Section):
     reject: bool = False
+
+
+class Greylisting(Section):
+    delay: Duration = 300.0
+    window: Duration = 172800.0
+    keep: Duration = 3110400.0
 
 
 class Dmarc(Section):
@@ -340,6 +347,7 @@ class Settings(Section):
     tagging: Tagging = Tagging()
     blocklist: Blocklist = Blocklist()
     dnsbl: Dnsbl = Dnsbl()
+    greylist: Greylisting = Greylisting()
     spf: Spf = Spf()
     dmarc: Dmarc = Dmarc()
     reports: Reports = Reports()

@@ -19,6 +19,7 @@ from filters.authentication.spoofed import without_spoofed
 from filters.authentication.statements import lines_of, results_field
 from filters.context import Kind, Message, Recipient
 from filters.envelope import Envelope, Outcome, Source, loop_tag, make_trace
+from filters.greylist import proven_domains
 from filters.notices import build_success, notify_behind, wants_success
 from filters.reporting.reader import ReportReader
 from filters.verdict import ACCEPT, Action, Verdict
@@ -29,6 +30,7 @@ from storage import values
 from storage.directory import Directory
 from storage.directory_values import Status
 from storage.errors import StoreError, StoreFull
+from storage.seen import Kind as Seen
 from storage.store import Store
 from storage.values import Content, Flags, LocalRecipient, QueuedRecipient
 
@@ -67,6 +69,8 @@ class Delivery:
         answer = await self._deliver(envelope, message, verdict)
         self._report(envelope, message, verdict, answer)
         held = envelope.hold_until is not None
+        if answer[0] == 250:
+            self._remember(envelope, verdict)
         if answer[0] == 250 and not held and any(map(wants_success, envelope.recipients)):
             await self._tell_success(envelope, message)
         code, status, text = answer
@@ -210,6 +214,15 @@ class Delivery:
                 await self.deliver_notice(envelope.sender, report)
         except StoreError as error:
             self._log.warning("notice not stored", message=envelope.trace, reason=str(error))
+
+    def _remember(self, envelope: Envelope, verdict: Verdict) -> None:
+        """Whom our users write to, and which domains proved who they are, for greylisting."""
+        seen = self._directory.seen
+        if envelope.account is not None:
+            outside = (one.lower() for to in envelope.recipients for one in to.resolution.remote)
+            seen.met(Seen.CORRESPONDENT, outside)
+        elif envelope.kind is Kind.MX and verdict.action is Action.ACCEPT:
+            seen.met(Seen.DOMAIN, proven_domains(envelope.results))
 
     def _report(
         self, envelope: Envelope, message: Message, verdict: Verdict, answer: Answer

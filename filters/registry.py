@@ -12,6 +12,7 @@ from filters.authentication.spf import Spf
 from filters.blocklist import Blocklist
 from filters.dnslists import DnsLists
 from filters.filter import Filter
+from filters.greylist import Greylist
 from filters.ratelimit import RateLimit, Rates
 from filters.stranger import Stranger
 from filters.syntax import Syntax
@@ -67,6 +68,7 @@ FACTORIES: dict[str, Factory] = {
     "dkim": _dkim,
     "dmarc": _dmarc,
     "arc": _arc,
+    "greylist": lambda settings, tools: Greylist(settings.greylist, tools.directory, tools.clock),
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),
 }
 

@@ -180,6 +180,18 @@ report_row = Table(
     Column("detail", Text, nullable=False),
 )
 
+# What storage/seen.py remembers; `key` is a hash, times are seconds since 1970.
+seen = Table(
+    "config_seen",
+    metadata,
+    Column("kind", Integer, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, primary_key=True),
+    Column("first", Float, nullable=False),
+    Column("last", Float, nullable=False),
+    Column("passed", Float),
+    Index("config_seen_last", "kind", "last"),
+)
+
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -221,6 +233,10 @@ def _reports(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _seen(connection: Connection) -> None:
+    seen.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -230,4 +246,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _submission,
     _blocks,
     _reports,
+    _seen,
 )

@@ -42,6 +42,7 @@ from storage.directory_values import (
     Submission,
 )
 from storage.resolver import Resolver
+from storage.seen import Seen
 from storage.sites import sites_of
 from storage.values import AccountId
 
@@ -72,6 +73,7 @@ class Directory:
         self._settings, self._commanded, self._clock = settings, commanded, clock
         self._cache = DirectoryCache(database)
         self.acl = AclTable(database)
+        self.seen = Seen(database, clock)
         self.blocks = Blocks(database, clock, settings.blocklist.networks)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
         self._listeners: dict[object, Listener] = {}
@@ -96,6 +98,7 @@ class Directory:
         return directory
 
     async def close(self) -> None:
+        await self.seen.close()
         await self.database.close()
 
     def reload(self, settings: Settings) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from structlog.testing import capture_logs
 
-from config.settings import FILTER_NAMES
+from config.settings import DEFAULT_PIPELINE, FILTER_NAMES
 from filters.authentication.results import Identity, Outcome, SpfResult
 from filters.context import Context, Kind, Message, Peer
 from filters.filter import Filter, Stage
@@ -72,7 +72,7 @@ async def test_a_failing_filter_is_logged_and_loses_nothing(tmp_path: Path) -> N
 def test_every_name_of_the_settings_has_a_filter(tmp_path: Path) -> None:
     assert set(FACTORIES) == set(FILTER_NAMES)
     names = [one.name for one in build(make_settings(tmp_path), tools())]
-    assert names == ["syntax", *FILTER_NAMES, "stranger"]
+    assert names == ["syntax", *DEFAULT_PIPELINE, "stranger"]
     none = make_settings(tmp_path, filters={"pipeline": []})
     assert [one.name for one in build(none, tools())] == ["syntax", "stranger"]
 

@@ -1,0 +1,199 @@
+"""What was seen of the world outside, and when: triplets of greylisting, addresses that our users
+wrote to, domains that proved who they are.
+
+Keys are hashes: of one size, and no list of who writes to whom. Writes wait in memory for a second
+and go out together; what a crash takes with it is seen again.
+Invariants: bounded by age and number in SQL, by number in memory; a reader sees what was put.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from hashlib import blake2b
+
+from cachetools import LRUCache
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from config.clock import Clock
+from config.logging import get_logger
+from storage.config_database import ConfigDatabase
+from storage.config_schema import seen
+from storage.errors import StoreError
+
+DAY = 86_400.0
+FLUSH_SECONDS = 1.0
+PRUNE_SECONDS = 3600.0
+IN_MEMORY = 50_000
+# Waiting writes above which further ones are dropped: the database is in trouble.
+MAX_WAITING = 50_000
+BATCH = 200
+
+
+class Kind(IntEnum):
+    """What a row is about."""
+
+    TRIPLET = 1
+    CORRESPONDENT = 2
+    DOMAIN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Seconds without a sign after which a row goes, passed or not, and how many rows there may
+    be.
+    """
+
+    passed: float
+    unpassed: float
+    rows: int
+
+
+BOUNDS = {
+    Kind.TRIPLET: Bounds(36 * DAY, 2 * DAY, 1_000_000),
+    Kind.CORRESPONDENT: Bounds(366 * DAY, 366 * DAY, 500_000),
+    Kind.DOMAIN: Bounds(92 * DAY, 92 * DAY, 200_000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Times in seconds since 1970; `passed` is when it was first let through, None before."""
+
+    first: float
+    last: float
+    passed: float | None = None
+
+
+_Key = tuple[Kind, bytes]
+
+
+class Seen:
+    """Belongs to the directory, whose database it uses and which closes it."""
+
+    def __init__(self, database: ConfigDatabase, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._known: LRUCache[_Key, Sight | None] = LRUCache(IN_MEMORY)
+        self._waiting: dict[_Key, Sight] = {}
+        self._flushing: asyncio.Task[None] | None = None
+        self._pruned = clock.monotonic()
+        self._log = get_logger("seen")
+        self.bounds = dict(BOUNDS)
+
+    async def get(self, kind: Kind, *what: str) -> Sight | None:
+        """The row, None when there is none or its time is over. Raises StoreUnavailable."""
+        key = (kind, _hash(what))
+        found = self._waiting.get(key)
+        if found is None:
+            if key not in self._known:
+                loaded = await self._database.finish(self._load(key))
+                self._known.setdefault(key, loaded)  # it may have been put meanwhile
+            found = self._known.get(key)
+        if found is None:
+            return None
+        bounds = self.bounds[kind]
+        life = bounds.unpassed if found.passed is None else bounds.passed
+        return found if self._clock.now() - found.last < life else None
+
+    def put(self, kind: Kind, sight: Sight, *what: str) -> None:
+        """Remembers at once, in SQL within about a second."""
+        key = (kind, _hash(what))
+        self._known[key] = sight
+        if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
+            return
+        self._waiting[key] = sight
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush_later())
+
+    def met(self, kind: Kind, names: Iterable[str]) -> None:
+        """Notes acquaintances: those noted within the last day cost nothing."""
+        now = self._clock.now()
+        for name in names:
+            known = self._known.get((kind, _hash((name,))))
+            if known is None or now - known.last > DAY:
+                self.put(kind, Sight(now, now, now), name)
+
+    async def close(self) -> None:
+        """Writes what waits."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            await asyncio.gather(self._flushing, return_exceptions=True)
+        await self._flush()
+
+    async def prune(self) -> None:
+        """Removes what is old, and the oldest of what is too much."""
+        now = self._clock.now()
+        async with self._database.writing() as connection:
+            for kind, bounds in self.bounds.items():
+                await _prune(connection, kind, bounds, now)
+
+    async def _flush_later(self) -> None:
+        await asyncio.sleep(FLUSH_SECONDS)
+        self._flushing = None
+        await self._flush()
+
+    async def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        try:
+            if waiting:
+                await self._database.finish(self._write(waiting))
+            if self._clock.monotonic() - self._pruned > PRUNE_SECONDS:
+                self._pruned = self._clock.monotonic()
+                await self._database.finish(self.prune())
+        except StoreError as error:
+            self._log.warning("what was seen is not stored", rows=len(waiting), reason=str(error))
+
+    async def _load(self, key: _Key) -> Sight | None:
+        kind, digest = key
+        query = select(seen.c.first, seen.c.last, seen.c.passed).where(
+            seen.c.kind == int(kind), seen.c.key == digest
+        )
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).first()
+        return None if row is None else Sight(*row)
+
+    async def _write(self, waiting: dict[_Key, Sight]) -> None:
+        items = list(waiting.items())
+        async with self._database.writing() as connection:
+            for start in range(0, len(items), BATCH):
+                await _replace(connection, items[start : start + BATCH])
+
+
+async def _replace(connection: AsyncConnection, items: list[tuple[_Key, Sight]]) -> None:
+    for kind in Kind:
+        keys = [digest for (of, digest), _ in items if of is kind]
+        if keys:
+            here = (seen.c.kind == int(kind), seen.c.key.in_(keys))
+            await connection.execute(delete(seen).where(*here))
+    await connection.execute(
+        insert(seen),
+        [
+            {
+                "kind": int(kind),
+                "key": digest,
+                "first": sight.first,
+                "last": sight.last,
+                "passed": sight.passed,
+            }
+            for (kind, digest), sight in items
+        ],
+    )
+
+
+async def _prune(connection: AsyncConnection, kind: Kind, bounds: Bounds, now: float) -> None:
+    mine = seen.c.kind == int(kind)
+    old = seen.c.last < now - bounds.passed
+    never = seen.c.passed.is_(None) & (seen.c.last < now - bounds.unpassed)
+    await connection.execute(delete(seen).where(mine, old | never))
+    count = select(func.count()).select_from(seen).where(mine)
+    if (await connection.execute(count)).scalar_one() <= bounds.rows:
+        return
+    newest = select(seen.c.last).where(mine).order_by(seen.c.last.desc())
+    edge = (await connection.execute(newest.offset(bounds.rows).limit(1))).scalar_one()
+    await connection.execute(delete(seen).where(mine, seen.c.last <= edge))
+
+
+def _hash(what: Iterable[str]) -> bytes:
+    text = "\0".join(what).encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16).digest()
