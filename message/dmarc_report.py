@@ -14,11 +14,22 @@ from xml.sax.saxutils import escape
 NAMESPACE = "urn:ietf:params:xml:ns:dmarc-2.0"
 MAX_DEPTH = 20
 MAX_TEXT = 2_000
-MAX_RECORDS = 100_000
+MAX_RECORDS = 50_000
 MAX_SIGNATURES = 100
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LISTS = frozenset({"record", "reason", "dkim", "spf"})
+_LISTS = frozenset({"reason", "dkim", "spf"})
+# What is read; everything else is passed over and takes no memory.
+_ELEMENTS = frozenset(
+    (
+        *("feedback", "report_metadata", "org_name", "email", "extra_contact_info", "report_id"),
+        *("date_range", "begin", "end", "policy_published", "domain", "p", "sp", "np"),
+        *("adkim", "aspf", "fo", "testing", "row", "source_ip", "count", "policy_evaluated"),
+        *("disposition", "dkim", "spf", "reason", "type", "comment", "identifiers"),
+        *("header_from", "envelope_from", "envelope_to", "auth_results", "selector"),
+        *("result", "human_result", "scope"),
+    )
+)
 
 
 class ReportUnreadable(ValueError):
@@ -115,10 +126,10 @@ def write_report(
 
 def parse_report(document: bytes) -> AggregateReport:
     """Raises ReportUnreadable."""
-    root = _Reader().read(document)
+    reader = _Reader()
+    root = reader.read(document)
     metadata, published = _first(root, "report_metadata"), _first(root, "policy_published")
     dates = _first(metadata, "date_range")
-    records = tuple(_read_record(one) for one in root.get("record", []) if isinstance(one, dict))
     if not published.get("domain") or not metadata.get("report_id"):
         raise ReportUnreadable("no domain or no id of the report")
     return AggregateReport(
@@ -131,7 +142,7 @@ def parse_report(document: bytes) -> AggregateReport:
             _text(metadata, "extra_contact_info"),
         ),
         _read_published(published),
-        records,
+        tuple(reader.records),
     )
 
 
@@ -230,13 +241,17 @@ def _nested(name: str, inner: Iterable[bytes]) -> bytes:
 
 @dataclass(slots=True)
 class _Reader:
-    """Builds nested dicts: text by element name, lists of what may come more than once."""
+    """Builds nested dicts: text by element name, lists of what may come more than once.
+
+    A record is read as soon as it is whole, so that a report takes little more than its records.
+    """
 
     stack: list[dict[str, Any]] = field(default_factory=lambda: [{}])
     names: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     length: int = 0
-    records: int = 0
+    records: list[Record] = field(default_factory=list)
+    seen: int = 0
 
     def read(self, document: bytes) -> dict[str, Any]:
         parser = expat.ParserCreate()
@@ -267,8 +282,8 @@ class _Reader:
         self.stack.append({})
         self.text, self.length = [], 0
         if local == "record":
-            self.records += 1
-            if self.records > MAX_RECORDS:
+            self.seen += 1
+            if self.seen > MAX_RECORDS:
                 raise ReportUnreadable("too many records")
 
     def _end(self, _: str) -> None:
@@ -276,14 +291,17 @@ class _Reader:
         value: Any = made or "".join(self.text).strip()
         self.text, self.length = [], 0
         above = self.stack[-1]
-        if name in _LISTS and isinstance(value, dict):
+        if name == "record" and len(self.names) == 1:
+            if isinstance(value, dict):
+                self.records.append(_read_record(value))
+        elif name in _LISTS and isinstance(value, dict):
             listed = above.get(name)
-            if isinstance(listed, list):
-                listed.append(value)
-            else:
+            if not isinstance(listed, list):
                 above[name] = [value]
-        elif name not in above:
-            above[name] = value
+            elif len(listed) < MAX_SIGNATURES:
+                listed.append(value)
+        elif name in _ELEMENTS:
+            above.setdefault(name, value)
 
     def _data(self, data: str) -> None:
         if self.length < MAX_TEXT:
@@ -324,7 +342,7 @@ def _read_record(found: dict[str, Any]) -> Record:
                 _text(one, "result").lower(),
                 _text(one, "human_result"),
             )
-            for one in _all(results, "dkim")[:MAX_SIGNATURES]
+            for one in _all(results, "dkim")
         ),
         tuple(
             SpfDomain(
@@ -332,7 +350,7 @@ def _read_record(found: dict[str, Any]) -> Record:
                 _text(one, "result").lower(),
                 _text(one, "scope").lower() or "mfrom",
             )
-            for one in _all(results, "spf")[:MAX_SIGNATURES]
+            for one in _all(results, "spf")
         ),
     )
 

@@ -1,7 +1,7 @@
 """The reports inside a message: attachments found, decoded and unpacked under limits.
 
 gzip, zip and plain attachments are told apart by their first octets, since senders' types and
-names can't be relied on. Whatever would become larger than MAX_UNPACKED is refused.
+names can't be relied on. Whatever would become too large is refused before it is.
 """
 
 import io
@@ -14,6 +14,9 @@ from message.scan import Part, scan, walk
 
 MAX_PACKED = 16 * 1024 * 1024
 MAX_UNPACKED = 64 * 1024 * 1024
+# XML of reports shrinks to a twentieth or so; what shrinks far more is a bomb.
+MAX_RATIO = 100
+SMALL = 1024 * 1024
 MAX_ATTACHMENTS = 20
 
 _TYPES = frozenset(
@@ -62,7 +65,7 @@ def _may_be_report(part: Part) -> bool:
 def _gunzip(data: bytes) -> bytes:
     """Every member, as gunzip does."""
     pieces: list[bytes] = []
-    room = MAX_UNPACKED
+    room = _room(data)
     while data.startswith(b"\x1f\x8b"):
         inflater = zlib.decompressobj(wbits=31)
         try:
@@ -79,6 +82,11 @@ def _gunzip(data: bytes) -> bytes:
     return b"".join(pieces)
 
 
+def _room(packed: bytes) -> int:
+    """How large it may become."""
+    return min(MAX_UNPACKED, max(SMALL, MAX_RATIO * len(packed)))
+
+
 def _unzip(data: bytes) -> bytes:
     """The first file of the archive."""
     try:
@@ -90,9 +98,9 @@ def _unzip(data: bytes) -> bytes:
             ):
                 raise ArchiveRefused("the zip archive holds no report")
             with archive.open(entry) as file:
-                found = file.read(MAX_UNPACKED + 1)
+                found = file.read(_room(data) + 1)
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError):
         raise ArchiveRefused("the zip archive is broken") from None
-    if len(found) > MAX_UNPACKED:
+    if len(found) > _room(data):
         raise ArchiveRefused("the report is too large when unpacked")
     return found

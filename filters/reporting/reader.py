@@ -15,10 +15,12 @@ from filters.context import Message
 from message.dmarc_report import AggregateReport, Record, ReportUnreadable, parse_report
 from message.report_archive import ArchiveRefused, attachments
 from message.tls_report import PolicyReport, TlsReport, TlsReportInvalid, parse_json
-from net.threads import Offload
+from net.threads import Offload, Pool
 from storage.report_values import Kind, Report, ReportRow
 from storage.reports import Reports
 
+# What is larger could become so large unpacked that the loop would feel it from a thread.
+SMALL = 32 * 1024
 Parser = Callable[[bytes], Report | None]
 
 
@@ -58,7 +60,10 @@ class ReportReader:
         content = message.content
         if content.path is not None:
             return await self._offload.process_path(read_path, str(content.path))
-        return await self._offload.process(read_message, content.prefix + (content.data or b""))
+        data = content.prefix + (content.data or b"")
+        if len(data) <= SMALL:
+            return await self._offload.run(Pool.MIME, read_message, data)
+        return await self._offload.apart(read_message, data)
 
 
 def is_verified(results: Iterable[Result]) -> bool:

@@ -1,7 +1,9 @@
 """Mail to reports.address: reports are read and kept, whether or not anybody has the address."""
 
 import gzip
+from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,11 @@ HERE: dict[str, Any] = {"reports": {"address": ADDRESS}}
 def report(report_id: str = "1", records: int = 1) -> bytes:
     """A mail with a report of so many rows."""
     row = Record("192.0.2.1", 3, "reject", "fail", "fail", "example.test")
+    rows = [replace(row, source=str(IPv4Address(3 * 7_919 * n))) for n in range(records)]
     document = write_report(
         Metadata("Big Mail", "a@big.test", report_id, 86_400, 172_799),
         Published("example.test", "reject"),
-        [row] * records,
+        rows,
         "",
     )
     return build_report_mail(
