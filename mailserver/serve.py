@@ -28,6 +28,7 @@ from mailserver.wiring import Parts, build_parts, close_services, open_services
 from net.listener import ListenError, allow_open_files
 from net.memory import map_large_blocks
 from net.tls import CertificateError, TlsContexts
+from smtp.outbound.runner import Outbound
 from storage.errors import StoreError
 from web.app import create_app
 from web.mta_sts import mta_sts_route
@@ -66,6 +67,11 @@ class Server:
         """The real address of each listener, by its name in [listen]."""
         parts = self._parts
         return {**parts.smtp.addresses, **parts.imap.addresses, **parts.http.addresses}
+
+    @property
+    def outbound(self) -> Outbound:
+        """The sending side."""
+        return self._parts.outbound
 
     async def start(self) -> None:
         """Returns when every listener accepts. Raises ListenError."""

@@ -6,8 +6,9 @@ need often in memory.
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Row, delete, select
 
 from storage.queue_results import Submit
 from storage.schema import sts_policy, tls_level
@@ -27,6 +28,10 @@ class TransportStore:
     async def keep_policy(self, policy: KeptPolicy) -> None:
         """Replaces the domain's policy."""
         await self._submit(lambda conn: _keep_policy(conn, policy))
+
+    async def policies_ending(self, now: float, limit: int) -> list[KeptPolicy]:
+        """Up to `limit` policies in the last quarter of their life, the first to end first."""
+        return await self._submit(lambda conn: _policies_ending(conn, now, limit))
 
     async def expire_policies(self, before: float) -> int:
         """Deletes policies that ended before `before`; how many."""
@@ -52,8 +57,22 @@ class TransportStore:
 
 def _policy(conn: Connection, domain: str) -> KeptPolicy | None:
     row = conn.execute(select(sts_policy).where(sts_policy.c.domain == domain)).first()
-    if row is None:
-        return None
+    return None if row is None else _kept(row)
+
+
+def _policies_ending(conn: Connection, now: float, limit: int) -> list[KeptPolicy]:
+    c = sts_policy.c
+    end = c.fetched_at + c.max_age
+    rows = conn.execute(
+        select(sts_policy)
+        .where(c.fetched_at + c.max_age * 0.75 <= now, end > now)
+        .order_by(end)
+        .limit(limit)
+    )
+    return [_kept(row) for row in rows]
+
+
+def _kept(row: Row[Any]) -> KeptPolicy:
     mx = tuple(str(pattern) for pattern in json.loads(row.mx))
     return KeptPolicy(row.domain, row.record, row.mode, row.max_age, mx, row.fetched_at)
 

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from mailserver.cli import accounts, aliases, blocks, domains, importing, queue, reports, serving
+from mailserver.cli import (
+    accounts,
+    aliases,
+    blocks,
+    domains,
+    importing,
+    queue,
+    reports,
+    serving,
+    tls,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +41,7 @@ app.add_typer(domains.app, name="domain")
 app.add_typer(blocks.app, name="block")
 app.add_typer(queue.app, name="queue")
 app.add_typer(reports.app, name="report")
+app.add_typer(tls.app, name="tls")
 app.add_typer(importing.app, name="import")
 serving.add_to(app)
 

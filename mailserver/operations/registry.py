@@ -4,7 +4,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mailserver.control import Progress
-from mailserver.operations import accounts, aliases, blocks, domains, queue, reports, running, store
+from mailserver.operations import (
+    accounts,
+    aliases,
+    blocks,
+    domains,
+    queue,
+    reports,
+    running,
+    store,
+    tls,
+)
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from storage.errors import StoreError
@@ -41,6 +51,8 @@ QUICK: dict[str, Quick] = {
     "report.show": reports.report_show,
     "report.delete": reports.report_delete,
     "report.pending": reports.report_pending,
+    "tls.show": tls.tls_show,
+    "tls.forget": tls.tls_forget,
     "reload": running.reload,
 }
 LONG: dict[str, Long] = {"import": store.import_}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from smtp.outbound.dane import DANE_TA
 from smtp.outbound.security import OPPORTUNISTIC, Security
 
 
@@ -45,8 +46,10 @@ class Hop:
     def manner(self) -> tuple[object, ...]:
         """Whom it talks to and how: a session serves every domain for which this is the same."""
         need = self.security
-        how = (self.tls, self.verify, self.login, need.need, need.enforce, need.sni)
-        return (self.host, self.port, *how)
+        # A trust anchor's certificate may be for the domain alone.
+        names = need.names if any(record.usage == DANE_TA for record in need.tlsa) else ()
+        asked = (need.need, need.enforce, need.sni, need.tlsa, names)
+        return (self.host, self.port, self.tls, self.verify, self.login, *asked)
 
 
 @dataclass(frozen=True, slots=True)

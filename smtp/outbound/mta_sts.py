@@ -26,6 +26,9 @@ PAUSE = 300.0
 """Seconds between two fetches after a failure (RFC 8461 §3.3)."""
 REFRESH_AFTER = 86_400.0
 """A policy in use is fetched again when it is a day old, or half its life."""
+LOOK_EVERY = 3_600.0
+"""Seconds between looks for policies that nobody used for a while and that end soon."""
+AT_ONCE = 100
 CACHED = 10_000
 
 
@@ -50,7 +53,9 @@ class _FetchFailed(Exception):
 
 
 class StsPolicies:
-    """Answers for the sending side. `close` ends refreshes under way."""
+    """Answers for the sending side. After `start` policies are refreshed before they end; `close`
+    ends that and fetches under way.
+    """
 
     def __init__(
         self,
@@ -65,6 +70,11 @@ class StsPolicies:
         self._kept: OrderedDict[str, KeptPolicy | None] = OrderedDict()
         self._paused: dict[str, float] = {}
         self._fetching: dict[str, asyncio.Task[StsFound]] = {}
+        self._refresher: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Keeps policies fresh from here on."""
+        self._refresher = asyncio.create_task(self._refresh_always(), name="outbound mta-sts")
 
     async def find(self, domain: str) -> StsFound:
         """The policy that mail to the domain must follow. Raises StoreError."""
@@ -85,11 +95,33 @@ class StsPolicies:
         return fetched
 
     async def close(self) -> None:
-        """Ends fetches under way."""
-        tasks = tuple(self._fetching.values())
+        """Ends what `start` began, and fetches under way."""
+        tasks: list[asyncio.Task[StsFound] | asyncio.Task[None]] = list(self._fetching.values())
+        if self._refresher is not None:
+            tasks.append(self._refresher)
+            self._refresher = None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def refresh(self) -> None:
+        """Fetches policies again that end soon, and forgets those that have ended: mail to a
+        domain may be rare, and must not be unprotected for that. Raises StoreError.
+        """
+        now = self._clock.now()
+        for kept in await self._store.policies_ending(now, AT_ONCE):
+            record = await self._record(kept.domain)
+            if record is not None:
+                await asyncio.shield(self._fetch(kept.domain, record))
+        await self._store.expire_policies(now)
+
+    async def _refresh_always(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except StoreError as error:
+                self._log.error("MTA-STS policies not refreshed", error=str(error))
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _record(self, domain: str) -> str | None:
         try:

@@ -45,7 +45,7 @@ MAX_REST = 2.0
 
 class Outbound:
     """The sending side of one server. `start` and `stop` once each; `wake` looks at once. `watch`
-    knows how sessions came out.
+    knows how sessions came out, `sts` the policies of other domains.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class Outbound:
         self._tls = tls or client_tls()
         self.watch = TlsWatch(store.transport, collector, clock, log)
         web = https or HttpsClient(resolver, offload, self._tls.verified)
-        self._sts = StsPolicies(store.transport, resolver, web, clock, log)
-        self._policies = TlsPolicies(self._sts, resolver, self.watch)
+        self.sts = StsPolicies(store.transport, resolver, web, clock, log)
+        self._policies = TlsPolicies(self.sts, resolver, self.watch)
         self._timeouts = timeouts or Timeouts()
         self._chance = chance or Random()
         self._wanted = asyncio.Event()
@@ -111,6 +111,7 @@ class Outbound:
         """Begins to send. The store has ended the leases of a killed process already."""
         self._unsubscribe = self._store.bus.subscribe(None, self._on_event)
         self.watch.start()
+        self.sts.start()
         self._desk.start()
         self._loop_task = asyncio.create_task(self._run(), name="outbound")
 
@@ -123,7 +124,7 @@ class Outbound:
         await asyncio.gather(self._loop_task, return_exceptions=True)
         await self._crew.stop(self._grace)
         await self._desk.close()
-        await self._sts.close()
+        await self.sts.close()
         await self.watch.stop()
 
     @property

@@ -1,7 +1,10 @@
 """Sending to domains with MTA-STS policies: what arrives, and what the queue says if not."""
 
 import asyncio
+import ssl
+import warnings
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import trustme
@@ -283,6 +286,57 @@ async def test_a_policy_in_use_is_fetched_again_before_it_ends(
                 break
             await asyncio.sleep(0.01)
     assert len(web.asked) == 2
+
+
+async def test_a_policy_that_nobody_used_is_fetched_before_it_ends(
+    sender: Sender, there: Sink, web: HttpsServer
+) -> None:
+    await last_reply(sender, there)
+    assert sender.outbound is not None
+    sender.clock.at += 5 * DAY
+    await sender.outbound.sts.refresh()
+    assert len(web.asked) == 1
+    sender.clock.at += DAY
+    await sender.outbound.sts.refresh()
+    assert len(web.asked) == 2
+    kept = await sender.store.transport.policy("there.test")
+    assert kept is not None
+    assert kept.fetched_at == sender.clock.at
+    web.serve(b"gone", status="404 Not Found")
+    sender.clock.at += 6 * DAY
+    await sender.outbound.sts.refresh()
+    assert await sender.store.transport.policy("there.test") is not None
+    sender.clock.at += DAY + 1
+    await sender.outbound.sts.refresh()
+    assert await sender.store.transport.policy("there.test") is None
+
+
+@pytest.mark.parametrize("how", ["hangs", "old"])
+async def test_handshake_that_comes_to_nothing(
+    sender: Sender,
+    there: Sink,
+    web: HttpsServer,
+    authority: trustme.CA,
+    how: str,
+) -> None:
+    """Nothing older than TLS 1.2, and no waiting without an end."""
+    sender.timeouts = replace(sender.timeouts, tls=0.3)
+    there.tls = server_context(Kind.GOOD, authority, HOST)
+    if how == "old":
+        there.tls.set_ciphers("ALL:@SECLEVEL=0")
+        there.tls.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            there.tls.maximum_version = ssl.TLSVersion.TLSv1_1
+    else:
+        there.stall_at = "STARTTLS"
+        sender.timeouts = replace(sender.timeouts, hello=0.3)
+    reply = await last_reply(sender, there)
+    if how == "old":
+        assert "the MTA-STS policy of there.test asks for verified TLS: TLS failed" in reply
+    else:
+        assert reply.endswith("the peer did not answer in time")
+    assert there.sessions == 1
 
 
 async def test_policy_server_with_a_bad_certificate(
