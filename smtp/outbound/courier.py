@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from config.clock import Clock
 from net.threads import Offload
 from smtp.outbound.hop import Hop
+from smtp.outbound.limits import parse_limits
 from smtp.outbound.outgoing import Outgoing, open_claim
 from smtp.outbound.results import AttemptFailed, Kind, Outcome, permanent, temporary
 from smtp.outbound.route import Router
@@ -153,11 +154,20 @@ class Courier:
 
     async def _transact(self, session: Session, attempt: Attempt, message: Outgoing) -> None:
         """Leaves the session for the next message if it is still good."""
-        transaction = Transaction(session, message, attempt.pending, self._offload, self._clock)
-        attempt.take(await transaction.run())
+        limits = parse_limits(session.extensions.get("LIMITS", ""))
+        most = min(MESSAGES_A_SESSION, limits.messages or MESSAGES_A_SESSION)
+        found: dict[int, Outcome] = {}
+        for some in limits.portions(attempt.pending):
+            if not session.connection.alive or session.messages >= most:
+                full = temporary("4.4.5", "no more messages in this session", elsewhere=True)
+                found |= {recipient.position: full for recipient in some}
+                continue
+            transaction = Transaction(session, message, some, self._offload, self._clock)
+            found |= await transaction.run()
+        attempt.take(found)
         if not session.connection.alive:
             self._session = None
-        elif session.once or session.messages >= MESSAGES_A_SESSION:
+        elif session.once or session.messages >= most:
             await self.close()
 
 

@@ -7,6 +7,7 @@ none. Credentials go over TLS, or to this machine.
 """
 
 import base64
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -265,7 +266,7 @@ def _extensions(reply: PeerReply) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in reply.lines[1:]:
         # "AUTH=PLAIN" comes from servers that still serve clients of the nineties.
-        keyword, _, parameters = line.replace("=", " ", 1).partition(" ")
+        keyword, parameters = (*re.split(r"[ =]", line, maxsplit=1), "")[:2]
         key = keyword.upper()
         found[key] = f"{found[key]} {parameters}".strip() if key in found else parameters
     return found

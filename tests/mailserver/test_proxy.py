@@ -29,6 +29,8 @@ V1 = b"PROXY TCP4 192.0.2.7 198.51.100.1 40000 25\r\n"
 BLOCK = bytes([192, 0, 2, 7, 198, 51, 100, 1]) + bytes(4)
 V2 = SIGNATURE + b"\x21\x11\x00\x13" + BLOCK + b"\x01\x00\x04imap"
 LOCAL_V2 = SIGNATURE + b"\x20\x00\x00\x00"
+# nobody who waits for the greeting: strangers have to
+EAGER = {"local_networks": ["192.0.2.0/24"]}
 BEHIND = {"proxy_protocol_from": ["127.0.0.0/8"]}
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -67,7 +69,10 @@ async def smtp(folder: Path, **settings: Any) -> AsyncIterator[Receiving]:
 
 @pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
 async def test_the_trace_names_the_client(tmp_path: Path, header: bytes) -> None:
-    async with smtp(tmp_path) as running, connected(running.at().port, header) as (reader, writer):
+    async with (
+        smtp(tmp_path, filters=EAGER) as running,
+        connected(running.at().port, header) as (reader, writer),
+    ):
         writer.write(
             b"EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<ada@example.test>\r\n"
             b"DATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n"
@@ -108,7 +113,7 @@ async def test_who_brings_no_header_is_refused(
 
 
 async def test_a_header_in_single_octets_and_nothing_behind_it_is_lost(tmp_path: Path) -> None:
-    async with smtp(tmp_path) as running:
+    async with smtp(tmp_path, filters=EAGER) as running:
         for header in (V1, V2):
             async with connected(running.at().port, b"") as (reader, writer):
                 for octet in header + b"NOOP\r\n":
@@ -138,7 +143,10 @@ async def test_strangers_headers_are_never_believed(tmp_path: Path) -> None:
 
 
 async def test_a_second_header_is_a_command(tmp_path: Path) -> None:
-    async with smtp(tmp_path) as running, connected(running.at().port, V1 + V1) as (reader, _):
+    async with (
+        smtp(tmp_path, filters=EAGER) as running,
+        connected(running.at().port, V1 + V1) as (reader, _),
+    ):
         assert (await said(reader)).startswith(b"220 ")
         assert (await said(reader)).startswith(b"500 ")
 
