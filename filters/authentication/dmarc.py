@@ -6,6 +6,7 @@ as the domain's owner asks, and accepts whatever could not be decided.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from config.settings import Dmarc as DmarcSettings
 from filters.authentication.dmarc_evaluation import Evaluation, evaluate
@@ -97,44 +98,51 @@ class Dmarc(Filter):
             result = _result(found, Policy.NONE)
             verdict = _told(result, symbol)
         else:
-            try:
-                disposition, reason = await self._disposition(context, found)
-            except _ChainUnknown:
+            decision = await self._decide(context, found)
+            if decision.unsure:
                 return _CHAIN_UNKNOWN
-            result = _result(found, disposition, reason)
-            verdict = _refusal(result, found, disposition, _SYMBOLS[asked])
+            result = _result(found, decision.done, decision.reason)
+            verdict = _refusal(result, found, decision.done, _SYMBOLS[asked])
+            # What was validated here is told here: `arc` does not validate it again.
+            verdict = replace(verdict, results=(*decision.chain, result))
         if found.outcome is not Outcome.PERMERROR:
             for tell in self._told:
                 tell(context, found, result)
         return verdict
 
-    async def _disposition(self, context: Context, found: Evaluation) -> tuple[Policy, str]:
-        """What is done with a message that fails, and why less than the owner asks."""
+    async def _decide(self, context: Context, found: Evaluation) -> "_Decision":
         assert found.applied is not None
         asked = found.applied.policy
         if asked is Policy.NONE:
-            return asked, ""
+            return _Decision(asked)
         if not self._settings.enforce:
-            return Policy.NONE, "policy not enforced"
-        sealer = await self._vouching(context, found.domain)
-        return (Policy.NONE, f"arc: {sealer} vouches") if sealer else (asked, "")
-
-    async def _vouching(self, context: Context, author: str) -> str:
-        """Raises _ChainUnknown: neither refused for good nor let through on the word of nobody."""
+            return _Decision(Policy.NONE, "policy not enforced")
         trusted = self._settings.trusted_arc
         if not trusted:
-            return ""
-        known = [one for one in context.results if isinstance(one, ArcResult)]
-        if not known and self._arc is None:
-            return ""
-        chain = known[-1] if known or self._arc is None else await self._arc(context)
-        if chain.temporary:
-            raise _ChainUnknown
-        return vouching_sealer(chain, trusted, author)
+            return _Decision(asked)
+        known = tuple(one for one in context.results if isinstance(one, ArcResult))
+        fresh = () if known or self._arc is None else (await self._arc(context),)
+        for chain in (*known, *fresh):
+            if chain.temporary:
+                return _Decision(asked, unsure=True)
+            sealer = vouching_sealer(chain, trusted, found.domain)
+            if sealer:
+                return _Decision(Policy.NONE, f"arc: {sealer} vouches", fresh)
+        return _Decision(asked, chain=fresh)
 
 
-class _ChainUnknown(Exception):
-    """A chain that might vouch for the message could not be validated now."""
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What is done with a message that fails, and why less than the owner asks.
+
+    `chain` is the ARC chain if it was validated for this. `unsure`: one that might vouch for the
+    message could not be; then it is neither refused for good nor let through on nobody's word.
+    """
+
+    done: Policy
+    reason: str = ""
+    chain: tuple[ArcResult, ...] = ()
+    unsure: bool = False
 
 
 _CHAIN_UNKNOWN = defer(

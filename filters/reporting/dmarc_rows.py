@@ -4,6 +4,8 @@ A head is the policy with its destinations, a detail what happened to a message;
 in which equal things look equal.
 """
 
+import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +20,7 @@ from message.dmarc_report import Published, Record, SignatureResult, SpfDomain
 from storage.report_values import Kind
 
 MAX_SIGNATURES = 10
+_HALF = re.compile(r"\\ud[89a-f][0-9a-f]{2}")
 
 
 class DmarcRecorder:
@@ -133,4 +136,8 @@ def _uri(uri: ReportUri) -> str:
 
 
 def _json(value: dict[str, Any]) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    """Half characters, which JSON can't hold, become question marks."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        return _HALF.sub("?", json.dumps(value, sort_keys=True))

@@ -99,21 +99,31 @@ class ReportSender:
         return sent
 
     async def _send(self, pending: Pending, today: int) -> int:
-        builder = self._builders.get(pending.kind) if self._enabled else None
-        try:
-            mails = [] if builder is None else await builder.build(pending, self._rows(pending))
-        except (DnsUnavailable, ReportDelayed) as error:
-            if today - pending.day <= KEEP_DAYS:
-                return 0
-            self._log.warning("report given up", domain=pending.domain, reason=str(error))
-            mails = []
-        for mail in mails:
+        mails = await self._build(pending)
+        if mails is None and today - pending.day <= KEEP_DAYS:
+            return 0
+        for mail in mails or ():
             await self._delivery.deliver_notice(mail.recipient, mail.message)
         await self._reports.forget(pending)
         if mails:
             to = [mail.recipient for mail in mails]
             self._log.info("report sent", kind=pending.kind.value, domain=pending.domain, to=to)
-        return len(mails)
+        return len(mails or ())
+
+    async def _build(self, pending: Pending) -> list[Outgoing] | None:
+        """None when it can't be made now; one that fails keeps no other from being sent."""
+        builder = self._builders.get(pending.kind) if self._enabled else None
+        if builder is None:
+            return []
+        try:
+            return await builder.build(pending, self._rows(pending))
+        except (DnsUnavailable, ReportDelayed) as error:
+            self._log.warning("report waits", domain=pending.domain, reason=str(error))
+        except StoreError:
+            raise
+        except Exception:
+            self._log.exception("report not made", domain=pending.domain)
+        return None
 
     def _rows(self, pending: Pending) -> AsyncIterator[tuple[str, str, int]]:
         return self._reports.counts(pending)

@@ -258,6 +258,28 @@ async def test_while_dns_does_not_answer_a_report_waits(tmp_path: Path) -> None:
         assert only(await made.next_day())[0] == "a@yes.test"
 
 
+async def test_a_report_that_cannot_be_made_keeps_no_other(tmp_path: Path) -> None:
+    async with office(tmp_path) as made:
+        made.record("example.com", RUA)
+        await made.receive("example.com")
+        day = int(made.clock.now() // DAY)
+        broken = report_values.Counted(report_values.Kind.DMARC, day, "a.broken.test", "{", "{")
+        await made.reports.add({broken: 1})
+        assert only(await made.next_day())[0] == "rua@example.com"
+        assert [one.domain for one in await made.reports.pending(10**6)] == ["a.broken.test"]
+        assert await made.next_day(KEEP_DAYS) == []
+        assert await made.reports.pending(10**6) == []
+
+
+async def test_half_characters_do_not_disturb(tmp_path: Path) -> None:
+    async with office(tmp_path) as made:
+        made.record("example.com", RUA)
+        await made.receive("example.com", sender="a@\udc80.test")
+        _, mail = only(await made.next_day())
+        (document,) = attachments(mail)
+        assert parse_report(document).records[0].envelope_from == "?.test"
+
+
 async def test_a_report_does_not_wait_for_ever(tmp_path: Path) -> None:
     async with office(tmp_path) as made:
         made.record("example.com", RUA.replace("rua@example.com", "a@yes.test"))
