@@ -74,6 +74,38 @@ def test_smtputf8_goes_out(site: Site, account: Account, outside: Outside) -> No
     assert b"with UTF8SMTPS" in found
 
 
+def test_a_report_of_success_comes_back(site: Site, account: Account, outside: Outside) -> None:
+    """NOTIFY, ORCPT, RET and ENVID reach Postfix, which reports by them."""
+    message = simple("tell me", sender=account.address)
+    with smtplib.SMTP_SSL(HOST, site.port("submissions"), context=site.tls()) as client:
+        client.login(account.address, account.password)
+        wishes = ["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;first+2Bname@world.test"]
+        envelope = ["RET=HDRS", "ENVID=QQ314159"]
+        client.sendmail(account.address, [FRIEND], message, envelope, wishes)
+    outside.wait_for("friend", b"Subject: tell me")
+    report = site.wait_for(account, b"report-type=delivery-status")
+    recipient = recipient_fields(report)
+    assert recipient["Action"] == "delivered"
+    assert recipient["Final-Recipient"] == f"rfc822; {FRIEND}"
+    assert recipient["Original-Recipient"].replace(" ", "") == "rfc822;first+name@world.test"
+    assert b"Original-Envelope-Id: QQ314159" in report
+    assert b"Reporting-MTA: dns; mail.world.test" in report
+
+
+def test_a_report_of_success_goes_there(site: Site, account: Account, outside: Outside) -> None:
+    """Postfix passes on what its user wants to know, and hears it from here."""
+    message = simple("tell me too", sender=OTHER)
+    with smtplib.SMTP("127.0.0.1", outside.port, timeout=20) as client:
+        envelope = ["RET=HDRS", "ENVID=QQ271828"]
+        client.sendmail(OTHER, [account.address], message, envelope, ["NOTIFY=SUCCESS"])
+    site.wait_for(account, b"Subject: tell me too")
+    report = outside.wait_for("other", b"QQ271828")
+    recipient = recipient_fields(report)
+    assert recipient["Action"] == "delivered"
+    assert recipient["Final-Recipient"].replace(" ", "") == f"rfc822;{account.address}"
+    assert b"Reporting-MTA: dns; mx.example.test" in report
+
+
 def test_refused_address_bounces(site: Site, account: Account, outside: Outside) -> None:
     submit(site, account, "refused@world.test", FRIEND, title="half refused")
     outside.wait_for("friend", b"Subject: half refused")
