@@ -7,7 +7,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -15,11 +15,14 @@ from config.dnsbl import parse_codes
 from config.smarthost import parse_smarthost
 from config.units import Duration, Size
 
+T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 DEFAULT_PIPELINE = ("ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc", "tagging")
 FILTER_NAMES = (*DEFAULT_PIPELINE, "greylist")
 LATER_FILTERS = ("virus", "spam")
+# Filters that a policy may leave out: those with a name, and the questions about strangers.
+SKIPPABLE = (*FILTER_NAMES, "stranger")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 
 
@@ -329,6 +332,43 @@ class Limits(Section):
     memory: Size = 500 * 1024**2
 
 
+def _domain_pattern(value: object) -> str:
+    if value == "<>":
+        return "<>"
+    if isinstance(value, str) and value.startswith("*."):
+        return "*." + _domain(value[2:])
+    return _domain(value)
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _skippable(value: str) -> str:
+    if value not in SKIPPABLE:
+        raise ValueError(f"one of {', '.join(SKIPPABLE)}")
+    return value
+
+
+Some = Annotated[list[T], BeforeValidator(_as_list)]
+Pattern = Annotated[str, BeforeValidator(_domain_pattern)]
+
+
+class PolicyRule(Section):
+    listener: Some[Literal["smtp", "submission", "submissions", "lmtp"]] = []
+    network: Some[Net] = []
+    account: Some[Annotated[str, Field(pattern=r"^[^@\s]*@[^@\s]+$")]] = []
+    sender_domain: Some[Pattern] = []
+    recipient_domain: Some[Pattern] = []
+    action: Literal["accept", "refuse", "defer"] | None = None
+    text: Annotated[str, Field(max_length=300)] = ""
+    require_tls: bool | None = None
+    message_size: Size | None = None
+    recipients: Annotated[int, Field(ge=1)] | None = None
+    messages_per_minute: Annotated[int, Field(ge=0)] | None = None
+    skip: list[Annotated[str, AfterValidator(_skippable)]] | None = None
+
+
 class Settings(Section):
     """A whole configuration. `hostname` is the only key without a default."""
 
@@ -357,3 +397,4 @@ class Settings(Section):
     imap: Imap = Imap()
     smtp: Smtp = Smtp()
     limits: Limits = Limits()
+    policy: list[PolicyRule] = []

@@ -8,6 +8,7 @@ from enum import Enum
 
 from auth.login import Login
 from filters.authentication.results import Result
+from filters.policy import NO_POLICY, Policy
 from filters.verdict import Verdict
 from message.dkim_body import BodyDigest, BodyForm
 from storage.directory_values import Resolution
@@ -75,7 +76,7 @@ class Context:
     `connection` and `trace` (of the message) are the ids that log lines carry. What is asked of
     every hop is as in storage.values.Delivery; `binary`: BODY=BINARYMIME. `results` grows as
     filters find out who the message comes from. `told` is what each stage passed so far has said,
-    by the stage's name.
+    by the stage's name. `policy` is that of the stage: of the recipient at RCPT, of all at DATA.
     """
 
     kind: Kind
@@ -102,6 +103,7 @@ class Context:
     message: Message | None = None
     results: list[Result] = field(default_factory=list)
     told: dict[str, Verdict] = field(default_factory=dict)
+    policy: Policy = NO_POLICY
 
     @property
     def symbols(self) -> tuple[str, ...]:

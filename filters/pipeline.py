@@ -62,8 +62,10 @@ class Pipeline:
         steps = self._steps[stage]
         if not steps:
             return ACCEPT
-        told = []
+        told, skipped = [], context.policy.skip
         for step in steps:
+            if skipped and step.name in skipped:
+                continue
             verdict = await self._ask(step, stage, context)
             if verdict is not ACCEPT:
                 told.append(verdict)

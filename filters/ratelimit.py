@@ -8,7 +8,7 @@ from config.settings import Limits
 from filters.context import Context, Kind
 from filters.filter import Filter
 from filters.verdict import ACCEPT, Verdict, defer
-from net.limits import AddressRate, Gcra
+from net.limits import AddressRate, Gcra, address_key
 
 _MESSAGES = defer("Too many messages, slow down", symbol="RATELIMIT")
 _RECIPIENTS = defer("Too many recipients, slow down", symbol="RATELIMIT_RCPT")
@@ -20,6 +20,8 @@ class Rates:
     """
 
     def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._policies: dict[int, Gcra] = {}
         self._messages = AddressRate(0, 0, clock)
         self._recipients = AddressRate(0, 0, clock)
         self._account_messages = Gcra(0, clock)
@@ -35,9 +37,20 @@ class Rates:
 
     def message(self, context: Context) -> bool:
         """Counts a message; False when it comes too early."""
+        policy = context.policy
+        if policy.messages_per_minute is not None:
+            return self._by_policy(policy.rule, policy.messages_per_minute).take(_who(context))
         if context.login is not None:
             return self._account_messages.take(context.login.account)
         return self._messages.take(context.peer.address)
+
+    def _by_policy(self, rule: int, rate: int) -> Gcra:
+        """The count of one rule, whose rate may be another after a reload."""
+        found = self._policies.get(rule)
+        if found is None:
+            found = self._policies[rule] = Gcra(rate, self._clock)
+        found.change(rate)
+        return found
 
     def recipient(self, context: Context) -> bool:
         """Counts a recipient; False when it comes too early."""
@@ -65,5 +78,13 @@ class RateLimit(Filter):
         return _RECIPIENTS
 
 
+def _who(context: Context) -> object:
+    login = context.login
+    return login.account if login is not None else address_key(context.peer.address)
+
+
 def _exempt(context: Context) -> bool:
+    """Local peers and LMTP are, unless a policy gives them a rate of their own."""
+    if context.policy.messages_per_minute is not None:
+        return False
     return context.peer.local or context.kind is Kind.LMTP

@@ -162,7 +162,7 @@ class SmtpServer:
         implicit = self._wiring.tls if name == "submissions" else None
 
         def make(peer: Peer) -> Engine:
-            session = policy(self._shared, peer, make_trace())
+            session = policy(self._shared, peer, make_trace(), name)
             engine = Connection(self._wiring, session, self._forget)
             self._engines[engine] = peer
             return engine

@@ -32,6 +32,7 @@ from smtp.grammar.reply import Reply, reply
 from smtp.manners import Manners, Tarpit
 from smtp.quota import Quotas, Reservation
 from smtp.refusals import record
+from smtp.rules import Rules
 from storage.directory import Directory
 from storage.directory_values import Resolution, Status
 from storage.errors import StoreError
@@ -66,7 +67,7 @@ class Session:
     kind = Kind.MX
     is_lmtp = False
 
-    def __init__(self, shared: Shared, peer: Peer, connection: str) -> None:
+    def __init__(self, shared: Shared, peer: Peer, connection: str, listener: str = "") -> None:
         self.shared = shared
         self.context = Context(self.kind, peer, connection)
         self.log = shared.log.bind(connection=connection, peer=peer.address)
@@ -75,12 +76,17 @@ class Session:
         self._open = False
         self._turned_away = self._refusals = 0
         self._reservations: list[Reservation] = []
+        self._rules = Rules(shared, self.context, listener)
         self._tarpit = Tarpit(shared.settings.smtp.tarpit)
 
     # -- the connection
 
     async def connect(self) -> Reply:
         """The greeting, or why there is none."""
+        denied = self._rules.at_connect()
+        if denied is not None:
+            self.refused = True
+            return self.refuse(Stage.CONNECT, denied)
         verdict = await self.shared.pipeline.run(Stage.CONNECT, self.context)
         if verdict.refused:
             self.refused = True
@@ -148,10 +154,10 @@ class Session:
         settings = self.shared.settings
         return Offer(
             settings.hostname,
-            settings.limits.message_size,
+            self._rules.message_size(),
             starttls,
             self.mechanisms(),
-            settings.limits.recipients,
+            self._rules.recipients(),
             require_tls=bool(self.context.tls),
             binary=settings.smtp.binarymime,
         )
@@ -189,6 +195,7 @@ class Session:
         context.sender, context.size, context.trace = "", 0, ""
         context.recipients, context.message, context.rcpt = [], None, None
         context.results = []
+        self._rules.reset()
         for stage in (Stage.MAIL, Stage.RCPT, Stage.DATA):
             context.told.pop(stage.value, None)
         for reservation in self._reservations:
@@ -212,6 +219,7 @@ class Session:
             refused = await self.judge_sender(mail)
         except StoreError:
             return replies.LOCAL_ERROR
+        refused = refused or self._rules.at_mail(mail)
         if refused is not None:
             return self.refuse(Stage.MAIL, refused, sender=mail.sender.text)
         context.trace = make_trace()
@@ -255,7 +263,7 @@ class Session:
         if not self._open:
             return replies.MAIL_FIRST
         context = self.context
-        if len(context.recipients) >= self.shared.settings.limits.recipients:
+        if len(context.recipients) >= self._rules.recipients():
             return replies.TOO_MANY_RECIPIENTS
         if self.is_strange and self.shared.manners.guesses_too_much(context.peer.address):
             return self.refuse(Stage.RCPT, replies.GUESSING, recipient=rcpt.recipient.text)
@@ -266,11 +274,15 @@ class Session:
         if isinstance(answer, Reply):
             return self._turn_away(rcpt, answer)
         context.rcpt = answer
+        denied = self._rules.at_rcpt(answer.address)
+        if denied is not None:
+            return self.refuse(Stage.RCPT, denied, recipient=answer.address)
         verdict = await self.shared.pipeline.run(Stage.RCPT, context)
         if verdict.refused:
             return self.refuse(
                 Stage.RCPT, reply_of(verdict), recipient=answer.address, symbols=verdict.symbols
             )
+        self._rules.taken()
         context.recipients.append(answer)
         return replies.RECIPIENT_OK
 
@@ -342,7 +354,7 @@ class Session:
         """Filters and delivers; the answers are made after the store has the message."""
         context, shared = self.context, self.shared
         context.message = message
-        refused = await self.judge_content(message)
+        refused = self._rules.at_data(message) or await self.judge_content(message)
         if refused is not None:
             return self.refuse_content(refused)
         verdict = await shared.pipeline.run(Stage.DATA, context)

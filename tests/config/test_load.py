@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.load import ConfigInvalid, find_config, load
-from config.settings import DnsList, Section, Settings, TaggingRule
+from config.settings import DnsList, PolicyRule, Section, Settings, TaggingRule
 from mailserver.reloading import flatten
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.toml"
@@ -129,7 +129,7 @@ def test_the_example_explains_every_key() -> None:
         if isinstance(section.annotation, type) and issubclass(section.annotation, Section)
         for name in section.annotation.model_fields
     ]
-    rows = [key for model in (TaggingRule, DnsList) for key in model.model_fields]
+    rows = [key for model in (TaggingRule, DnsList, PolicyRule) for key in model.model_fields]
     for key in (*keys, *rows, "hostname", "domains", "data_dir"):
         assert re.search(rf"\n(# )?{key} = |\n# \[\[\w+\.{key}\]\]", text), key
 
