@@ -9,45 +9,58 @@ from dataclasses import dataclass
 
 from message.address import AddressError, normalise_domain
 from message.address_list import mailboxes
-from message.headers import all_values
+from message.headers import unfold
 
-MAX_FIELDS = 20
+MAX_FIELDS = 3
+MAX_VALUE = 4 * 1024
 MAX_ADDRESSES = 100
 
+_FROM = re.compile(rb"^From[ \t]*:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE | re.IGNORECASE)
 _QUOTED = re.compile(rb"\"(?:[^\"\\]++|\\.)*+\"?|\((?:[^()\\]++|\\.)*+\)?", re.DOTALL)
 _ANGLE = re.compile(rb"<[^<>]*@([^<>@\s]+)\s*>")
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """`domains`: A-labels in order of appearance, each once; `fields`: how many From fields."""
+    """`domains`: A-labels in order of appearance, each once; `fields`: how many From fields.
+
+    `excessive`: there is more than was read, and in it perhaps other domains.
+    """
 
     domains: tuple[str, ...]
     fields: int
+    excessive: bool = False
 
     @property
     def domain(self) -> str:
-        """The one Author Domain, "" when there is none or more than one."""
-        return self.domains[0] if len(self.domains) == 1 else ""
+        """The one Author Domain, "" when there is none or may be more than one."""
+        return self.domains[0] if len(self.domains) == 1 and not self.excessive else ""
+
+    @property
+    def several(self) -> bool:
+        """Whether there may be more than one."""
+        return len(self.domains) > 1 or self.excessive
 
 
 def author_of(header: bytes) -> Author:
     """What the From fields of a header block say; nothing raises."""
-    values = all_values(header, b"From")
+    values = _FROM.findall(header)
+    excessive = len(values) > MAX_FIELDS
     domains: dict[str, None] = {}
     for value in values[:MAX_FIELDS]:
-        for raw in _raw_domains(value):
+        excessive = excessive or len(value) > MAX_VALUE
+        for raw in _raw_domains(unfold(value[:MAX_VALUE])):
             domain = _normal(raw)
             if domain:
                 domains[domain] = None
-    return Author(tuple(domains), len(values))
+    return Author(tuple(domains), len(values), excessive)
 
 
 def _raw_domains(value: bytes) -> list[bytes]:
-    found = [address.domain for address in mailboxes(value)[:MAX_ADDRESSES] if address.domain]
+    addresses = mailboxes(value)[:MAX_ADDRESSES]
+    found = [address.domain for address in addresses if address.domain]
     # `<a@one> <b@two>` is one entry to a strict reader, and either address to others.
-    bare = _QUOTED.sub(b" ", value[: 64 * 1024])
-    found += [match[1] for match in _ANGLE.finditer(bare)][:MAX_ADDRESSES]
+    found += [match[1] for match in _ANGLE.finditer(_QUOTED.sub(b" ", value))][:MAX_ADDRESSES]
     return found
 
 

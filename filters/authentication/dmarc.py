@@ -22,7 +22,7 @@ from filters.authentication.trusted_arc import vouching_sealer
 from filters.context import Context, Kind
 from filters.filter import Filter
 from filters.verdict import ACCEPT, Action, Verdict, defer
-from message.author import author_of
+from message.author import Author, author_of
 from message.dmarc_record import Policy
 from net.dns import DnsUnavailable, Resolver
 from net.lookups import Lookups
@@ -62,8 +62,8 @@ class Dmarc(Filter):
         if context.message is None:
             return ACCEPT
         author = author_of(context.message.header)
-        if len(author.domains) > 1:
-            return self._several(author.domains)
+        if author.several:
+            return self._several(author)
         if not author.domain:
             return _told(DmarcResult(Outcome.NONE, "", reason="no author domain"), "DMARC_NA")
         if not _examined(context):
@@ -77,12 +77,12 @@ class Dmarc(Filter):
             return _told(result, "DMARC_DNSFAIL")
         return await self._judge(context, found)
 
-    def _several(self, domains: tuple[str, ...]) -> Verdict:
+    def _several(self, author: Author) -> Verdict:
         """Exempt from DMARC (§5.3.1); what can't be judged is not shown in the inbox."""
         enforced = self._settings.enforce
         result = DmarcResult(
             Outcome.PERMERROR,
-            domains[0],
+            author.domains[0] if author.domains else "",
             disposition="quarantine" if enforced else "none",
             reason="several author domains",
         )

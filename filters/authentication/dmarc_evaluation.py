@@ -9,7 +9,7 @@ from filters.authentication.results import DkimResult, Identity, Outcome, Result
 from message.dmarc import Applied, apply, governing, is_aligned, may_align
 from message.dmarc_record import Mode
 
-MAX_DKIM = 20
+MAX_DKIM = 10
 
 
 class Aligned(Enum):

@@ -111,6 +111,20 @@ def test_fields_of_others_are_left(value: str) -> None:
     assert spoofed_fields(header, OURS) == []
 
 
+def test_floods_of_fields_are_taken_out_unread() -> None:
+    kept = b"Authentication-Results: other.test; none\r\n" * 100
+    flood = b"Authentication-Results: other.test; none\r\n" * 20_000
+    found = spoofed_fields(kept + b"Subject: x\r\n" + flood, OURS)
+    assert len(found) == 20_000 and found[0][0] == len(kept) + len(b"Subject: x\r\n")
+
+
+def test_an_id_behind_a_long_comment_is_not_trusted() -> None:
+    for hidden in (b"(" + b"x" * 5_000 + b") mx.example.test", b" " * 5_000 + b"mx.example.test"):
+        assert spoofed_fields(b"Authentication-Results: " + hidden + b"; none\r\n", OURS)
+    long = b"other.test; dkim=pass (" + b"x" * 5_000 + b")\r\n"
+    assert spoofed_fields(b"Authentication-Results: " + long, OURS) == []
+
+
 def test_the_same_server_in_other_forms() -> None:
     assert same_server("m\u00fcnchen.example", "xn--mnchen-3ya.example")
     assert not same_server("", OURS)

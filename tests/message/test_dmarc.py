@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from message.author import author_of
+from message.author import Author, author_of
 from message.dmarc import (
     MAX_QUERIES,
     Applied,
@@ -253,4 +253,12 @@ def test_no_bytes_disturb(data: bytes) -> None:
 
 def test_long_hostile_fields_cost_little() -> None:
     for piece in (b"<@", b'"', b"(", b"a@b,", b"<a@b> ", b"=?", b"\\"):
-        assert len(author_of(b"From: " + piece * 20_000 + b"\r\n").domains) <= 2
+        assert author_of(b"From: " + piece * 20_000 + b"\r\n").domain == ""
+
+
+def test_more_than_is_read_may_hold_other_domains() -> None:
+    one = b"From: a@example.com\r\n"
+    assert author_of(one * 3).domain == "example.com"
+    assert author_of(one * 4) == Author(("example.com",), 4, excessive=True)
+    assert author_of(one * 4).several and not author_of(one * 3).several
+    assert author_of(b"From: " + b"a@example.com, " * 400 + b"b@other.test\r\n").several

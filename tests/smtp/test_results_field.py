@@ -93,7 +93,7 @@ async def test_fields_in_our_name_are_taken_out(tmp_path: Path, size: int) -> No
         ada, _ = await ids(running)
         (mail,) = await mails(running, ada)
         assert mail.endswith(b"\r\nFrom: a@a.test\r\nX: 1\r\n%bSubject: s\r\n%b" % (KEPT, body))
-        assert mail.count(b"uthentication-") == 1 and b"bank.test" not in mail
+        assert b"bank.test" not in mail
         assert list(running.store.spool_dir.iterdir()) == []
 
 
