@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
@@ -111,7 +111,22 @@ def _as_json(logger: object, method: str, event: MutableMapping[str, Any]) -> st
     event["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"
     if "exc_info" in event:
         event = structlog.processors.format_exc_info(logger, method, event)
-    return orjson.dumps(_hide_secrets(logger, method, event), default=str).decode()
+    hidden = _hide_secrets(logger, method, event)
+    try:
+        return orjson.dumps(hidden, default=str).decode()
+    except TypeError:  # octets of a peer that are no text
+        return orjson.dumps(_clean(hidden), default=str).decode()
+
+
+def _clean(value: object) -> object:
+    """Without the lone surrogates that stand for octets which are no UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {str(_clean(key)): _clean(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(one) for one in value]
+    return value
 
 
 def configure(stream: TextIO = sys.stderr, level: str = "info") -> LineSink:

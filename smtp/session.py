@@ -138,6 +138,8 @@ class Session:
     async def helo(self, name: str, *, extended: bool, starttls: bool) -> Reply:
         """HELO, EHLO and LHLO; they end a transaction (RFC 5321 §4.1.4)."""
         self.reset()
+        if not name.isascii():  # octets that are no UTF-8 are nobody's name
+            name = name.encode("utf-8", "replace").decode()
         self.context.helo, self.context.extended = name[:255], extended
         self.context.told.pop(Stage.HELO.value, None)
         verdict = await self.shared.pipeline.run(Stage.HELO, self.context)

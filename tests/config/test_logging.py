@@ -53,3 +53,11 @@ def test_lines_of_the_standard_library_are_json_too(read: Read) -> None:
     assert warning["event"] == "mirror failed for account 3"
     assert error["event"] == "it failed"
     assert "RuntimeError: why" in error["exception"]
+
+
+def test_octets_that_are_no_text_are_logged_all_the_same(read: Read) -> None:
+    text = b"a\xffb".decode("utf-8", "surrogateescape")
+    get_logger("smtp").info("refused", helo=text, more=[text], about={text: (text, 1)})
+    (entry,) = read()
+    assert entry["helo"] == "a?b"
+    assert entry["more"] == ["a?b"] and entry["about"] == {"a?b": ["a?b", 1]}

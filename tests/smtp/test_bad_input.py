@@ -248,3 +248,23 @@ async def test_starttls_takes_no_argument(tmp_path: Path, argument: str) -> None
         await client.greet()
         assert (await client.say(f"STARTTLS {argument}"))[:9] == "501 5.5.4"
         assert await alive(client)
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff.test", b"\xc3\xb6.test", b"x" * 3000, b"[1.2.3.4]]", b"<a@b>"]
+)
+async def test_names_of_peers_that_are_none(
+    tmp_path: Path, name: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a peer calls itself, what it is refused later is told, and what is taken traced."""
+    async with receiving(tmp_path, filters={"pipeline": []}) as running:
+        client = await running.client()
+        await client.reply()
+        assert (await client.say(b"EHLO " + name))[:3] == "250"
+        assert (await client.say("MAIL FROM:<a@b.test>"))[:3] == "250"
+        assert (await client.say("RCPT TO:<friend@elsewhere.test>"))[:9] == "550 5.7.1"
+        assert (await client.say(f"RCPT TO:<{ADA}>"))[:3] == "250"
+        await client.say("DATA")
+        assert (await client.say(b"Subject: x\r\n\r\n."))[:3] == "250"
+        assert running.body.count(b"Received: from ") == 1
+    assert "Traceback" not in capsys.readouterr().out

@@ -137,7 +137,8 @@ def imap_streams(number: int, made: int) -> list[bytes]:
 def smtp_streams() -> list[bytes]:
     """Whole conversations."""
     recorded = [one for one in _recorded("smtp") if b"STARTTLS" not in one]  # none is TLS
-    return [*_SMTP_STREAMS, *recorded]
+    # whose mail it is depends on who came first
+    return [*_SMTP_STREAMS, *(one.replace(b"PostMaster", b"{account}") for one in recorded)]
 
 
 def _recorded(*folders: str) -> Iterator[bytes]:

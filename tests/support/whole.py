@@ -128,7 +128,7 @@ def whole(folder: Path, extra: str = "", *, watched: bool = False) -> Iterator[W
         yield running
         assert process.process is not None
         assert process.process.poll() is None, "\n".join(process.log[-30:])
-        assert running.complaints() == []
+        assert not running.complaints(), "\n".join(running.complaints()[:3])
 
 
 async def uids(client: imap_server.Client) -> list[int]:
