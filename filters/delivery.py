@@ -199,6 +199,7 @@ class Delivery:
                 source.protocol,
                 source.tls,
                 names,
+                envelope.priority,
             )
         )
 

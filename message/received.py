@@ -24,7 +24,8 @@ class Trace:
 
     `address` is the peer's IP address ("" for a local socket), `reverse` its verified host name
     ("" if unknown), `protocol` comes from `with_protocol`, `tls` is like "TLSv1.3
-    TLS_AES_256_GCM_SHA384". `for` is written only for a single recipient (RFC 5321 §7.2).
+    TLS_AES_256_GCM_SHA384". `for` is written only for a single recipient (RFC 5321 §7.2),
+    `priority` unless it is the ordinary one (RFC 6710).
     """
 
     helo: str
@@ -36,6 +37,7 @@ class Trace:
     protocol: str
     tls: str = ""
     recipients: tuple[str, ...] = ()
+    priority: int = 0
 
 
 def with_protocol(
@@ -62,6 +64,8 @@ def build_received(trace: Trace) -> bytes:
     lines.append(f"by {trace.hostname} with {trace.protocol} id {trace.queue_id}")
     if len(trace.recipients) == 1:
         lines.append(f"for <{_path(trace.recipients[0])}>")
+    if trace.priority:
+        lines.append(f"priority {trace.priority}")
     lines[-1] += ";"
     lines.append(format_date(trace.when))
     return "\r\n\t".join(lines).encode("utf-8", "replace") + b"\r\n"

@@ -1,5 +1,6 @@
 """Received and Return-Path: their clauses, what a hostile peer cannot write into them, loops."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +19,12 @@ from message.received import (
 
 WHEN = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
 TRACE = Trace("client.test", "192.0.2.1", "host.test", "mx.test", "Q17", WHEN, "ESMTPS")
+
+
+def test_a_priority_stands_behind_the_recipient() -> None:
+    made = build_received(replace(TRACE, recipients=("a@b.test",), priority=-3))
+    assert b"\tfor <a@b.test>\r\n\tpriority -3;\r\n" in made
+    assert b"priority" not in build_received(TRACE)
 
 
 @pytest.mark.parametrize(
