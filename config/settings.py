@@ -209,6 +209,13 @@ class MtaSts(Section):
     mx: list[Annotated[str, AfterValidator(_mx_pattern)]] = []
 
 
+class Dkim(Section):
+    sign: bool = True
+    rotate_every: Duration = 180 * 86400.0
+    use_unseen_after: Duration = 0.0
+    overlap: Duration = 7 * 86400.0
+
+
 class Filters(Section):
     pipeline: Pipeline = list(DEFAULT_PIPELINE)
     local_networks: list[Net] = [_network("127.0.0.0/8"), _network("::1/128")]
@@ -383,6 +390,7 @@ class Settings(Section):
     outbound: Outbound = Outbound()
     mta_sts: MtaSts = MtaSts()
     submission: Submission = Submission()
+    dkim: Dkim = Dkim()
     filters: Filters = Filters()
     tagging: Tagging = Tagging()
     blocklist: Blocklist = Blocklist()

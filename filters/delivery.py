@@ -22,6 +22,7 @@ from filters.envelope import Envelope, Outcome, Source, loop_tag, make_trace
 from filters.greylist import proven_domains
 from filters.notices import build_success, notify_behind, wants_success
 from filters.reporting.reader import ReportReader
+from filters.signing.signer import Signer
 from filters.verdict import ACCEPT, Action, Verdict
 from message.headers import header_block
 from message.received import Trace, build_received, build_return_path, is_looping
@@ -57,8 +58,9 @@ class Delivery:
         log: Logger,
         *,
         reader: ReportReader | None = None,
+        signer: Signer | None = None,
     ) -> None:
-        self._hostname = settings.hostname
+        self._hostname, self._signer = settings.hostname, signer
         self._directory, self._store, self._clock, self._log = directory, store, clock, log
         self._reader = reader
 
@@ -95,7 +97,7 @@ class Delivery:
         envelope = Envelope(
             Kind.LOCAL, "", (target,), make_trace(), self._clock.now(), smtputf8=not _ascii(message)
         )
-        job = self._job(envelope, _message_of(message), ACCEPT, "")
+        job = await self._job(envelope, _message_of(message), ACCEPT, "")
         await self._store.deliver(job)
         self._log.info("notice delivered", message=envelope.trace, recipient=recipient)
 
@@ -115,17 +117,17 @@ class Delivery:
             message = without_spoofed(message, self._hostname)
         if is_looping(message.header) or (tag and _passed(message.header, tag)):
             return _LOOP
-        job = self._job(envelope, message, verdict, tag)
-        nowhere = not job.local and not job.queued
-        if any(one.resolution.reports for one in envelope.recipients):
-            answer = await self._read_reports(envelope, message, nowhere)
-            if nowhere:
-                return answer
-        elif nowhere:
-            return _NOBODY
-        if not await self.admit(job.content.size):
-            return _FULL
         try:
+            job = await self._job(envelope, message, verdict, tag)
+            nowhere = not job.local and not job.queued
+            if any(one.resolution.reports for one in envelope.recipients):
+                answer = await self._read_reports(envelope, message, nowhere)
+                if nowhere:
+                    return answer
+            elif nowhere:
+                return _NOBODY
+            if not await self.admit(job.content.size):
+                return _FULL
             await self._store.deliver(job)
         except StoreFull:
             return _FULL
@@ -147,13 +149,13 @@ class Delivery:
             return _FAILED
         return _OK if found else _NO_REPORT
 
-    def _job(
+    async def _job(
         self, envelope: Envelope, message: Message, verdict: Verdict, tag: str
     ) -> values.Delivery:
         later = envelope.hold_until is not None
         local = () if later else _local(envelope.recipients, verdict)
         queued = _held(envelope.recipients) if later else _queued(envelope.recipients)
-        prefix = self._prefix(envelope, verdict, tag)
+        prefix = await self._prefix(envelope, message, verdict, tag)
         if message.headless:
             prefix += b"\r\n"  # else the first lines of the text would become part of our header
         content = message.content
@@ -178,12 +180,24 @@ class Delivery:
             priority=envelope.priority,
         )
 
-    def _prefix(self, envelope: Envelope, verdict: Verdict, tag: str) -> bytes:
-        fields: list[bytes] = []
-        if envelope.kind is not Kind.LOCAL:
-            fields.append(self._received(envelope, tag))
-            fields.append(results_field(self._hostname, envelope.results))
-        return b"".join((*fields, *verdict.headers, *envelope.headers))
+    async def _prefix(
+        self, envelope: Envelope, message: Message, verdict: Verdict, tag: str
+    ) -> bytes:
+        """What stands above the message's own header; signatures cover all below them."""
+        fields = b"".join((*verdict.headers, *envelope.headers))
+        if envelope.kind is Kind.LOCAL:
+            # what waited for its time was signed when a user submitted it
+            waited = envelope.account is not None
+            return fields if waited else await self._signed(envelope, message, fields)
+        fields = results_field(self._hostname, envelope.results) + fields
+        if envelope.kind is Kind.SUBMISSION:
+            fields = await self._signed(envelope, message, fields)
+        return self._received(envelope, tag) + fields
+
+    async def _signed(self, envelope: Envelope, message: Message, fields: bytes) -> bytes:
+        if self._signer is None:
+            return fields
+        return await self._signer.sign(fields, message, envelope.sender) + fields
 
     def _received(self, envelope: Envelope, tag: str) -> bytes:
         source: Source = envelope.source

@@ -20,5 +20,7 @@ def with_header(message: Message, header: bytes) -> Message:
     if content.data is not None:
         changed = replace(content, size=size, data=head + content.data[old:])
     else:
-        changed = replace(content, size=size, prefix=head, start=content.start or old)
+        moved = bool(content.prefix)
+        prefix = head + content.prefix[old:]
+        changed = replace(content, size=size, prefix=prefix, start=content.start if moved else old)
     return replace(message, content=changed, header=header, headless=False)

@@ -12,10 +12,12 @@ from config.settings import Settings
 from config.units import format_size
 from filters.dnslists import probe, zones_of
 from mailserver.control import is_served
+from mailserver.dkim_check import faults_of_keys
 from net.clamd import ClamdError, ping
 from net.dns import DnsError, Resolver
 from net.listener import ListenError, bind
 from net.tls import CertificateError, check_pair
+from storage.errors import StoreError
 from storage.inspect import inspect
 
 Result = dict[str, object]
@@ -96,7 +98,7 @@ def _clamd(settings: Settings) -> Result:
 
 async def _of_dns(settings: Settings) -> list[Result]:
     lists = await _dns_lists(settings)
-    return [await _dns(settings), await _dnssec(settings), *lists]
+    return [await _dns(settings), await _dnssec(settings), await _dkim(settings), *lists]
 
 
 async def _dnssec(settings: Settings) -> Result:
@@ -114,8 +116,28 @@ async def _dnssec(settings: Settings) -> Result:
     return result("dnssec", True, f"the name server does not validate: {off}")
 
 
+async def _dkim(settings: Settings) -> Result:
+    """Domains added by command have keys too, hence not only those of the configuration."""
+    resolver = Resolver(settings.dns.nameservers)
+    try:
+        count, faults = await faults_of_keys(settings, resolver, _is_public)
+    except StoreError as error:
+        return result("dkim", False, str(error), "see store.database")
+    if not settings.dkim.sign:
+        return result("dkim", True, "off")
+    if not count:
+        return result("dkim", True, "no keys yet: they are made when they are first needed")
+    fix = "publish what is printed by: mailserver domain dns DOMAIN --check"
+    detail = "; ".join(faults) or f"{count} keys, their probes verified by dkimpy"
+    return result("dkim", not faults, detail, fix)
+
+
+def _is_public(domain: str) -> bool:
+    return not f".{domain}".endswith(TEST_DOMAINS)
+
+
 async def _dns(settings: Settings) -> Result:
-    names = [name for name in settings.domains if not f".{name}".endswith(TEST_DOMAINS)]
+    names = [name for name in settings.domains if _is_public(name)]
     if not names:
         return result("dns", True, "no public domain to look up")
     resolver = Resolver(settings.dns.nameservers)

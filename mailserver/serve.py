@@ -93,6 +93,7 @@ class Server:
         await parts.outbound.start()
         parts.report_sender.start()
         parts.failures.start()
+        parts.rotation.start()
         services.store.on_failure(self._fail)
         self._refresher = asyncio.create_task(self._refresh_certificate())
         self._state = "ok"
@@ -125,6 +126,7 @@ class Server:
         await self._parts.lists.stop()
         await self._parts.outbound.stop()
         await self._parts.collector.stop()
+        await self._parts.rotation.stop()
         await self._parts.imap.stop()
         await self._control.stop()
         await self._parts.http.stop()
@@ -156,6 +158,7 @@ class Server:
         return (
             *(parts.pipeline, parts.smtp, parts.imap, parts.outbound),
             *(parts.collector, parts.report_sender, parts.failures),
+            *(self.services.signer, parts.rotation),
         )
 
     async def _perform(self, operation: str, args: Mapping[str, Any], progress: Progress) -> Any:

@@ -8,6 +8,8 @@ from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from filters.signing.keyring import Keyring
+from filters.signing.signer import Signer
 from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
@@ -32,4 +34,6 @@ class Services:
     metadata: Metadata
     auth: Authenticator
     resolver: Resolver
+    keyring: Keyring
+    signer: Signer
     server: "Server | None" = field(default=None)

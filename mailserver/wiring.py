@@ -20,6 +20,9 @@ from filters.reporting.failures import FailureReporter
 from filters.reporting.reader import ReportReader
 from filters.reporting.sender import Builder, ReportSender
 from filters.reporting.tls_builder import TlsBuilder
+from filters.signing.keyring import Keyring
+from filters.signing.rotation import Rotation
+from filters.signing.signer import Signer
 from filters.submitting import Submitting
 from imap.server import ImapServer
 from mailserver.services import Services
@@ -31,6 +34,7 @@ from net.tls import TlsContexts
 from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
 from storage.directory import Directory
+from storage.dkim_keys import DkimKeys
 from storage.metadata import Metadata
 from storage.report_values import Kind
 from storage.reports import Reports
@@ -59,6 +63,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
             await store.close()
         offload.close()
         raise
+    keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("dkim"))
     return Services(
         config_path=config_path,
         settings=settings,
@@ -70,6 +75,8 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         metadata=Metadata(directory.database, store),
         auth=Authenticator(settings, directory, offload, clock),
         resolver=Resolver(settings.dns.nameservers),
+        keyring=keyring,
+        signer=Signer(settings, directory, keyring, offload, clock),
     )
 
 
@@ -86,6 +93,7 @@ class Parts:
     collector: Collector
     report_sender: ReportSender
     failures: FailureReporter
+    rotation: Rotation
 
 
 def build_parts(services: Services, tls: TlsContexts) -> Parts:
@@ -99,7 +107,13 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     reader = ReportReader(reports, services.offload, clock, log)
     admission = Admission(settings, clock, services.directory.blocks)
     delivery = Delivery(
-        settings, services.directory, store, clock, get_logger("delivery"), reader=reader
+        settings,
+        services.directory,
+        store,
+        clock,
+        get_logger("delivery"),
+        reader=reader,
+        signer=services.signer,
     )
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
@@ -172,6 +186,14 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             log,
         ),
         failures=failures,
+        rotation=Rotation(
+            settings,
+            services.directory,
+            services.keyring,
+            services.resolver,
+            clock,
+            get_logger("dkim"),
+        ),
     )
 
 

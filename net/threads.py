@@ -1,7 +1,8 @@
 """The one way out of the event loop: threads for blocking calls, processes for large messages.
 
-Pools: `disk` (flushes, file reads), `hash` (one thread, bcrypt), `mime` (small messages), and
-spawned worker processes for large ones. Beside the store's writer nothing else starts a thread.
+Pools: `disk` (flushes, file reads), `hash` (one thread, bcrypt), `mime` (small messages), `sign`
+(one thread, private keys), and spawned worker processes for large ones. Beside the store's writer
+nothing else starts a thread.
 Invariants: every queue is bounded; workers are spawned, never forked, and die with their parent; a
 caller that is cancelled goes on only when its thread is done, so that what it holds (a lock, a
 connection, a file) is nobody else's before.
@@ -32,14 +33,15 @@ class Pool(Enum):
     DISK = "disk"
     HASH = "hash"
     MIME = "mime"
+    SIGN = "sign"
 
 
 class Busy(Exception):
     """The pool's queue is full; the caller answers with a temporary failure."""
 
 
-_THREADS = {Pool.DISK: 4, Pool.HASH: 1, Pool.MIME: 1}
-_QUEUED = {Pool.DISK: 10_000, Pool.HASH: 2_000, Pool.MIME: 10_000}
+_THREADS = {Pool.DISK: 4, Pool.HASH: 1, Pool.MIME: 1, Pool.SIGN: 1}
+_QUEUED = {Pool.DISK: 10_000, Pool.HASH: 2_000, Pool.MIME: 10_000, Pool.SIGN: 10_000}
 
 
 class Offload:

@@ -60,6 +60,29 @@ class ConfigDatabase:
             engine = _postgresql_engine(make_url(database))
         return await cls(engine)._migrated()
 
+    @classmethod
+    async def beside(cls, database: str, data_dir: Path) -> Self | None:
+        """To read only, beside a server that may run: nothing is made or migrated. None when there
+        is no database of this program's version.
+        """
+        path = data_dir / FILE_NAME
+        if database == "sqlite" and not await asyncio.to_thread(path.exists):
+            return None
+        engine = (
+            _sqlite_engine(path) if database == "sqlite" else _postgresql_engine(make_url(database))
+        )
+        opened = cls(engine)
+        try:
+            async with opened.reading() as connection:
+                version = await connection.run_sync(_version)
+        except BaseException:
+            await opened.close()
+            raise
+        if version == len(MIGRATIONS):
+            return opened
+        await opened.close()
+        return None
+
     async def close(self) -> None:
         """Waits for what `finish` was given."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -147,9 +170,14 @@ def _postgresql_engine(url: URL) -> AsyncEngine:
         ) from error
 
 
-def _migrate(connection: Connection) -> None:
+def _version(connection: Connection) -> int:
+    """0 for an empty database."""
     there = inspect(connection).has_table(schema_version.name)
-    version = connection.execute(select(schema_version.c.version)).scalar_one() if there else 0
+    return connection.execute(select(schema_version.c.version)).scalar_one() if there else 0
+
+
+def _migrate(connection: Connection) -> None:
+    version = _version(connection)
     if version > len(MIGRATIONS):
         raise ConfigDatabaseError(
             f"The account database has schema {version}, this program knows {len(MIGRATIONS)}: "

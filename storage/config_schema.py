@@ -133,6 +133,20 @@ block = Table(
     Column("created", Float, nullable=False),
 )
 
+# DKIM keys by domain (storage/dkim_keys.py). `algorithm` is a= of the signatures, `private` PEM.
+dkim_key = Table(
+    "config_dkim_key",
+    metadata,
+    Column("domain", String, primary_key=True),
+    Column("selector", String, primary_key=True),
+    Column("algorithm", String, nullable=False),
+    Column("private", LargeBinary, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("seen", Float),
+    Column("used", Float),
+    Column("retired", Float),
+)
+
 
 # What will be reported to others: one row for each distinct `detail`, under the policy in `head`,
 # both JSON; `digest` is that of the two. `day` counts from 1970.
@@ -215,6 +229,10 @@ def _submission(connection: Connection) -> None:
     _add_columns(connection, account.c.submission)
 
 
+def _dkim_keys(connection: Connection) -> None:
+    dkim_key.create(connection, checkfirst=True)
+
+
 def _add_columns(connection: Connection, *columns: Column[Any]) -> None:
     """A database made by this program has the columns already."""
     there = {column["name"] for column in inspect(connection).get_columns(account.name)}
@@ -247,4 +265,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _blocks,
     _reports,
     _seen,
+    _dkim_keys,
 )

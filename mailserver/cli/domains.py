@@ -1,11 +1,11 @@
 """`mailserver domain ...`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mailserver.cli.context import perform
-from mailserver.cli.output import AsJson, print_list
+from mailserver.cli.output import AsJson, print_json, print_list
 
 app = typer.Typer(no_args_is_help=True, help="Domains beside those of the configuration.")
 Domain = Annotated[str, typer.Argument(help="A domain name.")]
@@ -21,6 +21,37 @@ def add(context: typer.Context, domain: Domain) -> None:
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """All domains and where each comes from."""
     print_list(perform(context.obj, "domain.list", {}), ("name", "source"), as_json)
+
+
+@app.command()
+def dns(
+    context: typer.Context,
+    domain: Domain,
+    check: Annotated[bool, typer.Option("--check", help="Compare with what DNS serves.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The records to publish, as a zone file."""
+    rows = perform(context.obj, "domain.dns", {"domain": domain, "check": check})
+    _print_records(rows, check, as_json)
+
+
+@app.command("rotate-keys")
+def rotate_keys(context: typer.Context, domain: Domain, as_json: AsJson = False) -> None:
+    """Make the next DKIM keys, which are used once they are published; prints the records."""
+    _print_records(perform(context.obj, "domain.rotate", {"domain": domain}), False, as_json)
+
+
+def _print_records(rows: list[dict[str, Any]], check: bool, as_json: bool) -> None:
+    """Exit status 1 when a record that is needed is not served as it must be."""
+    if as_json:
+        print_json(rows)
+    for row in [] if as_json else rows:
+        print(f"; {row['purpose']}" + (f": {row['state']}" if check else ""))
+        if check and row["state"] in ("differs", "unknown"):
+            print("\n".join(f";   found: {text}" for text in row["found"]))
+        print(row["line"])
+    if check and any(row["needed"] and row["state"] != "ok" for row in rows):
+        raise SystemExit(1)
 
 
 @app.command()

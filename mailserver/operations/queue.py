@@ -61,7 +61,9 @@ async def queue_bounce(services: Services, args: Args) -> dict[str, int]:
 def _settler(services: Services) -> Settler:
     settings, clock, offload = services.settings, services.clock, services.offload
     log = get_logger("outbound")
-    notices = Delivery(settings, services.directory, services.store, clock, log)
+    notices = Delivery(
+        settings, services.directory, services.store, clock, log, signer=services.signer
+    )
     return Settler(settings, services.store.queue, notices, clock, offload, Random(), log)
 
 

@@ -38,6 +38,8 @@ QUICK: dict[str, Quick] = {
     "domain.add": domains.domain_add,
     "domain.list": domains.domain_list,
     "domain.delete": domains.domain_delete,
+    "domain.dns": domains.domain_dns,
+    "domain.rotate": domains.domain_rotate,
     "block.add": blocks.block_add,
     "block.list": blocks.block_list,
     "block.delete": blocks.block_delete,

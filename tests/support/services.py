@@ -7,10 +7,13 @@ from pathlib import Path
 from auth.login import Authenticator
 from config.clock import SystemClock
 from config.logging import get_logger
+from filters.signing.keyring import Keyring
+from filters.signing.signer import Signer
 from mailserver.services import Services
 from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
+from storage.dkim_keys import DkimKeys
 from storage.metadata import Metadata
 from storage.store import Store
 from tests.support.directories import make_settings
@@ -32,21 +35,26 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     )
     directory = await Directory.open(settings, clock, offload)
     auth = Authenticator(settings, directory, offload, clock)
+    keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("test"))
     metadata = Metadata(directory.database, store)
-    yield Services(
-        config_path=folder / "mailserver.toml",
-        settings=settings,
-        log=get_logger("test"),
-        clock=clock,
-        offload=offload,
-        store=store,
-        directory=directory,
-        metadata=metadata,
-        auth=auth,
-        resolver=Resolver(),
-    )
-    await auth.close()
-    await metadata.close()
-    await directory.close()
-    await store.close()
-    offload.close()
+    try:
+        yield Services(
+            config_path=folder / "mailserver.toml",
+            settings=settings,
+            log=get_logger("test"),
+            clock=clock,
+            offload=offload,
+            store=store,
+            directory=directory,
+            metadata=metadata,
+            auth=auth,
+            resolver=Resolver(),
+            keyring=keyring,
+            signer=Signer(settings, directory, keyring, offload, clock),
+        )
+    finally:
+        await auth.close()
+        await metadata.close()
+        await directory.close()
+        await store.close()
+        offload.close()

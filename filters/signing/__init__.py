@@ -1,0 +1,1 @@
+"""Signatures of our own: DKIM keys of the domains served, and what is signed with them."""

@@ -1,0 +1,185 @@
+"""The records that a domain needs in DNS, and whether DNS serves them."""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from config.settings import Settings
+from config.smarthost import parse_smarthost
+from filters.signing.keyring import Key
+from filters.signing.published import publishes
+from message import dmarc_record, mta_sts, spf_record, tls_rpt
+from message.mta_sts import policy_id
+from message.zone import ZoneRecord
+from net.dns import DnsUnavailable, NoRecords, NoSuchName, Questions
+from web.mta_sts import own_policy
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A record, what it is for, whether mail suffers without it, and how to tell that what DNS
+    serves in its place does as well.
+    """
+
+    record: ZoneRecord
+    purpose: str
+    needed: bool
+    fits: Callable[[list[bytes]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """`state`: ok, missing, differs or unknown (DNS gave no answer); `found` is what it serves."""
+
+    state: str
+    found: tuple[str, ...]
+
+
+def wanted_records(domain: str, settings: Settings, keys: tuple[Key, ...]) -> list[Wanted]:
+    """In the order in which they are published."""
+    host = settings.hostname
+    report = f"mailto:{settings.reports.address or f'postmaster@{domain}'}"
+    sender = f"v=spf1 mx{_smarthost(settings)} -all"
+    return [
+        _wanted(domain, "MX", f"10 {host}.", "mail for the domain comes here", _is_mx(host)),
+        *_addresses(settings),
+        _wanted(domain, "TXT", sender, "SPF: who sends for the domain", _is_spf),
+        *([] if host == domain else [_helo(host)]),
+        *(_key(key) for key in keys),
+        _wanted(
+            f"_dmarc.{domain}",
+            "TXT",
+            f"v=DMARC1; p=quarantine; rua={report}",
+            "DMARC: what becomes of forgeries",
+            lambda found: dmarc_record.select_record(found) is not None,
+        ),
+        _wanted(
+            f"_smtp._tls.{domain}",
+            "TXT",
+            f"v=TLSRPTv1; rua={report}",
+            "TLS-RPT: where others report failures of TLS",
+            lambda found: bool(tls_rpt.parse_record(found)),
+            needed=False,
+        ),
+        _wanted(
+            f"_mta-sts.{domain}",
+            "TXT",
+            f"v=STSv1; id={policy_id(own_policy(settings))}",
+            f"MTA-STS: where mta-sts.{domain} leads here, and its certificate too",
+            lambda found: mta_sts.parse_record(found) is not None,
+            needed=False,
+        ),
+    ]
+
+
+async def look(wanted: Wanted, resolver: Questions) -> Served:
+    """What DNS serves of it."""
+    record = wanted.record
+    ask: dict[str, Callable[[str], Awaitable[list[str]]]] = {
+        "A": resolver.a,
+        "AAAA": resolver.aaaa,
+    }
+    try:
+        if record.type == "MX":
+            found = [
+                f"{one.preference} {one.host}.".encode() for one in await resolver.mx(record.name)
+            ]
+        elif record.type == "TXT":
+            found = list(await resolver.txt(record.name))
+        else:
+            found = [address.encode() for address in await ask[record.type](record.name)]
+    except (NoSuchName, NoRecords):
+        return Served("missing", ())
+    except DnsUnavailable as error:
+        return Served("unknown", (str(error),))
+    texts = tuple(text.decode("utf-8", "backslashreplace") for text in found)
+    if wanted.fits(found):
+        return Served("ok", texts)
+    prefix = record.value.partition(";")[0].partition(" ")[0].encode()
+    alike = record.type != "TXT" or any(text.startswith(prefix) for text in found)
+    return Served("differs" if alike else "missing", texts)
+
+
+def _wanted(
+    name: str,
+    kind: str,
+    value: str,
+    purpose: str,
+    fits: Callable[[list[bytes]], bool],
+    *,
+    needed: bool = True,
+) -> Wanted:
+    return Wanted(ZoneRecord(name, kind, value), purpose, needed, fits)
+
+
+def _addresses(settings: Settings) -> list[Wanted]:
+    """Those of the listener, where it has public ones of its own."""
+    found = []
+    for endpoint in settings.listen.smtp:
+        try:
+            address = ipaddress.ip_address(endpoint.host)
+        except ValueError:
+            continue
+        if address.is_global:
+            own, kind = str(address).encode(), "A" if address.version == 4 else "AAAA"
+            found.append(
+                _wanted(
+                    settings.hostname,
+                    kind,
+                    str(address),
+                    "where the server is",
+                    lambda served, own=own: own in served,  # type: ignore[misc]
+                )
+            )
+    return found
+
+
+def _helo(host: str) -> Wanted:
+    """Bounces have no sender: SPF judges them by the name in EHLO (RFC 7208 §2.4)."""
+    purpose = "SPF of the server's own name, for bounces"
+    return _wanted(host, "TXT", "v=spf1 a -all", purpose, _is_spf, needed=False)
+
+
+def _key(key: Key) -> Wanted:
+    if key.waiting:
+        purpose = "DKIM: used as soon as DNS serves it"
+    elif key.in_use:
+        purpose = "DKIM: mail is signed with it"
+    else:
+        purpose = "DKIM: of mail on its way; leave it until it is no longer listed"
+    signing = key.signing
+    return _wanted(
+        signing.name,
+        "TXT",
+        signing.record,
+        purpose,
+        lambda found: len(found) == 1 and publishes(found[0], signing),
+        needed=key.stored.retired is None,
+    )
+
+
+def _is_mx(host: str) -> Callable[[list[bytes]], bool]:
+    return lambda found: any(text.split(b" ")[1] == f"{host}.".encode() for text in found)
+
+
+def _is_spf(found: list[bytes]) -> bool:
+    try:
+        text = spf_record.select_record(found)
+        if text is None:
+            return False
+        spf_record.parse_record(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _smarthost(settings: Settings) -> str:
+    """A smarthost sends in our name; by address or by name."""
+    url = settings.outbound.smarthost.get_secret_value()
+    if not url:
+        return ""
+    host = parse_smarthost(url).host
+    try:
+        return f" ip{ipaddress.ip_address(host).version}:{host}"
+    except ValueError:
+        return f" a:{host}"
