@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Generic, TypeVar
 
 from config.settings import Network
 
 T = TypeVar("T")
 Address = IPv4Address | IPv6Address
+_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 @lru_cache(4096)
@@ -23,6 +24,13 @@ def parse_address(text: str) -> Address | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+def plain_network(network: Network) -> Network:
+    """The IPv4 network that an IPv6 one of mapped addresses stands for; others as they are."""
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
+    return network
 
 
 class NetworkTable(Generic[T]):

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
 from config.settings import Network
-from net.networks import NetworkTable, parse_address
+from net.networks import NetworkTable, parse_address, plain_network
 from storage.config_database import ConfigDatabase
 from storage.config_schema import block
 from storage.directory_values import Absent, AlreadyExists, NotAllowed, Source
@@ -64,11 +64,12 @@ class Blocks:
 
     def reload(self, configured: Sequence[Network]) -> None:
         """Takes blocklist.networks of a changed configuration."""
-        if tuple(configured) == self._configured:
+        networks = tuple(map(plain_network, configured))
+        if networks == self._configured:
             return
-        self._configured = tuple(configured)
+        self._configured = networks
         self._by_config = NetworkTable()
-        for network in configured:
+        for network in networks:
             found = Block(network, source=Source.CONFIG)
             self._by_config.put(network, found)
             self._tell(found)
@@ -103,11 +104,11 @@ class Blocks:
 
     async def add(self, network: Network, until: float | None = None, reason: str = "") -> Block:
         """Blocks a network. Raises AlreadyExists, NotAllowed (a time that is over, too many)."""
-        return await self._database.finish(self._add(network, until, reason))
+        return await self._database.finish(self._add(plain_network(network), until, reason))
 
     async def delete(self, network: Network) -> Block:
         """Ends a block that a command made. Raises Absent, NotAllowed (a configured one)."""
-        return await self._database.finish(self._delete(network))
+        return await self._database.finish(self._delete(plain_network(network)))
 
     async def _add(self, network: Network, until: float | None, reason: str) -> Block:
         now = self._clock.now()
