@@ -15,17 +15,18 @@ MAX_DATAGRAM = 4096
 # Above it somebody guesses ids; TCP can't be guessed at (RFC 5452 §9.3).
 MAX_STRAY = 16
 MAX_OPEN = 2000
-PAUSE = 0.2
+# Before a server that can't be reached is asked again.
+PAUSE = 0.1
 
 Address = tuple[str, int]
 
 
 class Exchange:
-    """The name servers. `tries` is how often a silent server is asked within the lifetime."""
+    """The name servers. A server that is silent or can't be reached is asked `tries` times."""
 
     def __init__(self, servers: Sequence[Address], *, lifetime: float, tries: int = 3) -> None:
         self._servers = list(servers)
-        self._lifetime = lifetime
+        self._lifetime, self._tries = lifetime, tries
         self._patience = max(lifetime / tries, 0.2)
         self._open = asyncio.Semaphore(MAX_OPEN)
 
@@ -42,8 +43,8 @@ class Exchange:
 
     async def _rounds(self, make: Callable[[], Question]) -> Reading:
         servers = list(self._servers)
-        failure = Unusable("no name server")
-        while servers:
+        failure = Unusable("no answer")
+        for _ in range(self._tries):
             for server in tuple(servers):
                 question = make()
                 try:

@@ -29,15 +29,19 @@ def configuration(
     lmtp: bool = False,
     extra: str = "",
 ) -> str:
-    """A configuration text on ports chosen by the system. `extra` is further TOML."""
+    """A configuration text on ports chosen by the system. `extra` is further TOML.
+
+    Nobody answers questions of DNS, at once, unless `extra` has a name server.
+    """
     listen = "\n".join(
         f'{name} = ["127.0.0.1:0"]' if name != "lmtp" or lmtp else "lmtp = []" for name in LISTENERS
     )
+    dns = "" if "[dns]" in extra else '[dns]\nnameservers = ["127.0.0.1:9"]\n'
     return (
         f'hostname = "mx.example.test"\ndomains = {json.dumps(list(domains))}\n'
         f"[listen]\n{listen}\n"
         f'[auth]\nplaintext_from = ["127.0.0.0/8", "::1/128"]\nbcrypt_rounds = 4\n'
-        f'[store]\ndatabase = "{database}"\n{extra}'
+        f'[store]\ndatabase = "{database}"\n{dns}{extra}'
     )
 
 

@@ -211,7 +211,10 @@ async def receiving(
     store: Any = None,
     **settings: Any,
 ) -> AsyncIterator[Receiving]:
-    """A server with the accounts ada and ben, aliases `both`, `away`, `mixed`."""
+    """A server with the accounts ada and ben, aliases `both`, `away`, `mixed`.
+
+    Nobody answers questions of DNS, at once, unless the settings have a name server.
+    """
     chosen = make_settings(folder, **{**LOCAL, **settings})
     clock, offload, log = SystemClock(), Offload(), plain_logger()
     chosen.data_dir.mkdir(parents=True, exist_ok=True)
@@ -221,7 +224,8 @@ async def receiving(
     await _fill(directory)
     recording: Any = store or RecordingStore(spool)
     authenticator = Authenticator(chosen, directory, offload, clock)
-    resolver = Resolver(chosen.dns.nameservers, lifetime=2.0)
+    nobody = [Endpoint(host="127.0.0.1", port=9)]
+    resolver = Resolver(chosen.dns.nameservers or nobody, lifetime=2.0)
     lists = DnsLists(resolver, clock, log)
     tools = Tools(clock, resolver, offload, directory, recording, lists=lists)
     pipeline = Pipeline(chosen, tools, log, filters=own_filters)
