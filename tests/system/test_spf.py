@@ -86,5 +86,5 @@ def test_a_fail_is_refused_where_that_is_configured(tmp_path: Path, dns: DnsServ
         )
         until(lambda: server.events("refused"))
         (event,) = server.events("refused")
-        assert event["symbols"] == ["R_SPF_FAIL"]
+        assert "R_SPF_FAIL" in event["symbols"]
         send(server, "a@friend.test")
