@@ -171,6 +171,16 @@ async def test_a_domain_that_answers_for_itself_costs_one_question() -> None:
         assert len(made.server.asked) == 1
 
 
+async def test_a_record_that_ends_the_walk_ends_it() -> None:
+    async with judge(news__example__com="v=DMARC1; p=reject; psd=n", example__com=REJECT) as made:
+        assert (await made.ask("news.example.com", dkim("a.example.com")))[1].outcome is FAIL
+        asked = [name for name, _, _ in made.server.asked]
+        # the signer's own walk goes on, the author's does not
+        assert asked.count("_dmarc.news.example.com") == 1
+        assert (await made.ask("news.example.com", dkim("x.test")))[1].outcome is FAIL
+        assert len(made.server.asked) == len(asked)
+
+
 @pytest.mark.parametrize("broken", ["_dmarc.a.example.com", "_dmarc.example.com"])
 @pytest.mark.parametrize("how", ["failing", "silent"])
 async def test_without_an_answer_mail_is_accepted(broken: str, how: str) -> None:

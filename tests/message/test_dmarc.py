@@ -159,6 +159,16 @@ def test_organizational_domains() -> None:
     assert organization("a.example.com", {"com": "v=DMARC1;p=none"}) == "com"
 
 
+def test_the_first_record_that_decides_is_taken() -> None:
+    """Whatever stands above it."""
+    above = Found("example.com", Record())
+    own = Found("a.example.com", Record(psd=Psd.NO))
+    assert organizational_domain("x.a.example.com", [own, above]) == "a.example.com"
+    suffix = Found("a.example.com", Record(psd=Psd.YES))
+    assert organizational_domain("x.a.example.com", [suffix, above]) == "x.a.example.com"
+    assert ends_walk(own.record) and ends_walk(suffix.record) and not ends_walk(above.record)
+
+
 def test_the_policy_of_author_organization_and_suffix() -> None:
     zone = {
         "example.com": "v=DMARC1;p=reject;sp=quarantine;np=none",

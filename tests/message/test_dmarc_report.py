@@ -129,6 +129,8 @@ EXTERNAL = b"""<!DOCTYPE f SYSTEM "file:///etc/passwd"><feedback/>"""
     [
         BILLION,
         EXTERNAL,
+        RECEIVED.replace(b"<feedback", b'<!DOCTYPE feedback SYSTEM "x.dtd"><feedback', 1),
+        RECEIVED.replace(b"<feedback", b'<!DOCTYPE f [<!ENTITY a "b">]><feedback', 1),
         b"<feedback>&a;</feedback>",
         b"",
         b"text",

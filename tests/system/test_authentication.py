@@ -35,11 +35,14 @@ class Site:
         header = f"From: <a@{author}>\r\n{SPOOFED}Subject: {subject}\r\n".encode()
         signing = [key(Algorithm.ED25519, domain=signer)] if signer else []
         message = b"".join(sign(header, [body], signing, int(time.time()))) + header
+        return self.send_raw(sender, message + b"\r\n" + body)
+
+    def send_raw(self, sender: str, message: bytes) -> tuple[int, str]:
         with smtplib.SMTP("127.0.0.1", self.server.port("smtp"), "client.test") as client:
             client.ehlo()
             client.docmd(f"MAIL FROM:<{sender}>")
             assert client.docmd(f"RCPT TO:<{USER}>")[0] == 250
-            code, text = client.data(message + b"\r\n" + body)
+            code, text = client.data(message)
         return code, text.decode()
 
     def stored(self, folder: str, subject: str) -> bytes:
@@ -130,3 +133,25 @@ def test_what_is_refused(site: Site, sender: str, author: str, signer: str, owne
     code, text = site.send(sender, author, signer, "forged")
     assert code == 550
     assert text.startswith("5.7.1") and f"DMARC policy of {owner}" in text
+
+
+FLOODS = {
+    "fields": SPOOFED * 12_000 + "From: a@none.test\r\n",
+    "comments": f"Authentication-Results: {'(' * 300_000}{HOSTNAME}\r\nFrom: a@none.test\r\n",
+    "authors": "From: " + "<a@none.test>, " * 40_000 + "b@reject.test\r\n",
+    "quotes": 'From: "' + '\\"' * 200_000 + " <a@none.test>\r\n",
+    "from fields": "From: a@none.test\r\n" * 30_000 + "From: b@reject.test\r\n",
+    "labels": f"From: a@{'a.' * 120}none.test\r\n",
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_floods_in_a_header_cost_no_more_than_themselves(site: Site, flood: str) -> None:
+    """Nobody is fooled, and others are served."""
+    message = f"{FLOODS[flood]}Subject: flood {flood}\r\n\r\ntext\r\n".encode()
+    code, text = site.send_raw("a@none.test", message)
+    assert code == 250, text
+    where = JUNK if flood in ("authors", "from fields", "quotes") else ACCEPTED
+    stored = site.stored(where, f"flood {flood}")
+    assert b"dmarc=pass" not in stored and stored.count(f" {HOSTNAME};".encode()) == 1
+    assert site.send("a@reject.test", "reject.test", "", f"after {flood}")[0] == 250
