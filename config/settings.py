@@ -110,6 +110,21 @@ def _mx_pattern(value: str) -> str:
     return star + _domain(value.removeprefix(star))
 
 
+def _nameserver(value: object) -> Endpoint:
+    """An address with or without a port; a name could not be looked up."""
+    try:
+        return Endpoint(host=str(ipaddress.ip_address(str(value))), port=53)
+    except ValueError:
+        pass
+    try:
+        found = parse_endpoint(value)
+        if found.host != "localhost":
+            ipaddress.ip_address(found.host)
+    except ValueError:
+        raise ValueError('the address of a resolver such as "127.0.0.1:53"') from None
+    return found
+
+
 Domain = Annotated[str, BeforeValidator(_domain)]
 Net = Annotated[Network, BeforeValidator(_network)]
 Endpoints = list[Annotated[Endpoint, BeforeValidator(parse_endpoint)]]
@@ -171,7 +186,7 @@ class Store(Section):
 
 
 class Dns(Section):
-    nameservers: Endpoints = []
+    nameservers: list[Annotated[Endpoint, BeforeValidator(_nameserver)]] = []
 
 
 class Outbound(Section):

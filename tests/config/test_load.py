@@ -152,3 +152,19 @@ def test_the_configuration_is_found_in_order(
     assert find_config(None, {}) == Path("mailserver.toml")
     assert find_config(None, {"MAILSERVER_CONFIG": "/a"}) == Path("/a")
     assert find_config(Path("/b"), {"MAILSERVER_CONFIG": "/a"}) == Path("/b")
+
+
+def test_name_servers_are_addresses(tmp_path: Path) -> None:
+    good = '"127.0.0.1:5353", "::1", "[::1]:54", "192.0.2.1"'
+    text = f'hostname = "a.test"\n[dns]\nnameservers = [{good}]\n'
+    servers = load(write(tmp_path, text), {}).dns.nameservers
+    assert [str(server) for server in servers] == [
+        "127.0.0.1:5353",
+        "[::1]:53",
+        "[::1]:54",
+        "192.0.2.1:53",
+    ]
+    for wrong in ("dns.example.org", "dns.example.org:53", "192.0.2.1:x"):
+        text = f'hostname = "a.test"\n[dns]\nnameservers = ["{wrong}"]\n'
+        (error,) = errors_of(write(tmp_path, text))
+        assert "the address of a resolver" in error
