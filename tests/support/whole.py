@@ -24,7 +24,8 @@ from tests.support.server import PASSWORD, ROOT, ServerProcess, configuration
 
 SENDER = "friend@elsewhere.test"
 TRACE = re.compile(
-    rb"Return-Path: <[^<>\r\n]*>\r\nReceived: from [^\r\n]+(?:\r\n\t[^\r\n]+)+\r\n(?:\r\n)?"
+    rb"Return-Path: <[^<>\r\n]*>\r\nReceived: from [^\r\n]+(?:\r\n\t[^\r\n]+)+\r\n"
+    rb"(?:Authentication-Results: mx\.example\.test;(?:\r\n\t[^\r\n]+)+\r\n)?(?:\r\n)?"
 )
 """What the server puts above a message; an empty line more where the message has no header."""
 _numbers = itertools.count(1)
