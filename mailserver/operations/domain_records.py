@@ -53,6 +53,7 @@ def wanted_records(domain: str, settings: Settings, keys: tuple[Key, ...]) -> li
             "DMARC: what becomes of forgeries",
             lambda found: dmarc_record.select_record(found) is not None,
         ),
+        *_agreement(domain, settings),
         _wanted(
             f"_smtp._tls.{domain}",
             "TXT",
@@ -70,6 +71,20 @@ def wanted_records(domain: str, settings: Settings, keys: tuple[Key, ...]) -> li
             needed=False,
         ),
     ]
+
+
+def _agreement(domain: str, settings: Settings) -> list[Wanted]:
+    """A report host in another domain says that it takes reports about this one (RFC 9990 §4)."""
+    host = settings.reports.address.rpartition("@")[2].lower()
+    if not host or f".{host}".endswith(f".{domain}") or f".{domain}".endswith(f".{host}"):
+        return []
+    name = f"{domain}._report._dmarc.{host}"
+    purpose = f"DMARC: {host} takes reports about {domain}"
+    return [_wanted(name, "TXT", "v=DMARC1", purpose, _is_dmarc, needed=False)]
+
+
+def _is_dmarc(found: list[bytes]) -> bool:
+    return any(dmarc_record.parse_record(text) is not None for text in found)
 
 
 async def look(wanted: Wanted, resolver: Questions) -> Served:

@@ -143,3 +143,24 @@ async def test_without_a_database_there_is_nothing_to_check(tmp_path: Path) -> N
     found = await dkim_check(make_settings(tmp_path))
     assert found["ok"]
     assert not (tmp_path / "data").exists()
+
+
+async def test_reports_about_another_domain_are_agreed_to(tmp_path: Path) -> None:
+    async with asking(tmp_path) as (services, server):
+        dns_settings = {"nameservers": [str(server.endpoint)]}
+        domains = [DOMAIN, "host.test"]
+        for address, wanted in (("r@host.test", 1), (f"r@{DOMAIN}", 0), (f"r@mail.{DOMAIN}", 0)):
+            services.settings = make_settings(
+                tmp_path, domains=domains, dns=dns_settings, reports={"address": address}
+            )
+            rows = await records(services, check=True)
+            policy = next(row["value"] for row in rows if row["name"] == f"_dmarc.{DOMAIN}")
+            assert policy.endswith(f"rua=mailto:{address}")
+            agreed = [row for row in rows if row["name"] == f"{DOMAIN}._report._dmarc.host.test"]
+            assert [row["state"] for row in agreed] == ["missing"] * wanted
+            publish(server, agreed)
+        services.settings = make_settings(
+            tmp_path, domains=domains, dns=dns_settings, reports={"address": "r@host.test"}
+        )
+        states = {row["name"]: row["state"] for row in await records(services, check=True)}
+        assert states[f"{DOMAIN}._report._dmarc.host.test"] == "ok"

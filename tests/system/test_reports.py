@@ -72,6 +72,8 @@ async def test_a_report_is_sent_and_one_is_received(tmp_path: Path) -> None:
             await sink.wait(1, 30)
             (received,) = sink.received
             assert (received.sender, received.recipients) == ("", ["rua@reject.test"])
+            assert b"\r\nFrom: <postmaster@example.test>\r\n" in received.data
+            assert b"d=example.test" in received.data.partition(b"\r\n\r\n")[0]
             (document,) = attachments(received.data)
             (record,) = parse_report(document).records
             assert (record.count, record.disposition) == (3, "reject")
