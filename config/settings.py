@@ -231,6 +231,12 @@ class Dkim(Section):
     overlap: Duration = 7 * 86400.0
 
 
+class Forwarding(Section):
+    srs: bool = True
+    arc: bool = True
+    reports_per_hour: Annotated[int, Field(ge=0)] = 60
+
+
 class Filters(Section):
     pipeline: Pipeline = list(DEFAULT_PIPELINE)
     local_networks: list[Net] = [_network("127.0.0.0/8"), _network("::1/128")]
@@ -406,6 +412,7 @@ class Settings(Section):
     mta_sts: MtaSts = MtaSts()
     submission: Submission = Submission()
     dkim: Dkim = Dkim()
+    forwarding: Forwarding = Forwarding()
     filters: Filters = Filters()
     tagging: Tagging = Tagging()
     blocklist: Blocklist = Blocklist()

@@ -19,6 +19,7 @@ from filters.authentication.spoofed import without_spoofed
 from filters.authentication.statements import lines_of, results_field
 from filters.context import Kind, Message, Recipient
 from filters.envelope import Envelope, Outcome, Source, loop_tag, make_trace
+from filters.forwarding import Forwarding
 from filters.greylist import proven_domains
 from filters.notices import build_success, notify_behind, wants_success
 from filters.reporting.reader import ReportReader
@@ -26,6 +27,7 @@ from filters.signing.signer import Signer
 from filters.verdict import ACCEPT, Action, Verdict
 from message.headers import header_block
 from message.received import Trace, build_received, build_return_path, is_looping
+from net.limits import Gcra
 from net.threads import Busy
 from storage import values
 from storage.directory import Directory
@@ -37,6 +39,7 @@ from storage.values import Content, Flags, LocalRecipient, QueuedRecipient
 
 ADMISSION_SECONDS = 10.0
 _ADMISSION_STEP = 0.05
+HOUR = 3600.0
 _OK = (250, "2.0.0", "Ok")
 _FULL = (452, "4.3.1", "Insufficient system storage, try again later")
 _FAILED = (451, "4.3.0", "Mail store not available, try again later")
@@ -59,8 +62,11 @@ class Delivery:
         *,
         reader: ReportReader | None = None,
         signer: Signer | None = None,
+        forwarding: Forwarding | None = None,
     ) -> None:
         self._hostname, self._signer = settings.hostname, signer
+        self._forwarding = forwarding
+        self._told = Gcra(settings.forwarding.reports_per_hour, clock, seconds=HOUR)
         self._directory, self._store, self._clock, self._log = directory, store, clock, log
         self._reader = reader
 
@@ -92,6 +98,9 @@ class Delivery:
             await self._reader.take(_message_of(message), ())
         if not resolution.local and not remote:
             self._log.warning("notice for nobody", recipient=recipient)
+            return
+        if not resolution.local and not self._told.take(remote[0].casefold()):
+            self._log.warning("notice not sent, too many", recipient=recipient)
             return
         target = Recipient(recipient, replace(resolution, remote=remote), notify="NEVER")
         envelope = Envelope(
@@ -156,13 +165,18 @@ class Delivery:
         local = () if later else _local(envelope.recipients, verdict)
         queued = _held(envelope.recipients) if later else _queued(envelope.recipients)
         prefix = await self._prefix(envelope, message, verdict, tag)
+        sender = envelope.sender
+        if self._forwarding is not None:
+            sender = await self._forwarding.sender(envelope)
+            if self._forwarding.is_forged(envelope):
+                queued = tuple(replace(one, notify="NEVER") for one in queued)
         if message.headless:
             prefix += b"\r\n"  # else the first lines of the text would become part of our header
         content = message.content
         size = content.size + len(prefix)
         return values.Delivery(
             content=replace(content, prefix=prefix + content.prefix, size=size),
-            sender=envelope.sender,
+            sender=sender,
             received_at=envelope.received_at,
             trace=envelope.trace,
             local=local,
@@ -192,6 +206,8 @@ class Delivery:
         fields = results_field(self._hostname, envelope.results) + fields
         if envelope.kind is Kind.SUBMISSION:
             fields = await self._signed(envelope, message, fields)
+        elif self._forwarding is not None:
+            fields = await self._forwarding.seal(envelope, message) + fields
         return self._received(envelope, tag) + fields
 
     async def _signed(self, envelope: Envelope, message: Message, fields: bytes) -> bytes:

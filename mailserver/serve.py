@@ -158,7 +158,7 @@ class Server:
         return (
             *(parts.pipeline, parts.smtp, parts.imap, parts.outbound),
             *(parts.collector, parts.report_sender, parts.failures),
-            *(self.services.signer, parts.rotation),
+            *(self.services.signer, self.services.forwarding, parts.rotation),
         )
 
     async def _perform(self, operation: str, args: Mapping[str, Any], progress: Progress) -> Any:

@@ -8,6 +8,7 @@ from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from filters.forwarding import Forwarding
 from filters.signing.keyring import Keyring
 from filters.signing.signer import Signer
 from net.dns import Resolver
@@ -36,4 +37,5 @@ class Services:
     resolver: Resolver
     keyring: Keyring
     signer: Signer
+    forwarding: Forwarding
     server: "Server | None" = field(default=None)

@@ -10,6 +10,7 @@ from config.logging import get_logger
 from config.settings import Settings
 from filters.delivery import Delivery
 from filters.dnslists import DnsLists
+from filters.forwarding import Forwarding
 from filters.home import Home
 from filters.pipeline import Pipeline
 from filters.registry import Tools
@@ -77,6 +78,9 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         resolver=Resolver(settings.dns.nameservers),
         keyring=keyring,
         signer=Signer(settings, directory, keyring, offload, clock),
+        forwarding=Forwarding(
+            settings, directory, keyring, offload, clock, get_logger("forwarding")
+        ),
     )
 
 
@@ -114,6 +118,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         get_logger("delivery"),
         reader=reader,
         signer=services.signer,
+        forwarding=services.forwarding,
     )
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))

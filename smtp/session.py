@@ -303,6 +303,8 @@ class Session:
             return replies.NO_SUCH_USER
         elif resolution.status is Status.DISABLED:
             return replies.DISABLED_USER
+        if resolution.returns and self.context.sender:
+            return replies.REPORTS_ONLY
         if resolution.local and not await self._reserve(resolution):
             return replies.OVER_QUOTA
         return Recipient(path.text, resolution, rcpt.notify, rcpt.orcpt)

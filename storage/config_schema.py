@@ -206,6 +206,33 @@ seen = Table(
     Index("config_seen_last", "kind", "last"),
 )
 
+# Secrets of the server's own, by name.
+secret = Table(
+    "config_secret",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+# Senders of forwarded mail that are too long to be rewritten in place (storage/rewritten.py).
+kept_sender = Table(
+    "config_kept_sender",
+    metadata,
+    Column("token", String, primary_key=True),
+    Column("address", String, nullable=False),
+    Column("expires", Float, nullable=False),
+    Index("config_kept_sender_expires", "expires"),
+)
+
+# Whom an account has answered automatically (storage/answered.py); `key` is a hash.
+answered = Table(
+    "config_answered",
+    metadata,
+    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", LargeBinary, primary_key=True),
+    Column("at", Float, nullable=False),
+)
+
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -231,6 +258,11 @@ def _submission(connection: Connection) -> None:
 
 def _dkim_keys(connection: Connection) -> None:
     dkim_key.create(connection, checkfirst=True)
+
+
+def _forwarding(connection: Connection) -> None:
+    for table in (secret, kept_sender, answered):
+        table.create(connection, checkfirst=True)
 
 
 def _add_columns(connection: Connection, *columns: Column[Any]) -> None:
@@ -266,4 +298,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _reports,
     _seen,
     _dkim_keys,
+    _forwarding,
 )

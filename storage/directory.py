@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.clock import Clock
 from config.settings import Settings
 from message.address import AddressError, Mailbox, parse_mailbox
+from message.srs import is_srs
 from net.threads import Offload
 from storage import directory_rows as rows
 from storage.acl import AclTable
@@ -42,6 +43,7 @@ from storage.directory_values import (
     Submission,
 )
 from storage.resolver import Resolver
+from storage.rewritten import Rewritten
 from storage.seen import Seen
 from storage.sites import sites_of
 from storage.values import AccountId
@@ -74,6 +76,7 @@ class Directory:
         self._cache = DirectoryCache(database)
         self.acl = AclTable(database)
         self.seen = Seen(database, clock)
+        self.rewritten = Rewritten(database, clock)
         self.blocks = Blocks(database, clock, settings.blocklist.networks)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
         self._listeners: dict[object, Listener] = {}
@@ -123,11 +126,27 @@ class Directory:
     async def resolve(self, address: Mailbox | str) -> Resolution:
         """Where mail for `address` goes; see Status."""
         found = await self._resolver.resolve(address)
+        if found.status is not Status.NOT_OURS and is_srs(str(address)):
+            return await self._returning(address)
         reports = self._settings.reports.address
         if not reports or str(address).casefold() != reports.casefold():
             return found
         unknown = found.status is Status.UNKNOWN
         return replace(found, status=Status.DELIVERABLE if unknown else found.status, reports=True)
+
+    async def _returning(self, address: Mailbox | str) -> Resolution:
+        """A report about mail that was forwarded goes to its sender, who may be here by now."""
+        try:
+            box = address if isinstance(address, Mailbox) else parse_mailbox(address)
+        except AddressError:
+            return Resolution(Status.UNKNOWN)
+        sender = await self.rewritten.back(box)
+        if sender is None:
+            return Resolution(Status.UNKNOWN)
+        found = await self._resolver.resolve(sender)
+        if found.status is Status.NOT_OURS:
+            found = Resolution(Status.DELIVERABLE, remote=(sender,))
+        return replace(found, returns=True)
 
     async def may_send_as(self, account: AccountId, address: Mailbox | str) -> bool:
         """Whether the address leads to the enabled account without a catch-all."""

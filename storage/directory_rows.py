@@ -10,7 +10,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.config_schema import account, acl, alias, alias_target, domain, entry, journal
+from storage.config_schema import (
+    account,
+    acl,
+    alias,
+    alias_target,
+    answered,
+    domain,
+    entry,
+    journal,
+)
 from storage.directory_values import Account, Alias, Submission
 from storage.values import AccountId
 
@@ -84,6 +93,7 @@ async def update_account(at: AsyncConnection, key: str, values: dict[str, Any]) 
 
 async def remove_account(at: AsyncConnection, number: AccountId) -> None:
     await at.execute(delete(journal).where(journal.c.account == number))
+    await at.execute(delete(answered).where(answered.c.account == number))
     await at.execute(delete(acl).where((acl.c.account == number) | (acl.c.grantee == number)))
     mine = (entry.c.account == number) | (entry.c.user == number)
     await at.execute(delete(entry).where(mine))

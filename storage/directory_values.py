@@ -126,12 +126,14 @@ class Resolution:
     """Where a recipient leads; every account and every remote address once.
 
     `reports`: it is reports.address, where what arrives is read; it may lead nowhere else.
+    `returns`: it is the rewritten sender of mail that was forwarded, and takes reports alone.
     """
 
     status: Status
     local: tuple[Target, ...] = ()
     remote: tuple[str, ...] = ()
     reports: bool = False
+    returns: bool = False
 
 
 class ChangeKind(Enum):

@@ -7,6 +7,7 @@ from pathlib import Path
 from auth.login import Authenticator
 from config.clock import SystemClock
 from config.logging import get_logger
+from filters.forwarding import Forwarding
 from filters.signing.keyring import Keyring
 from filters.signing.signer import Signer
 from mailserver.services import Services
@@ -51,6 +52,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             resolver=Resolver(),
             keyring=keyring,
             signer=Signer(settings, directory, keyring, offload, clock),
+            forwarding=Forwarding(settings, directory, keyring, offload, clock, get_logger("test")),
         )
     finally:
         await auth.close()

@@ -25,8 +25,10 @@ from config.settings import Endpoint, Settings
 from filters.delivery import Delivery
 from filters.dnslists import DnsLists
 from filters.filter import Filter
+from filters.forwarding import Forwarding
 from filters.pipeline import Pipeline
 from filters.registry import Tools
+from filters.signing.keyring import Keyring
 from filters.submitting import Submitting
 from net.dns import Resolver
 from net.threads import Offload
@@ -35,6 +37,7 @@ from smtp.server import SmtpServer
 from smtp.timeouts import Timeouts
 from storage import values
 from storage.directory import Directory
+from storage.dkim_keys import DkimKeys
 from storage.values import AccountId, Delivered, DeliveryResult, MailboxId, Usage
 from tests.support.directories import PASSWORD, make_settings
 
@@ -230,7 +233,9 @@ async def receiving(
     tools = Tools(clock, resolver, offload, directory, recording, lists=lists)
     pipeline = Pipeline(chosen, tools, log, filters=own_filters)
     await lists.check()
-    delivery = Delivery(chosen, directory, recording, clock, log)
+    keyring = Keyring(DkimKeys(directory.database), clock, offload, log)
+    forwarding = Forwarding(chosen, directory, keyring, offload, clock, log)
+    delivery = Delivery(chosen, directory, recording, clock, log, forwarding=forwarding)
     server = SmtpServer(
         chosen,
         pipeline,

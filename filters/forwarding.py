@@ -1,0 +1,107 @@
+"""Mail from outside that goes out again, by an alias that leads elsewhere: made so that the next
+server has reason to believe it.
+
+The envelope sender is rewritten to an address of ours, since SPF judges who sends now (SRS), and an
+ARC set says what was found here when the message arrived. Reports about a sender that is forged go
+to nobody.
+"""
+
+from collections.abc import Sequence
+
+from config.clock import Clock
+from config.logging import Logger
+from config.settings import Settings
+from filters.authentication.results import DkimResult, DmarcResult, Outcome, Result, SpfResult
+from filters.authentication.sealing import arc_set
+from filters.context import Kind, Message
+from filters.envelope import Envelope
+from filters.signing.keyring import Keyring
+from message.address import AddressError, parse_mailbox
+from net.threads import Busy, Offload
+from storage.directory import Directory
+
+
+class Forwarding:
+    """One for all that is delivered."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        keyring: Keyring,
+        offload: Offload,
+        clock: Clock,
+        log: Logger,
+    ) -> None:
+        self._settings, self._directory, self._keyring = settings, directory, keyring
+        self._offload, self._clock, self._log = offload, clock, log
+
+    def reload(self, settings: Settings) -> None:
+        """Takes [forwarding] of a changed configuration."""
+        self._settings = settings
+
+    async def sender(self, envelope: Envelope) -> str:
+        """The envelope sender with which a message goes on; its own when nothing is forwarded, or
+        when it is one of ours anyway. Raises StoreError.
+        """
+        domain = self._through(envelope)
+        if domain is None or not self._settings.forwarding.srs or not envelope.sender:
+            return envelope.sender
+        if self._is_ours(_domain_of(envelope.sender)):
+            return envelope.sender
+        return await self._directory.rewritten.forward(envelope.sender, domain)
+
+    async def seal(self, envelope: Envelope, message: Message) -> bytes:
+        """The ARC set to put above a message that is forwarded; b"" for others, and where none may
+        be added. A message goes on without one rather than not at all.
+        """
+        domain = self._through(envelope)
+        if domain is None or not self._settings.forwarding.arc or message.headless:
+            return b""
+        if not envelope.results or not self._directory.serves(domain):
+            return b""
+        hostname, now = self._settings.hostname, self._clock.now()
+        try:
+            keys = await self._keyring.signing(domain)
+            if not keys:
+                return b""
+            return await arc_set(message, envelope.results, hostname, keys[0], now, self._offload)
+        except Busy:
+            self._log.warning("forwarded without ARC: too busy", message=envelope.trace)
+            return b""
+
+    def is_forged(self, envelope: Envelope) -> bool:
+        """Whether a report about a forwarded message would go to somebody who did not send it."""
+        return self._through(envelope) is not None and is_forged(envelope.results)
+
+    def _through(self, envelope: Envelope) -> str | None:
+        """Our domain that a message from outside goes out again through; None when it does not."""
+        if envelope.kind not in (Kind.MX, Kind.LMTP):
+            return None
+        for recipient in envelope.recipients:
+            if recipient.resolution.remote:
+                domain = _domain_of(recipient.address)
+                return domain if self._directory.serves(domain) else self._settings.hostname
+        return None
+
+    def _is_ours(self, domain: str) -> bool:
+        return domain == self._settings.hostname or self._directory.serves(domain)
+
+
+def is_forged(results: Sequence[Result]) -> bool:
+    """DMARC failed; or, where DMARC says nothing, SPF failed and no signature holds."""
+    dmarc = [one.outcome for one in results if isinstance(one, DmarcResult)]
+    if Outcome.PASS in dmarc:
+        return False
+    if Outcome.FAIL in dmarc:
+        return True
+    signed = any(isinstance(one, DkimResult) and one.outcome is Outcome.PASS for one in results)
+    failed = any(isinstance(one, SpfResult) and one.outcome is Outcome.FAIL for one in results)
+    return failed and not signed
+
+
+def _domain_of(address: str) -> str:
+    try:
+        return parse_mailbox(address).domain
+    except AddressError:
+        return ""
