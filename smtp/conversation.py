@@ -63,7 +63,7 @@ class Conversation(Engine):
                 self.send(replies.TOO_MANY_ERRORS)
                 return
             wait = self.policy.wait_after(self._errors)
-            if wait and not self.holds_content:
+            if wait and not self.chunks_begun:
                 await self.flush()
                 await self.pause(wait)
             if self._gathered > GATHER:
@@ -83,8 +83,8 @@ class Conversation(Engine):
         return greeting
 
     @property
-    def holds_content(self) -> bool:
-        """Whether parts of a message wait in memory for the rest."""
+    def chunks_begun(self) -> bool:
+        """True while parts of a message wait in memory for the rest."""
         return False
 
     async def _obey(self, line: bytes | None) -> None:

@@ -82,10 +82,6 @@ class DataVerbs(Conversation):
         await self._read_chunk(size, None)
         self.send(refused)
 
-    @property
-    def holds_content(self) -> bool:
-        return self._chunks is not None
-
     async def drop_chunks(self) -> None:
         """Forgets a message begun with BDAT: RSET, EHLO, QUIT, the end of the connection."""
         intake, self._chunks = self._chunks, None

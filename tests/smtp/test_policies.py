@@ -130,3 +130,34 @@ async def test_filters_are_skipped_when_all_recipients_agree(tmp_path: Path) -> 
         await client.say("RSET")
         await client.say("MAIL FROM:<a@other.test>")
         assert (await client.say(f"RCPT TO:<{ADA}>"))[:3] == "550"
+
+
+class NeverAtData(Filter):
+    """Takes every recipient and no message."""
+
+    name = "greylist"
+
+    async def data(self, context: Context) -> Verdict:
+        return reject("never ever")
+
+
+async def test_what_recipients_do_not_share_is_decided_by_the_strictest(tmp_path: Path) -> None:
+    rules: list[Any] = [
+        {"recipient_domain": "more.test", "message_size": 50},
+        {"recipient_domain": "example.test", "skip": ["greylist"]},
+    ]
+    async with receiving(tmp_path, policy=rules, own_filters=[NeverAtData()]) as running:
+        await running.directory.add_domain("more.test")
+        await running.directory.add_alias("x@more.test", [BEN])
+        client = await opened(running)
+        for recipients, length, expected in (
+            (("x@more.test", ADA), 1, "550 5.7.1"),
+            (("x@more.test", ADA), 60, "552 5.3.4"),
+            ((ADA, BEN), 60, "250 2.0.0"),
+        ):
+            await client.say("RSET")
+            await client.say(f"MAIL FROM:<{OUTSIDE}>")
+            for recipient in recipients:
+                assert (await client.say(f"RCPT TO:<{recipient}>"))[:3] == "250"
+            await client.say("DATA")
+            assert (await client.say(b"A: b\r\n\r\n" + b"x" * length + b"\r\n."))[:9] == expected
