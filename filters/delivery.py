@@ -122,7 +122,8 @@ class Delivery:
 
     async def _deliver(self, envelope: Envelope, message: Message, verdict: Verdict) -> Answer:
         tag = self._tag(envelope)
-        if envelope.kind is not Kind.LOCAL:
+        # who hands mail over by LMTP may be on this host and have told what it found in its name
+        if envelope.kind not in (Kind.LOCAL, Kind.LMTP):
             message = without_spoofed(message, self._hostname)
         if is_looping(message.header) or (tag and _passed(message.header, tag)):
             return _LOOP

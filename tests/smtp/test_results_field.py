@@ -114,3 +114,12 @@ async def test_copies_for_others_lack_them_too(tmp_path: Path) -> None:
         assert (await client.reply())[:3] == "250"
         assert running.body.endswith(b"\r\nFrom: a@a.test\r\n\r\nx\r\n")
         assert running.store.delivered[0].content.size == len(running.body)
+
+
+async def test_a_server_in_front_may_have_our_name(tmp_path: Path) -> None:
+    async with receiving(tmp_path, own_filters=[]) as running:
+        client = await running.client("lmtp")
+        await client.begin(OUTSIDE, ADA, verb="LHLO")
+        client.write(f"Authentication-Results: {OURS}\r\n\r\nx\r\n.\r\n".encode())
+        assert (await client.reply())[:3] == "250"
+        assert OURS.encode() in running.body
