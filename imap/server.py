@@ -17,6 +17,7 @@ from config.settings import Endpoint, Settings
 from imap.connection import Connection
 from imap.context import Bounds, Context, Timing
 from net.accepting import Name, Serving
+from net.limits import Gcra, address_key
 from net.listener import address_of, bind, listen
 from net.threads import Offload
 from net.tls import TlsContexts
@@ -28,6 +29,8 @@ from storage.store import Store
 from storage.values import AccountId
 
 LINGERING = 200
+# Refused connections that are logged, a minute and address: a flood must not fill the log.
+LINES = 6
 
 
 class ImapServer:
@@ -63,6 +66,7 @@ class ImapServer:
             bounds or Bounds(),
         )
         self._connections: set[Connection] = set()
+        self._lines = Gcra(LINES, clock)
         self._refused: set[Connection] = set()
         self._admission = admission or Admission(settings, clock, directory.blocks)
         self._numbers = itertools.count(1)
@@ -170,6 +174,10 @@ class ImapServer:
             connection.greet()
             return
         self._refused.add(connection)
+        if self._lines.take(address_key(connection.peer)):
+            self._context.log.info(
+                "refused", connection=connection.name, peer=connection.peer, reason=text
+            )
         # who pipelines loses the reason without it, but a flood must not hold so many files
         connection.bye(text, code=code, linger=len(self._refused) < LINGERING)
 

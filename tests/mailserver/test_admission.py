@@ -41,6 +41,8 @@ def test_a_block_counts_at_once_and_everywhere(server: ServerProcess) -> None:
     assert refused.value.smtp_code == 554
     with pytest.raises(imaplib.IMAP4.error):
         imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=10)
+    until(lambda: [one for one in server.events("refused") if one["part"] == "imap"])
+    assert {one["part"] for one in server.events("refused")} == {"smtp", "imap"}
     server.command("block", "delete", "127.0.0.0/30")
     assert healthz(server)[0] == 200
     for one in opened:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,47 @@ async def test_verified_names_stand_in_the_trace(tmp_path: Path, capsys: Capsys)
             assert rdns == ([symbol] if symbol else [])
         assert b"from client.test (mail.peer.test [127.0.0.5])" in running.store.bodies[0]
         assert b"from client.test ([127.0.0.6])" in running.store.bodies[1]
+
+
+async def test_dns_that_does_not_answer_keeps_nobody_out(tmp_path: Path, capsys: Capsys) -> None:
+    async with dns_server() as dns, strangers(tmp_path, dns) as running:
+        dns.silent |= {"5.0.0.127.in-addr.arpa", "slow.test", "client.test", "elsewhere.test"}
+        client = await client_from(running, "127.0.0.5")
+        await client.greet()
+        assert (await deliver(client))[:3] == "250"
+        (line,) = [line for line in log_of(capsys) if line["event"] == "accepted"]
+        assert "RDNS_DNSFAIL" in line["symbols"]
+
+
+async def test_a_host_of_a_thousand_names_is_asked_for_a_few(tmp_path: Path) -> None:
+    async with dns_server() as dns, strangers(tmp_path, dns) as running:
+        names = [f"n{number}.peer.test" for number in range(100)]
+        dns.set("5.0.0.127.in-addr.arpa", "PTR", *(f"{name}." for name in names))
+        assert (await (await client_from(running, "127.0.0.5")).reply())[:3] == "220"
+        asked = {name for name, kind, _ in dns.asked if kind == "A" and name in names}
+        assert 0 < len(asked) <= 5
+
+
+async def test_behind_a_proxy_the_real_peer_is_judged(tmp_path: Path) -> None:
+    listen = {"smtp": ["127.0.0.1:0"], "proxy_protocol_from": ["127.0.0.0/8"]}
+    async with dns_server() as dns:
+        sections: dict[str, Any] = {
+            "listen": listen,
+            "filters": {"local_networks": ["127.0.0.0/8"]},
+            "dns": {"nameservers": [str(dns.endpoint)]},
+            "smtp": {"greet_delay": "200ms"},
+        }
+        async with receiving(tmp_path, **sections) as running:
+            await running.directory.blocks.add(ip_network("192.0.2.0/24"))
+            heads = [
+                (b"PROXY TCP4 198.51.100.1 127.0.0.1 999 25\r\n", "220"),
+                (b"PROXY TCP4 198.51.100.2 127.0.0.1 999 25\r\nEHLO early.test\r\n", "554 5.5.1"),
+                (b"PROXY TCP4 192.0.2.1 127.0.0.1 999 25\r\n", "554 5.7.1"),
+            ]
+            for head, expected in heads:
+                client = await running.client()
+                client.write(head)
+                assert (await client.reply()).startswith(expected)
 
 
 # -- waits
