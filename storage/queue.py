@@ -169,6 +169,10 @@ class QueueStore:
         """One message, or None."""
         return await self._submit(lambda conn: queue_admin.show(conn, queue))
 
+    async def waiting(self, trace: str) -> QueueId | None:
+        """The message with the id of our 250 that waits for the time its sender set, or None."""
+        return await self._submit(lambda conn: queue_admin.waiting(conn, trace))
+
     async def retry(self, queue: QueueId | None) -> int:
         """Makes waiting recipients of one message or of all due; how many messages have some.
 

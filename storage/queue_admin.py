@@ -52,6 +52,13 @@ def show(conn: Connection, queue: QueueId) -> Listed | None:
     return _listed(head, rows)
 
 
+def waiting(conn: Connection, trace: str) -> QueueId | None:
+    """The message of this trace that waits for the time that its sender set, or None."""
+    which = (message.c.trace == trace, message.c.hold_until.is_not(None))
+    found = conn.execute(select(message.c.id).where(*which).limit(1)).scalar()
+    return None if found is None else QueueId(found)
+
+
 def _listed(head: Row[Any], rows: Sequence[Row[Any]]) -> Listed:
     recipients = tuple(_recipient(row) for row in rows)
     states = {entry.state for entry in recipients}

@@ -47,3 +47,13 @@ def release(context: typer.Context, id_: AnyId = None) -> None:
 def bounce(context: typer.Context, id_: Id) -> None:
     """Give up on a message and tell its sender."""
     perform(context.obj, "queue.bounce", {"id": id_})
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Queue id, or the id of the 250.")],
+    account: Annotated[str, typer.Option(help="Whose message it must be.")] = "",
+) -> None:
+    """Take back a message that waits for the time its sender set; nobody is told."""
+    perform(context.obj, "queue.cancel", {"id": id_, "account": account})

@@ -1,4 +1,4 @@
-"""Operations on the outbound queue: list, show, retry, hold, release, bounce.
+"""Operations on the outbound queue: list, show, retry, hold, release, bounce, cancel.
 
 They work the same with and without a serving process; the serving one wakes by the store's event.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from config.clock import rfc3339
 from config.logging import get_logger
+from filters.cancelling import NotCancelled, cancel
 from filters.delivery import Delivery
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
@@ -56,6 +57,32 @@ async def queue_bounce(services: Services, args: Args) -> dict[str, int]:
         raise OperationError(f"message {queue} is being sent at this moment; try again")
     await _settler(services).bounce(claim)
     return {"messages": 1}
+
+
+async def queue_cancel(services: Services, args: Args) -> dict[str, int]:
+    """Takes a message back that waits for the time its sender set. Args: id, of the queue or of the
+    reply to the submission; account, whose message it must be, or none. {messages, recipients}.
+    """
+    queue, text = services.store.queue, str(args.get("id", ""))
+    owner = None
+    if args.get("account"):
+        account = await services.directory.account(args["account"])
+        if account is None:
+            raise OperationError(f"There is no account {args['account']}")
+        owner = account.id
+    found = None
+    if text.isascii() and text.isdecimal() and len(text) <= 18:
+        entry = await queue.show(QueueId(int(text)))
+        found = entry.id if entry is not None else None
+    if found is None:
+        found = await queue.waiting(text)
+    if found is None:
+        raise OperationError(f"message {text}: it is not in the queue: sent, or never there")
+    try:
+        recipients = await cancel(queue, services.clock, found, owner)
+    except NotCancelled as error:
+        raise OperationError(f"message {text}: {error}") from error
+    return {"messages": 1, "recipients": recipients}
 
 
 def _settler(services: Services) -> Settler:

@@ -49,6 +49,7 @@ QUICK: dict[str, Quick] = {
     "queue.hold": queue.queue_hold,
     "queue.release": queue.queue_release,
     "queue.bounce": queue.queue_bounce,
+    "queue.cancel": queue.queue_cancel,
     "report.list": reports.report_list,
     "report.show": reports.report_show,
     "report.delete": reports.report_delete,

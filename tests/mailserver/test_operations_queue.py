@@ -12,7 +12,7 @@ from mailserver.operations.errors import OperationError
 from mailserver.operations.registry import perform
 from mailserver.services import Services
 from storage.queue_values import Result, State
-from storage.values import Content, Delivery, QueuedRecipient
+from storage.values import Content, Delivery, QueuedRecipient, QueueId
 from tests.support.directories import PASSWORD
 from tests.support.queue_harness import claim_one
 from tests.support.services import open_test_services
@@ -116,3 +116,56 @@ async def test_bounce_tells_the_sender_in_the_inbox(services: Services) -> None:
     notice = await services.store.read_body(account.id, row.blob, inbox.id, row.uid)
     assert b"Action: failed" in notice
     assert b"450 4.2.0 greylisted" in notice
+
+
+async def put_later(services: Services, seconds: float, owner: str = "") -> str:
+    """Queues one message that waits; `owner` is the account that submitted it."""
+    account = await services.directory.account(owner) if owner else None
+    now = services.clock.now()
+    delivered = await services.store.deliver(
+        Delivery(
+            content=Content(len(DATA), b"0" * 16, data=DATA),
+            sender=ADA,
+            received_at=now,
+            trace="abc123",
+            queued=[QueuedRecipient("a@one.test"), QueuedRecipient("b@two.test")],
+            hold_until=now + seconds,
+            account=account.id if account is not None else None,
+        )
+    )
+    assert delivered.queue_id is not None
+    return str(delivered.queue_id)
+
+
+async def test_what_waits_for_its_time_can_be_taken_back(services: Services) -> None:
+    for address in (ADA, "eve@example.test"):
+        await run(services, "account.add", address=address, password=PASSWORD)
+    for named in ("queue id", "id of the reply"):
+        queue = await put_later(services, 60.0, ADA)
+        wanted = queue if named == "queue id" else "abc123"
+        with pytest.raises(OperationError, match="not in the queue"):
+            await run(services, "queue.cancel", id=wanted, account="eve@example.test")
+        gone = await run(services, "queue.cancel", id=wanted, account=ADA)
+        assert gone == {"messages": 1, "recipients": 2}
+        assert await run(services, "queue.list") == []
+        with pytest.raises(OperationError, match="not in the queue"):
+            await run(services, "queue.cancel", id=wanted, account=ADA)
+
+
+async def test_what_does_not_wait_is_not_taken_back(services: Services) -> None:
+    queue = await put(services, "a@one.test")
+    with pytest.raises(OperationError, match="does not wait"):
+        await run(services, "queue.cancel", id=queue)
+    over = await put_later(services, -1.0)
+    with pytest.raises(OperationError, match="does not wait"):
+        await run(services, "queue.cancel", id=over)
+    later = await put_later(services, 60.0)
+    claim = await services.store.queue.claim_message(claim_id(later))
+    assert claim is not None
+    with pytest.raises(OperationError, match="being sent"):
+        await run(services, "queue.cancel", id=later)
+    assert len(await run(services, "queue.list")) == 3
+
+
+def claim_id(text: str) -> QueueId:
+    return QueueId(int(text))
