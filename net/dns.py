@@ -16,6 +16,7 @@ from typing import TypeVar, cast
 
 import dns.rdata
 import dns.rdatatype
+from dns.rdtypes.ANY.CNAME import CNAME
 from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.PTR import PTR
 from dns.rdtypes.ANY.TLSA import TLSA
@@ -145,6 +146,10 @@ class Questions(ABC):
         """TLSA records of `_25._tcp.host`. Raises as `mx`."""
         return await self._ask(name, dns.rdatatype.TLSA, _tlsa)
 
+    async def alias(self, name: str) -> Answer[str]:
+        """What a name is an alias for, one step, lower case without a final dot. Raises as `mx`."""
+        return await self._ask(name, dns.rdatatype.CNAME, _alias)
+
     async def exists(self, name: str) -> bool:
         """False when there is no such name, with or below it (RFC 8020). Raises DnsUnavailable."""
         try:
@@ -208,6 +213,10 @@ def _strings(rdata: dns.rdata.Rdata) -> bytes | None:
 
 def _target(rdata: dns.rdata.Rdata) -> str | None:
     return name_text(rdata.target) if isinstance(rdata, PTR) else None
+
+
+def _alias(rdata: dns.rdata.Rdata) -> str | None:
+    return name_text(rdata.target) if isinstance(rdata, CNAME) else None
 
 
 def _tlsa(rdata: dns.rdata.Rdata) -> TlsaRecord | None:

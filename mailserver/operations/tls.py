@@ -101,7 +101,7 @@ def _host(hop: Hop) -> dict[str, Any]:
     return {
         "host": hop.host,
         "addresses": list(hop.addresses),
-        "dnssec": hop.secure,
+        "dnssec": hop.named,
         "needs": hop.security.need.value if hop.security.enforce else "may",
         "why": hop.security.why,
         "tlsa": [presentation(record) for record in hop.security.tlsa],

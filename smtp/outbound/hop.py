@@ -28,8 +28,8 @@ class Login:
 class Hop:
     """One host to try, with its addresses in the order to try them. `tls`, `verify` and `login` are
     the operator's wishes for a smarthost; what protects mail to others is `security`.
-    `secure`: host and addresses were found by answers that DNSSEC validated; `canonical` is where
-    aliases of the host lead.
+    `named`: DNSSEC validated that the domain names this host; `secure`: its addresses too.
+    `canonical` is where aliases of the host lead.
     """
 
     host: str
@@ -39,6 +39,7 @@ class Hop:
     verify: bool = False
     login: Login | None = None
     security: Security = OPPORTUNISTIC
+    named: bool = False
     secure: bool = False
     canonical: str = ""
 

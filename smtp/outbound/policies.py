@@ -81,9 +81,7 @@ class TlsPolicies:
         """None where the host has no TLSA records, or none that can be believed (RFC 7672 §2.2).
         Why it must not be used, when nobody can say whether it has.
         """
-        if not hop.secure:
-            return None
-        for base in dict.fromkeys((hop.canonical or hop.host, hop.host)):
+        for base in await self._bases(hop):
             try:
                 records = await self._resolver.tlsa(f"_{hop.port}._tcp.{base}")
             except DnsUnavailable:
@@ -98,6 +96,21 @@ class TlsPolicies:
             if records.secure:
                 return _dane(domain, hop, base, records)
         return None
+
+    async def _bases(self, hop: Hop) -> tuple[str, ...]:
+        """Names below which TLSA records are looked for: where the host's aliases lead, then its
+        own (RFC 7672 §2.2.2); its own alone if it is a signed alias into an unsigned zone.
+        """
+        own, canonical = hop.host, hop.canonical or hop.host
+        if hop.secure:
+            return tuple(dict.fromkeys((canonical, own)))
+        if not hop.named or canonical == own:
+            return ()
+        try:
+            alias = await self._resolver.alias(own)
+        except DnsError:
+            return ()
+        return (own,) if alias.secure else ()
 
 
 def _dane(domain: str, hop: Hop, base: str, records: Sequence[TlsaRecord]) -> Security:
@@ -144,7 +157,7 @@ def _required(domain: str, hops: Sequence[Hop]) -> list[Hop]:
 def _proof(domain: str, hop: Hop) -> Security | None:
     if hop.security.need in (Need.WEB_PKI, Need.DANE):
         return replace(hop.security, enforce=True)
-    if not hop.secure:
+    if not hop.named:
         return None
     report = hop.security.report
     return Security(Need.WEB_PKI, domain=domain, why=REQUIRES, report=report)

@@ -135,6 +135,7 @@ class Router:
             host,
             tuple(self._mixed(addresses)[:MAX_ADDRESSES]),
             self._settings.outbound.port,
+            named=secure,
             secure=secure and addresses.secure,
             canonical=addresses.name,
         )

@@ -24,6 +24,7 @@ from config.settings import Endpoint
 from tests.support.programs import SYSTEM_PATH, need, unavailable
 
 Change = Callable[[dns.zone.Zone], None]
+ATTEMPTS = 5
 _HEAD = """\
 @ 60 IN SOA ns hostmaster 1 3600 600 86400 60
 @ 60 IN NS ns
@@ -47,25 +48,35 @@ class SignedZone:
 def unbound(folder: Path, zones: Sequence[SignedZone]) -> Iterator[Endpoint]:
     """Where it answers; ended at the end."""
     need("unbound")
-    port = _free_port()
-    config = folder / "unbound.conf"
-    config.write_text(_config(folder, port, zones))
-    with (folder / "unbound.log").open("wb") as log:
-        process = subprocess.Popen(
-            ["unbound", "-d", "-p", "-c", str(config)],
-            env={"PATH": SYSTEM_PATH},
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-        )
+    parts = _parts(folder, zones)
+    for _ in range(ATTEMPTS):  # another process may take the port first
+        port = _free_port()
+        process = _start(folder, _config(folder, port, parts))
+        if _answers(process, port):
+            break
+    else:
+        unavailable(f"unbound does not start: {(folder / 'unbound.log').read_text()[-500:]}")
     try:
-        _wait(process, port, folder / "unbound.log")
         yield Endpoint(host="127.0.0.1", port=port)
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _config(folder: Path, port: int, zones: Sequence[SignedZone]) -> str:
+def _start(folder: Path, config: str) -> "subprocess.Popen[bytes]":
+    path = folder / "unbound.conf"
+    path.write_text(config)
+    with (folder / "unbound.log").open("wb") as log:
+        return subprocess.Popen(
+            ["unbound", "-d", "-p", "-c", str(path)],
+            env={"PATH": SYSTEM_PATH},
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+
+
+def _parts(folder: Path, zones: Sequence[SignedZone]) -> tuple[list[str], list[str]]:
+    """Trust anchors and zones of the configuration."""
     anchors: list[str] = []
     parts: list[str] = []
     for zone in zones:
@@ -77,6 +88,11 @@ def _config(folder: Path, port: int, zones: Sequence[SignedZone]) -> str:
             f'auth-zone:\n    name: "{zone.origin}."\n    zonefile: "{path}"\n'
             "    for-downstream: no\n    for-upstream: yes\n    fallback-enabled: no\n"
         )
+    return anchors, parts
+
+
+def _config(folder: Path, port: int, parts: tuple[list[str], list[str]]) -> str:
+    anchors, zones = parts
     server = [
         "server:",
         f"    interface: 127.0.0.1@{port}",
@@ -92,7 +108,7 @@ def _config(folder: Path, port: int, zones: Sequence[SignedZone]) -> str:
         "    do-not-query-localhost: no",
         *anchors,
     ]
-    return "\n".join([*server, "remote-control:", "    control-enable: no", *parts, ""])
+    return "\n".join([*server, "remote-control:", "    control-enable: no", *zones, ""])
 
 
 def _write(zone: SignedZone, path: Path) -> str:
@@ -128,13 +144,17 @@ def _free_port() -> int:
         return int(udp.getsockname()[1])
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _answers(process: "subprocess.Popen[bytes]", port: int) -> bool:
+    """False when it ended, or did not begin in time."""
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            unavailable(f"unbound does not start: {log.read_text()[-500:]}")
-        with contextlib.suppress(OSError):
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
             socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        time.sleep(0.05)
-    unavailable("unbound does not answer")
+        except OSError:
+            time.sleep(0.05)
+        else:
+            time.sleep(0.05)  # the listener may be another process's
+            return process.poll() is None
+    process.kill()
+    process.wait(10)
+    return False

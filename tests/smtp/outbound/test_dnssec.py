@@ -34,7 +34,9 @@ def records(port: int, tlsa: str) -> str:
 
 @pytest.fixture
 def validating(sink: Sink, tmp_path: Path) -> Iterator[Endpoint]:
-    """The zones good.test (its record fits), wrong.test, forged.test, and plain.test, unsigned."""
+    """The zones good.test (its record fits), wrong.test, forged.test, plain.test, unsigned, and
+    alias.test, whose host leads there.
+    """
     port, folder = sink.endpoint.port, tmp_path / "unbound"
     folder.mkdir()
 
@@ -50,6 +52,11 @@ def validating(sink: Sink, tmp_path: Path) -> Iterator[Endpoint]:
         SignedZone("wrong.test", other),
         SignedZone("forged.test", other, tamper=forge),
         SignedZone("plain.test", other, signed=False),
+        SignedZone(
+            "alias.test",
+            "@ 60 IN MX 10 mx\nmx 60 IN CNAME mx.plain.test.\n"
+            f"_{port}._tcp.mx 60 IN TLSA {record(3, OTHER)}\n",
+        ),
     ]
     with unbound(folder, zones) as endpoint:
         yield endpoint
@@ -63,6 +70,10 @@ async def test_what_is_secure(validating: Endpoint, sink: Sink) -> None:
     assert (alias.secure, alias.name) == (True, "mx.good.test")
     assert (await resolver.tlsa(f"{base}.good.test")).secure
     assert not (await resolver.tlsa(f"{base}.plain.test")).secure
+    away = await resolver.a("mx.alias.test")
+    assert (away.secure, away.name) == (False, "mx.plain.test")
+    step = await resolver.alias("mx.alias.test")
+    assert (step.secure, list(step)) == (True, ["mx.plain.test"])
     with pytest.raises(NoSuchName) as nothing:
         await resolver.a("nothing.good.test")
     assert nothing.value.secure
@@ -79,13 +90,15 @@ async def test_only_what_dnssec_proves_decides(
     sink.tls = context(tmp_path, LEAF)
     sender.tls = ClientTls(opportunistic_context(), trusting_nothing())
     sender.resolver = Resolver([validating], lifetime=3.0)
-    domains = ("good.test", "wrong.test", "forged.test", "plain.test")
+    domains = ("good.test", "wrong.test", "forged.test", "plain.test", "alias.test")
     queued = {domain: await sender.store.put(f"bob@{domain}") for domain in domains}
     await sender.start(sink.endpoint.port)
     await sender.until_gone(queued["good.test"])
     await sender.until_gone(queued["plain.test"])
     wrong = await sender.until_tried(queued["wrong.test"])
     assert "its certificate fits no TLSA record" in wrong.recipients[0].last_reply
+    alias = await sender.until_tried(queued["alias.test"])
+    assert "the TLSA records of mx.alias.test ask for TLS" in alias.recipients[0].last_reply
     forged = await sender.until_tried(queued["forged.test"])
     assert forged.recipients[0].last_reply == (
         "the TLSA records of mx.forged.test could not be looked up"
