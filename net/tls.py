@@ -14,6 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+SELF_SIGNED = "selfsigned.pem"
+"""The certificate in the data folder where the configuration names none."""
+
 
 class CertificateError(Exception):
     """The certificate or key can't be used; the text says which file and why."""
@@ -83,7 +86,7 @@ def _pair(
 ) -> tuple[Path, Path]:
     if certificate is not None and key is not None:
         return certificate, key
-    certificate, key = data_dir / "selfsigned.pem", data_dir / "selfsigned.key"
+    certificate, key = data_dir / SELF_SIGNED, data_dir / "selfsigned.key"
     if not (certificate.exists() and key.exists()):
         make_self_signed(certificate, key, hostname)
     return certificate, key

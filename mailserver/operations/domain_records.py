@@ -10,8 +10,11 @@ from filters.signing.keyring import Key
 from filters.signing.published import publishes
 from message import dmarc_record, mta_sts, spf_record, tls_rpt
 from message.mta_sts import policy_id
+from message.tlsa import tlsa_of
 from message.zone import ZoneRecord
 from net.dns import DnsUnavailable, NoRecords, NoSuchName, Questions
+from net.tls import SELF_SIGNED
+from smtp.outbound.dane import presentation
 from web.mta_sts import own_policy
 
 
@@ -35,8 +38,10 @@ class Served:
     found: tuple[str, ...]
 
 
-def wanted_records(domain: str, settings: Settings, keys: tuple[Key, ...]) -> list[Wanted]:
-    """In the order in which they are published."""
+def wanted_records(
+    domain: str, settings: Settings, keys: tuple[Key, ...], certificate: bytes | None = None
+) -> list[Wanted]:
+    """In the order in which they are published; `certificate` is ours in PEM."""
     host = settings.hostname
     report = f"mailto:{settings.reports.address or f'postmaster@{domain}'}"
     sender = f"v=spf1 mx{_smarthost(settings)} -all"
@@ -70,6 +75,7 @@ def wanted_records(domain: str, settings: Settings, keys: tuple[Key, ...]) -> li
             lambda found: mta_sts.parse_record(found) is not None,
             needed=False,
         ),
+        *_tlsa(host, certificate),
     ]
 
 
@@ -87,6 +93,29 @@ def _is_dmarc(found: list[bytes]) -> bool:
     return any(dmarc_record.parse_record(text) is not None for text in found)
 
 
+def read_certificate(settings: Settings) -> bytes | None:
+    """The one that the listeners show, in PEM; None when there is none yet. Blocks on the disk."""
+    path = settings.tls.certificate or settings.data_dir / SELF_SIGNED
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _tlsa(host: str, certificate: bytes | None) -> list[Wanted]:
+    """Beside it others may stand, such as that of the coming key."""
+    if certificate is None:
+        return []
+    try:
+        value = tlsa_of(certificate)
+    except ValueError:
+        return []
+    purpose = "DANE: the key of the certificate, only in a zone signed by DNSSEC"
+    fits = value.encode()
+    name = f"_25._tcp.{host}"
+    return [_wanted(name, "TLSA", value, purpose, lambda found: fits in found, needed=False)]
+
+
 async def look(wanted: Wanted, resolver: Questions) -> Served:
     """What DNS serves of it."""
     record = wanted.record
@@ -99,6 +128,8 @@ async def look(wanted: Wanted, resolver: Questions) -> Served:
             found = [
                 f"{one.preference} {one.host}.".encode() for one in await resolver.mx(record.name)
             ]
+        elif record.type == "TLSA":
+            found = [presentation(one).encode() for one in await resolver.tlsa(record.name)]
         elif record.type == "TXT":
             found = list(await resolver.txt(record.name))
         else:

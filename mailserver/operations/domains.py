@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from filters.signing.keyring import Key
-from mailserver.operations.domain_records import Served, Wanted, look, wanted_records
+from mailserver.operations.domain_records import (
+    Served,
+    Wanted,
+    look,
+    read_certificate,
+    wanted_records,
+)
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from message.zone import zone_line
@@ -46,7 +52,8 @@ async def domain_dns(services: Services, args: Args) -> list[dict[str, Any]]:
     """
     domain = _served(services, args)
     keys = await _keys(services, domain)
-    wanted = wanted_records(domain, services.settings, keys)
+    certificate = await services.offload.disk(read_certificate, services.settings)
+    wanted = wanted_records(domain, services.settings, keys, certificate)
     if not args.get("check"):
         return [_record(one) for one in wanted]
     fresh = Resolver(services.settings.dns.nameservers)  # nothing that was cached before a change

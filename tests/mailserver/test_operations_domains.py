@@ -14,6 +14,8 @@ from mailserver.checks import Result, run_checks
 from mailserver.operations.errors import OperationError
 from mailserver.operations.registry import perform
 from mailserver.services import Services
+from message.tlsa import tlsa_of
+from net.tls import SELF_SIGNED, make_self_signed
 from tests.support.directories import make_settings
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.services import open_test_services
@@ -68,6 +70,21 @@ async def test_records_are_those_of_the_domain(tmp_path: Path) -> None:
         long = dns.rdata.from_text("IN", "TXT", rows[3]["line"].split(" ", 4)[4])
         assert b"".join(long.strings).decode() == rows[3]["value"]  # type: ignore[attr-defined]
         assert len(rows[3]["value"]) > 255
+
+
+async def test_the_key_of_the_certificate(tmp_path: Path) -> None:
+    async with asking(tmp_path) as (services, server):
+        settings = services.settings
+        pem, key = settings.data_dir / SELF_SIGNED, settings.data_dir / "selfsigned.key"
+        await services.offload.disk(make_self_signed, pem, key, settings.hostname)
+        row = (await records(services))[-1]
+        assert (row["name"], row["type"]) == ("_25._tcp.mx.example.test", "TLSA")
+        assert row["value"] == tlsa_of(pem.read_bytes())
+        assert not row["needed"]
+        coming = "3 1 1 " + "ab" * 32
+        for served, state in (([coming], "differs"), ([row["value"], coming], "ok")):
+            server.set(row["name"], "TLSA", *served, ttl=0)
+            assert (await records(services, check=True))[-1]["state"] == state
 
 
 async def test_check_compares_with_what_is_served(tmp_path: Path) -> None:
