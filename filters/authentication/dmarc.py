@@ -78,7 +78,7 @@ class Dmarc(Filter):
         return await self._judge(context, found)
 
     def _several(self, author: Author) -> Verdict:
-        """Exempt from DMARC (§5.3.1); what can't be judged is not shown in the inbox."""
+        """DMARC ends here (§5.3.1); what can't be judged is not shown in the inbox."""
         enforced = self._settings.enforce
         result = DmarcResult(
             Outcome.PERMERROR,

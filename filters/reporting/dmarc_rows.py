@@ -40,13 +40,14 @@ class DmarcRecorder:
 
 
 def head_of(found: Evaluation) -> str:
-    """The policy as published."""
+    """The policy as published, with what absent tags mean."""
     assert found.applied is not None
     record = found.applied.found.record
+    below = record.sp or record.p
     head = {
         "p": record.p.value,
-        "sp": record.sp.value if record.sp is not None else "",
-        "np": record.np.value if record.np is not None else "",
+        "sp": below.value,
+        "np": (record.np or below).value,
         "adkim": record.adkim.value,
         "aspf": record.aspf.value,
         "fo": ":".join(sorted(record.fo)),
@@ -72,7 +73,7 @@ def detail_of(context: Context, found: Evaluation, result: DmarcResult) -> str:
         "signatures": [
             [one.domain, one.selector, one.outcome.value] for one in dkim[:MAX_SIGNATURES]
         ],
-        "checked": [[one.domain, one.outcome.value] for one in _mail_from(spf)],
+        "checked": [[one.domain, one.outcome.value] for one in _mail_from(spf) if one.domain],
     }
     return _json(detail)
 

@@ -169,6 +169,19 @@ def test_the_first_record_that_decides_is_taken() -> None:
     assert ends_walk(own.record) and ends_walk(suffix.record) and not ends_walk(above.record)
 
 
+def test_what_lies_too_deep_is_not_found() -> None:
+    """The standard's note on large organizations (RFC 9989 §5.1.8)."""
+    author = "mail.a.b.c.d.e.f.g.example.com"
+    zone = {
+        "example.com": "v=DMARC1;p=none;sp=quarantine",
+        "b.c.d.e.f.g.example.com": "v=DMARC1;p=reject;psd=n",
+    }
+    applied = decide(author, zone)
+    assert applied is not None and applied.found.domain == "example.com"
+    applied = decide(author, {**zone, author: "v=DMARC1;p=reject"})
+    assert applied is not None and applied.found.domain == author
+
+
 def test_the_policy_of_author_organization_and_suffix() -> None:
     zone = {
         "example.com": "v=DMARC1;p=reject;sp=quarantine;np=none",

@@ -132,7 +132,9 @@ async def test_a_day_of_mail_becomes_one_report(tmp_path: Path) -> None:
         assert f"<{read.metadata.report_id}>".encode() in subject
         assert f"mx.example.test!example.com!{begin}!{begin + DAY - 1}.xml.gz".encode() in mail
         assert (read.metadata.begin, read.metadata.end) == (begin, begin + DAY - 1)
-        assert read.published == Published("example.com", "reject", "none", "", "s", "r", "0", "n")
+        assert read.published == Published(
+            "example.com", "reject", "none", "none", "s", "r", "0", "n"
+        )
         rows = {(one.header_from, one.disposition, one.dkim, one.spf): one for one in read.records}
         assert rows["example.com", "reject", "fail", "fail"].count == 2
         passed = rows["example.com", "pass", "pass", "fail"]
