@@ -11,12 +11,22 @@ from collections.abc import Sequence
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
-from filters.authentication.results import DkimResult, DmarcResult, Outcome, Result, SpfResult
+from filters.authentication.results import (
+    ArcResult,
+    DkimResult,
+    DmarcResult,
+    Outcome,
+    Result,
+    SpfResult,
+)
 from filters.authentication.sealing import arc_set
 from filters.context import Kind, Message
 from filters.envelope import Envelope
 from filters.signing.keyring import Keyring
+from filters.signing.published import is_published
 from message.address import AddressError, parse_mailbox
+from message.dkim_signing_key import SigningKey
+from net.dns import DnsUnavailable, Questions
 from net.threads import Busy, Offload
 from storage.directory import Directory
 
@@ -29,12 +39,13 @@ class Forwarding:
         settings: Settings,
         directory: Directory,
         keyring: Keyring,
+        resolver: Questions,
         offload: Offload,
         clock: Clock,
         log: Logger,
     ) -> None:
         self._settings, self._directory, self._keyring = settings, directory, keyring
-        self._offload, self._clock, self._log = offload, clock, log
+        self._resolver, self._offload, self._clock, self._log = resolver, offload, clock, log
 
     def reload(self, settings: Settings) -> None:
         """Takes [forwarding] of a changed configuration."""
@@ -54,6 +65,9 @@ class Forwarding:
     async def seal(self, envelope: Envelope, message: Message) -> bytes:
         """The ARC set to put above a message that is forwarded; b"" for others, and where none may
         be added. A message goes on without one rather than not at all.
+
+        A chain that holds is added to only with a key that DNS serves: a seal that nobody can check
+        would break it. Raises StoreError.
         """
         domain = self._through(envelope)
         if domain is None or not self._settings.forwarding.arc or message.headless:
@@ -63,12 +77,18 @@ class Forwarding:
         hostname, now = self._settings.hostname, self._clock.now()
         try:
             keys = await self._keyring.signing(domain)
-            if not keys:
+            if not keys or (_has_chain(envelope.results) and not await self._serves(keys[0])):
                 return b""
             return await arc_set(message, envelope.results, hostname, keys[0], now, self._offload)
         except Busy:
             self._log.warning("forwarded without ARC: too busy", message=envelope.trace)
             return b""
+
+    async def _serves(self, key: SigningKey) -> bool:
+        try:
+            return await is_published(self._resolver, key)
+        except DnsUnavailable:
+            return False
 
     def is_forged(self, envelope: Envelope) -> bool:
         """Whether a report about a forwarded message would go to somebody who did not send it."""
@@ -86,6 +106,10 @@ class Forwarding:
 
     def _is_ours(self, domain: str) -> bool:
         return domain == self._settings.hostname or self._directory.serves(domain)
+
+
+def _has_chain(results: Sequence[Result]) -> bool:
+    return any(isinstance(one, ArcResult) and one.outcome is Outcome.PASS for one in results)
 
 
 def is_forged(results: Sequence[Result]) -> bool:

@@ -65,6 +65,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         offload.close()
         raise
     keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("dkim"))
+    resolver = Resolver(settings.dns.nameservers)
     return Services(
         config_path=config_path,
         settings=settings,
@@ -75,11 +76,11 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         directory=directory,
         metadata=Metadata(directory.database, store),
         auth=Authenticator(settings, directory, offload, clock),
-        resolver=Resolver(settings.dns.nameservers),
+        resolver=resolver,
         keyring=keyring,
         signer=Signer(settings, directory, keyring, offload, clock),
         forwarding=Forwarding(
-            settings, directory, keyring, offload, clock, get_logger("forwarding")
+            settings, directory, keyring, resolver, offload, clock, get_logger("forwarding")
         ),
     )
 

@@ -38,6 +38,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     auth = Authenticator(settings, directory, offload, clock)
     keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("test"))
     metadata = Metadata(directory.database, store)
+    resolver = Resolver()
     try:
         yield Services(
             config_path=folder / "mailserver.toml",
@@ -49,10 +50,12 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             directory=directory,
             metadata=metadata,
             auth=auth,
-            resolver=Resolver(),
+            resolver=resolver,
             keyring=keyring,
             signer=Signer(settings, directory, keyring, offload, clock),
-            forwarding=Forwarding(settings, directory, keyring, offload, clock, get_logger("test")),
+            forwarding=Forwarding(
+                settings, directory, keyring, resolver, offload, clock, get_logger("test")
+            ),
         )
     finally:
         await auth.close()

@@ -234,7 +234,7 @@ async def receiving(
     pipeline = Pipeline(chosen, tools, log, filters=own_filters)
     await lists.check()
     keyring = Keyring(DkimKeys(directory.database), clock, offload, log)
-    forwarding = Forwarding(chosen, directory, keyring, offload, clock, log)
+    forwarding = Forwarding(chosen, directory, keyring, resolver, offload, clock, log)
     delivery = Delivery(chosen, directory, recording, clock, log, forwarding=forwarding)
     server = SmtpServer(
         chosen,
