@@ -72,14 +72,14 @@ class DmarcBuilder:
         ]
 
     def _metadata(self, pending: Pending, head: str) -> Metadata:
-        """The id is the same whenever the report is made."""
+        """The id, letters and digits, is the same whenever the report is made (RFC 9990 §3.1)."""
         settings = self._settings
         begin = pending.day * DAY
-        mark = blake2b(head.encode(), digest_size=4).hexdigest()
+        mark = blake2b(f"{pending.domain} {head}".encode(), digest_size=8).hexdigest()
         return Metadata(
             settings.reports.organisation or settings.hostname,
             contact_of(settings),
-            f"{begin}.{mark}.{pending.domain}",
+            f"{begin}{mark}",
             begin,
             begin + DAY - 1,
         )
@@ -96,7 +96,7 @@ class DmarcBuilder:
                 now=datetime.fromtimestamp(self._clock.now(), UTC),
                 text=_text(part, hostname),
                 attachment=packed,
-                filename=f"{hostname}!{part.domain}!{metadata.begin}!{metadata.end}.xml.gz",
+                filename=_filename(hostname, part),
                 content_type="application/gzip",
             )
         )
@@ -114,6 +114,12 @@ def _pack(part: _Part) -> bytes:
     records = (record_of(detail, count) for detail, count in part.rows)
     document = b"".join(write_report(part.metadata, published, records, GENERATOR))
     return gzip.compress(document, mtime=0)
+
+
+def _filename(hostname: str, part: _Part) -> str:
+    """RFC 9990 §3.5.2; with the id, since a policy that changed makes two reports a day."""
+    about = part.metadata
+    return f"{hostname}!{part.domain}!{about.begin}!{about.end}!{about.report_id}.xml.gz"
 
 
 def _text(part: _Part, hostname: str) -> str:

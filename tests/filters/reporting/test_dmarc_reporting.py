@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,10 @@ async def test_a_day_of_mail_becomes_one_report(tmp_path: Path) -> None:
             b"Report Domain: example.com Submitter: mx.example.test Report-ID:"
         )
         assert f"<{read.metadata.report_id}>".encode() in subject
-        assert f"mx.example.test!example.com!{begin}!{begin + DAY - 1}.xml.gz".encode() in mail
+        name = f"mx.example.test!example.com!{begin}!{begin + DAY - 1}!{read.metadata.report_id}"
+        attached = message_from_bytes(mail).get_payload()[1]  # type: ignore[index]
+        assert attached.get_filename() == f"{name}.xml.gz"  # type: ignore[union-attr]
+        assert read.metadata.report_id.isalnum()
         assert (read.metadata.begin, read.metadata.end) == (begin, begin + DAY - 1)
         assert read.published == Published(
             "example.com", "reject", "none", "none", "s", "r", "0", "n"
