@@ -25,7 +25,7 @@ from filters.notices import build_success, notify_behind, wants_success
 from filters.reporting.reader import ReportReader
 from filters.signing.signer import Signer
 from filters.verdict import ACCEPT, Action, Verdict
-from message.headers import header_block
+from message.headers import header_block, without_blank_line
 from message.received import Trace, build_received, build_return_path, is_looping
 from net.limits import Gcra
 from net.threads import Busy
@@ -324,4 +324,4 @@ def _ascii(message: bytes) -> bool:
 
 def _message_of(data: bytes) -> Message:
     content = Content(len(data), blake2b(data, digest_size=16).digest(), data=data)
-    return Message(content, header_block(data), eightbit=not data.isascii())
+    return Message(content, without_blank_line(header_block(data)), eightbit=not data.isascii())

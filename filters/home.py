@@ -14,7 +14,7 @@ from config.clock import Clock
 from filters.context import Kind, Message, Recipient
 from filters.delivery import Delivery
 from filters.envelope import Envelope, Outcome
-from message.headers import header_block
+from message.headers import header_block, without_blank_line
 from net.threads import Offload
 from storage.directory import Directory
 from storage.directory_values import Status
@@ -120,7 +120,8 @@ def _read(claim: Claim, spool_dir: Path) -> Message:
             plain = plain and piece.isascii()
             header += piece[: _HEADER - len(header)]
     content = Content(size, digest.digest(), data=None if path else b"".join(kept), path=path)
-    return Message(content, header_block(bytes(header)), eightbit=not plain)
+    block = without_blank_line(header_block(bytes(header)))
+    return Message(content, block, eightbit=not plain)
 
 
 def _pieces(path: Path, offset: int, size: int) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 from filters.context import Message
 from message.binary import without_binary
-from message.headers import header_block
+from message.headers import header_block, without_blank_line
 
 
 def unbinary(message: Message) -> Message | None:
@@ -27,7 +27,12 @@ def unbinary(message: Message) -> Message | None:
         beside.write_bytes(text)
         beside.replace(content.path)
         changed = replace(content, size=len(text), digest=digest)
-    return replace(message, content=changed, header=header_block(text), eightbit=not text.isascii())
+    return replace(
+        message,
+        content=changed,
+        header=without_blank_line(header_block(text)),
+        eightbit=not text.isascii(),
+    )
 
 
 def _read(message: Message) -> bytes:

@@ -75,6 +75,11 @@ def header_block(data: bytes) -> bytes:
     return data if match is None else data[: match.end()]
 
 
+def without_blank_line(block: bytes) -> bytes:
+    """What `header_block` gives, without the blank line at its end."""
+    return block[:-2] if block == b"\r\n" or block.endswith(b"\r\n\r\n") else block
+
+
 def header_fields(block: bytes, names: Iterable[bytes], invert: bool = False) -> bytes:
     """HEADER.FIELDS, or with `invert` HEADER.FIELDS.NOT (RFC 9051 §6.4.5).
 
