@@ -17,7 +17,7 @@ import dns.rdatatype
 
 from net.dns_exchange import Address, Exchange
 from net.dns_memory import DnsMemory
-from net.dns_message import MAX_CNAMES, Absent, Reading, Unusable, ask
+from net.dns_message import MAX_CNAMES, MAX_TTL, Absent, Reading, Unusable, ask
 from net.dns_names import is_loopback, name_text, parse_name
 
 # RFC 2308 §5: absence is kept for at most a few hours.
@@ -90,20 +90,20 @@ class Finder:
         self, name: dns.name.Name, kind: dns.rdatatype.RdataType, convert: Convert
     ) -> Known:
         """Asks again where a server that does not recurse leaves an alias to us."""
-        secure = self.trusted
+        secure, ttl = self.trusted, MAX_TTL
         for _ in range(MAX_CNAMES):
             reading = await self._exchange.ask(
                 functools.partial(ask, name, kind, authentic=self.trusted)
             )
-            secure = secure and reading.authentic
+            secure, ttl = secure and reading.authentic, min(ttl, reading.ttl)
             name = reading.name
             if not reading.alias:
-                return _known(reading, convert, secure=secure)
+                return _known(reading, convert, ttl, secure=secure)
         return Known(failure="too many aliases")
 
 
-def _known(reading: Reading, convert: Convert, *, secure: bool) -> Known:
+def _known(reading: Reading, convert: Convert, ttl: int, *, secure: bool) -> Known:
     values = tuple(value for one in reading.records if (value := convert(one)) is not None)
-    octets = 300 + sum(100 + len(one.to_wire() or b"") for one in reading.records)
-    name = name_text(reading.name)
-    return Known(values, reading.absent, name, secure, reading.ttl, "", octets)
+    # a record is an object or two, and a name in it at most 255 octets however short it was sent
+    octets = 300 + 400 * len(values) + reading.octets
+    return Known(values, reading.absent, name_text(reading.name), secure, ttl, "", octets)

@@ -61,7 +61,8 @@ class Reading:
     """What an answer says: records, or what is absent.
 
     `name` is where the aliases lead, `alias` True when they lead on to where this answer doesn't
-    tell; `ttl` in seconds, 0 when it must not be kept; `authentic` is the AD bit as it came.
+    tell; `ttl` in seconds, 0 when it must not be kept; `authentic` is the AD bit as it came;
+    `octets` the size of the answer.
     """
 
     records: tuple[dns.rdata.Rdata, ...]
@@ -70,6 +71,7 @@ class Reading:
     alias: bool
     ttl: int
     authentic: bool
+    octets: int
 
 
 def ask(name: dns.name.Name, kind: dns.rdatatype.RdataType, *, authentic: bool) -> Question:
@@ -150,14 +152,14 @@ class _Reader:
     def _absence(self, at: int, name: dns.name.Name, ttl: int, *, aliased: bool) -> Reading:
         authorities, _ = self._walk(at, self._authorities)
         negative = next((self._negative_ttl(one) for one in authorities if one.kind == _SOA), None)
-        ttl = min(ttl, negative or 0)
+        kept = min(ttl, negative or 0)
         if self._flags & 0xF == _NXDOMAIN:
-            return self._reading((), Absent.NAME, name, ttl)
+            return self._reading((), Absent.NAME, name, kept)
         if aliased and negative is None:
-            return self._reading((), Absent.RECORDS, name, 0, alias=True)
+            return self._reading((), Absent.RECORDS, name, ttl, alias=True)
         if authorities and negative is None and not self._flags & (_RA | _AA):
             raise Unusable("a referral")
-        return self._reading((), Absent.RECORDS, name, ttl)
+        return self._reading((), Absent.RECORDS, name, kept)
 
     def _reading(
         self,
@@ -168,7 +170,8 @@ class _Reader:
         *,
         alias: bool = False,
     ) -> Reading:
-        return Reading(records, absent, name, alias, ttl, bool(self._flags & _AD))
+        authentic = bool(self._flags & _AD)
+        return Reading(records, absent, name, alias, ttl, authentic, len(self._wire))
 
     def _follow(self, owners: dict[int, list[_Record]]) -> tuple[dns.name.Name, list[_Record], int]:
         """The name behind the aliases, the records asked for there, and the least TTL."""

@@ -127,6 +127,16 @@ async def test_absent_answers_are_cached_as_long_as_their_zone_says(server: DnsS
     assert server.asked.count(("unkept.test", "TXT", "udp")) == 3
 
 
+async def test_an_alias_is_kept_no_longer_than_its_own_ttl(server: DnsServer) -> None:
+    server.recursive = False
+    server.set("www.test", "CNAME", "real.test.", ttl=0)
+    server.set("real.test", "A", "192.0.2.4", ttl=60)
+    one = resolver(server)
+    await one.a("www.test")
+    await one.a("www.test")
+    assert server.asked.count(("www.test", "A", "udp")) == 2
+
+
 async def test_equal_questions_under_way_are_asked_once(server: DnsServer) -> None:
     server.set("busy.test", "A", "192.0.2.1", ttl=0)
     one = resolver(server)
