@@ -86,10 +86,19 @@ class Delivery:
             text = f"Ok, id {envelope.trace}"
         return [Outcome(one.address, code, status, text) for one in envelope.recipients]
 
-    async def deliver_notice(self, recipient: str, message: bytes) -> None:
+    async def deliver_notice(
+        self,
+        recipient: str,
+        message: bytes,
+        *,
+        require_tls: bool = False,
+        asked_for: bool = False,
+    ) -> None:
         """A report to a sender, here or outside, from the null sender; durable on return.
 
-        Raises StoreError. A recipient that nobody has any more gets nothing: RFC 5321 §6.1.
+        Raises StoreError. A recipient that nobody has any more gets nothing: RFC 5321 §6.1. What
+        tells of a message with REQUIRETLS asks for it too (RFC 8689 §5). What is `asked_for`, such
+        as reports that a domain's records ask for, is not limited in number.
         """
         resolution = await self._directory.resolve(recipient)
         outside = resolution.status is Status.NOT_OURS
@@ -99,12 +108,19 @@ class Delivery:
         if not resolution.local and not remote:
             self._log.warning("notice for nobody", recipient=recipient)
             return
-        if not resolution.local and not self._told.take(remote[0].casefold()):
+        limited = not resolution.local and not asked_for
+        if limited and not self._told.take(remote[0].casefold()):
             self._log.warning("notice not sent, too many", recipient=recipient)
             return
         target = Recipient(recipient, replace(resolution, remote=remote), notify="NEVER")
         envelope = Envelope(
-            Kind.LOCAL, "", (target,), make_trace(), self._clock.now(), smtputf8=not _ascii(message)
+            Kind.LOCAL,
+            "",
+            (target,),
+            make_trace(),
+            self._clock.now(),
+            smtputf8=not _ascii(message),
+            require_tls=require_tls,
         )
         job = await self._job(envelope, _message_of(message), ACCEPT, "")
         await self._store.deliver(job)
@@ -243,7 +259,7 @@ class Delivery:
         try:
             report = build_success(envelope, message, self._hostname, self._clock.now())
             if report:
-                await self.deliver_notice(envelope.sender, report)
+                await self.deliver_notice(envelope.sender, report, require_tls=envelope.require_tls)
         except StoreError as error:
             self._log.warning("notice not stored", message=envelope.trace, reason=str(error))
 

@@ -103,7 +103,7 @@ class ReportSender:
         if mails is None and today - pending.day <= KEEP_DAYS:
             return 0
         for mail in mails or ():
-            await self._delivery.deliver_notice(mail.recipient, mail.message)
+            await self._delivery.deliver_notice(mail.recipient, mail.message, asked_for=True)
         await self._reports.forget(pending)
         if mails:
             to = [mail.recipient for mail in mails]

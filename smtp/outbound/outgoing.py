@@ -60,7 +60,7 @@ def open_claim(claim: Claim) -> Outgoing:
 
 
 def _wish_of(start: bytes) -> Wish:
-    """RFC 8689 §5: exactly one field `TLS-Required: No` counts."""
+    """RFC 8689 §4.2.2: exactly one field `TLS-Required: No` counts."""
     end = start.find(b"\r\n\r\n")
     values = _TLS_REQUIRED.findall(b"\n" + (start if end < 0 else start[: end + 2]))
     return Wish.NOT_REQUIRED if [v.lower() for v in values] == [b"no"] else Wish.NONE

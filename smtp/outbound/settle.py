@@ -37,7 +37,9 @@ RECORD_RETRY = (0.5, 1.0, 2.0, 5.0, 10.0, 10.0, 10.0)
 class NoticeDelivery(Protocol):
     """Takes a notice for a local mailbox or the queue, with the null sender; durable after it."""
 
-    async def deliver_notice(self, recipient: str, message: bytes) -> None: ...
+    async def deliver_notice(
+        self, recipient: str, message: bytes, *, require_tls: bool = False
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,9 @@ class Settler:
                 message = await self._offload.disk(
                     build_notice, claim, told, self._settings.hostname, now
                 )
-                await self._notices.deliver_notice(claim.sender, message)
+                await self._notices.deliver_notice(
+                    claim.sender, message, require_tls=claim.require_tls
+                )
             except StoreError as error:
                 self._log.error("notice not stored", message=claim.trace, error=str(error))
                 untold.add(action)

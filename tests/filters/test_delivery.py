@@ -65,6 +65,23 @@ async def test_a_notice_for_the_outside_is_queued(tmp_path: Path) -> None:
         assert running.body == NOTICE
 
 
+async def test_a_notice_about_a_message_with_requiretls_asks_for_it_too(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as running:
+        await running.delivery.deliver_notice(OUTSIDE, NOTICE)
+        await running.delivery.deliver_notice(OUTSIDE, NOTICE, require_tls=True)
+        assert [each.require_tls for each in running.store.delivered] == [False, True]
+
+
+async def test_what_was_asked_for_is_not_limited_in_number(tmp_path: Path) -> None:
+    async with receiving(tmp_path, forwarding={"reports_per_hour": 2}) as running:
+        for _ in range(5):
+            await running.delivery.deliver_notice(OUTSIDE, NOTICE, asked_for=True)
+        assert len(running.store.delivered) == 5
+        for _ in range(5):
+            await running.delivery.deliver_notice(OUTSIDE, NOTICE)
+        assert len(running.store.delivered) < 10
+
+
 @pytest.mark.parametrize("recipient", ["nobody@example.test", "gone@example.test"])
 async def test_a_notice_for_nobody_is_dropped(tmp_path: Path, recipient: str) -> None:
     async with receiving(tmp_path) as running:

@@ -42,7 +42,10 @@ class Outbox:
 
     sent: list[tuple[str, bytes]] = field(default_factory=list)
 
-    async def deliver_notice(self, recipient: str, message: bytes) -> None:
+    async def deliver_notice(
+        self, recipient: str, message: bytes, *, asked_for: bool = False
+    ) -> None:
+        assert asked_for
         self.sent.append((recipient, message))
 
 

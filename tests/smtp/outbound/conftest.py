@@ -39,12 +39,16 @@ class Notices:
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
+        self.protected: list[bool] = []
         self.failing: list[Exception] = []
 
-    async def deliver_notice(self, recipient: str, message: bytes) -> None:
+    async def deliver_notice(
+        self, recipient: str, message: bytes, *, require_tls: bool = False
+    ) -> None:
         if self.failing:
             raise self.failing.pop()
         self.taken.append((recipient, message))
+        self.protected.append(require_tls)
 
 
 class Sender:

@@ -305,12 +305,13 @@ class TestRequireTls:
         await sender.until_gone(queue)
         assert sink.received == []
         ((_, notice),) = sender.notices.taken
+        assert sender.notices.protected == [True]
         assert b"Hi." not in notice
         return notice
 
 
 async def test_tls_required_no(sender: Sender, there: Sink, zone: Zone) -> None:
-    """RFC 8689 §5: the message goes all the same; the next one not over its session."""
+    """RFC 8689 §4.2.2: the message goes all the same; the next one not over its session."""
     there.tls = None
     zone.tlsa(record(3, LEAF))
     await sender.store.put("bob@there.test", data=b"TLS-Required: No\r\n\r\nHelp!\r\n")
