@@ -99,12 +99,16 @@ async def test_each_smtp_listener_counts_the_client(tmp_path: Path, listener: st
 async def test_who_brings_no_header_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accepting, "HEADER_SECONDS", 0.3)
+    monkeypatch.setattr(accepting, "HEADER_SECONDS", 1.5)
     async with smtp(tmp_path) as running:
         port = running.at().port
-        for first in (b"EHLO client.test\r\n", b"PROXY TCP4 x\r\n", b"", V1[:20], SIGNATURE):
+
+        async def refused(first: bytes) -> bool:
             async with connected(port, first) as (reader, _):
-                assert await said(reader) == b""
+                return await said(reader) == b""
+
+        wrong = (b"EHLO client.test\r\n", b"PROXY TCP4 x\r\n", b"", V1[:20], SIGNATURE)
+        assert all(await asyncio.gather(*map(refused, wrong)))
         assert running.server.connections == 0
         # the limit of time is for the header alone
         async with connected(port, V1) as (reader, _):
