@@ -5,13 +5,14 @@ One Admission serves SMTP, IMAP and HTTP, so that nobody gets each protocol's sh
 Invariant: what `enter` let in is counted until `leave`, once.
 """
 
+from collections.abc import Callable
 from enum import Enum
 
 from auth.networks import in_networks
 from config.clock import Clock
 from config.settings import Settings
 from net.limits import AddressRate, OpenCount
-from storage.blocks import Blocks
+from storage.blocks import Block, Blocks
 
 
 class Denied(Enum):
@@ -60,6 +61,10 @@ class Admission:
             self._open.leave(address)
             return Denied.TOO_FAST
         return None
+
+    def on_block(self, callback: Callable[[Block], None]) -> Callable[[], None]:
+        """Calls back in the loop when a network is blocked; returns the unsubscriber."""
+        return self._blocks.on_change(callback)
 
     def leave(self, address: str) -> None:
         """The connection is over."""

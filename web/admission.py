@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from auth.admission import Admission, Denied
 from net.accepting import Name
+from storage.blocks import Block
 
 _STATUS = {
     Denied.BLOCKED: "403 Forbidden",
@@ -19,12 +20,32 @@ _STATUS = {
 }
 
 
-def guarded(protocol: Any, admission: Admission) -> type[asyncio.Protocol]:
+class Open:
+    """The transports of connections that were let in, with the addresses they are from."""
+
+    def __init__(self) -> None:
+        self._transports: dict[asyncio.Transport, str] = {}
+
+    def add(self, transport: asyncio.Transport, address: str) -> None:
+        self._transports[transport] = address
+
+    def discard(self, transport: asyncio.Transport) -> None:
+        self._transports.pop(transport, None)
+
+    def end(self, block: Block) -> None:
+        """Ends those of a network that was blocked."""
+        for transport, address in list(self._transports.items()):
+            if block.holds(address):
+                transport.abort()
+
+
+def guarded(protocol: Any, admission: Admission, opened: Open) -> type[asyncio.Protocol]:
     """uvicorn's protocol class with the question before and the count behind it."""
 
     class Guarded(protocol):  # type: ignore[misc]
         announced: Name | None = None
         _counted: str | None = None
+        _opened: asyncio.Transport | None = None
         _denied = False
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -37,6 +58,8 @@ def guarded(protocol: Any, admission: Admission) -> type[asyncio.Protocol]:
                     self._denied = True
                     return
                 self._counted = address
+                self._opened = cast(asyncio.Transport, transport)
+                opened.add(self._opened, address)
             super().connection_made(transport)
             if self.announced is not None:
                 self.client = self.announced
@@ -45,6 +68,9 @@ def guarded(protocol: Any, admission: Admission) -> type[asyncio.Protocol]:
             if self._counted is not None:
                 admission.leave(self._counted)
                 self._counted = None
+            if self._opened is not None:
+                opened.discard(self._opened)
+                self._opened = None
             if not self._denied:
                 super().connection_lost(exc)
 

@@ -16,7 +16,7 @@ from config.settings import Endpoint, Network
 from net.accepting import Name, Serving
 from net.listener import address_of, bind
 from net.tls import TlsContexts
-from web.admission import guarded
+from web.admission import Open, guarded
 
 STOP_SECONDS = 5
 
@@ -57,6 +57,8 @@ class HttpServer:
         self._endpoints = {"http": http, "https": https}
         self._tls, self._admission, self._proxies = tls, admission, proxies
         self._fronts: list[Serving] = []
+        self._open = Open()
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._bound: dict[str, list[socket.socket]] = {}
         self._running: list[tuple[_Quiet, asyncio.Task[None]]] = []
         self.addresses: dict[str, list[Endpoint]] = {}
@@ -69,6 +71,8 @@ class HttpServer:
 
     async def start(self, app: ASGIApp) -> None:
         """Serves; returns when both accept."""
+        if self._admission is not None:
+            self._unsubscribe = self._admission.on_block(self._open.end)
         for name, sockets in self._bound.items():
             if sockets:
                 await self._serve(app, sockets, self._tls.server() if name == "https" else None)
@@ -90,7 +94,9 @@ class HttpServer:
         config.load()
         config.ssl = tls
         if self._admission is not None:
-            config.http_protocol_class = guarded(config.http_protocol_class, self._admission)
+            config.http_protocol_class = guarded(
+                config.http_protocol_class, self._admission, self._open
+            )
         server = _Quiet(config)
         own = [] if self._proxies else sockets
         task = asyncio.create_task(server.serve(sockets=own))
@@ -105,6 +111,7 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Stops accepting, waits for requests under way, closes."""
+        self._unsubscribe()
         for front in self._fronts:
             front.close()
         for server, _task in self._running:

@@ -1,5 +1,6 @@
 """Who may connect is one question for SMTP, IMAP and HTTP of a running server."""
 
+import contextlib
 import http.client
 import imaplib
 import smtplib
@@ -33,7 +34,14 @@ def test_a_block_counts_at_once_and_everywhere(server: ServerProcess) -> None:
         socket.create_connection(("127.0.0.1", server.port(name)), 10) for name in ("smtp", "imap")
     ]
     assert [one.recv(4096)[:3] for one in opened] == [b"220", b"* O"]
+    web = http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=10)
+    web.request("GET", "/healthz")
+    web.getresponse().read()
     server.command("block", "add", "127.0.0.0/30", "--reason", "test")
+    assert web.sock is not None
+    with contextlib.suppress(ConnectionResetError):
+        assert web.sock.recv(1) == b""
+    web.close()
     assert [one.recv(4096)[:8] for one in opened] == [b"421 4.7.", b"* BYE Yo"]
     assert healthz(server) == (403, b"Your network is blocked\n")
     with pytest.raises(smtplib.SMTPConnectError) as refused:
