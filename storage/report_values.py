@@ -63,6 +63,15 @@ class Report:
     verified: bool = False
 
 
+class Source(NamedTuple):
+    """What a source sent in several reports."""
+
+    source: str
+    messages: int
+    failed: int
+    reports: int
+
+
 @dataclass(frozen=True, slots=True)
 class ListedReport:
     """A stored report without its rows."""

@@ -17,7 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.config_database import ConfigDatabase
 from storage.config_schema import report, report_count, report_row
-from storage.report_values import Counted, Kind, ListedReport, Pending, Report, ReportRow
+from storage.report_values import (
+    Counted,
+    Kind,
+    ListedReport,
+    Pending,
+    Report,
+    ReportRow,
+    Source,
+)
 
 ROWS_OF_REPORT = 10_000
 ROWS_COUNTED = 1_000_000
@@ -115,6 +123,24 @@ class Reports:
             wanted = wanted.where(_r.domain == domain)
         async with self._database.reading() as connection:
             return [_listed(row) for row in await connection.execute(wanted)]
+
+    async def sources(
+        self, kind: Kind, domain: str = "", since: float = 0.0, limit: int = 1_000
+    ) -> list[Source]:
+        """Who sent, over all reports that end after `since`; those with the most messages first."""
+        total = func.sum(_w.count)
+        wanted = select(
+            _w.source, total, func.sum(_w.failed), func.count(_w.report.distinct())
+        ).join(report, _w.report == _r.id)
+        wanted = wanted.where(_r.kind == kind.value, _r.end >= since)
+        if domain:
+            wanted = wanted.where(_r.domain == domain)
+        ordered = wanted.group_by(_w.source).order_by(total.desc(), _w.source).limit(limit)
+        async with self._database.reading() as connection:
+            return [
+                Source(source, int(count), int(failed), reports)
+                for source, count, failed, reports in await connection.execute(ordered)
+            ]
 
     async def show(self, number: int) -> tuple[ListedReport, list[ReportRow]] | None:
         """A report with its rows, or None."""

@@ -42,6 +42,21 @@ def show(context: typer.Context, id_: Id, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def sources(
+    context: typer.Context,
+    kind: Kind = None,
+    domain: Domain = None,
+    days: Annotated[int, typer.Option(min=1, help="Reports of so many days.")] = 30,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the busiest.")] = 1_000,
+    as_json: AsJson = False,
+) -> None:
+    """Who sends in the name of our domains, summed over all reports (dmarc without --kind)."""
+    args = {"kind": kind, "domain": domain, "days": days, "limit": limit}
+    rows = perform(context.obj, "report.sources", args)
+    print_list(rows, ("source", "messages", "failed", "reports"), as_json)
+
+
+@app.command()
 def pending(context: typer.Context, as_json: AsJson = False) -> None:
     """What is counted for reports to others, by domain and day."""
     rows = perform(context.obj, "report.pending", {})

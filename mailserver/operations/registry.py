@@ -52,6 +52,7 @@ QUICK: dict[str, Quick] = {
     "queue.cancel": queue.queue_cancel,
     "report.list": reports.report_list,
     "report.show": reports.report_show,
+    "report.sources": reports.report_sources,
     "report.delete": reports.report_delete,
     "report.pending": reports.report_pending,
     "tls.show": tls.tls_show,

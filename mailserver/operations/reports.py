@@ -32,6 +32,23 @@ async def report_show(services: Services, args: Args) -> dict[str, Any]:
     return {**_shown(listed), "sources": _by_source(rows), "rows": [_row(row) for row in rows]}
 
 
+async def report_sources(services: Services, args: Args) -> list[dict[str, Any]]:
+    """Who sends in our name, by all reports. Args: kind, domain, days, limit, each optional."""
+    since = services.clock.now() - DAY * int(args.get("days") or 30)
+    limit = min(int(args.get("limit") or 1_000), MAX_LISTED)
+    kind, domain = _kind(args) or Kind.DMARC, str(args.get("domain") or "")
+    found = await _reports(services).sources(kind, domain, since, limit)
+    return [
+        {
+            "source": one.source,
+            "messages": one.messages,
+            "failed": one.failed,
+            "reports": one.reports,
+        }
+        for one in found
+    ]
+
+
 async def report_delete(services: Services, args: Args) -> dict[str, int]:
     """Args: id."""
     number = _number(args)

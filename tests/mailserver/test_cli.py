@@ -87,6 +87,7 @@ def test_account_refusals(server: ServerProcess) -> None:
 
 def test_report_commands(server: ServerProcess) -> None:
     assert server.json("report", "list") == server.json("report", "pending") == []
+    assert server.json("report", "sources", "--domain", "example.test", "--days", "7") == []
     assert server.json("report", "list", "--kind", "tls", "--domain", "example.test") == []
     server.command("report", "list", "--kind", "fax", expect=1)
     server.command("report", "show", "7", expect=1)

@@ -1,6 +1,7 @@
 """Operations on received reports, and the commands over them."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,13 @@ async def test_reports_are_listed_shown_with_sums_and_deleted(services: Services
         "failed": 2,
     }
     assert await run(services, "report.list", kind="tls") == []
+    assert await run(services, "report.sources") == [], "not within a month"
+    fresh = replace(report, report_id="i2", end=services.clock.now())
+    await Reports(services.directory.database).keep(fresh, services.clock.now())
+    assert await run(services, "report.sources", domain="a.test", days=1, limit=1) == [
+        {"source": "2001:db8::1", "messages": 70, "failed": 0, "reports": 1}
+    ]
+    assert await run(services, "report.delete", id=str(int(listed["id"]) + 1)) == {"reports": 1}
     assert await run(services, "report.delete", id=listed["id"]) == {"reports": 1}
     assert await run(services, "report.list") == []
 

@@ -91,6 +91,14 @@ async def test_reports_are_kept_once(kind: str, tmp_path: Path) -> None:
         assert [one.report_id for one in listed] == ["id-2", "id-1", "id-1"]
         assert [one.kind for one in await reports.listed(Kind.TLS)] == [Kind.TLS]
         assert [one.domain for one in await reports.listed(domain="b.test")] == ["b.test"]
+        assert await reports.sources(Kind.DMARC) == [
+            ("2001:db8::1", 14, 0, 2),
+            ("192.0.2.1", 10, 4, 2),
+        ]
+        assert await reports.sources(Kind.DMARC, "a.test", 300_000.0, 1) == [
+            ("2001:db8::1", 7, 0, 1)
+        ]
+        assert await reports.sources(Kind.DMARC, "b.test") == []
         shown = await reports.show(listed[0].id)
         assert shown is not None and shown[1] == list(ROWS)
         assert (shown[0].messages, shown[0].failed, shown[0].verified) == (12, 2, False)
