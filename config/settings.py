@@ -201,6 +201,7 @@ class Outbound(Section):
 
 class Submission(Section):
     from_header: Literal["own", "any"] = "own"
+    save_sent: bool = False
     messages_per_hour: Annotated[int, Field(ge=0)] = 500
     messages_per_day: Annotated[int, Field(ge=0)] = 2000
     recipients_per_hour: Annotated[int, Field(ge=0)] = 2000

@@ -17,6 +17,7 @@ from config.settings import Settings
 from filters.context import Message
 from filters.rewriting import with_header
 from filters.sendlimit import Limits, Reached, SendLimits
+from filters.sent import SentCopies
 from filters.verdict import ACCEPT, Verdict, defer, reject
 from message.authors import Authors, AuthorsError, authors, sender
 from message.completion import Facts, Submitter, completed
@@ -28,21 +29,39 @@ _LIMITS = tuple(Limits.__slots__)
 
 @dataclass(frozen=True, slots=True)
 class Authorship:
-    """What From says, what goes into Sender (as message.completion.Facts has it), and the
-    account's display name.
+    """What From says, what goes into Sender (as message.completion.Facts has it), the account's
+    display name, and whether it wants a copy in Sent.
     """
 
     authors: Authors | None
     sender: str | None
     display: str
+    save_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The message as it is sent, and as the sender keeps it, None when nothing is kept."""
+
+    sent: Message
+    kept: Message | None
 
 
 class Submitting:
     """One for all protocols, since limits count what an account sends by any of them."""
 
-    def __init__(self, settings: Settings, directory: Directory, clock: Clock, log: Logger) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        clock: Clock,
+        log: Logger,
+        *,
+        sent: SentCopies | None = None,
+    ) -> None:
         self._settings, self._directory, self._clock, self._log = settings, directory, clock, log
         self._sent = SendLimits(clock)
+        self.sent = sent
 
     def reload(self, settings: Settings) -> None:
         """Takes [submission] of a changed configuration."""
@@ -76,15 +95,18 @@ class Submitting:
         if foreign and await self._from_header(login) == "own":
             text = f"The address in From is not one of yours: {_printable(foreign[0])}"
             return reject(text, symbol="FROM_NOT_OWN")
-        account = await self._account(login)
-        display = account.name if account is not None else ""
+        account, needed = await self._account(login), bool(foreign) or len(addresses) > 1
+        wish = account.submission.save_sent if account is not None else None
         return Authorship(
-            found, await self._sender(login, header, bool(foreign) or len(addresses) > 1), display
+            found,
+            await self._sender(login, header, needed),
+            account.name if account is not None else "",
+            self._settings.submission.save_sent if wish is None else wish,
         )
 
     def complete(
         self, login: Login, message: Message, authorship: Authorship, envelope_sender: str
-    ) -> Message:
+    ) -> Completed:
         """The message with what it lacks and without what is nobody's business."""
         facts = Facts(
             Submitter(envelope_sender or login.address, authorship.display),
@@ -93,7 +115,11 @@ class Submitting:
             _charset(message),
             authorship.sender,
         )
-        return with_header(message, completed(message.header, authorship.authors, facts))
+        header, authors = message.header, authorship.authors
+        kept = None
+        if authorship.save_sent and self.sent is not None:
+            kept = with_header(message, completed(header, authors, facts, private=True))
+        return Completed(with_header(message, completed(header, authors, facts)), kept)
 
     async def _sender(self, login: Login, header: bytes, needed: bool) -> str | None:
         """Sender tells who sent it when From alone does not (RFC 6409 §8.1): `needed`."""

@@ -7,6 +7,7 @@ from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from filters.sent import SentCopies
 from imap.progress import Progress
 from imap.sort_columns import SortCache
 from net.threads import Offload
@@ -71,6 +72,7 @@ class Context:
     timing: Timing = Timing()
     bounds: Bounds = Bounds()
     background: set[asyncio.Task[None]] = field(default_factory=set)
+    sent: SentCopies | None = None
     sorts: SortCache = field(default_factory=SortCache)
     progress: Progress = field(init=False)
 

@@ -14,6 +14,7 @@ from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Endpoint, Settings
+from filters.sent import SentCopies
 from imap.connection import Connection
 from imap.context import Bounds, Context, Timing
 from net.accepting import Name, Serving
@@ -49,6 +50,7 @@ class ImapServer:
         log: Logger,
         *,
         admission: Admission | None = None,
+        sent: SentCopies | None = None,
         timing: Timing | None = None,
         bounds: Bounds | None = None,
     ) -> None:
@@ -64,6 +66,7 @@ class ImapServer:
             log,
             timing or Timing(),
             bounds or Bounds(),
+            sent=sent,
         )
         self._connections: set[Connection] = set()
         self._lines = Gcra(LINES, clock)

@@ -21,6 +21,7 @@ from filters.reporting.failures import FailureReporter
 from filters.reporting.reader import ReportReader
 from filters.reporting.sender import Builder, ReportSender
 from filters.reporting.tls_builder import TlsBuilder
+from filters.sent import SentCopies
 from filters.signing.keyring import Keyring
 from filters.signing.rotation import Rotation
 from filters.signing.signer import Signer
@@ -133,6 +134,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         lists=lists,
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
+    sent = SentCopies(store, clock, services.offload, get_logger("sent"))
     return Parts(
         pipeline=pipeline,
         lists=lists,
@@ -147,7 +149,9 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             clock,
             services.offload,
             get_logger("smtp"),
-            submitting=Submitting(settings, services.directory, clock, get_logger("submission")),
+            submitting=Submitting(
+                settings, services.directory, clock, get_logger("submission"), sent=sent
+            ),
             admission=admission,
         ),
         imap=ImapServer(
@@ -161,6 +165,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             services.offload,
             get_logger("imap"),
             admission=admission,
+            sent=sent,
         ),
         outbound=Outbound(
             settings,

@@ -40,10 +40,14 @@ class Facts:
     sender: str | None = None
 
 
-def completed(header: bytes, authors: Authors | None, facts: Facts) -> bytes:
-    """The header as it is sent. `authors` is what message.authors found in it."""
+def completed(
+    header: bytes, authors: Authors | None, facts: Facts, *, private: bool = False
+) -> bytes:
+    """The header as it is sent, or with `private` as the sender keeps it, Bcc included. `authors`
+    is what message.authors found in it.
+    """
     added = [*_author_fields(authors, facts), *_missing(header, facts), *_mime(header, facts)]
-    header = without(header, _PRIVATE)
+    header = header if private else without(header, _PRIVATE)
     if facts.sender is not None:
         header = without(header, _SENDER)
     if authors is not None and authors.field:

@@ -370,7 +370,7 @@ class Session:
                 return self.refuse_content(plain)
             message = plain
         verdict = merge([*context.told.values()])
-        message = self.complete(message)
+        message = await self.complete(message)
         outcomes = await shared.delivery.accept(self._envelope(message), message, verdict)
         answers = [reply(one.code, one.status, one.text) for one in outcomes]
         answers = answers[: self.answers_wanted()]
@@ -390,7 +390,7 @@ class Session:
         """Why the message may not be sent here, or None."""
         return None
 
-    def complete(self, message: Message) -> Message:
+    async def complete(self, message: Message) -> Message:
         """The message as it goes on, after all have accepted it."""
         return message
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from auth.login import Refused
+from auth.login import Login, Refused
 from auth.policy import may_send_as, plaintext_allowed
 from auth.sasl import registry
 from auth.sasl.exchange import Credentials, Exchange
@@ -10,6 +10,7 @@ from config.clock import rfc3339
 from filters.context import Kind, Message, Recipient
 from filters.submitting import Authorship
 from filters.verdict import Verdict
+from net.threads import Busy
 from smtp.grammar import replies
 from smtp.grammar.ehlo import Offer
 from smtp.grammar.mail import Mail
@@ -31,6 +32,7 @@ class SubmissionSession(Session):
     kind = Kind.SUBMISSION
     _failures = 0
     _authorship: Authorship | None = None
+    _kept: Message | None = None
 
     def offer(self, starttls: bool = False) -> Offer:
         hold_for = int(self.shared.settings.smtp.hold_at_most)
@@ -149,11 +151,36 @@ class SubmissionSession(Session):
         self._authorship = found
         return None
 
-    def complete(self, message: Message) -> Message:
+    async def complete(self, message: Message) -> Message:
         context, submitting = self.context, self.shared.submitting
-        assert context.login is not None and self._authorship is not None
-        submitting.count(context.login, len(context.recipients))
-        return submitting.complete(context.login, message, self._authorship, context.sender)
+        login, found = context.login, self._authorship
+        assert login is not None and found is not None
+        submitting.count(login, len(context.recipients))
+        done = submitting.complete(login, message, found, context.sender)
+        if done.kept is not None and submitting.sent is not None:
+            try:
+                self._kept = await submitting.sent.keep(done.kept)
+            except (OSError, Busy) as error:
+                self.log.warning("not saved to Sent", reason=str(error))
+        return done.sent
+
+    async def accept(self, message: Message) -> list[Reply]:
+        login, answers = self.context.login, list[Reply]()
+        try:
+            answers = await super().accept(message)
+        finally:
+            await self._save_sent(login, any(answer.ok for answer in answers))
+        return answers
+
+    async def _save_sent(self, login: Login | None, accepted: bool) -> None:
+        kept, self._kept = self._kept, None
+        sent = self.shared.submitting.sent
+        if kept is None or sent is None:
+            return
+        if accepted and login is not None:
+            await sent.save(login.account, kept)
+        else:
+            await sent.forget(kept)
 
     def _plaintext_ok(self) -> bool:
         context = self.context

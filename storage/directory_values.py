@@ -38,6 +38,7 @@ class Submission:
     messages_per_day: int | None = None
     recipients_per_hour: int | None = None
     recipients_per_day: int | None = None
+    save_sent: bool | None = None
 
     @classmethod
     def unpack(cls, text: str) -> "Submission":

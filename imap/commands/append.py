@@ -6,6 +6,7 @@ are in the connection's Upload, which drops what the store does not take.
 
 from collections.abc import Sequence
 
+from filters.sent import is_sent
 from imap import message_limit
 from imap.catenate import catenate
 from imap.commands.store import flags_of
@@ -18,6 +19,7 @@ from imap.replies import Bad, No, Reply, reply_of
 from imap.session import Session
 from imap.spool import Spool
 from imap.upload import Upload
+from net.threads import Busy
 from storage import values
 from storage.errors import MessageMissing, NoSuchMailbox
 from storage.values import FlagChange, Flags, System, UidMap
@@ -28,12 +30,32 @@ async def append(session: Session, command: Append) -> Reply:
     place = await resolve(session, command.mailbox)
     place.target("i")
     messages = await _messages(session, command.messages, settable(place.rights))
+    headers = await _sent_headers(session, place, messages)
     try:
         done = await session.store.append(place.account, place.name, messages)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)
+    sent, box = session.context.sent, place.box
+    for header in headers:
+        if sent is not None and box is not None:
+            await sent.client_saved(place.account, box, header)
     return Reply("APPEND completed", appenduid_code(done.uidvalidity, done.target))
+
+
+async def _sent_headers(
+    session: Session, place: Place, messages: Sequence[values.Append]
+) -> list[bytes]:
+    """What goes into Sent, where the server may have saved it already; read before the store takes
+    it over.
+    """
+    sent, box = session.context.sent, place.box
+    if sent is None or box is None or not is_sent(box):
+        return []
+    try:
+        return [await sent.header_of(message.content) for message in messages]
+    except (OSError, Busy):
+        return []
 
 
 async def replace(session: Session, command: Replace) -> Reply:

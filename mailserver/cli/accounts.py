@@ -88,6 +88,9 @@ def set_(
     from_header: Annotated[
         str | None, typer.Option(help='Whose address From may hold: "own", "any" or "default".')
     ] = None,
+    save_sent: Annotated[
+        str | None, typer.Option(help='Put sent mail into Sent: "on", "off" or "default".')
+    ] = None,
     messages_per_hour: Limit = None,
     messages_per_day: Limit = None,
     recipients_per_hour: Limit = None,
@@ -106,16 +109,22 @@ def set_(
         "quota_messages": quota_messages,
         "imap_mask": None if imap_mask is None else [one for one in imap_mask if one != "none"],
         "gmail_labels": _switch(gmail_labels),
-        "submission": _submission(from_header, limits),
+        "submission": _submission(from_header, save_sent, limits),
     }
     perform(context.obj, "account.set", args)
 
 
-def _submission(from_header: str | None, limits: Mapping[str, str | None]) -> dict[str, object]:
+def _submission(
+    from_header: str | None, save_sent: str | None, limits: Mapping[str, str | None]
+) -> dict[str, object]:
     """What is given; None stands for "default"."""
     if from_header not in (None, "own", "any", "default"):
         raise typer.BadParameter('"own", "any" or "default"', param_hint="--from-header")
     chosen: dict[str, object] = {} if from_header is None else {"from_header": from_header}
+    if save_sent not in (None, "on", "off", "default"):
+        raise typer.BadParameter('"on", "off" or "default"', param_hint="--save-sent")
+    if save_sent is not None:
+        chosen["save_sent"] = save_sent if save_sent == "default" else save_sent == "on"
     for name, text in limits.items():
         if text is None:
             continue
