@@ -2,7 +2,8 @@
 
 smtp uses STARTTLS when the host offers it and needs it when there is a login (this machine's own
 addresses excepted); smtps speaks TLS from the start. The certificate is verified for smtps, and for
-smtp with `?verify=yes`; `?verify=no` turns it off. Errors never show the value.
+smtp with `?verify=yes`, which then needs STARTTLS; `?verify=no` turns it off. Errors never show the
+value.
 """
 
 from dataclasses import dataclass, field

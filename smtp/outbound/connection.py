@@ -132,6 +132,12 @@ class Connection(asyncio.Protocol):
         name = self._transport.get_extra_info("sockname") if self._transport else None
         return str(name[0]) if name else ""
 
+    @property
+    def tls_version(self) -> str:
+        """As the TLS library names it, such as "TLSv1.3"; "" without TLS."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport else None
+        return str(tls.version()) if tls is not None else ""
+
     def peer_chain(self) -> list[bytes]:
         """The certificates that the peer showed, its own first, in DER; unverified."""
         assert self._transport is not None

@@ -19,7 +19,8 @@ class Outcome:
 
     `elsewhere`: another host of the destination may be asked at once, since this one had no
     message data yet. `relayed`: delivered to a peer that reports no deliveries (no DSN); `timed`:
-    that took the message's time limit with it (DELIVERBY).
+    that took the message's time limit with it (DELIVERBY). `tls` is how the session was protected,
+    "" where there was none to tell of.
     """
 
     kind: Kind
@@ -29,6 +30,7 @@ class Outcome:
     elsewhere: bool = False
     relayed: bool = False
     timed: bool = False
+    tls: str = ""
 
     @property
     def line(self) -> str:

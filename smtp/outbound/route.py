@@ -67,7 +67,9 @@ class Router:
             raise AttemptFailed(temporary("4.4.3", str(error))) from None
         login = Login(smarthost.user, smarthost.password) if smarthost.user else None
         local = all(ip_address(address).is_loopback for address in addresses)
-        use = TlsUse.REQUIRED if login and not local else TlsUse.MAY
+        # A certificate that may fail without a consequence would prove nothing.
+        needed = smarthost.verify or (login is not None and not local)
+        use = TlsUse.REQUIRED if needed else TlsUse.MAY
         return Hop(
             smarthost.host,
             tuple(addresses[:MAX_ADDRESSES]),

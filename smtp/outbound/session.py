@@ -30,7 +30,7 @@ from storage.transport_values import TlsLevel
 @dataclass(slots=True)
 class Session:
     """An open session. `extensions` are EHLO keywords in upper case with their parameters. `once`:
-    it must not serve a second message, whose policy it does not follow.
+    it must not serve a second message, whose policy it does not follow. `protection` is for people.
     """
 
     connection: Connection
@@ -40,10 +40,16 @@ class Session:
     level: TlsLevel = TlsLevel.PLAIN
     messages: int = 0
     once: bool = False
+    protection: str = "none"
 
     @property
     def tls(self) -> bool:
         return self.level > TlsLevel.PLAIN
+
+    def protect(self, level: TlsLevel, proof: str = "") -> None:
+        """After the handshake; `proof` says by what the host proved who it is, "" if by nothing."""
+        self.level = level
+        self.protection = ", ".join(filter(None, (self.connection.tls_version, proof)))
 
     def offers(self, keyword: str) -> bool:
         return keyword in self.extensions
@@ -134,8 +140,9 @@ class Opener:
         connection = await connect(
             address, hop.port, self._timeouts.connect, tls=implicit, hostname=hop.host
         )
-        level = TlsLevel.PLAIN if implicit is None else _configured(hop)
-        session = Session(connection, remote, self._timeouts, {}, level, once=hop.security.once)
+        session = Session(connection, remote, self._timeouts, {}, once=hop.security.once)
+        if implicit is not None:
+            session.protect(*_configured(hop))
         try:
             await self._greet(session)
             if use in (TlsUse.MAY, TlsUse.REQUIRED):
@@ -196,18 +203,21 @@ class Opener:
             )
         except HandshakeFailed as error:
             raise TlsFailed(failure_of(error.error), str(error)) from None
-        session.level = self._proven(session, hop, use)
+        session.protect(*self._proven(session, hop, use))
         await self._hello(session)
 
-    def _proven(self, session: Session, hop: Hop, use: TlsUse) -> TlsLevel:
-        """What the handshake was worth; raises TlsFailed where it had to prove more."""
+    def _proven(self, session: Session, hop: Hop, use: TlsUse) -> tuple[TlsLevel, str]:
+        """What the handshake was worth, and by what; raises TlsFailed where it had to prove
+        more.
+        """
         if use is not TlsUse.REQUIRED or hop.security.need in (Need.MAY, Need.ENCRYPTED):
             return _configured(hop)
         if hop.security.need is Need.DANE:
             security = hop.security
             chain = session.connection.peer_chain()
             dane.verify(chain, security.tlsa, security.names, self._clock.now())
-        return TlsLevel.AUTHENTICATED
+            return TlsLevel.AUTHENTICATED, "DANE"
+        return TlsLevel.AUTHENTICATED, "verified certificate"
 
     async def _log_in(self, session: Session, login: Login, address: str) -> None:
         """A refusal is the operator's mistake, not the message's: it stays temporary."""
@@ -235,9 +245,11 @@ class Opener:
         return reply
 
 
-def _configured(hop: Hop) -> TlsLevel:
+def _configured(hop: Hop) -> tuple[TlsLevel, str]:
     """A smarthost's name is the operator's own word: a certificate for it proves enough."""
-    return TlsLevel.AUTHENTICATED if hop.verify else TlsLevel.ENCRYPTED
+    if hop.verify:
+        return TlsLevel.AUTHENTICATED, "verified certificate"
+    return TlsLevel.ENCRYPTED, ""
 
 
 def _ways(hop: Hop) -> tuple[TlsUse, ...]:

@@ -195,6 +195,7 @@ class Settler:
             state=decision.result.state.name.lower(),
             status=decision.outcome.status,
             reply=decision.result.reply,
+            tls=decision.outcome.tls,
         )
 
     async def record(self, claim: Claim, results: Mapping[int, Result]) -> None:

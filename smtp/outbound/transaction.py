@@ -53,7 +53,8 @@ class Transaction:
                 "4.4.2", str(error), self._session.remote, elsewhere=not self._content.sent
             )
             self._for_all(self._recipients, failed)
-        return self._outcomes
+        tls = self._session.protection
+        return {n: replace(outcome, tls=tls) for n, outcome in self._outcomes.items()}
 
     def _for_all(self, recipients: Sequence[ClaimedRecipient], outcome: Outcome) -> None:
         for recipient in recipients:

@@ -102,6 +102,9 @@ async def test_what_an_administrator_sees(
     assert "the TLSA records of mx.dane.test ask for TLS: its certif" in dane["last_reply"]
     assert sinks["bad.test"].received == sinks["dane.test"].received == []
 
+    (sent,) = server.events("sent")
+    assert (sent["recipient"], sent["tls"]) == ("bob@good.test", "TLSv1.3, verified certificate")
+
     shown = await asyncio.to_thread(server.json, "tls", "show", "good.test")
     assert (shown["policy"]["mode"], shown["hosts"][0]["needs"]) == ("enforce", "web-pki")
     shown = await asyncio.to_thread(server.json, "tls", "show", "dane.test")

@@ -133,5 +133,8 @@ async def test_smarthost_takes_everything(dns: DnsServer) -> None:
     made = router(dns, outbound={"smarthost": "smtps://relay.test"})
     hop = (await made.route("x.test"))[0]
     assert (hop.port, hop.tls, hop.verify, hop.login) == (465, TlsUse.IMPLICIT, True, None)
+    made = router(dns, outbound={"smarthost": "smtp://relay.test?verify=yes"})
+    (hop,) = await made.route("anywhere.test")
+    assert (hop.tls, hop.verify) == (TlsUse.REQUIRED, True)
     unknown = {"outbound": {"smarthost": "smtp://gone.test"}}
     assert await failure(dns, "x.test", **unknown) == (Kind.TEMPORARY, "4.4.3")
