@@ -4,6 +4,8 @@ Invariants: after any fault the message is read to its end, so that the connecti
 the answer is sent after the delivery; what is not delivered leaves no file.
 """
 
+import ssl
+
 from filters.context import Message
 from smtp.conversation import Conversation
 from smtp.engine import Gone
@@ -67,10 +69,10 @@ class DataVerbs(Conversation):
         """True between the first BDAT of a message and its last."""
         return self._chunks is not None
 
-    async def smtp_STARTTLS(self, arg: str) -> None:
+    async def _handshake(self, context: ssl.SSLContext) -> None:
         """What came in the clear begins no message under TLS (RFC 3207 §4.2)."""
         await self.drop_chunks()
-        await super().smtp_STARTTLS(arg)
+        await super()._handshake(context)
 
     async def _skip_chunk(self, size: int, refused: Reply) -> None:
         """Reads a chunk that nobody wants, so that the next command is found."""
