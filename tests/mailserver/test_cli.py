@@ -54,20 +54,38 @@ def test_account_set(server: ServerProcess) -> None:
     row = server.json("account", "show", "user@example.test")
     assert (row["quota"], row["quota_messages"]) == (1024**3, 10)
     assert (row["imap_mask"], row["gmail_labels"]) == ([], True)
-    assert row["submission"] == {}
-    server.command(*change, "--from-header", "any", "--messages-per-hour", "7")
-    server.command(*change, "--recipients-per-day", "0")
-    row = server.json("account", "show", "user@example.test")
-    chosen = {"from_header": "any", "messages_per_hour": 7, "recipients_per_day": 0}
-    assert row["submission"] == chosen
-    server.command(*change, "--messages-per-hour", "default", "--from-header", "default")
-    row = server.json("account", "show", "user@example.test")
-    assert row["submission"] == {"recipients_per_day": 0}
-    server.command(*change, "--messages-per-day", "many", expect=2)
-    server.command(*change, "--from-header", "some", expect=2)
     server.command(*change, "--imap-mask", "NOSUCH", expect=1)
     server.command(*change, "--gmail-labels", "maybe", expect=2)
     server.command("account", "set", "nobody@example.test", "--quota", "1G", expect=1)
+
+
+def test_account_set_submission(server: ServerProcess) -> None:
+    server.add_account("user@example.test", PASSWORD)
+    change = ("account", "set", "user@example.test")
+    server.command(
+        *(*change, "--from-header", "any", "--messages-per-hour", "7"),
+        *("--recipients-per-day", "0", "--save-sent", "on"),
+    )
+    chosen = {
+        "from_header": "any",
+        "messages_per_hour": 7,
+        "recipients_per_day": 0,
+        "save_sent": True,
+    }
+    assert server.json("account", "show", "user@example.test")["submission"] == chosen
+    server.command(*change, "--messages-per-hour", "default", "--from-header", "default")
+    chosen = {"recipients_per_day": 0, "save_sent": True}
+    assert server.json("account", "show", "user@example.test")["submission"] == chosen
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--messages-per-day", "many"), ("--from-header", "some"), ("--save-sent", "maybe")],
+)
+def test_account_set_refuses(options: tuple[str, str]) -> None:
+    arguments = [*MAILSERVER, "account", "set", "user@example.test", *options]
+    done = subprocess.run(arguments, capture_output=True, check=False)
+    assert done.returncode == 2 and options[0].encode() in done.stderr
 
 
 def test_account_refusals(server: ServerProcess) -> None:
