@@ -13,9 +13,13 @@ from config.units import format_size
 from filters.dnslists import probe, zones_of
 from mailserver.control import is_served
 from mailserver.dkim_check import faults_of_keys
+from mailserver.sts_check import faults_of_policy
 from net.clamd import ClamdError, ping
+from net.client_tls import verified_context
 from net.dns import DnsError, Resolver
+from net.https import HttpsClient
 from net.listener import ListenError, bind
+from net.threads import Offload
 from net.tls import CertificateError, check_pair
 from storage.errors import StoreError
 from storage.inspect import inspect
@@ -98,7 +102,8 @@ def _clamd(settings: Settings) -> Result:
 
 async def _of_dns(settings: Settings) -> list[Result]:
     lists = await _dns_lists(settings)
-    return [await _dns(settings), await _dnssec(settings), await _dkim(settings), *lists]
+    mine = [await _dns(settings), await _dnssec(settings), await _dkim(settings)]
+    return [*mine, await _mta_sts(settings), *lists]
 
 
 async def _dnssec(settings: Settings) -> Result:
@@ -130,6 +135,20 @@ async def _dkim(settings: Settings) -> Result:
     fix = "publish what is printed by: mailserver domain dns DOMAIN --check"
     detail = "; ".join(faults) or f"{count} keys, their probes verified by dkimpy"
     return result("dkim", not faults, detail, fix)
+
+
+async def _mta_sts(settings: Settings) -> Result:
+    """As other servers fetch it: over the network, with a certificate that the system trusts."""
+    resolver, offload = Resolver(settings.dns.nameservers), Offload(processes=1)
+    https = HttpsClient(resolver, offload, verified_context())
+    names = [name for name in settings.domains if _is_public(name)]
+    try:
+        announced, faults = await faults_of_policy(settings, resolver, https, names)
+    finally:
+        offload.close()
+    fix = "let mta-sts.DOMAIN lead here and tls.certificate have that name, or remove the record"
+    detail = "; ".join(faults) or f"{announced} domains announce a policy"
+    return result("mta_sts", not faults, detail, fix)
 
 
 def _is_public(domain: str) -> bool:
