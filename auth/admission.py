@@ -2,9 +2,10 @@
 network.
 
 One Admission serves SMTP, IMAP and HTTP, so that nobody gets each protocol's share.
-Invariant: what `enter` let in is counted until `leave`, once.
+Invariant: what `enter` and `log_in` let in is counted until `leave` and `log_out`, once.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 
@@ -13,6 +14,7 @@ from config.clock import Clock
 from config.settings import Settings
 from net.limits import AddressRate, OpenCount
 from storage.blocks import Block, Blocks
+from storage.values import AccountId
 
 
 class Denied(Enum):
@@ -23,6 +25,9 @@ class Denied(Enum):
     TOO_FAST = "Too many connections a minute from your address"
 
 
+TOO_MANY_OF_ACCOUNT = "Too many connections of your account"
+
+
 class Admission:
     """Addresses of filters.local_networks have no limits here, but they may be blocked."""
 
@@ -30,6 +35,7 @@ class Admission:
         limits = settings.limits
         self._settings, self._blocks = settings, blocks
         self._open = OpenCount()
+        self._accounts: Counter[AccountId] = Counter()
         self._rate = AddressRate(
             limits.connections_per_minute_per_address, limits.network_factor, clock
         )
@@ -61,6 +67,20 @@ class Admission:
             self._open.leave(address)
             return Denied.TOO_FAST
         return None
+
+    def log_in(self, account: AccountId, address: str) -> bool:
+        """Counts a connection that has logged in; False when the account has too many."""
+        limit = self._settings.limits.connections_per_account
+        if limit and self._accounts[account] >= limit and not self.is_local(address):
+            return False
+        self._accounts[account] += 1
+        return True
+
+    def log_out(self, account: AccountId) -> None:
+        """One less; to be called once for each that logged in."""
+        self._accounts[account] -= 1
+        if not self._accounts[account]:
+            del self._accounts[account]
 
     def on_block(self, callback: Callable[[Block], None]) -> Callable[[], None]:
         """Calls back in the loop when a network is blocked; returns the unsubscriber."""

@@ -350,6 +350,7 @@ class Limits(Section):
     message_size: Size = 50 * 1024**2
     recipients: Annotated[int, Field(ge=1)] = 1000
     connections_per_address: Annotated[int, Field(ge=1)] = 100
+    connections_per_account: Annotated[int, Field(ge=0)] = 200
     connections_per_minute_per_address: Annotated[int, Field(ge=0)] = 600
     messages_per_minute_per_address: Annotated[int, Field(ge=1)] = 100
     recipients_per_minute_per_address: Annotated[int, Field(ge=0)] = 5000

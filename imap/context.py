@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from auth.admission import Admission
 from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
@@ -73,6 +74,7 @@ class Context:
     bounds: Bounds = Bounds()
     background: set[asyncio.Task[None]] = field(default_factory=set)
     sent: SentCopies | None = None
+    admission: Admission | None = None
     sorts: SortCache = field(default_factory=SortCache)
     progress: Progress = field(init=False)
 

@@ -54,6 +54,7 @@ class ImapServer:
         timing: Timing | None = None,
         bounds: Bounds | None = None,
     ) -> None:
+        self._admission = admission or Admission(settings, clock, directory.blocks)
         self._context = Context(
             settings,
             store,
@@ -67,11 +68,11 @@ class ImapServer:
             timing or Timing(),
             bounds or Bounds(),
             sent=sent,
+            admission=self._admission,
         )
         self._connections: set[Connection] = set()
         self._lines = Gcra(LINES, clock)
         self._refused: set[Connection] = set()
-        self._admission = admission or Admission(settings, clock, directory.blocks)
         self._numbers = itertools.count(1)
         self._servers: list[asyncio.Server | Serving] = []
         self._unsubscribe: Callable[[], None] = lambda: None

@@ -46,6 +46,7 @@ class Session:
     """What the server knows of one client."""
 
     __slots__ = (
+        "_counted",
         "_unsubscribe",
         "_watching",
         "choices",
@@ -76,6 +77,7 @@ class Session:
         self.command: Command | None = None
         self.notifier: Notifier | None = None
         self._unsubscribe: Callable[[], None] | None = None
+        self._counted = False
         self._watching: list[Callable[[], None]] = []
 
     @property
@@ -155,6 +157,14 @@ class Session:
             account = await self.context.directory.account_by_id(self.login.account)
             self.choices = Choices.of(account)
 
+    def admit(self, login: Login) -> bool:
+        """Counts the connection for the account, until `close`; False when it has too many."""
+        admission = self.context.admission
+        self._counted = admission is not None and admission.log_in(
+            login.account, self.connection.peer
+        )
+        return self._counted or admission is None
+
     def log_in(self, login: Login) -> None:
         """The session belongs to the account from here on."""
         self.login = login
@@ -225,6 +235,9 @@ class Session:
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
+        if self._counted and self.login is not None and self.context.admission is not None:
+            self.context.admission.log_out(self.login.account)
+            self._counted = False
 
     def _on_event(self, event: Event) -> None:
         if self.notifier is not None:

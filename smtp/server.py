@@ -73,6 +73,7 @@ class SmtpServer:
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         self._tls, self._timeouts, self._offload, self._log = tls, timeouts, offload, log
+        self._admission = admission or Admission(settings, clock, directory.blocks)
         self._shared = Shared(
             settings,
             pipeline,
@@ -85,11 +86,11 @@ class SmtpServer:
             submitting,
             offload,
             Manners(settings, clock),
+            self._admission,
             log,
         )
         self._budget = Budget(settings.limits.memory, timeouts.memory)
         self._turn = asyncio.Semaphore(LARGE_AT_A_TIME)
-        self._admission = admission or Admission(settings, clock, directory.blocks)
         self._gate = Gate(self._admission, max_connections, clock)
         self._engines: dict[Engine, Peer] = {}
         self._doormen: list[Doorman] = []

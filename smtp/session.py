@@ -9,6 +9,7 @@ anywhere.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from auth.admission import Admission
 from auth.login import Authenticator
 from auth.sasl.exchange import Credentials, Exchange
 from config.clock import Clock
@@ -58,6 +59,7 @@ class Shared:
     submitting: Submitting
     offload: Offload
     manners: Manners
+    admission: Admission
     log: Logger
 
 
@@ -128,12 +130,14 @@ class Session:
     def forget_peer(self) -> None:
         """After STARTTLS nothing said in the clear counts (RFC 3207 §4.2)."""
         self.reset()
-        self.context.helo, self.context.extended, self.context.login = "", False, None
+        self.log_out()
+        self.context.helo, self.context.extended = "", False
         self.context.told.pop(Stage.HELO.value, None)
 
     def end(self) -> None:
         """The connection is over."""
         self.reset()
+        self.log_out()
 
     async def helo(self, name: str, *, extended: bool, starttls: bool) -> Reply:
         """HELO, EHLO and LHLO; they end a transaction (RFC 5321 §4.1.4)."""
@@ -187,6 +191,12 @@ class Session:
     async def log_in(self, credentials: Credentials) -> Reply:
         """Verifies what an exchange brought."""
         return replies.NOT_IMPLEMENTED
+
+    def log_out(self) -> None:
+        """Nobody's connection again."""
+        login, self.context.login = self.context.login, None
+        if login is not None:
+            self.shared.admission.log_out(login.account)
 
     # -- the transaction
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from auth.admission import TOO_MANY_OF_ACCOUNT
 from auth.login import Login, Refused
 from auth.policy import may_send_as, plaintext_allowed
 from auth.sasl import registry
@@ -79,6 +80,8 @@ class SubmissionSession(Session):
             self.expelled = self._failures >= MAX_FAILURES
             code, status = (454, "4.7.0") if found.temporary else (535, "5.7.8")
             return reply(code, status, found.text)
+        if not self.shared.admission.log_in(found.account, peer):
+            return reply(454, "4.7.0", TOO_MANY_OF_ACCOUNT)
         self.context.login = found
         self.log = self.log.bind(account=found.address)
         self.log.info("logged in")

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 
+from auth.admission import TOO_MANY_OF_ACCOUNT
 from auth.login import Login as LoggedIn
 from auth.sasl.exchange import Challenge, Credentials, Failure, Reason
 from auth.sasl.registry import UnknownMechanism, exchange
@@ -46,6 +47,8 @@ async def _verify(session: Session, user: str, password: str) -> Reply:
     if not isinstance(result, LoggedIn):
         code = b"UNAVAILABLE" if result.temporary else b"AUTHENTICATIONFAILED"
         raise No(result.text, code)
+    if not session.admit(result):
+        raise No(TOO_MANY_OF_ACCOUNT, b"LIMIT")
     session.log_in(result)
     await session.choose()
     return Reply("Logged in", session.capabilities())

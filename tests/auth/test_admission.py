@@ -9,6 +9,7 @@ from typing import Any
 from auth.admission import Admission, Denied
 from net.threads import Offload
 from storage.directory import Directory
+from storage.values import AccountId
 from tests.support.directories import MovedClock, make_settings
 
 
@@ -69,6 +70,19 @@ async def test_a_reload_changes_limits_and_keeps_the_counts(tmp_path: Path) -> N
         local: dict[str, Any] = {"local_networks": ["192.0.2.0/24"]}
         door.reload(make_settings(tmp_path, filters=local))
         assert enter(door, "192.0.2.1", 1) == [None]
+
+
+async def test_connections_of_an_account(tmp_path: Path) -> None:
+    one, other = AccountId(1), AccountId(2)
+    async with admission(tmp_path, connections_per_account=2) as (door, _, _):
+        assert [door.log_in(one, "192.0.2.1") for _ in range(3)] == [True, True, False]
+        assert door.log_in(other, "192.0.2.1")
+        assert door.log_in(one, "127.0.0.1")
+        door.log_out(one)
+        door.log_out(one)
+        assert door.log_in(one, "192.0.2.1")
+        door.reload(make_settings(tmp_path, limits={"connections_per_account": 0}))
+        assert all(door.log_in(one, "192.0.2.1") for _ in range(500))
 
 
 async def test_mapped_addresses_are_what_they_map(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.server import ServerProcess, configuration, until
+from tests.support.server import PASSWORD, ServerProcess, configuration, until
 
-FEW = "[filters]\nlocal_networks = []\n[limits]\nconnections_per_address = 3\n"
+LIMITS = "[limits]\nconnections_per_address = 3\nconnections_per_account = 1\n"
+FEW = f"[filters]\nlocal_networks = []\n{LIMITS}"
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +73,35 @@ def test_protocols_share_the_connections_of_an_address(server: ServerProcess) ->
     until(lambda: healthz(server)[0] == 200)
     for one in opened:
         one.close()
+
+
+def test_protocols_share_the_connections_of_an_account(server: ServerProcess) -> None:
+    address = "user@example.test"
+    server.add_account(address)
+
+    def log_in_to_submit() -> int:
+        with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=10) as client:
+            try:
+                return client.login(address, PASSWORD)[0]
+            except smtplib.SMTPAuthenticationError as error:
+                return error.smtp_code
+
+    assert log_in_to_submit() == 235
+
+    def log_in_to_read() -> imaplib.IMAP4 | None:
+        client = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=10)
+        try:
+            client.login(address, PASSWORD)
+        except imaplib.IMAP4.error:
+            client.logout()
+            return None
+        return client
+
+    reader = until(log_in_to_read)
+    assert log_in_to_submit() == 454
+    second = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=10)
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[LIMIT\] Too many connections"):
+        second.login(address, PASSWORD)
+    reader.logout()
+    until(lambda: log_in_to_submit() == 235)
+    second.logout()
