@@ -23,6 +23,11 @@ _ENTRY = (
 _PLAIN = re.compile(_ENTRY + rb"(?:," + _ENTRY + rb")*+", re.DOTALL)
 
 
+# Far above what people write, and far below what would keep others waiting.
+MAX_VALUE = 16 * 1024
+MAX_AUTHORS = 50
+
+
 class AuthorsError(ValueError):
     """From says nobody, or cannot be understood; the text is fit for a reply."""
 
@@ -42,7 +47,11 @@ def authors(header: bytes) -> Authors | None:
         return None
     if len(values) > 1:
         raise AuthorsError("more than one From field")
+    if len(values[0]) > MAX_VALUE:
+        raise AuthorsError("From is too long")
     entries = mailboxes(values[0])
+    if len(entries) > MAX_AUTHORS:
+        raise AuthorsError("From has too many addresses")
     if not entries or not all(entry.local and entry.domain for entry in entries):
         raise AuthorsError("From is not a list of addresses")
     addresses = tuple(entry.text for entry in entries)
@@ -52,11 +61,11 @@ def authors(header: bytes) -> Authors | None:
 
 
 def sender(header: bytes) -> tuple[str, ...]:
-    """The addresses of all Sender fields; "" for what is none."""
+    """The addresses of all Sender fields, "" for what is none; more than two are as good as two."""
     return tuple(
         entry.text
-        for value in all_values(header, b"sender")
-        for entry in mailboxes(value) or [Address(None, None, None, None)]
+        for value in all_values(header, b"sender")[:2]
+        for entry in mailboxes(value[:MAX_VALUE])[:2] or [Address(None, None, None, None)]
     )
 
 

@@ -18,6 +18,7 @@ _PROGRAM = re.compile(
 )
 _BULK = frozenset((b"bulk", b"list", b"junk", b"auto_reply"))
 _TRUE = frozenset((b"all", b"dr", b"rn", b"nrn", b"oof", b"autoreply"))
+MAX_VALUE = 32 * 1024
 _TO = (b"to", b"cc", b"bcc", b"resent-to", b"resent-cc", b"resent-bcc")
 
 
@@ -78,6 +79,6 @@ def _addressed(header: bytes, own: Iterable[str]) -> bool:
         entry.text.casefold()
         for name in _TO
         for value in all_values(header, name)
-        for entry in mailboxes(value)
+        for entry in mailboxes(value[:MAX_VALUE])
     }
     return not named.isdisjoint(own)

@@ -15,6 +15,7 @@ from tests.support.server import until
 
 pytestmark = both_databases
 FRIEND, OTHER = "friend@world.test", "other@world.test"
+TEN = "ten@world.test"
 
 
 def submit(site: Site, account: Account, *recipients: str, title: str) -> None:
@@ -178,11 +179,11 @@ def test_smtputf8_comes_in(site: Site, account: Account, outside: Outside) -> No
 def test_pipelined_recipients(site: Site, outside: Outside) -> None:
     people = [site.add_account() for _ in range(10)]
     addresses = [person.address for person in people]
-    hand_in(outside, OTHER, addresses, simple("to ten people", sender=OTHER))
+    hand_in(outside, TEN, addresses, simple("to ten people", sender=TEN))
     for person in people:
         assert subject(site.wait_for(person, b"to ten people")) == "to ten people"
     spoken = outside.spoken()
-    start = next(n for n, line in enumerate(spoken) if line.startswith("C: MAIL FROM:<other@"))
+    start = next(n for n, line in enumerate(spoken) if line.startswith("C: MAIL FROM:<ten@"))
     sent = spoken[start : start + 12]
     assert all(line.startswith("C: ") for line in sent), spoken[start : start + 25]
     assert sent[-1] == "C: DATA"

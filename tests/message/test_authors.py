@@ -71,6 +71,14 @@ def test_a_display_name_never_hides_an_address(name: str) -> None:
     assert len(email.utils.getaddresses([field.decode("utf-8")[6:]])) == 1
 
 
+@pytest.mark.parametrize(
+    "value", [b"a@b.test, " * 51 + b"a@b.test", b"x" * 20_000 + b" <a@b.test>"]
+)
+def test_there_are_bounds(value: bytes) -> None:
+    with pytest.raises(AuthorsError, match="too"):
+        authors(b"From: " + value + b"\r\n")
+
+
 def test_no_from_and_senders() -> None:
     assert authors(b"To: a@b.test\r\n") is None
     assert sender(b"To: a@b.test\r\n") == ()
