@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from config.clock import Clock
-from net.threads import Offload
+from net.threads import Busy, Offload
 from storage import queue_batch
 from storage.errors import StoreError
 from storage.queue_claims import Recorded
@@ -102,7 +102,10 @@ class Results:
         return await self._records.put((claim, results))
 
     async def _note(self, settled: Sequence[Settled]) -> list[None]:
-        await self._offload.disk(_append, settled, self._clock.now())
+        try:
+            await self._offload.disk(_append, settled, self._clock.now())
+        except Busy:  # the rows will know: the log is asked only after a kill
+            _log.warning("results were not noted: the disk is too busy")
         return [None] * len(settled)
 
     async def _record(self, settled: Sequence[Settled]) -> list[Recorded]:

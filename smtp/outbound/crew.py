@@ -165,30 +165,32 @@ class Crew:
         return await self._wait(worker)
 
     async def _wait(self, worker: _Worker) -> Task | None:
-        worker.given = asyncio.get_running_loop().create_future()
-        self._idle.setdefault(worker.site.key, []).append(worker)
+        given: asyncio.Future[Task | None] = asyncio.get_running_loop().create_future()
+        worker.given = given
+        idle = self._idle.setdefault(worker.site.key, [])
+        idle.append(worker)
         try:
             async with asyncio.timeout(IDLE):
-                return await worker.given
+                return await given
         except TimeoutError:
-            return None
+            # It may have been given something in the same moment.
+            return given.result() if given.done() and not given.cancelled() else None
         finally:
             worker.given = None
-            idle = self._idle.get(worker.site.key, [])
             if worker in idle:
                 idle.remove(worker)
-            if not idle:
-                self._idle.pop(worker.site.key, None)
+            if not idle and self._idle.get(worker.site.key) is idle:
+                del self._idle[worker.site.key]
 
     async def _one(self, worker: _Worker, due: DueLane, claim: Claim) -> bool:
         """One message; False when the worker has to leave."""
-        claim = await self._desk.bring_home(claim)
-        if not claim.recipients:
-            return True
         worker.messages += 1
         domain = "" if self.sites.one_way else due.domain
         began = _moment()
         try:
+            claim = await self._desk.bring_home(claim)
+            if not claim.recipients:
+                return True
             attempt = await worker.courier.attempt(
                 claim, domain, lambda hops: self._learned(worker, domain, hops)
             )
@@ -237,11 +239,13 @@ class Crew:
 
     def _learned(self, worker: _Worker, domain: str, hops: Sequence[Hop]) -> None:
         """The domain's hosts are known: the worker belongs to their site from here on."""
-        before, site = worker.site, self.sites.learn(domain, hops)
+        before = worker.site
+        site = self.sites.learn(domain, hops, before)
         if site is not before:
             before.active -= 1
             site.active += 1
             worker.site = site
+            self.serve(before)  # it may have another domain, or claims that came late
         if site.is_dead(self._clock.now()) and site.outcome is not None:
             raise AttemptFailed(site.outcome)
         if site is not before and site.room < 0:

@@ -115,9 +115,11 @@ class Sites:
         self._working[site.key] = site
         return site
 
-    def learn(self, domain: str, hops: Iterable[Hop]) -> Site:
-        """The hosts of a domain are known: its backlog moves to their site."""
-        before = self.of(domain)
+    def learn(self, domain: str, hops: Iterable[Hop], before: Site | None = None) -> Site:
+        """The hosts of a domain are known: what `before` (else: the site so far) has of it moves
+        to their site.
+        """
+        before = before or self.of(domain)
         if self.one_way:
             return before
         key = _key(hops)
@@ -125,14 +127,17 @@ class Sites:
         self._site_of.move_to_end(domain)
         site = self._site(key)
         if site is not before:
-            for due in [due for due in before.backlog.due() if due.domain == domain]:
-                claims = before.backlog.take(due)
-                site.backlog.add(due)
-                for claim in reversed(claims):
-                    site.backlog.give_back(due, claim)
-                self._working[key] = site
+            self._move(domain, before, site)
         self._forget()
         return site
+
+    def _move(self, domain: str, before: Site, site: Site) -> None:
+        for due in [due for due in before.backlog.due() if due.domain == domain]:
+            claims = before.backlog.take(due)
+            site.backlog.add(due)
+            for claim in reversed(claims):
+                site.backlog.give_back(due, claim)
+            self._working[site.key] = site
 
     def revive(self) -> None:
         """Forgets which sites could not be reached."""

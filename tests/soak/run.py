@@ -66,6 +66,7 @@ SOAKS = [
         600,
         runs.consistency,
     ),
+    Soak("queue", "10,000 messages to a sink, SIGKILL at random five times", 600, runs.queue),
     Soak("pour", "100 SMTP sessions, 25 MiB each, while others read", 120, runs.pour),
 ]
 

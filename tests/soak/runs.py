@@ -14,6 +14,7 @@ from tests.support.whole import whole
 from tests.system import test_floods, test_fuzz
 from tests.system.consistency import consistent
 from tests.system.disks import Ext4
+from tests.system.queue_kills import killed_while_sending
 from tests.system.victim import (
     Victim,
     kill_at_random,
@@ -108,6 +109,11 @@ def pour(folder: Path, seconds: float, seed: int) -> str:
     """The whole load that the test has a fifth of, once: neither time nor chance has a say."""
     with whole(folder) as server:
         return asyncio.run(test_floods.pour(server, 100, 25 * 1024 * 1024))
+
+
+def queue(folder: Path, seconds: float, seed: int) -> str:
+    """The whole load once, whatever the time."""
+    return killed_while_sending(folder / "server", messages=10_000, kills=5, seed=seed)
 
 
 def consistency(folder: Path, seconds: float, seed: int) -> str:

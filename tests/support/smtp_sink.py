@@ -2,11 +2,13 @@
 
 It records every command and every message as it came. A script is changed while it runs:
 `sink.refuse["bob@there.test"] = "550 5.1.1 no such user"`. `stall_at` is a verb, or END for the end
-of the data. `pause` is before the reply to the data, `at_most` how many sessions are served.
+of the data. `pause` is before the reply to the data, `at_most` how many sessions are served;
+`lose_replies` is the part of messages that are taken without a word.
 """
 
 import asyncio
 import base64
+import random
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +21,7 @@ EXTENSIONS = ("PIPELINING", "SIZE 10485760", "8BITMIME", "SMTPUTF8", "DSN", "ENH
 
 @dataclass(slots=True)
 class Received:
-    """One message as it was accepted, dots undone."""
+    """One message as it was accepted, dots undone. `heard`: the client went on after the reply."""
 
     sender: str
     recipients: list[str]
@@ -28,6 +30,7 @@ class Received:
     rcpt: list[str]
     tls: bool
     session: int
+    heard: bool = False
 
 
 @dataclass
@@ -48,6 +51,8 @@ class Sink:
     data_always: bool = False
     drop_after_data: int = 0
     drop_after_rcpt: int = 0
+    lose_replies: float = 0.0
+    chance: random.Random = field(default_factory=random.Random)
     stall_at: str = ""
     drip: float = 0.0
     pause: float = 0.0
@@ -130,6 +135,7 @@ class _Conversation:
     ) -> None:
         self._sink, self._reader, self._writer, self._number = sink, reader, writer, number
         self._tls = sink.implicit
+        self._last: Received | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -142,6 +148,8 @@ class _Conversation:
         await self._say(self._sink.greeting)
         while True:
             line = await self._line()
+            if self._last is not None:
+                self._last.heard = True
             self._sink.commands.append(line)
             await self._stall(line.split(" ")[0])
             if not await self._command(line):
@@ -262,6 +270,8 @@ class _Conversation:
         if self._sink.drop_after_data > 0:
             self._sink.drop_after_data -= 1
             return False
+        if self._sink.chance.random() < self._sink.lose_replies:
+            return False
         await self._say(final)
         return self._goes_on(final)
 
@@ -287,17 +297,16 @@ class _Conversation:
         return b"".join(lines)
 
     def _keep(self, data: bytes) -> None:
-        self._sink.received.append(
-            Received(
-                self._sender,
-                self._recipients,
-                data,
-                self._mail_line,
-                self._rcpt_lines,
-                self._tls,
-                self._number,
-            )
+        self._last = Received(
+            self._sender,
+            self._recipients,
+            data,
+            self._mail_line,
+            self._rcpt_lines,
+            self._tls,
+            self._number,
         )
+        self._sink.received.append(self._last)
         self._sink.arrived.set()
         self._reset()
 

@@ -150,6 +150,15 @@ def test_domains_with_the_same_hosts_are_one_site() -> None:
     assert sites.learn("one.test", site_hops("c.test")) is not site
 
 
+def test_what_came_late_to_the_former_site_of_a_domain_moves_too() -> None:
+    sites = Sites()
+    former = sites.add(DueLane("one.test", "09:=1"))
+    site = sites.learn("one.test", site_hops("a.test"))
+    fill(former.backlog, "09:=1", range(3), "one.test")
+    assert sites.learn("one.test", site_hops("a.test"), former) is site
+    assert (former.backlog.claimed, site.backlog.claimed) == (0, 3)
+
+
 def test_back_off_grows_and_ends_with_a_success() -> None:
     site = Sites().of("there.test")
     for expected in (*BACK_OFF, BACK_OFF[-1]):
