@@ -16,6 +16,7 @@ from filters.reverse import find_reverse
 from filters.verdict import ACCEPT, Action, Verdict, merge
 from net.dns import Resolver
 from net.local_address import is_local
+from net.networks import parse_address
 from storage.directory import Directory
 
 
@@ -36,9 +37,9 @@ class Stranger(Filter):
         self._resolver, self._directory, self._lists = resolver, directory, lists
 
     async def connect(self, context: Context) -> Verdict:
-        if is_known(context):
-            return ACCEPT
         address = context.peer.address
+        if is_known(context) or _is_loopback(address):
+            return ACCEPT
         (name, found), listed = await asyncio.gather(
             find_reverse(self._resolver, address), self._judge_address(address)
         )
@@ -68,6 +69,12 @@ class Stranger(Filter):
 
     def _is_ours(self, name: str) -> bool:
         return name == self._hostname or self._directory.serves(name)
+
+
+def _is_loopback(address: str) -> bool:
+    """This machine, though not a local network by the configuration: DNS knows nothing of it."""
+    parsed = parse_address(address)
+    return parsed is not None and parsed.is_loopback
 
 
 def is_known(context: Context) -> bool:

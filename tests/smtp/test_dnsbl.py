@@ -1,6 +1,5 @@
 """DNS lists (RFC 5782) with a real DNS server: listings, what is none, and lists that lie."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +14,6 @@ from tests.support.dns_server import DnsServer, dns_server
 from tests.support.smtp_receiving import ADA, Client, Receiving, receiving, without_id
 
 Capsys = pytest.CaptureFixture[str]
-PEER = "127.0.0.1"
 BLOCK = {"zone": "block.test", "action": "reject", "symbol": "BLOCK", "weight": 4.5}
 NAMES = {"zone": "names.test", "kind": "domain", "symbol": "NAMES", "action": "quarantine"}
 
@@ -29,7 +27,7 @@ async def listing(
         dns.set("2.0.0.127.block.test", "A", "127.0.0.2", ttl=0)
         dns.set("test.names.test", "A", "127.0.0.2")
         sections: dict[str, Any] = {
-            "filters": {"local_networks": ["127.0.0.0/8"] if local else []},
+            "filters": {"local_networks": ["192.0.2.0/24"] if local else []},
             "dns": {"nameservers": [str(dns.endpoint)]},
             "smtp": {"greet_delay": "0s"},
             "dnsbl": {"list": list(lists)},
@@ -38,17 +36,9 @@ async def listing(
             yield dns, running
 
 
-def listed(dns: DnsServer, *answers: str, address: str = PEER) -> None:
-    """The peer, if not its test point, which 127.0.0.1 may not be."""
+def listed(dns: DnsServer, *answers: str, address: str) -> None:
     label = ".".join(reversed(address.split(".")))
     dns.set(f"{label}.block.test", "A", *answers, ttl=0)
-
-
-async def client_from(running: Receiving, address: str) -> Client:
-    at = running.at()
-    client = Client(*await asyncio.open_connection(at.host, at.port, local_addr=(address, 0)))
-    running.clients.append(client)
-    return client
 
 
 async def accepted(running: Receiving, client: Client, capsys: Capsys) -> dict[str, Any]:
@@ -64,13 +54,13 @@ async def accepted(running: Receiving, client: Client, capsys: Capsys) -> dict[s
 
 async def test_the_listed_are_refused_with_the_lists_words(tmp_path: Path) -> None:
     async with listing(tmp_path, BLOCK) as (dns, running):
-        listed(dns, "127.0.0.4", address="127.0.0.9")
-        dns.set("9.0.0.127.block.test", "TXT", '"see http://block.test/9"')
-        refused = await client_from(running, "127.0.0.9")
-        expected = "554 5.7.1 127.0.0.9 is listed by block.test: see http://block.test/9"
+        listed(dns, "127.0.0.4", address="192.0.2.9")
+        dns.set("9.2.0.192.block.test", "TXT", '"see http://block.test/9"')
+        refused = await running.client_from("192.0.2.9")
+        expected = "554 5.7.1 192.0.2.9 is listed by block.test: see http://block.test/9"
         assert without_id(await refused.reply()) == expected
         assert await refused.closed()
-        assert (await (await client_from(running, "127.0.0.8")).reply())[:3] == "220"
+        assert (await (await running.client_from("192.0.2.8")).reply())[:3] == "220"
         # submission is for users, whose addresses are on many lists
         user = await running.client("submission")
         assert (await user.reply())[:3] == "220"
@@ -78,9 +68,9 @@ async def test_the_listed_are_refused_with_the_lists_words(tmp_path: Path) -> No
 
 async def test_local_peers_are_not_looked_up(tmp_path: Path) -> None:
     async with listing(tmp_path, BLOCK, local=True) as (dns, running):
-        listed(dns, "127.0.0.4", address="127.0.0.9")
-        assert (await (await client_from(running, "127.0.0.9")).reply())[:3] == "220"
-        assert "9.0.0.127.block.test" not in {name for name, *_ in dns.asked}
+        listed(dns, "127.0.0.4", address="192.0.2.9")
+        assert (await (await running.client_from("192.0.2.9")).reply())[:3] == "220"
+        assert "9.2.0.192.block.test" not in {name for name, *_ in dns.asked}
 
 
 @pytest.mark.parametrize(
@@ -101,8 +91,8 @@ async def test_which_answers_count(
 ) -> None:
     entry = {"zone": "block.test", "codes": codes, "weight": 2.0}
     async with listing(tmp_path, entry) as (dns, running):
-        listed(dns, *answers, address="127.0.0.9")
-        client = await client_from(running, "127.0.0.9")
+        listed(dns, *answers, address="192.0.2.9")
+        client = await running.client_from("192.0.2.9")
         line = await accepted(running, client, capsys)
         assert ("DNSBL_BLOCK_TEST" in line["symbols"]) is found
 
@@ -111,9 +101,9 @@ async def test_domains_of_the_sender_and_the_names_of_the_peer(
     tmp_path: Path, capsys: Capsys
 ) -> None:
     async with listing(tmp_path, NAMES) as (dns, running):
-        dns.set("1.0.0.127.in-addr.arpa", "PTR", "spam.peer.test.")
-        dns.set("spam.peer.test", "A", PEER)
-        client = await running.client()
+        dns.set("9.2.0.192.in-addr.arpa", "PTR", "spam.peer.test.")
+        dns.set("spam.peer.test", "A", "192.0.2.9")
+        client = await running.client_from("192.0.2.9")
         line = await accepted(running, client, capsys)
         assert "NAMES" not in line["symbols"]
         asked = {name for name, *_ in dns.asked if name.endswith(".names.test")}
@@ -136,11 +126,11 @@ async def test_lists_that_do_not_serve_us_are_off_until_they_do(
     tmp_path: Path, capsys: Capsys
 ) -> None:
     async with listing(tmp_path, BLOCK) as (dns, running):
-        listed(dns, "127.0.0.4", address="127.0.0.9")
+        listed(dns, "127.0.0.4", address="192.0.2.9")
         running.lists.reload([])
         running.lists.reload(running.settings.dnsbl.list)
         # not checked: off
-        assert (await (await client_from(running, "127.0.0.9")).reply())[:3] == "220"
+        assert (await (await running.client_from("192.0.2.9")).reply())[:3] == "220"
         for answers, reason in (
             (["127.255.255.254"], "it answers 127.255.255.254: it does not serve this resolver"),
             (["192.0.2.1"], "it does not list its test point 2.0.0.127"),
@@ -148,11 +138,11 @@ async def test_lists_that_do_not_serve_us_are_off_until_they_do(
             dns.set("2.0.0.127.block.test", "A", *answers, ttl=0)
             await running.lists.check()
             assert running.lists.problems["block.test"].startswith(reason)
-            assert (await (await client_from(running, "127.0.0.9")).reply())[:3] == "220"
+            assert (await (await running.client_from("192.0.2.9")).reply())[:3] == "220"
         dns.set("2.0.0.127.block.test", "A", "127.0.0.2", ttl=0)
         await running.lists.check()
         assert running.lists.problems == {}
-        assert (await (await client_from(running, "127.0.0.9")).reply())[:3] == "554"
+        assert (await (await running.client_from("192.0.2.9")).reply())[:3] == "554"
 
 
 async def test_a_list_of_everything_and_a_silent_one(tmp_path: Path) -> None:
@@ -171,11 +161,11 @@ async def test_a_list_of_everything_and_a_silent_one(tmp_path: Path) -> None:
 
 async def test_an_error_code_switches_a_list_off(tmp_path: Path) -> None:
     async with listing(tmp_path, BLOCK) as (dns, running):
-        listed(dns, "127.255.255.252", address="127.0.0.9")
-        listed(dns, "127.0.0.2", address="127.0.0.8")
-        assert (await (await client_from(running, "127.0.0.9")).reply())[:3] == "220"
+        listed(dns, "127.255.255.252", address="192.0.2.9")
+        listed(dns, "127.0.0.2", address="192.0.2.8")
+        assert (await (await running.client_from("192.0.2.9")).reply())[:3] == "220"
         assert "127.255.255.252" in running.lists.problems["block.test"]
-        assert (await (await client_from(running, "127.0.0.8")).reply())[:3] == "220"
+        assert (await (await running.client_from("192.0.2.8")).reply())[:3] == "220"
 
 
 @pytest.mark.parametrize("text", ["", "127.0.0", "10.0.0.1", "127.0.0.9-127.0.0.2", "&0", "&256"])

@@ -36,14 +36,6 @@ async def strangers(
         yield running
 
 
-async def client_from(running: Receiving, address: str) -> Client:
-    at = running.at()
-    opened = await asyncio.open_connection(at.host, at.port, local_addr=(address, 0))
-    client = Client(*opened)
-    running.clients.append(client)
-    return client
-
-
 def log_of(capsys: Capsys) -> list[dict[str, Any]]:
     text = capsys.readouterr().out
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
@@ -174,28 +166,28 @@ async def test_names_are_refused_where_the_configuration_says_so(tmp_path: Path)
 
 async def test_verified_names_stand_in_the_trace(tmp_path: Path, capsys: Capsys) -> None:
     async with dns_server() as dns, strangers(tmp_path, dns) as running:
-        dns.set("5.0.0.127.in-addr.arpa", "PTR", "liar.test.", "Mail.Peer.test.")
+        dns.set("5.2.0.192.in-addr.arpa", "PTR", "liar.test.", "Mail.Peer.test.")
         dns.set("liar.test", "A", "192.0.2.1")
-        dns.set("mail.peer.test", "A", "192.0.2.2", "127.0.0.5")
-        dns.set("6.0.0.127.in-addr.arpa", "PTR", "liar.test.")
-        dns.failing.add("7.0.0.127.in-addr.arpa")
+        dns.set("mail.peer.test", "A", "192.0.2.2", "192.0.2.5")
+        dns.set("6.2.0.192.in-addr.arpa", "PTR", "liar.test.")
+        dns.failing.add("7.2.0.192.in-addr.arpa")
         expected = {5: "", 6: "RDNS_MISMATCH", 7: "RDNS_DNSFAIL", 8: "RDNS_NONE"}
         for last in expected:
-            client = await client_from(running, f"127.0.0.{last}")
+            client = await running.client_from(f"192.0.2.{last}")
             await client.greet()
             assert (await deliver(client))[:3] == "250"
         lines = [line for line in log_of(capsys) if line["event"] == "accepted"]
         for line, symbol in zip(lines, expected.values(), strict=True):
             rdns = [one for one in line["symbols"] if one.startswith("RDNS")]
             assert rdns == ([symbol] if symbol else [])
-        assert b"from client.test (mail.peer.test [127.0.0.5])" in running.store.bodies[0]
-        assert b"from client.test ([127.0.0.6])" in running.store.bodies[1]
+        assert b"from client.test (mail.peer.test [192.0.2.5])" in running.store.bodies[0]
+        assert b"from client.test ([192.0.2.6])" in running.store.bodies[1]
 
 
 async def test_dns_that_does_not_answer_keeps_nobody_out(tmp_path: Path, capsys: Capsys) -> None:
     async with dns_server() as dns, strangers(tmp_path, dns) as running:
-        dns.silent |= {"5.0.0.127.in-addr.arpa", "slow.test", "client.test", "elsewhere.test"}
-        client = await client_from(running, "127.0.0.5")
+        dns.silent |= {"5.2.0.192.in-addr.arpa", "slow.test", "client.test", "elsewhere.test"}
+        client = await running.client_from("192.0.2.5")
         await client.greet()
         assert (await deliver(client))[:3] == "250"
         (line,) = [line for line in log_of(capsys) if line["event"] == "accepted"]
@@ -205,8 +197,8 @@ async def test_dns_that_does_not_answer_keeps_nobody_out(tmp_path: Path, capsys:
 async def test_a_host_of_a_thousand_names_is_asked_for_a_few(tmp_path: Path) -> None:
     async with dns_server() as dns, strangers(tmp_path, dns) as running:
         names = [f"n{number}.peer.test" for number in range(100)]
-        dns.set("5.0.0.127.in-addr.arpa", "PTR", *(f"{name}." for name in names))
-        assert (await (await client_from(running, "127.0.0.5")).reply())[:3] == "220"
+        dns.set("5.2.0.192.in-addr.arpa", "PTR", *(f"{name}." for name in names))
+        assert (await (await running.client_from("192.0.2.5")).reply())[:3] == "220"
         asked = {name for name, kind, _ in dns.asked if kind == "A" and name in names}
         assert 0 < len(asked) <= 5
 
@@ -302,6 +294,6 @@ async def test_guesses_of_many_connections_count_together(tmp_path: Path) -> Non
         for recipient in (ADA, "another@example.test"):
             answer = without_id(await client.say(f"RCPT TO:<{recipient}>"))
             assert answer.startswith("450 4.7.1 Too many unknown recipients")
-        elsewhere = await client_from(running, "127.0.0.9")
+        elsewhere = await running.client_from("192.0.2.9")
         await elsewhere.greet()
         assert (await deliver(elsewhere))[:3] == "250"

@@ -41,12 +41,15 @@ from storage.dkim_keys import DkimKeys
 from storage.values import AccountId, Delivered, DeliveryResult, MailboxId, Usage
 from tests.support.directories import PASSWORD, make_settings
 
+# From here clients come that tests give other addresses, by the PROXY protocol.
+PROXY = "127.0.0.77"
 LOCAL = {
     "listen": {
         "smtp": ["127.0.0.1:0"],
         "submission": ["127.0.0.1:0"],
         "submissions": ["127.0.0.1:0"],
         "lmtp": ["127.0.0.1:0"],
+        "proxy_protocol_from": [f"{PROXY}/32"],
     }
 }
 ADA, BEN = "ada@example.test", "ben@example.test"
@@ -114,6 +117,15 @@ class Receiving:
 
     async def client(self, listener: str = "smtp") -> "Client":
         client = await Client.connect(self.at(listener), tls=listener == "submissions")
+        self.clients.append(client)
+        return client
+
+    async def client_from(self, address: str) -> "Client":
+        """A client that seems to come from an IPv4 address of the internet."""
+        at = self.at()
+        opened = await asyncio.open_connection(at.host, at.port, local_addr=(PROXY, 0))
+        client = Client(*opened)
+        client.write(f"PROXY TCP4 {address} 127.0.0.1 1025 25\r\n".encode())
         self.clients.append(client)
         return client
 
