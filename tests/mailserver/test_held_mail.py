@@ -83,8 +83,10 @@ async def test_it_comes_by_itself_and_large_mail_comes_whole(server: ServerProce
 
 async def test_a_mailbox_that_went_meanwhile_bounces(server: ServerProcess) -> None:
     def hold() -> list[bytes]:
-        submit(server, 2, "Subject: x\r\n\r\ntext\r\n", BEN)
+        submit(server, 3600, "Subject: x\r\n\r\ntext\r\n", BEN)
         server.command("account", "delete", BEN)
+        (row,) = server.json("queue", "list")
+        server.command("queue", "retry", row["id"])
         until(lambda: bool(inbox(server, ADA)))
         return inbox(server, ADA)
 
