@@ -59,6 +59,7 @@ def _facts(delivery: Delivery, body: bytes) -> dict[str, str]:
     queued = delivery.queued[0] if delivery.queued else None
     by = delivery.deliver_by
     head, _, rest = body.partition(b"\r\n\r\n")
+    names = [found.decode().lower() for found in re.findall(rb"^([!-9;-~]+):", head, re.MULTILINE)]
     facts = {name: str(getattr(delivery, name)) for name in delivery.__slots__}
     return facts | {
         "to": ",".join(one.address for one in delivery.queued),
@@ -72,6 +73,7 @@ def _facts(delivery: Delivery, body: bytes) -> dict[str, str]:
         "report": _field(rest, rb"Action"),
         "original": _field(rest, rb"Original-Recipient"),
         "id": _field(rest, rb"Original-Envelope-Id"),
+        "fields": ",".join(names),
         "with": (re.search(rb"\bwith (\S+) id", head) or [b"", b""])[1].decode(),
     }
 
