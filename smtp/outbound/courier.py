@@ -158,7 +158,7 @@ class Courier:
         most = min(MESSAGES_A_SESSION, limits.messages or MESSAGES_A_SESSION)
         found: dict[int, Outcome] = {}
         for some in limits.portions(attempt.pending):
-            if not session.connection.alive or session.messages >= most:
+            if session.messages >= most:
                 full = temporary("4.4.5", "no more messages in this session", elsewhere=True)
                 found |= {recipient.position: full for recipient in some}
                 continue

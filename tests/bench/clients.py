@@ -25,22 +25,23 @@ def message(size: int, number: int) -> bytes:
 async def send_session(port: int, recipient: str, messages: list[bytes]) -> None:
     """One SMTP session with PIPELINING; raises when a message is not accepted."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
-    await _expect(reader, b"220")
+    await expect(reader, b"220")
     writer.write(b"EHLO load.test\r\n")
-    await _expect(reader, b"250")
+    await expect(reader, b"250")
     envelope = f"MAIL FROM:<sender@world.test>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode()
     for body in messages:
         writer.write(envelope)
         for code in (b"250", b"250", b"354"):
-            await _expect(reader, code)
+            await expect(reader, code)
         writer.write(body + b".\r\n")
-        await _expect(reader, b"250")
+        await expect(reader, b"250")
     writer.write(b"QUIT\r\n")
-    await _expect(reader, b"221")
+    await expect(reader, b"221")
     writer.close()
 
 
-async def _expect(reader: asyncio.StreamReader, code: bytes) -> None:
+async def expect(reader: asyncio.StreamReader, code: bytes) -> None:
+    """Reads a whole reply; raises when it has another code."""
     while True:
         line = await reader.readline()
         if not line.startswith(code):

@@ -25,6 +25,7 @@ class Peers:
         self.base = base
         self.smtp_port = free_port()
         self.imap_port = free_port()
+        self.sink_port = free_port()
         self._dovecot: subprocess.Popen[bytes] | None = None
         self._config = base / "postfix"
 
@@ -73,6 +74,7 @@ class Peers:
             "BASE": str(self.base),
             "SMTP_PORT": self.smtp_port,
             "IMAP_PORT": self.imap_port,
+            "SINK_PORT": self.sink_port,
             "UID": user.pw_uid,
             "GID": user.pw_gid,
         }

@@ -25,6 +25,7 @@ from tests.bench import (
     header_rows,
     imap_rows,
     mailbox_rows,
+    relay_rows,
     resync_rows,
     search_rows,
     smtp_rows,
@@ -39,6 +40,7 @@ BASE = ROOT / "var" / "bench"
 ROUNDS = 5
 ROWS = [
     *smtp_rows.ROWS,
+    *relay_rows.ROWS,
     *imap_rows.ROWS,
     *header_rows.ROWS,
     *mailbox_rows.ROWS,

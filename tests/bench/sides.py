@@ -7,9 +7,11 @@ from pathlib import Path
 
 from mailserver import control
 from tests.bench.peers import Peers, children
+from tests.support.run import free_port
 from tests.support.server import ServerProcess
 
 DOMAIN = "bench.test"
+RELAYED = "relay.test"
 PASSWORD = "secret"
 USERS = 20
 CONFIG = """
@@ -17,7 +19,7 @@ hostname = "mx.bench.test"
 domains = ["bench.test"]
 [listen]
 smtp = ["127.0.0.1:0"]
-submission = []
+submission = ["127.0.0.1:0"]
 submissions = []
 imap = ["127.0.0.1:0"]
 imaps = ["127.0.0.1:0"]
@@ -29,6 +31,13 @@ bcrypt_rounds = 10
 [limits]
 connections_per_address = 5000
 messages_per_minute_per_address = 10000000
+[outbound]
+smarthost = "smtp://127.0.0.1:{sink}"
+[submission]
+messages_per_hour = 0
+messages_per_day = 0
+recipients_per_hour = 0
+recipients_per_day = 0
 """
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -49,6 +58,8 @@ class Side:
     pid: int
     maildirs: Path
     ours: bool
+    sink_port: int = 0
+    submission_port: int = 0
     extra_pids: list[int] = field(default_factory=list)
 
     def cpu(self) -> float:
@@ -89,7 +100,8 @@ class Ours:
     """Our server as a process of its own, with its bench accounts."""
 
     def __init__(self, base: Path) -> None:
-        self._server = ServerProcess(base, CONFIG)
+        self._sink_port = free_port()
+        self._server = ServerProcess(base, CONFIG.format(sink=self._sink_port))
 
     def start(self) -> Side:
         server = self._server
@@ -105,6 +117,8 @@ class Ours:
             pid=server.process.pid,
             maildirs=self._links(),
             ours=True,
+            sink_port=self._sink_port,
+            submission_port=server.port("submission"),
         )
 
     def stop(self) -> None:
@@ -148,6 +162,7 @@ class Theirs:
             pid=self._peers.pids()[0],
             maildirs=self._peers.base / "mail",
             ours=False,
+            sink_port=self._peers.sink_port,
         )
 
     def stop(self) -> None:
