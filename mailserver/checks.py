@@ -12,7 +12,7 @@ from config.settings import Settings
 from config.units import format_size
 from filters.dnslists import probe, zones_of
 from mailserver.control import is_served
-from mailserver.dkim_check import faults_of_keys
+from mailserver.dkim_check import look_at_keys
 from mailserver.sts_check import faults_of_policy
 from net.clamd import ClamdError, ping
 from net.client_tls import verified_context
@@ -125,16 +125,18 @@ async def _dkim(settings: Settings) -> Result:
     """Domains added by command have keys too, hence not only those of the configuration."""
     resolver = Resolver(settings.dns.nameservers)
     try:
-        count, faults = await faults_of_keys(settings, resolver, _is_public)
+        found = await look_at_keys(settings, resolver, _is_public)
     except StoreError as error:
         return result("dkim", False, str(error), "see store.database")
     if not settings.dkim.sign:
         return result("dkim", True, "off")
-    if not count:
+    if not found.used:
         return result("dkim", True, "no keys yet: they are made when they are first needed")
     fix = "publish what is printed by: mailserver domain dns DOMAIN --check"
-    detail = "; ".join(faults) or f"{count} keys, their probes verified by dkimpy"
-    return result("dkim", not faults, detail, fix)
+    detail = "; ".join(found.faults) or f"{found.used} keys, their probes verified by dkimpy"
+    if found.waiting:
+        detail += f"; to be published next: {', '.join(found.waiting)}"
+    return result("dkim", not found.faults, detail, fix)
 
 
 async def _mta_sts(settings: Settings) -> Result:

@@ -3,6 +3,7 @@ record that DNS serves.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from config.settings import Settings
@@ -17,14 +18,26 @@ from storage.dkim_keys import DkimKeys, StoredKey
 BODY = b"A probe of this key.\r\n"
 
 
-async def faults_of_keys(
-    settings: Settings, resolver: Questions, is_public: Callable[[str], bool]
-) -> tuple[int, list[str]]:
-    """How many keys are in use, and what is wrong with them, a line each. Keys of domains that are
-    not public are held against their own record. Raises StoreError. Changes nothing.
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """How many keys are in use, what is wrong with them, a line each, and the names of those that
+    wait to be published.
     """
-    keys, faults = await _keys_in_use(settings), []
-    for stored in keys:
+
+    used: int
+    faults: list[str]
+    waiting: list[str]
+
+
+async def look_at_keys(
+    settings: Settings, resolver: Questions, is_public: Callable[[str], bool]
+) -> Findings:
+    """Keys of domains that are not public are held against their own record. Raises StoreError.
+    Changes nothing.
+    """
+    keys, faults = await _keys(settings), []
+    used = [key for key in keys if key.used is not None]
+    for stored in used:
         try:
             key = load_signing_key(stored.private, stored.domain, stored.selector)
         except KeyUnusable as error:
@@ -33,10 +46,11 @@ async def faults_of_keys(
         fault = await _fault(key, resolver if is_public(stored.domain) else None)
         if fault:
             faults.append(f"{key.name}: {fault}")
-    return len(keys), faults
+    waiting = [f"{key.selector}._domainkey.{key.domain}" for key in keys if key.used is None]
+    return Findings(len(used), faults, waiting)
 
 
-async def _keys_in_use(settings: Settings) -> list[StoredKey]:
+async def _keys(settings: Settings) -> list[StoredKey]:
     url = settings.store.database.get_secret_value()
     database = await ConfigDatabase.beside(url, settings.data_dir)
     if database is None:
@@ -46,7 +60,7 @@ async def _keys_in_use(settings: Settings) -> list[StoredKey]:
         found = [key for domain in await table.domains() for key in await table.of(domain)]
     finally:
         await database.close()
-    return [key for key in found if key.used is not None and key.retired is None]
+    return [key for key in found if key.retired is None]
 
 
 async def _fault(key: SigningKey, resolver: Questions | None) -> str:
