@@ -27,7 +27,6 @@ from filters.signing.signer import Signer
 from filters.verdict import ACCEPT, Action, Verdict
 from message.headers import header_block, without_blank_line
 from message.received import Trace, build_received, build_return_path, is_looping
-from net.limits import Gcra
 from net.threads import Busy
 from storage import values
 from storage.directory import Directory
@@ -39,7 +38,6 @@ from storage.values import Content, Flags, LocalRecipient, QueuedRecipient
 
 ADMISSION_SECONDS = 10.0
 _ADMISSION_STEP = 0.05
-HOUR = 3600.0
 _OK = (250, "2.0.0", "Ok")
 _FULL = (452, "4.3.1", "Insufficient system storage, try again later")
 _FAILED = (451, "4.3.0", "Mail store not available, try again later")
@@ -66,7 +64,6 @@ class Delivery:
     ) -> None:
         self._hostname, self._signer = settings.hostname, signer
         self._forwarding = forwarding
-        self._told = Gcra(settings.forwarding.reports_per_hour, clock, seconds=HOUR)
         self._directory, self._store, self._clock, self._log = directory, store, clock, log
         self._reader = reader
 
@@ -109,7 +106,7 @@ class Delivery:
             self._log.warning("notice for nobody", recipient=recipient)
             return
         limited = not resolution.local and not asked_for
-        if limited and not self._told.take(remote[0].casefold()):
+        if limited and not self._may_tell(remote[0]):
             self._log.warning("notice not sent, too many", recipient=recipient)
             return
         target = Recipient(recipient, replace(resolution, remote=remote), notify="NEVER")
@@ -125,6 +122,9 @@ class Delivery:
         job = await self._job(envelope, _message_of(message), ACCEPT, "")
         await self._store.deliver(job)
         self._log.info("notice delivered", message=envelope.trace, recipient=recipient)
+
+    def _may_tell(self, address: str) -> bool:
+        return self._forwarding is None or self._forwarding.may_report(address)
 
     async def admit(self, size: int) -> bool:
         """Waits a while for room in the store's queue; False when there is none."""

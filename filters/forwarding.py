@@ -27,8 +27,11 @@ from filters.signing.published import is_published
 from message.address import AddressError, parse_mailbox
 from message.dkim_signing_key import SigningKey
 from net.dns import DnsUnavailable, Questions
+from net.limits import Gcra
 from net.threads import Busy, Offload
 from storage.directory import Directory
+
+HOUR = 3600.0
 
 
 class Forwarding:
@@ -46,10 +49,16 @@ class Forwarding:
     ) -> None:
         self._settings, self._directory, self._keyring = settings, directory, keyring
         self._resolver, self._offload, self._clock, self._log = resolver, offload, clock, log
+        self._told = Gcra(settings.forwarding.reports_per_hour, clock, seconds=HOUR)
 
     def reload(self, settings: Settings) -> None:
         """Takes [forwarding] of a changed configuration."""
         self._settings = settings
+        self._told.change(settings.forwarding.reports_per_hour, HOUR)
+
+    def may_report(self, address: str) -> bool:
+        """Counts a report to an address elsewhere; False when it had enough of them."""
+        return self._told.take(address.casefold())
 
     async def sender(self, envelope: Envelope) -> str:
         """The envelope sender with which a message goes on; its own when nothing is forwarded, or
