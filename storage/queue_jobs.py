@@ -4,15 +4,24 @@
 inserted after its file is durable. Claims and results are queue_batch.py.
 """
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from storage.queue_file import Envelope, QueueFile, envelope_of, file_name
 from storage.queue_values import State
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
+from storage.statements import MultiRow
 from storage.values import Delivery, QueueId
 
-_ROWS = 64
+_MESSAGES, _RECIPIENTS = MultiRow(message), MultiRow(recipient)
+_FRESH: dict[str, object] = {
+    "attempts": 0,
+    "lease_until": None,
+    "lease_owner": "",
+    "last_reply": "",
+    "delay_notice": False,
+}
+"""Of a recipient that nobody has tried."""
 
 
 def domain_of(address: str) -> str:
@@ -56,12 +65,14 @@ def insert_envelope(
 ) -> None:
     """One message row and its recipients', due at once or when it is to be released."""
     is_held = envelope.held if held is None else held
-    conn.execute(insert(message).values(_message_row(envelope, size, is_held)))
+    head = _message_row(envelope, size, is_held)
+    _MESSAGES.run(conn, [tuple(head[column.name] for column in message.c)])
     due = max(envelope.queued_at, envelope.hold_until or 0.0, at)
     lane = lane_of(envelope)
     waiting = State.HELD if is_held else State.WAITING
     rows = [
         {
+            **_FRESH,
             "queue": envelope.id,
             "position": position,
             "address": entry.address,
@@ -74,8 +85,7 @@ def insert_envelope(
         }
         for position, entry in enumerate(envelope.recipients)
     ]
-    for start in range(0, len(rows), _ROWS):
-        conn.execute(insert(recipient).values(rows[start : start + _ROWS]))
+    _RECIPIENTS.run(conn, [tuple(row[column.name] for column in recipient.c) for row in rows])
 
 
 def _message_row(envelope: Envelope, size: int, held: bool) -> dict[str, object]:

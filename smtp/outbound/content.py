@@ -1,8 +1,8 @@
 """The content of one message over an open session: by DATA after its 354, or by BDAT (RFC 3030),
 where the peer announced CHUNKING.
 
-Messages are read and sent in pieces; none is held in memory. `sent` is True from the moment on when
-the peer may have the whole message.
+Small messages go in one piece, others are read and sent in pieces; none is held in memory. `sent`
+is True from the moment on when the peer may have the whole message.
 """
 
 import contextlib
@@ -30,6 +30,11 @@ class Content:
     async def by_data(self) -> PeerReply:
         """Raises ConnectionFailed."""
         connection, times, stuffer = self._session.connection, self._session.timeouts, DotStuffer()
+        if (whole := self._message.data) is not None:
+            self.sent = True
+            connection.write(stuffer.feed(whole) + stuffer.end())
+            await connection.drain(times.block)
+            return await connection.reply(times.final)
         async with contextlib.aclosing(self._pieces()) as pieces:
             async for piece in pieces:
                 connection.write(stuffer.feed(piece))
@@ -73,6 +78,9 @@ class Content:
 
     async def _pieces(self) -> AsyncGenerator[bytes]:
         message = self._message
+        if message.data is not None:
+            yield message.data
+            return
         descriptor = await self._offload.disk(_open, message.path)
         try:
             offset, end = message.offset, message.offset + message.size

@@ -12,13 +12,17 @@ from storage.values import DeliverBy
 
 _PIECE = 1024 * 1024
 _MAX_HEADER = 1024 * 1024
+FEW = 64 * 1024
+"""Octets of a message that is read with one look at its file."""
 _HEADER_START = 64 * 1024
 _TLS_REQUIRED = re.compile(rb"\ntls-required[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """`size` octets at `offset` of `path`. The flags say what the next hop is asked for."""
+    """`size` octets at `offset` of `path`; `data` are all of them where they are few. The flags say
+    what the next hop is asked for.
+    """
 
     path: Path
     offset: int
@@ -31,6 +35,7 @@ class Outgoing:
     wish: Wish = Wish.NONE
     deliver_by: DeliverBy | None = None
     priority: int = 0
+    data: bytes | None = None
 
 
 def open_claim(claim: Claim) -> Outgoing:
@@ -56,6 +61,7 @@ def open_claim(claim: Claim) -> Outgoing:
         wish=Wish.REQUIRED if claim.require_tls else _wish_of(start),
         deliver_by=claim.deliver_by,
         priority=claim.priority,
+        data=start if len(start) == size <= FEW else None,
     )
 
 

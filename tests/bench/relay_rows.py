@@ -23,8 +23,9 @@ _numbers = itertools.count()
 def relay(side: Side, sessions: int, total: int, size: int) -> float:
     """Messages a second: from the first connection until the sink has the last one."""
     each = total // sessions
+    where = f"127.0.0.1:{side.sink_port}"
     sink = subprocess.Popen(
-        ["/usr/sbin/smtp-sink", "-M", str(each * sessions), f"127.0.0.1:{side.sink_port}", "1000"],
+        ["/usr/sbin/smtp-sink", "-u", "nobody", "-M", str(each * sessions), where, "1000"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
