@@ -6,17 +6,48 @@ import typer
 
 from mailserver.cli.context import perform
 from mailserver.cli.output import AsJson, print_list, print_one
+from mailserver.operations.queue_shape import MINUTES
 
 app = typer.Typer(no_args_is_help=True, help="The outbound queue.")
 Id = Annotated[str, typer.Argument(metavar="ID", help="Queue id.")]
 AnyId = Annotated[str | None, typer.Argument(metavar="[ID]", help="Queue id; all without it.")]
+Sender = Annotated[str | None, typer.Option(metavar="ADDRESS", help="By this sender; <> is null.")]
+Recipient = Annotated[str | None, typer.Option(metavar="ADDRESS", help="For this recipient.")]
+Domain = Annotated[str | None, typer.Option(metavar="DOMAIN", help="To this domain.")]
+State = Annotated[str | None, typer.Option(help="queued, deferred or held.")]
 
 
 @app.command("list")
-def list_(context: typer.Context, as_json: AsJson = False) -> None:
-    """What waits to be sent."""
-    rows = perform(context.obj, "queue.list", {})
+def list_(
+    context: typer.Context,
+    sender: Sender = None,
+    recipient: Recipient = None,
+    domain: Domain = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """What waits to be sent: all, or what fits every option."""
+    wanted = {"sender": sender, "recipient": recipient, "domain": domain, "state": state}
+    rows = perform(context.obj, "queue.list", wanted)
     print_list(rows, ("id", "state", "sender", "size", "queued_at", "recipients"), as_json)
+
+
+@app.command()
+def shape(
+    context: typer.Context,
+    by_sender: Annotated[bool, typer.Option("--by-sender", help="Domains of senders.")] = False,
+    sender: Sender = None,
+    domain: Domain = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """How much waits for each domain, and for how long: recipients by age in minutes."""
+    wanted = {"by_sender": by_sender, "sender": sender, "domain": domain, "state": state}
+    rows = perform(context.obj, "queue.shape", wanted)
+    ages = [*(str(minutes) for minutes in MINUTES), f"{MINUTES[-1]}+"]
+    if not as_json:
+        rows = [{**row, **dict(zip(ages, row["ages"], strict=True))} for row in rows]
+    print_list(rows, ("domain", "recipients", "octets", *ages), as_json)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from config.logging import get_logger
 from filters.cancelling import NotCancelled, cancel
 from filters.delivery import Delivery
 from mailserver.operations.errors import OperationError
+from mailserver.operations.queue_shape import matching
 from mailserver.services import Services
 from smtp.outbound.settle import Settler
 from storage.queue_values import Listed, ListedRecipient
@@ -20,9 +21,11 @@ from storage.values import QueueId
 Args = Mapping[str, Any]
 
 
-async def queue_list(services: Services, _args: Args) -> list[dict[str, Any]]:
-    """Every message that waits, in order of arrival, in operator.md's shape."""
-    return [_shown(entry) async for entry in services.store.queue.entries()]
+async def queue_list(services: Services, args: Args) -> list[dict[str, Any]]:
+    """Every message that waits, in order of arrival. Args: sender, recipient, domain, state, or
+    none of them.
+    """
+    return [_shown(entry) async for entry in matching(services.store.queue.entries(), args)]
 
 
 async def queue_show(services: Services, args: Args) -> dict[str, Any]:
