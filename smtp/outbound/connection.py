@@ -7,6 +7,7 @@ an error the connection is dead and says so on every further use.
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 from collections import deque
 from typing import cast
@@ -119,7 +120,7 @@ class Connection(asyncio.Protocol):
                 ssl_handshake_timeout=seconds,
             )
         except (OSError, ssl.SSLError) as error:
-            self._fail(f"TLS failed: {_reason(error)}")
+            self._fail(f"TLS failed: {reason(error)}")
             raise HandshakeFailed(self._failure, error) from None
         if secured is None:
             self._fail("TLS failed: the connection broke")
@@ -167,26 +168,32 @@ async def connect(
     *,
     tls: ssl.SSLContext | None = None,
     hostname: str = "",
+    made: socket.socket | None = None,
 ) -> Connection:
-    """A connection to a numeric address, with TLS from the start if `tls` is given."""
+    """A connection to a numeric address, with TLS from the start if `tls` is given; over the
+    socket `made` if it is connected already.
+    """
     loop = asyncio.get_running_loop()
+    name = hostname if tls else None
     try:
         async with asyncio.timeout(seconds):
-            _, connection = await loop.create_connection(
-                Connection,
-                address,
-                port,
-                ssl=tls,
-                server_hostname=hostname if tls else None,
-            )
+            if made is not None:
+                _, connection = await loop.create_connection(
+                    Connection, sock=made, ssl=tls, server_hostname=name
+                )
+            else:
+                _, connection = await loop.create_connection(
+                    Connection, address, port, ssl=tls, server_hostname=name
+                )
     except TimeoutError:
         raise ConnectionFailed("no connection in time") from None
     except (OSError, ssl.SSLError) as error:
-        raise ConnectionFailed(f"no connection: {_reason(error)}") from None
+        raise ConnectionFailed(f"no connection: {reason(error)}") from None
     return connection
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """An error of the system in words for a reply."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):

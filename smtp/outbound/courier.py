@@ -6,7 +6,7 @@ the data was sent, no other host gets the message in the same attempt.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from config.clock import Clock
 from net.threads import Offload
@@ -113,11 +113,13 @@ class Courier:
             _note_unreachable(attempt, error.outcome)
             return
         reached = await self._again(attempt, message, domain, hops)
-        for hop, address in _addresses(hops):
+        for hop in _few(hops):
             if not attempt.pending:
                 return
             self._domain = domain
-            reached |= await self._try(hop, address, attempt, message)
+            reached |= await self._try_host(hop, attempt, message)
+        if not attempt.pending:
+            return
         if not reached:
             _note_unreachable(attempt, attempt.outcomes[attempt.last])
 
@@ -140,17 +142,28 @@ class Courier:
         await self.close()
         return False
 
-    async def _try(self, hop: Hop, address: str, attempt: Attempt, message: Outgoing) -> bool:
-        """True when a session stood."""
-        try:
-            session = await self._opener.open(hop, address)
-        except AttemptFailed as error:
-            attempt.fail(error.outcome)
-            return False
-        self._session, self._hop = session, hop
-        await self._transact(session, attempt, message)
-        attempt.broken |= not self.connected or bool(attempt.pending)
-        return True
+    async def _try_host(self, hop: Hop, attempt: Attempt, message: Outgoing) -> bool:
+        """Its addresses, whichever answers first, until one took or refused the message. True
+        when a session stood.
+        """
+        left, reached = list(hop.addresses), False
+        while left and attempt.pending:
+            try:
+                address, made = await self._opener.reach(hop, left)
+            except AttemptFailed as error:
+                attempt.fail(error.outcome)
+                break
+            left.remove(address)
+            try:
+                session = await self._opener.open(hop, address, made)
+            except AttemptFailed as error:
+                attempt.fail(error.outcome)
+                continue
+            reached = True
+            self._session, self._hop = session, hop
+            await self._transact(session, attempt, message)
+            attempt.broken |= not self.connected or bool(attempt.pending)
+        return reached
 
     async def _transact(self, session: Session, attempt: Attempt, message: Outgoing) -> None:
         """Leaves the session for the next message if it is still good."""
@@ -176,6 +189,12 @@ def _note_unreachable(attempt: Attempt, outcome: Outcome) -> None:
         attempt.unreachable = outcome
 
 
-def _addresses(hops: Sequence[Hop]) -> list[tuple[Hop, str]]:
-    """In the order of the hosts, each with all of its addresses."""
-    return [(hop, address) for hop in hops for address in hop.addresses][:MAX_ADDRESSES]
+def _few(hops: Sequence[Hop]) -> list[Hop]:
+    """The hosts in their order, with at most MAX_ADDRESSES addresses in all."""
+    few: list[Hop] = []
+    room = MAX_ADDRESSES
+    for hop in hops:
+        if room > 0:
+            few.append(replace(hop, addresses=hop.addresses[:room]))
+        room -= len(hop.addresses)
+    return few

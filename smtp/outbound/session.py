@@ -8,16 +8,18 @@ none. Credentials go over TLS, or to this machine.
 
 import base64
 import re
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from config.clock import Clock, SystemClock
 from message.tls_rpt import ResultType, SessionResult
 from net.client_tls import ClientTls
+from net.happy_eyeballs import connect_first
 from smtp.outbound import dane
-from smtp.outbound.connection import Connection, ConnectionFailed, HandshakeFailed, connect
+from smtp.outbound.connection import Connection, ConnectionFailed, HandshakeFailed, connect, reason
 from smtp.outbound.hop import Hop, Login, Timeouts, TlsUse
 from smtp.outbound.peer_reply import PeerReply
 from smtp.outbound.results import AttemptFailed, Outcome, permanent, temporary
@@ -83,11 +85,28 @@ class Opener:
         self._hostname, self._tls, self._timeouts = hostname, tls, timeouts
         self._watch, self._clock = watch, clock or SystemClock()
 
-    async def open(self, hop: Hop, address: str) -> Session:
-        """Raises AttemptFailed, whose outcome may be tried elsewhere."""
+    async def reach(self, hop: Hop, addresses: Sequence[str]) -> tuple[str, socket.socket | None]:
+        """Which of the host's addresses to talk to, and its connected socket where several were
+        tried. Raises AttemptFailed when none answers.
+        """
+        if len(addresses) == 1:
+            return addresses[0], None
+        try:
+            return await connect_first(addresses, hop.port, self._timeouts.connect)
+        except TimeoutError:
+            text = "no connection in time"
+        except OSError as error:
+            text = f"no connection: {reason(error)}"
+        remote = f"{hop.host}[{','.join(addresses)}]:{hop.port}"
+        raise AttemptFailed(temporary("4.4.1", text, remote, elsewhere=True))
+
+    async def open(self, hop: Hop, address: str, made: socket.socket | None = None) -> Session:
+        """Over the socket `made` if that is connected already. Raises AttemptFailed, whose
+        outcome may be tried elsewhere.
+        """
         remote = f"{hop.host}[{address}]:{hop.port}"
         try:
-            session = await self._first(hop, address, remote)
+            session = await self._first(hop, address, remote, made)
         except TlsFailed as error:
             text = f"{hop.security.why}: {error}" if hop.security.why else str(error)
             status = "4.7.4" if error.result is ResultType.STARTTLS_NOT_SUPPORTED else "4.7.5"
@@ -101,12 +120,14 @@ class Opener:
             raise
         return session
 
-    async def _first(self, hop: Hop, address: str, remote: str) -> Session:
+    async def _first(
+        self, hop: Hop, address: str, remote: str, made: socket.socket | None
+    ) -> Session:
         """By the first way that the host can go; what fails on the way is counted."""
         ways, failed = _ways(hop), False
         for number, use in enumerate(ways, 1):
             try:
-                session = await self._open(hop, address, remote, use)
+                session = await self._open(hop, address, remote, use, made if number == 1 else None)
             except TlsFailed as failure:
                 if not failed:
                     self._count(hop, address, failure)
@@ -135,10 +156,12 @@ class Opener:
             text = f"the TLS of this session is less than before: {refusal}"
             raise AttemptFailed(temporary("4.7.4", text, session.remote, elsewhere=True))
 
-    async def _open(self, hop: Hop, address: str, remote: str, use: TlsUse) -> Session:
+    async def _open(
+        self, hop: Hop, address: str, remote: str, use: TlsUse, made: socket.socket | None
+    ) -> Session:
         implicit = self._smarthost_context(hop) if use is TlsUse.IMPLICIT else None
         connection = await connect(
-            address, hop.port, self._timeouts.connect, tls=implicit, hostname=hop.host
+            address, hop.port, self._timeouts.connect, tls=implicit, hostname=hop.host, made=made
         )
         session = Session(connection, remote, self._timeouts, {}, once=hop.security.once)
         if implicit is not None:

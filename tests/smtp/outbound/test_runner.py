@@ -13,6 +13,7 @@ from storage.queue_values import Claim
 from storage.values import QueuedRecipient
 from tests.smtp.outbound.conftest import Sender
 from tests.support.queue_harness import claim_one
+from tests.support.silent import silent
 from tests.support.smtp_sink import Sink, smtp_sink
 
 MESSAGE = b"Subject: dots\r\n\r\n.one\r\n..two\r\nend\r\n.\r\n"
@@ -237,6 +238,17 @@ async def test_ipv6_address_is_used(sender: Sender) -> None:
         await sender.store.put("bob@six.test")
         await sender.start(six.endpoint.port)
         await six.wait()
+
+
+async def test_silent_address_of_a_host_costs_a_moment(sender: Sender, there: Sink) -> None:
+    sender.timeouts = Timeouts(connect=30)
+    with silent("::1", there.endpoint.port):
+        sender.dns.set("both.test", "MX", "10 mx.both.test.")
+        sender.dns.set("mx.both.test", "AAAA", "::1")
+        sender.dns.set("mx.both.test", "A", "127.0.0.1")
+        await sender.store.put("bob@both.test")
+        await sender.start(there.endpoint.port)
+        await there.wait(1, 8)
 
 
 async def test_address_literal_needs_no_dns(sender: Sender, sink: Sink) -> None:

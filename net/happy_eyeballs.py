@@ -1,0 +1,68 @@
+"""The first of several addresses that answers: staggered connects (RFC 8305 §5).
+
+The next address is tried when the last one failed, or has not answered within DELAY; whoever is
+connected first wins, the others are given up.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Sequence
+
+DELAY = 0.25
+
+
+async def connect_first(
+    addresses: Sequence[str], port: int, seconds: float
+) -> tuple[str, socket.socket]:
+    """One of the numeric addresses, with a connected socket. Raises OSError: that of the last
+    address that failed, or TimeoutError after so many seconds.
+    """
+    waiting, tasks = deque(addresses), dict[asyncio.Task[socket.socket], str]()
+    won: asyncio.Task[socket.socket] | None = None
+    failure: BaseException = TimeoutError()
+    try:
+        async with asyncio.timeout(seconds):
+            pending: set[asyncio.Task[socket.socket]] = set()
+            while waiting or pending:
+                if waiting:
+                    address = waiting.popleft()
+                    task = asyncio.create_task(_connect(address, port))
+                    tasks[task] = address
+                    pending.add(task)
+                done, pending = await asyncio.wait(
+                    pending,
+                    timeout=DELAY if waiting else None,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for task in done:
+                    error = task.exception()
+                    if error is None:
+                        won = task
+                        return tasks[task], task.result()
+                    failure = error
+        raise failure
+    finally:
+        for task in tasks:
+            if task is not won:
+                task.add_done_callback(_close)
+                task.cancel()
+
+
+async def _connect(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(made, (address, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _close(task: asyncio.Task[socket.socket]) -> None:
+    """Of one that came second."""
+    with contextlib.suppress(asyncio.CancelledError, OSError):
+        task.result().close()
