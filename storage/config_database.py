@@ -6,6 +6,7 @@ disposed on every way out (an open aiosqlite connection keeps the process alive)
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from net.threads import Offload
+from storage.committer_errors import is_full
 from storage.config_schema import MIGRATIONS, schema_version
-from storage.errors import StoreError, StoreUnavailable
+from storage.errors import StoreError, StoreFull, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -112,7 +114,7 @@ class ConfigDatabase:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """One transaction, committed durably at the end, rolled back on any exception. Keep it
-        short: nothing but statements inside. Raises StoreUnavailable.
+        short: nothing but statements inside. Raises StoreFull, StoreUnavailable.
         """
         with _as_store_error():
             async with self._lock, self.engine.connect() as connection:
@@ -124,7 +126,7 @@ class ConfigDatabase:
         try:
             async with self.writing() as connection:
                 await connection.run_sync(_migrate)
-        except StoreUnavailable as error:
+        except (StoreFull, StoreUnavailable) as error:
             await self.close()
             raise ConfigDatabaseError(f"The account database cannot be used: {_line(error)}") from (
                 error
@@ -196,6 +198,8 @@ def _as_store_error() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeout, OSError) as error:
+        if is_full(error) or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
+            raise StoreFull("no space left for the account database") from error
         raise StoreUnavailable("The account database is not available") from error
 
 

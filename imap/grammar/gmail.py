@@ -4,6 +4,7 @@ Labels are names of mailboxes, or system labels such as \\Inbox; what a label st
 asked here. The FETCH items and SEARCH keys of the extension stand with the others.
 """
 
+import re
 from dataclasses import dataclass
 
 from imap.grammar.encode import mailbox
@@ -11,6 +12,7 @@ from imap.grammar.tokens import Cursor
 from imap.grammar.values import SequenceSet
 
 MAX_LABELS = 100
+_SYSTEM = re.compile(r"\\[A-Z][a-z]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +48,7 @@ def parse_label(cursor: Cursor) -> str:
 
 
 def encode_label(label: str, utf8: bool = False) -> bytes:
-    """A label as it goes over the wire."""
-    return label.encode() if label.startswith("\\") else mailbox(label, utf8)
+    """A label as it goes over the wire. A mailbox whose name begins with a backslash is quoted,
+    unless it is spelled as a system label.
+    """
+    return label.encode() if _SYSTEM.fullmatch(label) else mailbox(label, utf8)
