@@ -57,6 +57,12 @@ def show(context: typer.Context, id_: Id, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def why(context: typer.Context, id_: Id, as_json: AsJson = False) -> None:
+    """Why a message waits: last replies, and hosts, TLS and state of each destination."""
+    print_one(perform(context.obj, "queue.why", {"id": id_}), as_json)
+
+
+@app.command()
 def retry(context: typer.Context, id_: AnyId = None) -> None:
     """Try again at once."""
     perform(context.obj, "queue.retry", {"id": id_})

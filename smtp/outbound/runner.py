@@ -29,7 +29,7 @@ from smtp.outbound.route import Router
 from smtp.outbound.scout import Scout
 from smtp.outbound.session import Opener
 from smtp.outbound.settle import NoticeDelivery, Settler
-from smtp.outbound.sites import Sites
+from smtp.outbound.sites import Site, Sites
 from smtp.outbound.tls_watch import TlsWatch
 from storage.errors import StoreError
 from storage.store import Store
@@ -131,6 +131,10 @@ class Outbound:
     def at_work(self) -> int:
         """Claims that are to be sent, are being sent or recorded, and what is done about them."""
         return self._desk.at_work
+
+    def site(self, domain: str) -> Site | None:
+        """What is known of where a domain's mail goes."""
+        return self._crew.sites.look_up(domain)
 
     def wake(self) -> None:
         """Looks at the queue at once."""

@@ -108,6 +108,11 @@ class Sites:
             self._site_of.move_to_end(domain)
         return self._site(key or f"domain {domain}")
 
+    def look_up(self, domain: str) -> Site | None:
+        """The site of a domain if anything is known of it."""
+        key = "" if self.one_way else self._site_of.get(domain, f"domain {domain}")
+        return self._sites.get(key)
+
     def add(self, due: DueLane) -> Site:
         """Something is due; the site it belongs to."""
         site = self.of(due.domain)

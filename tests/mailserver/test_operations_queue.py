@@ -169,3 +169,15 @@ async def test_what_does_not_wait_is_not_taken_back(services: Services) -> None:
 
 def claim_id(text: str) -> QueueId:
     return QueueId(int(text))
+
+
+async def test_why_names_replies_and_what_is_known_of_destinations(services: Services) -> None:
+    queue = await put(services, "a@[192.0.2.1]", "b@[192.0.2.1]")
+    why = await run(services, "queue.why", id=queue)
+    shown = await run(services, "queue.show", id=queue)
+    (there,) = why.pop("destinations")
+    assert why == shown
+    assert (there["domain"], there["recipients"]) == ("[192.0.2.1]", 2)
+    assert (there["sessions"], there["not_before"], there["hosts"]) == (None, None, [])
+    with pytest.raises(OperationError, match="queue list"):
+        await run(services, "queue.why", id="1")

@@ -88,6 +88,13 @@ def operate(server: ServerProcess, sink: Sink) -> None:
     assert row["recipients"][0]["last_reply"].endswith(GREYLISTED)
     assert server.json("queue", "show", row["id"]) == row
 
+    why = server.json("queue", "why", row["id"])
+    assert why["recipients"] == row["recipients"]
+    (there,) = why["destinations"]
+    assert there["domain"] == "world.test"
+    assert there["sessions"] in (0, 1)
+    server.command("queue", "why", "1", expect=1)
+
     server.command("queue", "hold", row["id"])
     server.command("queue", "retry", row["id"])
     assert the_one(server)["state"] == "held"

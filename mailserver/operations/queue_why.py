@@ -1,0 +1,55 @@
+"""Why a message is still in the queue: each recipient's last reply, and what is known of where it
+goes, looked up at this moment.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from config.clock import rfc3339
+from mailserver.operations.errors import OperationError
+from mailserver.operations.queue import queue_show
+from mailserver.operations.tls import tls_show
+from mailserver.services import Services
+
+Args = Mapping[str, Any]
+
+
+async def queue_why(services: Services, args: Args) -> dict[str, Any]:
+    """One message as `show` has it, with `destinations`. Args: id.
+
+    Of a destination: {domain, recipients, sessions, not_before, hosts, level, policy, problem}:
+    `sessions` are open to its site now, `not_before` is when a site that could not be reached is
+    asked again; both are null without a serving process that knows of it.
+    """
+    shown = await queue_show(services, args)
+    domains: dict[str, int] = {}
+    for recipient in shown["recipients"]:
+        if recipient["state"] not in ("delivered", "failed"):
+            domain = recipient["address"].rpartition("@")[2].lower()
+            domains[domain] = domains.get(domain, 0) + 1
+    found = [await _destination(services, domain, count) for domain, count in domains.items()]
+    return {**shown, "destinations": found}
+
+
+async def _destination(services: Services, domain: str, count: int) -> dict[str, Any]:
+    try:
+        known = await tls_show(services, {"domain": domain})
+    except OperationError:  # an address literal
+        known = {"hosts": [], "level": None, "policy": None, "problem": ""}
+    return {
+        "domain": domain,
+        "recipients": count,
+        **_site(services, domain),
+        **{name: known[name] for name in ("hosts", "level", "policy", "problem")},
+    }
+
+
+def _site(services: Services, domain: str) -> dict[str, Any]:
+    site = None if services.server is None else services.server.outbound.site(domain)
+    if site is None:
+        return {"sessions": None, "not_before": None}
+    dead = site.is_dead(services.clock.now())
+    return {
+        "sessions": site.active,
+        "not_before": rfc3339(site.dead_until) if dead else None,
+    }
