@@ -64,10 +64,10 @@ def smtp_memory(side: Side) -> float:
     count = _SMTP if side.ours else _SMTP_THEIRS
     first = smtp_greeted(side.smtp_port, side.ours)
     time.sleep(0.5)
-    before = side.memory()
+    before = side.smtp_memory()
     clients = [smtp_greeted(side.smtp_port, side.ours and n % 2 == 0) for n in range(count)]
     time.sleep(5)
-    used = side.memory() - before
+    used = side.smtp_memory() - before
     for client in (first, *clients):
         client.close()
     time.sleep(1)

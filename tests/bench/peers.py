@@ -64,6 +64,10 @@ class Peers:
             return []
         return [self._dovecot.pid, *children(self._dovecot.pid)]
 
+    def postfix_pid(self) -> int:
+        """Postfix's master."""
+        return int((self.base / "spool" / "pid" / "master.pid").read_text())
+
     def _postfix(self, command: str) -> list[str]:
         return ["/usr/sbin/postfix", "-c", str(self._config), command]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mailserver import control
@@ -49,7 +49,7 @@ def user(number: int) -> str:
 
 @dataclass(slots=True)
 class Side:
-    """What a load needs to know of one server."""
+    """What a load needs to know of one server. `smtp_pid` where SMTP has processes of its own."""
 
     name: str
     smtp_port: int
@@ -60,7 +60,7 @@ class Side:
     ours: bool
     sink_port: int = 0
     submission_port: int = 0
-    extra_pids: list[int] = field(default_factory=list)
+    smtp_pid: int = 0
 
     def cpu(self) -> float:
         """Seconds of CPU that its processes have used."""
@@ -68,6 +68,11 @@ class Side:
 
     def pids(self) -> list[int]:
         return [self.pid, *children(self.pid)]
+
+    def smtp_memory(self) -> int:
+        """As `memory`, of the processes that speak SMTP."""
+        pid = self.smtp_pid or self.pid
+        return sum(map(_pss, [pid, *children(pid)]))
 
     def memory(self) -> int:
         """Octets of private and shared memory, shared parts divided among their users (PSS)."""
@@ -163,6 +168,7 @@ class Theirs:
             maildirs=self._peers.base / "mail",
             ours=False,
             sink_port=self._peers.sink_port,
+            smtp_pid=self._peers.postfix_pid(),
         )
 
     def stop(self) -> None:

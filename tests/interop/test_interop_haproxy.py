@@ -116,8 +116,7 @@ def test_implicit_tls_behind_the_header(balanced: Balanced, version: str) -> Non
         "127.0.0.1", port, timeout=20, source_address=(CLIENT, 0), context=trusting()
     ) as client:
         client.login(ADA, PASSWORD)
-    peers = {entry["peer"] for entry in balanced.server.events("logged in")}
-    assert CLIENT in peers
+    until(lambda: CLIENT in {entry["peer"] for entry in balanced.server.events("logged in")})
     port = balanced.ports[version, "imaps"]
     with imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=trusting(), timeout=20) as reader:
         reader.login(ADA, PASSWORD)
