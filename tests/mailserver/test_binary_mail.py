@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.imap_server import Client
 from tests.support.server import PASSWORD, ServerProcess, configuration
-from tests.support.smtp_sink import Sink, smtp_sink
+from tests.support.smtp_sink import Sink
 
 ADA = "ada@example.test"
 OCTETS = bytes(range(256)) * 4 + b"\r\n.\r\n\n\r\0"
@@ -18,12 +18,6 @@ HEAD = (
     b"Subject: octets\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n"
     b"Content-Transfer-Encoding: binary\r\n\r\n"
 )
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with smtp_sink(Sink()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -10,16 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.server import ServerProcess, configuration
-from tests.support.smtp_sink import Sink, smtp_sink
+from tests.support.smtp_sink import Sink
 
 AWAY, BOB, FRIEND = "away@example.test", "bob@world.test", "friend@elsewhere.test"
 TEXT = f"From: {FRIEND}\r\nTo: {AWAY}\r\nSubject: onward\r\nMessage-ID: <1@x>\r\n\r\nhello\r\n"
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with smtp_sink(Sink()) as running:
-        yield running
 
 
 @pytest.fixture

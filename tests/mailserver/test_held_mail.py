@@ -9,16 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
-from tests.support.smtp_sink import Sink, smtp_sink
+from tests.support.smtp_sink import Sink
 
 ADA, BEN, BOB = "ada@example.test", "ben@example.test", "bob@world.test"
 LARGE = "Subject: large\r\n\r\n" + ("x" * 76 + "\r\n") * 30_000
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with smtp_sink(Sink()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.support.dkim_messages import chain, checked, key, records
 from tests.support.dkim_peer import peer_chain
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.server import ServerProcess, configuration
-from tests.support.smtp_sink import Sink, smtp_sink
+from tests.support.smtp_sink import Sink
 
 ALIAS, OUTSIDE = "away@example.test", "bob@world.test"
 FRIEND = key(Algorithm.RSA, "k", "friend.test")
@@ -36,12 +36,6 @@ def publish(dns: DnsServer, name: str, text: str) -> None:
 async def dns() -> AsyncIterator[DnsServer]:
     async with dns_server() as running:
         publish(running, FRIEND.name, FRIEND.record)
-        yield running
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with smtp_sink(Sink()) as running:
         yield running
 
 

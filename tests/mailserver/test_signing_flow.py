@@ -14,13 +14,7 @@ import pytest
 from message.headers import all_values, first, header_block
 from tests.mailserver.test_queue_flow import ADA, BOB
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
-from tests.support.smtp_sink import Sink, smtp_sink
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with smtp_sink(Sink()) as running:
-        yield running
+from tests.support.smtp_sink import Sink
 
 
 @pytest.fixture
