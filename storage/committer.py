@@ -88,6 +88,7 @@ class Committer:
         self._thread = threading.Thread(target=self._main, name="committer")
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._waiting_bytes = self._waiting_jobs = 0
+        self._now = 0.0
         self._closed = False
         self._ending = False
         self._stale: set[AccountId] = set()
@@ -165,6 +166,8 @@ class Committer:
                 return
 
     def _commit(self, group: list[Job[Any]]) -> Outcome:
+        # One time for a group: a file's name and its row say the same second.
+        self._now = self._clock.now()
         ready, files, folders = self._prepare(group)
         if files or folders:
             ready, files = self._write(ready, files, folders)
@@ -175,7 +178,7 @@ class Committer:
         stage = Stage(
             self._state,
             self._host,
-            self._clock.now(),
+            self._now,
             self._maildir,
             self._queue,
             lambda a, box, uid: self._database.transaction(lambda conn: exists(conn, a, box, uid)),
@@ -221,7 +224,7 @@ class Committer:
     ) -> Outcome:
         """Step 4."""
         self._sequence += 1
-        work = Work(self._state, self._clock, self._epoch, self._sequence, ready)
+        work = Work(self._state, self._clock, self._now, self._epoch, self._sequence, ready)
         try:
             if ready:
                 self._attempt(work)

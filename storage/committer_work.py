@@ -15,12 +15,20 @@ from storage.writer_state import advance
 
 
 class Work:
-    """Its jobs, and what they did. `unknown`: nobody can say whether it was committed."""
+    """Its jobs, and what they did. `now` is the time that its files were named with. `unknown`:
+    nobody can say whether it was committed.
+    """
 
     def __init__(
-        self, state: State, clock: Clock, epoch: int, sequence: int, jobs: list[Job[Any]]
+        self,
+        state: State,
+        clock: Clock,
+        now: float,
+        epoch: int,
+        sequence: int,
+        jobs: list[Job[Any]],
     ) -> None:
-        self._state, self._clock = state, clock
+        self._state, self._clock, self._now = state, clock, now
         self._epoch, self._sequence = epoch, sequence
         self._jobs = jobs
         self.txs: list[Tx] = []
@@ -73,7 +81,7 @@ class Work:
         return tx
 
     def _tx(self, conn: Connection) -> Tx:
-        return Tx(conn, self._state, self._clock.now(), conn.dialect.name)
+        return Tx(conn, self._state, self._now, conn.dialect.name)
 
     def _advance(self, conn: Connection) -> None:
         now = self._clock.now()

@@ -1,11 +1,13 @@
 """Deliveries, appends, flags, copies, moves and expunges, as the store's consumers see them."""
 
 import asyncio
+import itertools
 from array import array
 
 import pytest
 
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota, TooMany
+from storage.maildir_names import parse_base
 from storage.store import Store
 from storage.values import (
     AccountId,
@@ -19,6 +21,7 @@ from storage.values import (
 from tests.support.stores import (
     ACCOUNT,
     OTHER,
+    StoreHome,
     appended,
     bodies,
     content,
@@ -127,6 +130,33 @@ async def test_append_keeps_flags_and_date(store: Store) -> None:
     (row,) = [row async for rows in store.rows(ACCOUNT, box.id, [1]) for row in rows]
     assert (row.flags, row.internaldate) == (flags, 1_600_000_000.0)
     assert (box.unseen, box.messages) == (0, 1)
+
+
+class _Hasty:
+    """A clock that is a second further whenever it is asked."""
+
+    def __init__(self) -> None:
+        self.seconds = itertools.count(1_700_000_000)
+
+    def now(self) -> float:
+        return float(next(self.seconds))
+
+    def monotonic(self) -> float:
+        return float(next(self.seconds))
+
+
+async def test_a_file_is_named_with_the_date_of_its_row(home: StoreHome) -> None:
+    """Without the index the name is what tells INTERNALDATE."""
+    home.clock = _Hasty()
+    store = await home.open()
+    await store.add_account(ACCOUNT)
+    await store.append(ACCOUNT, "Drafts", [appended(message())])
+    box = (await store.mailbox(ACCOUNT, "Drafts")).id
+    (row,) = [row async for rows in store.rows(ACCOUNT, box, [1]) for row in rows]
+    (file,) = home.mail_dir.rglob("new/*")
+    base = parse_base(file.name)
+    assert base is not None
+    assert base.seconds == int(row.internaldate)
 
 
 async def test_bare_lf_is_read_as_crlf(store: Store) -> None:

@@ -3,8 +3,10 @@
 As root the server runs as an unprivileged user in a folder that it can enter.
 """
 
+import contextlib
 import os
 import pwd
+import random
 import secrets
 import shutil
 import socket
@@ -118,10 +120,19 @@ class Postgres:
 
 
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that was free a moment ago, as TCP and as UDP. It lies below those that
+    systems give to connections and to listeners on port 0, so that none of them takes it meanwhile.
+    """
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with (
+            contextlib.suppress(OSError),
+            socket.socket() as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            return port
 
 
 def main() -> int:

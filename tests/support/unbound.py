@@ -22,6 +22,7 @@ from dns.rdtypes.ANY.DNSKEY import DNSKEY
 
 from config.settings import Endpoint
 from tests.support.programs import SYSTEM_PATH, need, unavailable
+from tests.support.run import free_port
 
 Change = Callable[[dns.zone.Zone], None]
 ATTEMPTS = 5
@@ -50,7 +51,7 @@ def unbound(folder: Path, zones: Sequence[SignedZone]) -> Iterator[Endpoint]:
     need("unbound")
     parts = _parts(folder, zones)
     for _ in range(ATTEMPTS):  # another process may take the port first
-        port = _free_port()
+        port = free_port()
         process = _start(folder, _config(folder, port, parts))
         if _answers(process, port):
             break
@@ -136,12 +137,6 @@ def _sign(zone: dns.zone.Zone) -> str:
         )
     assert zone.origin is not None
     return f"{zone.origin} DNSKEY {dnskey}"
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind(("127.0.0.1", 0))
-        return int(udp.getsockname()[1])
 
 
 def _answers(process: "subprocess.Popen[bytes]", port: int) -> bool:
