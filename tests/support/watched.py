@@ -9,6 +9,7 @@ with what the thread was doing. At the end one log line tells: {"event":"loop", 
 
 import asyncio
 import json
+import os
 import sys
 import threading
 import time
@@ -85,7 +86,9 @@ def main() -> None:
 
     async def watched_stop(server: Server) -> None:
         for watchdog in watchdogs:
-            print(json.dumps(watchdog.finish(), separators=(",", ":")), file=sys.stderr, flush=True)
+            # One write: the log's own thread may write at the same time.
+            line = json.dumps(watchdog.finish(), separators=(",", ":")) + "\n"
+            os.write(sys.stderr.fileno(), line.encode())
         await stop(server)
 
     Server.start = watched_start  # type: ignore[method-assign, assignment]
