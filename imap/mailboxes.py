@@ -28,6 +28,14 @@ async def resolve(session: Session, name: str) -> Place:
     return await _place(session, session.account, name, name)
 
 
+def spelled(name: str) -> str:
+    """A name as places show it, whether there is a mailbox or not; an address stays as it came."""
+    if not is_others(name):
+        return normal(name)
+    levels = name.split("/", 2)
+    return "/".join((*levels[:2], *map(normal, levels[2:])))
+
+
 async def visible(session: Session) -> list[Place]:
     """Every mailbox with the right `l`, the user's own first. Raises StoreError."""
     found = await _visible_of(session, session.account, "")

@@ -1,8 +1,8 @@
 """Capabilities that an account does without, or has beside the usual: chosen by account.
 
 A masked capability is not announced, ENABLE leaves it out, and the commands that it brought are
-unknown. Nothing else of it is refused: a client that does not read CAPABILITY gets what it asks
-for. Presets are for clients that break on what they ask for.
+unknown. What builds on it goes with it. Nothing else is refused: a client that does not read
+CAPABILITY gets what it asks for. Presets are for clients that break on what they ask for.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,28 +48,42 @@ PRESETS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _KEPT: Final = frozenset({"IMAP4REV1"})
-_OF_COMMAND: Final[Mapping[type, str]] = {
-    GetMetadata: "METADATA",
-    SetMetadata: "METADATA",
-    GetQuota: "QUOTA",
-    GetQuotaRoot: "QUOTA",
-    SetQuota: "QUOTASET",
-    Sort: "SORT",
-    Thread: "THREAD=REFERENCES",
-    Esearch: "MULTISEARCH",
-    CancelUpdate: "CONTEXT=SEARCH",
-    Enable: "ENABLE",
-    Id: "ID",
-    Idle: "IDLE",
-    Compress: "COMPRESS=DEFLATE",
-    Move: "MOVE",
-    Namespace: "NAMESPACE",
-    Notify: "NOTIFY",
-    Replace: "REPLACE",
-    Unauthenticate: "UNAUTHENTICATE",
-    Unselect: "UNSELECT",
-    Xlist: "XLIST",
-    **dict.fromkeys((DeleteAcl, GetAcl, ListRights, MyRights, SetAcl), "ACL"),
+# What means nothing without another: a client that is told of RIGHTS= sends SETACL.
+_BUILDS_ON: Final[Mapping[str, tuple[str, ...]]] = {
+    "ENABLE": ("IMAP4REV2", "QRESYNC", "UTF8=ACCEPT", "UIDONLY"),
+    "CONDSTORE": ("QRESYNC",),
+    "SPECIAL-USE": ("CREATE-SPECIAL-USE",),
+    "LIST-EXTENDED": ("LIST-STATUS", "LIST-METADATA", "LIST-MYRIGHTS"),
+    "METADATA": ("LIST-METADATA", "FILTERS"),
+    "ACL": ("RIGHTS=KXTE", "LIST-MYRIGHTS"),
+    "QUOTA": ("QUOTASET", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE"),
+    "ESEARCH": ("SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "ESORT", "MULTISEARCH"),
+    "SORT": ("SORT=DISPLAY", "ESORT"),
+    "ESORT": ("CONTEXT=SORT",),
+}
+# Unknown once all of these are hidden.
+_OF_COMMAND: Final[Mapping[type, tuple[str, ...]]] = {
+    GetMetadata: ("METADATA",),
+    SetMetadata: ("METADATA",),
+    GetQuota: ("QUOTA",),
+    GetQuotaRoot: ("QUOTA",),
+    SetQuota: ("QUOTASET",),
+    Sort: ("SORT",),
+    Thread: ("THREAD=REFERENCES", "THREAD=REFS", "THREAD=ORDEREDSUBJECT"),
+    Esearch: ("MULTISEARCH",),
+    CancelUpdate: ("CONTEXT=SEARCH", "CONTEXT=SORT"),
+    Enable: ("ENABLE",),
+    Id: ("ID",),
+    Idle: ("IDLE",),
+    Compress: ("COMPRESS=DEFLATE",),
+    Move: ("MOVE",),
+    Namespace: ("NAMESPACE",),
+    Notify: ("NOTIFY",),
+    Replace: ("REPLACE",),
+    Unauthenticate: ("UNAUTHENTICATE",),
+    Unselect: ("UNSELECT",),
+    Xlist: ("XLIST",),
+    **dict.fromkeys((DeleteAcl, GetAcl, ListRights, MyRights, SetAcl), ("ACL",)),
 }
 
 
@@ -91,15 +105,23 @@ class Choices:
 
     def hides(self, command: type) -> bool:
         """Whether a command is unknown to the account."""
-        return bool(self.masked) and _OF_COMMAND.get(command, "") in self.masked
+        if not self.masked:
+            return False
+        names = _OF_COMMAND.get(command)
+        return names is not None and self.masked.issuperset(names)
 
 
 NO_CHOICES: Final = Choices()
 
 
 def expanded(names: Iterable[str]) -> set[str]:
-    """The capabilities of names and presets, in upper case."""
-    return {each.upper() for name in names for each in PRESETS.get(name.lower(), (name,))} - _KEPT
+    """The capabilities of names and presets with what builds on them, in upper case."""
+    found: set[str] = set()
+    fresh = {each.upper() for name in names for each in PRESETS.get(name.lower(), (name,))} - _KEPT
+    while fresh:
+        found |= fresh
+        fresh = {each for name in fresh for each in _BUILDS_ON.get(name, ())} - found
+    return found
 
 
 def unknown(names: Iterable[str]) -> list[str]:

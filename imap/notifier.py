@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from imap.commands.fetch import tell_messages
 from imap.grammar import command as ast
+from imap.grammar.gmail import StoreLabels
 from imap.grammar.notify_group import NotifyEvent, NotifyScope
 from imap.mailboxes import visible
 from imap.metadata_watch import MetadataWatch
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 1_000
 _MOST_ARRIVED: Final = 10_000
+_REMOVING: Final = (ast.Expunge, ast.Move, ast.Replace, StoreLabels)
 _OVERFLOW: Final = b"* OK [NOTIFICATIONOVERFLOW] Too much happened, nothing further is told\r\n"
 
 
@@ -109,12 +111,12 @@ class Notifier:
     def allows(self, selected: Selected, expunge: bool) -> bool | None:
         """Whether EXPUNGE may be sent with what is due of it; None when nothing may be.
 
-        A client that wanted nothing has to know what its own EXPUNGE and MOVE took away.
+        A client that wanted nothing has to know what its own commands took away.
         """
         rule = self.rules.selected
         if rule is None:
             selected.flagged.clear()
-            own = isinstance(self._session.command, ast.Expunge | ast.Move)
+            own = isinstance(self._session.command, _REMOVING)
             return expunge if own else None
         if NotifyEvent.FLAG_CHANGE not in rule.events:
             selected.flagged.clear()

@@ -27,11 +27,16 @@ class Place:
 
     def need(self, right: str) -> Mailbox:
         """The selectable mailbox, for whoever has the right. Raises No."""
-        box = self.box
-        if box is None or not box.selectable:
+        if self.box is None or not self.box.selectable:
+            raise No("The mailbox does not exist", b"NONEXISTENT")
+        return self.named(right)
+
+    def named(self, right: str) -> Mailbox:
+        """As `need`, of any mailbox that LIST gives, one that only holds others among them."""
+        if self.box is None:
             raise No("The mailbox does not exist", b"NONEXISTENT")
         self.check(right)
-        return box
+        return self.box
 
     def target(self, right: str) -> Mailbox:
         """As `need`, for APPEND, COPY and MOVE: TRYCREATE where CREATE may help."""

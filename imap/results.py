@@ -14,7 +14,7 @@ from imap.grammar.command import Search
 from imap.grammar.encode import ascending_ranges
 from imap.grammar.number_lists import Numbers, as_set, spaced
 from imap.grammar.responses import esearch_start
-from imap.grammar.search_commands import Sort
+from imap.grammar.search_commands import Esearch, Sort
 from imap.grammar.search_key import (
     AllKey,
     AndKey,
@@ -104,7 +104,7 @@ def asks_modseq(key: SearchKey) -> bool:
 
 
 @contextmanager
-def saving(session: Session, command: Searching) -> Iterator[None]:
+def saving(session: Session, command: Searching | Esearch) -> Iterator[None]:
     """A SAVE that ends with NO leaves `$` empty, with BAD as it was (RFC 5182 §2.1)."""
     try:
         yield

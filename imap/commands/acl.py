@@ -1,7 +1,8 @@
 """SETACL, DELETEACL, GETACL, LISTRIGHTS and MYRIGHTS (RFC 4314 §3).
 
 An identifier is the address of an account, `anyone`, or one of these behind `-`, which takes rights
-away. Who may not see a mailbox hears that it does not exist (§6).
+away. Who may not see a mailbox hears that it does not exist (§6). One that only holds others has
+its list too, which says who makes mailboxes below it.
 """
 
 from collections.abc import Callable
@@ -113,14 +114,14 @@ async def listrights(session: Session, command: ListRights) -> Reply:
 
 async def myrights(session: Session, command: MyRights) -> Reply:
     place = await resolve(session, command.mailbox)
-    if place.box is None or not place.box.selectable or _ANY.isdisjoint(place.rights):
+    if place.box is None or _ANY.isdisjoint(place.rights):
         raise No("The mailbox does not exist", b"NONEXISTENT")
     session.send(myrights_line(command.mailbox, shown(place.rights), session.utf8))
     return Reply("MYRIGHTS completed")
 
 
 async def _administered(session: Session, name: str) -> Mailbox:
-    return (await resolve(session, name)).need("a")
+    return (await resolve(session, name)).named("a")
 
 
 async def _change(session: Session, box: Mailbox, edit: Callable[[Entries], Entries]) -> None:

@@ -18,10 +18,10 @@ from imap.grammar.search_key import (
     SearchReturn,
     SetKey,
 )
-from imap.mailboxes import resolve, visible
+from imap.mailboxes import resolve, spelled, visible
 from imap.place import Place
 from imap.replies import Bad, Reply
-from imap.results import ALL, Found, Wanted, asks_modseq, extended, find_scored, save
+from imap.results import ALL, Found, Wanted, asks_modseq, extended, find_scored, save, saving
 from imap.selected import Selected
 from imap.session import Session
 from storage.errors import NoSuchMailbox
@@ -68,9 +68,10 @@ def _check(
 async def _search(
     session: Session, command: Esearch, returns: frozenset[SearchReturn], selected: Selected
 ) -> None:
-    indices, score = await find_scored(session, command.key, selected)
-    if SearchReturn.SAVE in returns:
-        await save(session, indices, returns, command.partial)
+    with saving(session, command):
+        indices, score = await find_scored(session, command.key, selected)
+        if SearchReturn.SAVE in returns:
+            await save(session, indices, returns, command.partial)
     if not indices or returns == {SearchReturn.SAVE}:
         return
     start = b"* ESEARCH (TAG %s MAILBOX %s UIDVALIDITY %d) UID" % (
@@ -131,8 +132,8 @@ async def _of(session: Session, source: Source, known: list[Place]) -> list[Plac
     mine = [place for place in known if place.account == session.account]
     if kind in (SourceKind.PERSONAL, SourceKind.INBOXES):
         return mine  # Sieve may deliver to any of them (RFC 5465 §6.2)
-    one = kind is SourceKind.SUBTREE_ONE
-    return [place for place in known if _below(place.shown, source.names, one)]
+    one, roots = kind is SourceKind.SUBTREE_ONE, [spelled(name) for name in source.names]
+    return [place for place in known if _below(place.shown, roots, one)]
 
 
 def _below(name: str, roots: Iterable[str], one: bool) -> bool:

@@ -46,7 +46,8 @@ async def delete(session: Session, command: Delete) -> Reply:
     place = await resolve(session, command.mailbox)
     place.check("x")
     selected = session.selected
-    if selected is not None and place.box is not None and selected.is_at(place.box):
+    going = place.box if place.name != INBOX else None  # INBOX stays, and stays selected
+    if selected is not None and going is not None and selected.is_at(going):
         session.unselect()
         session.send(b"* OK [CLOSED] The selected mailbox is being deleted\r\n")
     await session.store.delete(place.account, place.name)

@@ -1,9 +1,11 @@
 """NOTIFY SET and NOTIFY NONE (RFC 5465 §3). What is told when stands in imap/notifier.py."""
 
+from dataclasses import replace
 from typing import Final
 
 from imap.grammar.command import Notify
 from imap.grammar.notify_group import NotifyEvent
+from imap.mailboxes import spelled
 from imap.notifier import Notifier
 from imap.notify_rules import SUPPORTED, Rules, first_items, listed, status
 from imap.replies import No, Reply
@@ -18,7 +20,8 @@ async def notify(session: Session, command: Notify) -> Reply:
         raise No("Not every event is supported", _badevent())
     if sum(len(group.names) for group in command.groups) > _NAMES:
         raise No("Too many mailbox names", b"NOTIFICATIONOVERFLOW")
-    notifier = Notifier(session, Rules(command.groups))
+    groups = [replace(group, names=tuple(map(spelled, group.names))) for group in command.groups]
+    notifier = Notifier(session, Rules(groups))
     if command.groups:
         session.updates(expunge=True)  # SET implies a NOOP
         if command.status or notifier.rules.beyond:

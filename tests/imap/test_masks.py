@@ -15,6 +15,9 @@ def test_presets_and_names() -> None:
         "IMAP4REV2",
     }
     assert expanded(["IMAP4rev1"]) == set()
+    assert expanded(["esort"]) == {"ESORT", "CONTEXT=SORT"}
+    assert {"QUOTA", "QUOTASET", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE"} == expanded(["quota"])
+    assert {"RIGHTS=KXTE", "LIST-MYRIGHTS"} < expanded(["ACL"])
     assert unknown(["appendlimit", "QUOTA=RES-STORAGE", "plain"]) == []
     assert unknown(["IMAP4rev1", "STARTTLS", "AUTH", "NOSUCH"]) == [
         "IMAP4rev1",
@@ -25,6 +28,12 @@ def test_presets_and_names() -> None:
     for names in PRESETS.values():
         assert unknown(names) == []
     assert set(PRESETS) == {name.lower() for name in PRESETS}
+
+
+def test_what_builds_on_a_hidden_capability_is_known() -> None:
+    known = {row.key.upper() for row in TABLE}
+    for name in known:
+        assert expanded([name]) <= known
 
 
 def test_every_name_can_be_hidden() -> None:
@@ -70,3 +79,18 @@ async def test_commands_that_a_mask_hides_are_unknown(tmp_path: Path) -> None:
             _, tagged = await session.command(command)
             assert tagged.startswith(b"BAD unknown command"), command
         await session.ok("NAMESPACE")
+
+
+async def test_a_command_of_several_capabilities_goes_with_the_last(tmp_path: Path) -> None:
+    async with serving(tmp_path) as imap:
+        await imap.directory.set_imap(USER, mask=["THREAD=REFERENCES", "CONTEXT=SORT"])
+        session = await imap.session(mailbox="INBOX")
+        await session.ok("THREAD ORDEREDSUBJECT UTF-8 ALL")
+        _, tagged = await session.command('CANCELUPDATE "x"')
+        assert tagged.startswith(b"BAD No such context")
+        await imap.directory.set_imap(
+            USER, mask=["THREAD=REFERENCES", "THREAD=REFS", "THREAD=ORDEREDSUBJECT"]
+        )
+        await session.ok("CAPABILITY")
+        _, tagged = await session.command("THREAD ORDEREDSUBJECT UTF-8 ALL")
+        assert tagged.startswith(b"BAD unknown command")
