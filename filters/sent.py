@@ -72,7 +72,7 @@ class SentCopies:
             if box is None:
                 return
             copy = Append(kept.content, _SEEN, self._clock.now())
-            made = await self._store.append(account, box.name, [copy])
+            made = await self._store.append(account, box.id, [copy])
             saved = True
             ours = _Ours(self._clock.now(), box.id, made.target[0])
             if self._recent(self._theirs.get(key)):  # it came meanwhile

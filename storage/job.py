@@ -17,9 +17,10 @@ from storage.errors import NoSuchAccount, NoSuchMailbox, StoreError
 from storage.files import NewFile
 from storage.folder_file import FolderFile, raise_ceiling
 from storage.maildir_names import BaseName
+from storage.names import normal
 from storage.state import Account, Box, State
 from storage.transaction import Tx
-from storage.values import AccountId, BlobId, MailboxId
+from storage.values import AccountId, BlobId, MailboxId, Target
 
 T = TypeVar("T")
 
@@ -163,9 +164,12 @@ def find_box(owner: Account, number: MailboxId) -> Box:
     return box
 
 
-def find_named(owner: Account, name: str) -> Box:
-    """The mailbox of a normal name (names.normal). Raises NoSuchMailbox."""
-    box = owner.names.get(name)
+def find_target(owner: Account, target: Target) -> Box:
+    """A mailbox that takes messages. Raises NoSuchMailbox."""
+    if isinstance(target, str):
+        box = owner.names.get(normal(target))
+    else:
+        box = owner.boxes.get(target)
     if box is None or not box.selectable:
         raise NoSuchMailbox("the mailbox does not exist")
     return box

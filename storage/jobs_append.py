@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.files import NewFile
-from storage.job import Stage, Turn, find_account, find_box, find_named
+from storage.job import Stage, Turn, find_account, find_box, find_target
 from storage.jobs_insert import Copy, add_blob, add_message, check_quota, count
 from storage.jobs_run import RunJob
 from storage.lanes import MAX_BYTES, MAX_MESSAGES
 from storage.rendering import Prepared
 from storage.state import Account
 from storage.transaction import Tx
-from storage.values import AccountId, Append, BlobId, UidMap
+from storage.values import AccountId, Append, BlobId, Target, UidMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class Item:
 
 
 class AppendJob(RunJob[UidMap]):
-    """`name` is a normal mailbox name."""
+    """Into one mailbox of the account."""
 
-    def __init__(self, account: AccountId, name: str, items: Sequence[Item]) -> None:
+    def __init__(self, account: AccountId, target: Target, items: Sequence[Item]) -> None:
         super().__init__(account)
-        self._name, self._items = name, items
+        self._target, self._items = target, items
         self._bounds = _pieces(items)
         self._copies: list[tuple[Item, BlobId, Copy]] = []
         self._fields: list[int] = []
@@ -42,7 +42,7 @@ class AppendJob(RunJob[UidMap]):
     def prepare_piece(self, stage: Stage) -> None:
         owner = stage.account(self.account)
         if self.piece == 0:
-            box = find_named(owner, self._name)
+            box = find_target(owner, self._target)
             self.mailbox, self.first = box.id, stage.give_uids(box, len(self._items))
         else:
             box = find_box(owner, self.mailbox)

@@ -7,14 +7,14 @@ from array import array
 from collections.abc import Sequence
 
 from storage import rows
-from storage.job import PIECE, Stage, Turn, find_account, find_box, find_named
+from storage.job import PIECE, Stage, Turn, find_account, find_box, find_target
 from storage.jobs_insert import check_quota
 from storage.jobs_run import PiecesJob, RunJob
 from storage.rows import Found
 from storage.schema import KEYWORD_SHIFT, ChangeKind
 from storage.state import Account, Box
 from storage.transaction import DeltaKind, Tx
-from storage.values import EVERY_FLAG, AccountId, MailboxId, Settable, System, UidMap
+from storage.values import EVERY_FLAG, AccountId, MailboxId, Settable, System, Target, UidMap
 
 
 class CopyJob(RunJob[UidMap]):
@@ -27,7 +27,7 @@ class CopyJob(RunJob[UidMap]):
         account: AccountId,
         source: MailboxId,
         uids: "array[int]",
-        target: str,
+        target: Target,
         keep: Settable = EVERY_FLAG,
     ) -> None:
         super().__init__(account)
@@ -40,7 +40,7 @@ class CopyJob(RunJob[UidMap]):
         owner = stage.account(self.account)
         find_box(owner, self._source)
         if self.piece == 0:
-            box = find_named(owner, self._target)
+            box = find_target(owner, self._target)
             self.mailbox, self.first = box.id, stage.give_uids(box, max(1, len(self._uids)))
 
     def apply_piece(self, tx: Tx) -> bool:
@@ -80,7 +80,7 @@ class MoveJob(PiecesJob[UidMap]):
         account: AccountId,
         source: MailboxId,
         uids: "array[int]",
-        target: str,
+        target: Target,
         keep: Settable = EVERY_FLAG,
     ) -> None:
         super().__init__(account)
@@ -93,7 +93,7 @@ class MoveJob(PiecesJob[UidMap]):
     def prepare_piece(self, stage: Stage) -> None:
         owner = stage.account(self.account)
         find_box(owner, self._source)
-        box = find_named(owner, self._target)
+        box = find_target(owner, self._target)
         self._mailbox = box.id
         self._first = stage.give_uids(box, max(1, len(self._piece_uids())))
 

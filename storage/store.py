@@ -36,6 +36,7 @@ from storage.values import (
     MailboxId,
     Settable,
     StoreOutcome,
+    Target,
     UidMap,
 )
 
@@ -94,14 +95,14 @@ class Store(StoreReads):
         await self._committer.run(SuspectJob(delivery, result))
 
     async def append(
-        self, account: AccountId, mailbox_name: str, messages: Sequence[Append]
+        self, account: AccountId, target: Target, messages: Sequence[Append]
     ) -> UidMap:
         """Atomic, strict quota. Raises NoSuchMailbox, OverQuota, TooMany, StoreFull."""
         if len(messages) > ATOMIC:
             raise TooMany("too many messages at once")
         items = await self._incoming.items(messages)
         try:
-            return await self._committer.run(AppendJob(account, normal(mailbox_name), items))
+            return await self._committer.run(AppendJob(account, target, items))
         except StoreError:
             await self._incoming.drop([item.path for item in items])
             raise
@@ -111,13 +112,17 @@ class Store(StoreReads):
         account: AccountId,
         source: MailboxId,
         uid: int,
-        mailbox_name: str,
+        target: Target,
         message: Append,
+        *,
+        owner: AccountId | None = None,
     ) -> UidMap:
-        """As `append`, while `uid` of mailbox `source` is expunged. Raises MessageMissing too."""
+        """As `append`, while `uid` of mailbox `source` is expunged, in one transaction; `owner` is
+        the target's account, if it is another. Raises MessageMissing too.
+        """
         (item,) = await self._incoming.items([message])
         try:
-            job = ReplaceJob(account, source, uid, normal(mailbox_name), item)
+            job = ReplaceJob((account, source), uid, (owner or account, target), item)
             return await self._committer.run(job)
         except StoreError:
             await self._incoming.drop([item.path])
@@ -164,7 +169,7 @@ class Store(StoreReads):
         account: AccountId,
         source: MailboxId,
         uids: Sequence[int],
-        target_name: str,
+        target: Target,
         *,
         keep: Settable = EVERY_FLAG,
     ) -> UidMap:
@@ -173,30 +178,26 @@ class Store(StoreReads):
         """
         if len(uids) > ATOMIC:
             raise TooMany("too many messages at once")
-        return await self._committer.run(
-            CopyJob(account, source, _ascending(uids), normal(target_name), keep)
-        )
+        return await self._committer.run(CopyJob(account, source, _ascending(uids), target, keep))
 
     async def move(
         self,
         account: AccountId,
         source: MailboxId,
         uids: Sequence[int],
-        target_name: str,
+        target: Target,
         *,
         keep: Settable = EVERY_FLAG,
     ) -> UidMap:
         """As `copy`, in pieces. Raises NoSuchMailbox."""
-        return await self._committer.run(
-            MoveJob(account, source, _ascending(uids), normal(target_name), keep)
-        )
+        return await self._committer.run(MoveJob(account, source, _ascending(uids), target, keep))
 
     async def copy_across(
         self,
         account: AccountId,
         source: MailboxId,
         uids: Sequence[int],
-        target: tuple[AccountId, str],
+        target: tuple[AccountId, Target],
         *,
         keep: Settable = EVERY_FLAG,
     ) -> UidMap:
@@ -207,7 +208,7 @@ class Store(StoreReads):
         if not taken.items:
             return UidMap(0, (), ())
         try:
-            done = await self._committer.run(AppendJob(target[0], normal(target[1]), taken.items))
+            done = await self._committer.run(AppendJob(*target, taken.items))
         except StoreError:
             await self._across.drop(taken)
             raise
@@ -218,7 +219,7 @@ class Store(StoreReads):
         account: AccountId,
         source: MailboxId,
         uids: Sequence[int],
-        target: tuple[AccountId, str],
+        target: tuple[AccountId, Target],
         *,
         keep: Settable = EVERY_FLAG,
     ) -> UidMap:

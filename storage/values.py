@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, NewType, TypeAlias
 
 AccountId = NewType("AccountId", int)
 MailboxId = NewType("MailboxId", int)
+Target: TypeAlias = MailboxId | str
+"""Where messages go: a mailbox by its number, which it keeps when it is renamed, or by its name."""
 BlobId = NewType("BlobId", int)
 QueueId = NewType("QueueId", int)
 

@@ -21,24 +21,24 @@ from imap.spool import Spool
 from imap.upload import Upload
 from net.threads import Busy
 from storage import values
-from storage.errors import MessageMissing, NoSuchMailbox
-from storage.values import FlagChange, Flags, System, UidMap
+from storage.errors import NoSuchMailbox
+from storage.values import Flags
 
 
 async def append(session: Session, command: Append) -> Reply:
     message_limit.refuse_more(session, len(command.messages))
     place = await resolve(session, command.mailbox)
-    place.target("i")
+    box = place.target("i")
     messages = await _messages(session, command.messages, settable(place.rights))
     headers = await _sent_headers(session, place, messages)
     try:
-        done = await session.store.append(place.account, place.name, messages)
+        done = await session.store.append(box.account, box.id, messages)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)
-    sent, box = session.context.sent, place.box
+    sent = session.context.sent
     for header in headers:
-        if sent is not None and box is not None:
+        if sent is not None:
             await sent.client_saved(place.account, box, header)
     return Reply("APPEND completed", appenduid_code(done.uidvalidity, done.target))
 
@@ -68,30 +68,17 @@ async def replace(session: Session, command: Replace) -> Reply:
     if not uids:
         raise No("No such message") if command.uid else Bad("No such message")
     place = await resolve(session, command.mailbox)
-    place.target("i")
+    box = place.target("i")
     (message,) = await _messages(session, [command.message], settable(place.rights))
     try:
-        done = await _replaced(session, uids[0], place, message)
+        here = (selected.account, selected.mailbox, uids[0])
+        done = await session.store.replace(*here, box.id, message, owner=box.account)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)
     code = appenduid_code(done.uidvalidity, done.target)
     session.send(b"* OK [%s] Replacement message ready\r\n" % code)
     return Reply("REPLACE completed")
-
-
-async def _replaced(session: Session, uid: int, place: Place, message: values.Append) -> UidMap:
-    """Between two accounts the copy is durable before the other goes."""
-    selected, store = session.mailbox, session.store
-    if place.account == selected.account:
-        return await store.replace(place.account, selected.mailbox, uid, place.name, message)
-    if selected.view.index_of(uid) < 0:
-        raise MessageMissing("The message to be replaced is gone")
-    done = await store.append(place.account, place.name, [message])
-    deleted = Flags(System.DELETED)
-    await store.store(selected.account, selected.mailbox, [uid], FlagChange.ADD, deleted)
-    await store.expunge(selected.account, selected.mailbox, [uid])
-    return done
 
 
 async def _messages(

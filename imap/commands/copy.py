@@ -28,9 +28,9 @@ async def copy(session: Session, command: Copy) -> Reply:
     here, store = (selected.account, selected.mailbox, uids), session.store
     try:
         if box.account == selected.account:
-            done = await store.copy(*here, place.name, keep=keep)
+            done = await store.copy(*here, box.id, keep=keep)
         else:
-            done = await store.copy_across(*here, (box.account, place.name), keep=keep)
+            done = await store.copy_across(*here, (box.account, box.id), keep=keep)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)
@@ -49,9 +49,9 @@ async def move(session: Session, command: Move) -> Reply:
     here, store = (selected.account, selected.mailbox, uids), session.store
     try:
         if box.account == selected.account:
-            done = await store.move(*here, place.name, keep=keep)
+            done = await store.move(*here, box.id, keep=keep)
         else:
-            done = await store.move_across(*here, (box.account, place.name), keep=keep)
+            done = await store.move_across(*here, (box.account, box.id), keep=keep)
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)

@@ -87,7 +87,7 @@ class _Change:
             there = await self._copies(contents)
             missing = [uid for uid, blob in contents.items() if box.id not in there[blob]]
             if missing and box.id != self._mailbox:
-                await self._store.copy(self._account, self._mailbox, missing, box.name)
+                await self._store.copy(self._account, self._mailbox, missing, box.id)
         for label in _ALONE:
             box = self._labels.mailbox(label)
             if label in labels and box is not None:
@@ -145,8 +145,8 @@ class _Change:
         if box is not None and box.id == mailbox:
             raise No("The archive keeps what is nowhere else", b"CANNOT")
         if box is None:
-            await self._store.create(self._account, name, "\\Archive")
-        await self._store.move(self._account, mailbox, uids, name)
+            box = await self._store.create(self._account, name, "\\Archive")
+        await self._store.move(self._account, mailbox, uids, box.id)
 
     async def _expunge(self, mailbox: MailboxId, uids: Sequence[int]) -> None:
         await self._store.store(self._account, mailbox, uids, FlagChange.ADD, _DELETED)

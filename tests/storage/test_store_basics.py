@@ -298,3 +298,21 @@ async def test_views_of_both_loads_agree_with_what_was_fed(store: Store) -> None
         loaded.highestmodseq,
     )
     assert loaded.unseen() == view.unseen() == 4
+
+
+async def test_messages_follow_a_mailbox_that_is_renamed(store: Store) -> None:
+    for number in range(3):
+        await store.append(ACCOUNT, "INBOX", [appended(message(str(number)))])
+    meant = (await store.create(ACCOUNT, "Projects")).id
+    await store.rename(ACCOUNT, "Projects", "Old")
+    await store.create(ACCOUNT, "Projects")
+    box = await inbox(store)
+    await store.append(ACCOUNT, meant, [appended(message("new"))])
+    await store.copy(ACCOUNT, box, [1], meant)
+    await store.move(ACCOUNT, box, [2], meant)
+    await store.replace(ACCOUNT, box, 3, meant, appended(message("last")))
+    assert (await store.mailbox(ACCOUNT, "Old")).messages == 4
+    assert (await store.mailbox(ACCOUNT, "Projects")).messages == 0
+    await store.delete(ACCOUNT, "Old")
+    with pytest.raises(NoSuchMailbox):
+        await store.copy(ACCOUNT, box, [1], meant)

@@ -10,6 +10,7 @@ from storage.store import Store
 from storage.values import Flags, MailboxChanged, System
 from tests.support.stores import (
     ACCOUNT,
+    OTHER,
     StoreHome,
     appended,
     bodies,
@@ -64,6 +65,47 @@ async def test_what_fails_changes_nothing(store: Store) -> None:
     # its own octets are free for what takes its place
     await store.replace(ACCOUNT, box, 1, "INBOX", appended(message("z" * 900)))
     assert (await store.usage(ACCOUNT)).messages == 1
+
+
+async def test_into_another_account(store: Store) -> None:
+    old, data = message("old"), message("new")
+    await deliver(store, old)
+    box = await inbox(store)
+    done = await store.replace(ACCOUNT, box, 1, "Sent", appended(data), owner=OTHER)
+    assert done.uidvalidity == (await store.mailbox(OTHER, "Sent")).uidvalidity
+    assert (await bodies(store), await bodies(store, "Sent", OTHER)) == ([], [data])
+    assert (await store.usage(ACCOUNT)).messages == 0
+    assert (await store.usage(OTHER)).bytes == len(data)
+    (gone,) = (await store.journal(ACCOUNT, 1))[-1:]
+    (come,) = (await store.journal(OTHER, 1))[-1:]
+    assert (list(gone.uids), list(come.uids)) == ([1], [1])
+
+
+async def test_what_fails_between_accounts_changes_neither(store: Store) -> None:
+    old = message("old")
+    await deliver(store, old)
+    box = await inbox(store)
+    await store.set_limits(OTHER, 10, 0)
+    with pytest.raises(OverQuota):
+        await store.replace(ACCOUNT, box, 1, "Sent", appended(message()), owner=OTHER)
+    await store.set_limits(OTHER, 0, 0)
+    with pytest.raises(NoSuchMailbox):
+        await store.replace(ACCOUNT, box, 1, "Nowhere", appended(message()), owner=OTHER)
+    with pytest.raises(MessageMissing):
+        await store.replace(ACCOUNT, box, 9, "Sent", appended(message()), owner=OTHER)
+    assert (await bodies(store), await bodies(store, "Sent", OTHER)) == ([old], [])
+
+
+async def test_between_accounts_only_one_of_two_wins(store: Store) -> None:
+    await deliver(store, message())
+    box = await inbox(store)
+    results = await asyncio.gather(
+        store.replace(ACCOUNT, box, 1, "Sent", appended(message("far")), owner=OTHER),
+        store.replace(ACCOUNT, box, 1, "Sent", appended(message("near"))),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results].count(MessageMissing) == 1
+    assert len(await bodies(store, "Sent") + await bodies(store, "Sent", OTHER)) == 1
 
 
 async def test_of_two_that_replace_one_only_one_wins(store: Store) -> None:
