@@ -152,3 +152,16 @@ def test_status_and_noop_show_new_mail(site: Site, account: Account) -> None:
     assert b"MESSAGES 1" in status
     assert b"UNSEEN 1" in status
     assert subject(found) == "seen elsewhere"
+
+
+def test_idle(site: Site, account: Account) -> None:
+    """By hand, as programs on this library do it: it knows no IDLE."""
+    with site.imap(account) as client:
+        client.select()
+        client.send(b"i1 IDLE\r\n")
+        assert client.readline().startswith(b"+ ")
+        site.append(account, simple("arrives"))
+        assert client.readline() == b"* 1 EXISTS\r\n"
+        client.send(b"DONE\r\n")
+        assert client.readline().startswith(b"i1 OK")
+        assert client.search(None, "SUBJECT", "arrives")[1] == [b"1"]

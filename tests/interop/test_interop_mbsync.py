@@ -48,13 +48,13 @@ def test_both_directions(site: Site, account: Account, tmp_path: Path) -> None:
     site.append(account, simple("in the folder there"), r"\Seen", "Made/there")
     with site.imap(account) as client:
         client.select()
-        client.store("3", "+FLAGS", r"\Answered")
+        client.store("3", "+FLAGS", r"(\Answered $label1 blue)")
         client.store("4", "+FLAGS", r"\Deleted")
         client.expunge()
     mirror.sync()
     wanted = {
         "one": {r"\Flagged", r"\Seen"},
-        "three": {r"\Answered"},
+        "three": {r"\Answered", "$label1", "blue"},  # mbsync leaves keywords as they are
         "written here": set(),
         "written there": set(),
     }
