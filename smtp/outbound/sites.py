@@ -17,6 +17,8 @@ from storage.queue_scan import DueLane
 REMEMBERED = 10_000
 BACK_OFF = (60.0, 300.0, 900.0, 1800.0, 3600.0)
 """Seconds without an attempt after so many failures in a row."""
+BRIEF = (10.0, 30.0)
+"""Before these, at a site that took mail since the start: most who vanish are only restarted."""
 
 
 class Site:
@@ -53,9 +55,16 @@ class Site:
         self.failures, self.dead_until, self.outcome = 0, 0.0, None
 
     def unreachable(self, outcome: Outcome, now: float, tried: int) -> None:
-        """None of its hosts could be talked to; `tried`: attempts of the message before."""
-        self.failures = max(self.failures, min(tried, len(BACK_OFF) - 1)) + 1
-        self.dead_until = now + BACK_OFF[min(self.failures, len(BACK_OFF)) - 1]
+        """None of its hosts could be talked to; `tried`: attempts of the message before, which
+        say how long that has been so where nobody remembers the site.
+        """
+        waits: tuple[float, ...] = BACK_OFF
+        if self.succeeded_at > float("-inf"):
+            waits = (*BRIEF, *BACK_OFF)
+        else:
+            self.failures = max(self.failures, min(tried, len(waits) - 1))
+        self.failures += 1
+        self.dead_until = now + waits[min(self.failures, len(waits)) - 1]
         self.outcome = outcome
         self.window.restart()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mailserver import control
 from tests.bench.peers import Peers, children
+from tests.bench.sink import RelaySink
 from tests.support.run import free_port
 from tests.support.server import ServerProcess
 
@@ -31,6 +32,8 @@ bcrypt_rounds = 10
 [limits]
 connections_per_address = 5000
 messages_per_minute_per_address = 10000000
+[dkim]
+sign = false
 [outbound]
 smarthost = "smtp://127.0.0.1:{sink}"
 [submission]
@@ -58,7 +61,7 @@ class Side:
     pid: int
     maildirs: Path
     ours: bool
-    sink_port: int = 0
+    sink: RelaySink | None = None
     submission_port: int = 0
     smtp_pid: int = 0
 
@@ -106,6 +109,7 @@ class Ours:
 
     def __init__(self, base: Path) -> None:
         self._sink_port = free_port()
+        self._sink: RelaySink | None = None
         self._server = ServerProcess(base, CONFIG.format(sink=self._sink_port))
 
     def start(self) -> Side:
@@ -114,6 +118,7 @@ class Ours:
         if not (server.folder / "by-address").exists():
             asyncio.run(self._add_accounts())
         assert server.process is not None
+        self._sink = RelaySink(self._sink_port)
         return Side(
             name="mailserver",
             smtp_port=server.port("smtp"),
@@ -122,12 +127,14 @@ class Ours:
             pid=server.process.pid,
             maildirs=self._links(),
             ours=True,
-            sink_port=self._sink_port,
+            sink=self._sink,
             submission_port=server.port("submission"),
         )
 
     def stop(self) -> None:
         self._server.stop()
+        if self._sink is not None:
+            self._sink.stop()
 
     async def _add_accounts(self) -> None:
         for number in range(USERS):
@@ -156,9 +163,11 @@ class Theirs:
 
     def __init__(self, base: Path) -> None:
         self._peers = Peers(base)
+        self._sink: RelaySink | None = None
 
     def start(self) -> Side:
         self._peers.start()
+        self._sink = RelaySink(self._peers.sink_port)
         return Side(
             name="postfix+dovecot",
             smtp_port=self._peers.smtp_port,
@@ -167,9 +176,11 @@ class Theirs:
             pid=self._peers.pids()[0],
             maildirs=self._peers.base / "mail",
             ours=False,
-            sink_port=self._peers.sink_port,
+            sink=self._sink,
             smtp_pid=self._peers.postfix_pid(),
         )
 
     def stop(self) -> None:
         self._peers.stop()
+        if self._sink is not None:
+            self._sink.stop()

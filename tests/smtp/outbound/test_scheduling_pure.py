@@ -8,7 +8,7 @@ from smtp.outbound import sites as sites_module
 from smtp.outbound.backlog import Backlog
 from smtp.outbound.hop import Hop
 from smtp.outbound.results import temporary
-from smtp.outbound.sites import BACK_OFF, Sites
+from smtp.outbound.sites import BACK_OFF, BRIEF, Sites
 from smtp.outbound.window import START, Window
 from storage.queue_batch import Wanted
 from storage.queue_scan import DueLane
@@ -167,8 +167,16 @@ def test_back_off_grows_and_ends_with_a_success() -> None:
         assert site.dead_until - now == expected
     site.success(1.0)
     assert not site.is_dead(0.0)
-    site.unreachable(GONE, 0.0, 0)
-    assert site.dead_until == BACK_OFF[0]
+
+
+def test_a_site_that_took_mail_is_asked_again_soon() -> None:
+    """Whatever its mail went through before: 4 attempts of the message say nothing of the site."""
+    site = Sites().of("there.test")
+    site.success(1.0)
+    for expected in (*BRIEF, *BACK_OFF, BACK_OFF[-1]):
+        now = site.dead_until
+        site.unreachable(GONE, now, 4)
+        assert site.dead_until - now == expected
 
 
 def test_back_off_after_a_restart_goes_on_from_what_the_message_knows() -> None:
