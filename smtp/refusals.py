@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from config.logging import Logger
 from filters.context import Context
 from filters.filter import Stage
+from filters.verdict import Verdict
 from smtp.grammar.reply import Reply, reply
 
 # Octets of a reply's last line, so that the id behind it is never cut off.
@@ -55,3 +56,8 @@ def with_id(answer: Reply, name: str) -> Reply:
     *lines, last = answer.lines
     text = last.encode("utf-8", "replace")[:_TEXT].decode("utf-8", "ignore")
     return reply(answer.code, answer.status, *lines, f"{text} (id {name})")
+
+
+def reply_of(verdict: Verdict) -> Reply:
+    """The reply of a verdict that refuses."""
+    return reply(verdict.code, verdict.status, verdict.text)

@@ -30,7 +30,8 @@ from smtp.intake import IntakeLimits
 from smtp.lmtp import LmtpSession
 from smtp.manners import Manners
 from smtp.quota import Quotas
-from smtp.session import Session, Shared
+from smtp.session import Session
+from smtp.shared import Shared
 from smtp.submission import SubmissionSession
 from smtp.timeouts import Timeouts
 from smtp.verbs import Connection

@@ -17,7 +17,8 @@ from smtp.grammar.ehlo import Offer
 from smtp.grammar.mail import Mail
 from smtp.grammar.rcpt import Rcpt
 from smtp.grammar.reply import Reply, reply
-from smtp.session import Session, reply_of
+from smtp.refusals import reply_of
+from smtp.session import Session
 from storage.directory_values import Resolution, Status
 from storage.errors import StoreError
 from storage.values import DeliverBy
