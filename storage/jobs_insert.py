@@ -77,9 +77,9 @@ def count(owner: Account, box: Box, size: int) -> None:
 
 
 def check_quota(owner: Account, size: int, messages: int) -> None:
-    """Strict, for APPEND and COPY. Raises OverQuota."""
-    over_bytes = owner.limit_bytes and owner.used_bytes + size > owner.limit_bytes
-    if over_bytes or (
-        owner.limit_messages and owner.used_messages + messages > owner.limit_messages
-    ):
+    """Strict, for APPEND and COPY; what adds nothing comes in though there is too much already.
+    Raises OverQuota.
+    """
+    over_bytes = size > 0 and 0 < owner.limit_bytes < owner.used_bytes + size
+    if over_bytes or (messages > 0 and 0 < owner.limit_messages < owner.used_messages + messages):
         raise OverQuota("the mailbox is full: delete messages first")

@@ -149,3 +149,37 @@ async def test_mbsync_pipelines(tmp_path: Path) -> None:
             assert tagged.startswith(b"OK"), tagged
         untagged, tagged = await client.until(b"8")
         assert untagged[0].startswith(b"* BYE")
+
+
+async def test_a_server_name_with_a_dot_at_its_end(tmp_path: Path) -> None:
+    """Outlook sends one in SNI."""
+    async with serving(tmp_path) as imap:
+        context = trusting()
+        context.check_hostname = False
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", imap.tls_port, ssl=context, server_hostname="localhost."
+        )
+        assert (await reader.readline()).startswith(b"* OK")
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_as_many_tags_as_a_user_likes(tmp_path: Path) -> None:
+    """Each is listed in FLAGS, found, and there for the next session, in the case it came in."""
+    tags = [f"Tag_{number:03}" for number in range(300)]
+    async with serving(tmp_path) as imap:
+        for number in range(30):
+            await imap.deliver(message(f"No. {number}"))
+        client = await imap.session(mailbox="INBOX")
+        for number in range(30):
+            some = " ".join(tags[10 * number : 10 * number + 10])
+            await client.ok(f"STORE {number + 1} +FLAGS.SILENT ({some})")
+        await client.ok(f"STORE 1 +FLAGS.SILENT ({' '.join(tags)})")
+        again = await imap.session()
+        described = await again.ok("SELECT INBOX")
+        (flags,) = [line for line in described if line.startswith(b"* FLAGS")]
+        assert {tag.encode() for tag in tags} <= set(flags[9:-1].split())
+        assert await again.ok("SEARCH KEYWORD tag_299") == [b"* SEARCH 1 30"]
+        assert await again.ok("SEARCH KEYWORD Tag_150 UNKEYWORD Tag_000") == [b"* SEARCH 16"]
+        (first,) = await again.ok("FETCH 1 FLAGS")
+        assert first[18:-2].split() == [tag.encode() for tag in tags]

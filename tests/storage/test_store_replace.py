@@ -65,6 +65,14 @@ async def test_what_fails_changes_nothing(store: Store) -> None:
     # its own octets are free for what takes its place
     await store.replace(ACCOUNT, box, 1, "INBOX", appended(message("z" * 900)))
     assert (await store.usage(ACCOUNT)).messages == 1
+    # a limit that was lowered below what is used does not keep a draft from being saved
+    await deliver(store, message("second"))
+    await store.set_limits(ACCOUNT, 100, 1)
+    first = min(await flag_texts(store))
+    done = await store.replace(ACCOUNT, box, first, "INBOX", appended(message("z" * 800)))
+    with pytest.raises(OverQuota):
+        await store.replace(ACCOUNT, box, done.target[0], "INBOX", appended(message("z" * 1200)))
+    assert (await store.usage(ACCOUNT)).messages == 2
 
 
 async def test_into_another_account(store: Store) -> None:
