@@ -151,3 +151,17 @@ async def test_text_is_searched_decoded(tmp_path: Path) -> None:
             literal = words[-1].encode()
             head = f"SEARCH CHARSET UTF-8 {' '.join(words[:-1])} {{{len(literal)}+}}\r\n".encode()
             assert await client.ok(head + literal) == [b"* SEARCH" + expected], key
+
+
+async def test_a_lost_file_is_named_as_the_servers_fault(tmp_path: Path) -> None:
+    async with serving(tmp_path) as imap:
+        for title in ("one", "two", "three"):
+            await imap.deliver(message(title))
+        client = await imap.session(mailbox="INBOX")
+        (lost,) = imap.store.maildir(imap.accounts[USER]).glob("*/*,U=2*")
+        lost.unlink()
+        untagged, tagged = await client.command("UID FETCH 1:* (BODY.PEEK[])")
+        assert tagged.startswith(b"NO [SERVERBUG]")
+        assert [line.split()[4] for line in untagged] == [b"1", b"3"]
+        assert len(await client.ok("FETCH 1:* (FLAGS ENVELOPE)")) == 3
+        await client.ok("FETCH 3 BODY[]")

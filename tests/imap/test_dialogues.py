@@ -2,7 +2,8 @@
 standards, clients/ what well-known clients send.
 
 Lines such as `# with imap.uidonly = true` set what the server is started with: keys of the
-configuration, `timing`, and what `mailserver account set` sets for the first account (`account`).
+configuration, `timing`, `bounds`, and what `mailserver account set` sets for the first account
+(`account`).
 """
 
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from imap.context import Timing
+from imap.context import Bounds, Timing
 from tests.support.dialogue import Player, Step
 from tests.support.imap_server import PASSWORD, USER, Client, Imap, message, serving
 
@@ -45,9 +46,11 @@ def _read(name: str) -> str:
 
 async def _play(text: str, folder: Path, *, plaintext: bool = True) -> None:
     more = tomllib.loads("\n".join(_WITH.findall(text)))
-    timing = Timing(**more.pop("timing", {}))
+    timing, bounds = Timing(**more.pop("timing", {})), Bounds(**more.pop("bounds", {}))
     account = more.pop("account", {})
-    async with serving(folder, plaintext=plaintext, timing=timing, more=more) as imap:
+    async with serving(
+        folder, plaintext=plaintext, timing=timing, bounds=bounds, more=more
+    ) as imap:
         if account:
             await imap.directory.set_imap(USER, **account)
         await Player(ImapStage(imap)).play(text)
