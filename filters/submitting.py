@@ -15,6 +15,7 @@ from config.clock import Clock, rfc3339
 from config.logging import Logger
 from config.settings import Settings
 from filters.context import Message
+from filters.envelope import make_trace
 from filters.rewriting import with_header
 from filters.sendlimit import Limits, Reached, SendLimits
 from filters.sent import SentCopies
@@ -61,6 +62,7 @@ class Submitting:
     ) -> None:
         self._settings, self._directory, self._clock, self._log = settings, directory, clock, log
         self._sent = SendLimits(clock)
+        self._ours = secrets.token_hex(6)
         self.sent = sent
 
     def reload(self, settings: Settings) -> None:
@@ -111,7 +113,7 @@ class Submitting:
         facts = Facts(
             Submitter(envelope_sender or login.address, authorship.display),
             datetime.fromtimestamp(self._clock.now(), UTC),
-            f"{secrets.token_hex(12)}@{self._settings.hostname}",
+            f"{make_trace()}.{self._ours}@{self._settings.hostname}",
             _charset(message),
             authorship.sender,
         )
@@ -143,13 +145,8 @@ class Submitting:
     async def _limits(self, login: Login) -> Limits:
         account, default = await self._account(login), self._settings.submission
         own = account.submission if account is not None else NO_CHOICE
-        chosen = {name: getattr(own, name) for name in _LIMITS}
-        return Limits(
-            **{
-                name: getattr(default, name) if value is None else value
-                for name, value in chosen.items()
-            }
-        )
+        chosen = ((getattr(own, name), getattr(default, name)) for name in _LIMITS)
+        return Limits(*[other if value is None else value for value, other in chosen])
 
     def _too_much(self, reached: Reached) -> Verdict:
         text = f"You may send {reached.what}"

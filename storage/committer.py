@@ -32,6 +32,8 @@ from storage.file_writer import FileWriter
 from storage.files import NewFile, discard
 from storage.job import Job, Stage, Turn, as_store_error
 from storage.lanes import Lanes
+from storage.queue_scan import DueLane
+from storage.queue_values import Claim
 from storage.rows import exists
 from storage.state import AccountImage, State
 from storage.transaction import Delta
@@ -55,6 +57,7 @@ class Outcome:
     deltas: list[Delta] = field(default_factory=list)
     folders: list[FoldersChanged] = field(default_factory=list)
     queued: bool = False
+    handed: list[tuple[DueLane, Claim]] = field(default_factory=list)
     reload: set[AccountId] = field(default_factory=set)
     done: list[Job[Any]] = field(default_factory=list)
 
@@ -285,6 +288,7 @@ class Committer:
         outcome = Outcome(queued=any(tx.queued for tx in work.txs))
         for tx in work.txs:
             outcome.deltas += tx.deltas
+            outcome.handed += tx.handed
             outcome.folders += tx.folders
             outcome.reload |= tx.reload
         self._refresh(outcome)

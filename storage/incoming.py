@@ -29,20 +29,23 @@ class Incoming:
     async def delivery(self, delivery: Delivery) -> DeliverJob:
         """The job of a delivery. Raises StoreFull, StoreUnavailable."""
         content = delivery.content
-        queue = QueueId(self._ids.next()) if delivery.queued else None
+        queued = bool(delivery.queued)
+        envelope = envelope_of(delivery, QueueId(self._ids.next())) if queued else None
         if content.path is None:
             item = await self._render(content, delivery.local_prefix) if delivery.local else None
-            return DeliverJob(delivery, item, queue=queue)
+            return DeliverJob(delivery, item, envelope=envelope)
         wanted = []
         queue_path = local_path = None
-        if queue is not None:
+        if envelope is not None:
             queue_path = self.name()
-            wanted.append((head(envelope_of(delivery, queue), content.size), queue_path))
+            wanted.append((head(envelope, content.size), queue_path))
         if delivery.local:
             local_path = self.name()
             wanted.append((delivery.local_prefix, local_path))
         item = await self._assembled(content, wanted, local_path)
-        return DeliverJob(delivery, item, queue=queue, local_path=local_path, queue_path=queue_path)
+        return DeliverJob(
+            delivery, item, envelope=envelope, local_path=local_path, queue_path=queue_path
+        )
 
     async def items(self, messages: Sequence[Append]) -> list[Item]:
         """The messages of an APPEND, in order. Raises StoreFull, StoreUnavailable."""

@@ -13,6 +13,9 @@ from storage.files import NewFile
 from storage.job import Job, Stage, find_account, find_box
 from storage.jobs_insert import Copy, add_blob, add_message, count
 from storage.names import INBOX, normal
+from storage.queue_file import Envelope
+from storage.queue_scan import DueLane
+from storage.queue_values import Claim
 from storage.rendering import Prepared
 from storage.schema import ChangeKind, suspect
 from storage.state import Account
@@ -26,7 +29,6 @@ from storage.values import (
     Flags,
     LocalRecipient,
     MailboxId,
-    QueueId,
 )
 
 _NOWHERE = MailboxId(0)
@@ -34,20 +36,23 @@ _NOWHERE = MailboxId(0)
 
 class DeliverJob(Job[DeliveryResult]):
     """`item` is None when there is no local recipient. `local_file` and `queue_file` are complete
-    files in tmp for what was spooled.
+    files in tmp for what was spooled, `envelope` is that of the queue. `handed` is set before the
+    job is run: by what claim the queue's rows are leased from the beginning, and whose turn it is.
     """
+
+    handed: tuple[DueLane, Claim] | None = None
 
     def __init__(
         self,
         delivery: Delivery,
         item: Prepared | None,
         *,
-        queue: QueueId | None = None,
+        envelope: Envelope | None = None,
         local_path: str | None = None,
         queue_path: str | None = None,
     ) -> None:
         super().__init__([recipient.account for recipient in delivery.local])
-        self._delivery, self._item, self._queue = delivery, item, queue
+        self._delivery, self._item, self.envelope = delivery, item, envelope
         self._local_path, self._queue_path = local_path, queue_path
         self._copies: list[Copy | None] = []
         self._blob = BlobId(0)
@@ -74,20 +79,28 @@ class DeliverJob(Job[DeliveryResult]):
                 content = delivery.content
                 pieces = (delivery.local_prefix + content.prefix, content.data or b"")
                 stage.add(self, NewFile(names, pieces, self._local_path))
-        if self._queue is not None:
-            self._add_queue_file(stage, self._queue)
+        if self.envelope is not None:
+            self._add_queue_file(stage, self.envelope)
 
     def apply(self, tx: Tx) -> bool:
         modseqs: dict[AccountId, int] = {}
+        envelope = self.envelope
         self.result = DeliveryResult(
-            tuple([self._insert(tx, copy, modseqs) for copy in self._copies]), self._queue
+            tuple([self._insert(tx, copy, modseqs) for copy in self._copies]),
+            None if envelope is None else envelope.id,
         )
-        if self._queue is not None:
-            queue_jobs.insert_queued(
-                tx.conn, self._delivery, self._queue, self._delivery.content.size, tx.now
-            )
-            tx.queued = True
+        if envelope is not None:
+            self._enqueue(tx, envelope)
         return True
+
+    def _enqueue(self, tx: Tx, envelope: Envelope) -> None:
+        claim = None if self.handed is None else self.handed[1]
+        size = self._delivery.content.size
+        queue_jobs.insert_queued(tx.conn, envelope, size, tx.now, claim)
+        if self.handed is None:
+            tx.queued = True
+        else:
+            tx.handed.append(self.handed)
 
     def _place(self, stage: Stage, recipient: LocalRecipient) -> Copy | None:
         owner = stage.state.accounts.get(recipient.account)
@@ -133,13 +146,13 @@ class DeliverJob(Job[DeliveryResult]):
         tx.log(owner, modseq, ChangeKind.APPEND, box.id, array("I", (copy.uid,)))
         return Delivered(copy.account, copy.mailbox, copy.uid)
 
-    def _add_queue_file(self, stage: Stage, queue: QueueId) -> None:
+    def _add_queue_file(self, stage: Stage, envelope: Envelope) -> None:
         content = self._delivery.content
-        name = f"{stage.queue}/{queue_file.file_name(queue)}"
+        name = f"{stage.queue}/{queue_file.file_name(envelope.id)}"
         if self._queue_path is not None:
             stage.add(self, NewFile([name], path=self._queue_path))
             return
-        head = queue_file.head(queue_file.envelope_of(self._delivery, queue), content.size)
+        head = queue_file.head(envelope, content.size)
         stage.add(self, NewFile([name], (head, content.prefix, content.data or b"")))
 
 

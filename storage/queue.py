@@ -23,20 +23,15 @@ from storage.disk import store_error
 from storage.queue_batch import Wanted
 from storage.queue_claims import Lease, Recorded
 from storage.queue_file import append_log, file_name, held_line
+from storage.queue_handover import Handover
 from storage.queue_results import Results, Submit, remove
-from storage.queue_scan import DUE, NEXT, START, DuePiece, Mark, piece_of
-from storage.queue_values import Claim, Listed, Result
+from storage.queue_scan import DUE, NEXT, START, DueLane, DuePiece, Mark, piece_of
+from storage.queue_values import LEASE, RECIPIENTS, Claim, Listed, Result
 from storage.statements import Query
 from storage.values import Event, QueueChanged, QueueId
 
 T = TypeVar("T")
 Change = Callable[[Connection, queue_admin.Span], list[QueueId]]
-
-LEASE = 900.0
-"""Seconds that a claim is good for; whoever works longer renews it."""
-
-RECIPIENTS = 100
-"""Of one claim at most: every server takes so many in a transaction (RFC 5321 §4.5.3.1.8)."""
 
 _LIST_PIECE = 500
 _SPAN = 500
@@ -66,6 +61,8 @@ class QueueStore:
         self._submit, self._read, self._folder = submit, read, folder
         self._offload, self._clock, self._publish = offload, clock, publish
         self._results = Results(submit, offload, clock)
+        self.handover = Handover(folder, clock)
+        self._returning: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.Task[None] | None = None
 
     async def recover(self, *, clean: bool = False) -> int:
@@ -99,6 +96,7 @@ class QueueStore:
 
     async def close(self) -> None:
         """Ends what goes on in the background."""
+        await asyncio.gather(*self._returning, return_exceptions=True)
         if self._sweeping is not None:
             self._sweeping.cancel()
             await asyncio.gather(self._sweeping, return_exceptions=True)
@@ -142,6 +140,15 @@ class QueueStore:
         """Extends leases; the messages that are held no more: stop working on them."""
         until = self._clock.now() + LEASE
         return await self._submit(lambda conn: queue_batch.renew_many(conn, claims, until))
+
+    def hand_over(self, due: DueLane, claim: Claim) -> None:
+        """What a delivery has queued and leased goes to who wanted it, or back into the rows."""
+        if self.handover.taker is not None:
+            self.handover.taker.take(due, claim)
+            return
+        task = asyncio.create_task(self.give_back([claim]), name="queue given back")
+        self._returning.add(task)
+        task.add_done_callback(self._returning.discard)
 
     async def give_back(self, claims: Sequence[Claim]) -> None:
         """Ends leases without an attempt."""

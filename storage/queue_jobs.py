@@ -6,18 +6,15 @@ inserted after its file is durable. Claims and results are queue_batch.py.
 
 from sqlalchemy import Connection
 
-from storage.queue_file import Envelope, QueueFile, envelope_of, file_name
-from storage.queue_values import State
+from storage.queue_file import Envelope, QueueFile, file_name
+from storage.queue_values import Claim, State
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
 from storage.statements import MultiRow
-from storage.values import Delivery, QueueId
 
 _MESSAGES, _RECIPIENTS = MultiRow(message), MultiRow(recipient)
 _FRESH: dict[str, object] = {
     "attempts": 0,
-    "lease_until": None,
-    "lease_owner": "",
     "last_reply": "",
     "delay_notice": False,
 }
@@ -38,14 +35,15 @@ def lane_of(envelope: Envelope) -> str:
 
 
 def insert_queued(
-    conn: Connection, delivery: Delivery, queue: QueueId, size: int, at: float
+    conn: Connection, envelope: Envelope, size: int, at: float, claim: Claim | None = None
 ) -> None:
-    """Rows for `delivery.queued`, whose file `queue_file.file_name(queue)` is durable already.
+    """Rows for an envelope, whose file `queue_file.file_name(envelope.id)` is durable already.
 
     `size` counts the octets of the message, prefix included; `at` is the time of the transaction:
-    whoever walks along the times of the queue must not have passed it.
+    whoever walks along the times of the queue must not have passed it. `claim` is by whom the rows
+    are leased from the beginning.
     """
-    insert_envelope(conn, envelope_of(delivery, queue), size, at=at)
+    insert_envelope(conn, envelope, size, at=at, claim=claim)
 
 
 def insert_file(conn: Connection, file: QueueFile) -> None:
@@ -62,6 +60,7 @@ def insert_envelope(
     finished: frozenset[int] = frozenset(),
     held: bool | None = None,
     at: float = 0.0,
+    claim: Claim | None = None,
 ) -> None:
     """One message row and its recipients', due at once or when it is to be released."""
     is_held = envelope.held if held is None else held
@@ -82,6 +81,8 @@ def insert_envelope(
             "state": int(State.DELIVERED if position in finished else waiting),
             "next_attempt": due,
             "lane": lane,
+            "lease_until": None if claim is None else claim.leased_until,
+            "lease_owner": "" if claim is None else claim.owner,
         }
         for position, entry in enumerate(envelope.recipients)
     ]

@@ -6,11 +6,17 @@ can't overwrite what its successor found out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
 from storage.values import AccountId, DeliverBy, QueueId
+
+LEASE = 900.0
+"""Seconds that a claim is good for; whoever works longer renews it."""
+
+RECIPIENTS = 100
+"""Of one claim at most: every server takes so many in a transaction (RFC 5321 §4.5.3.1.8)."""
 
 
 class State(IntEnum):
@@ -40,7 +46,9 @@ class ClaimedRecipient:
 class Claim:
     """One message for one destination. `path` is its file; `owner` names the lease.
 
-    `hold_until` is when it was to be released, in Unix seconds; the rest as in values.Delivery.
+    `hold_until` is when it was to be released, in Unix seconds; `data` is the message itself where
+    that is at hand, `leased_until` is set where the row is to be made with its lease; the rest as
+    in values.Delivery.
     """
 
     queue: QueueId
@@ -60,6 +68,8 @@ class Claim:
     deliver_by: DeliverBy | None = None
     priority: int = 0
     account: AccountId | None = None
+    leased_until: float | None = None
+    data: bytes | None = field(default=None, repr=False)
 
     @property
     def begun(self) -> float:

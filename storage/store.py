@@ -84,6 +84,8 @@ class Store(StoreReads):
         faults.reached(0)
         job = await self._incoming.delivery(delivery)
         faults.reached(1)
+        if job.envelope is not None:
+            job.handed = self.queue.handover.claim(job.envelope, delivery.content)
         try:
             return await self._committer.run(job)
         except StoreError:

@@ -253,6 +253,8 @@ class StoreCore:
             self.bus.publish(change)
         if outcome.queued:
             self.bus.publish(QueueChanged())
+        for due, claim in outcome.handed:
+            self.queue.hand_over(due, claim)
         for account in outcome.reload:
             if all(image.account != account for image in outcome.images):
                 self._images.drop(account)

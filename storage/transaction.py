@@ -13,6 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from storage.queue_scan import DueLane
+from storage.queue_values import Claim
 from storage.schema import (
     KEYWORD_SHIFT,
     ChangeKind,
@@ -72,6 +74,7 @@ class Tx:
     deltas: list[Delta] = field(default_factory=list)
     folders: list[FoldersChanged] = field(default_factory=list)
     queued: bool = False
+    handed: list[tuple[DueLane, Claim]] = field(default_factory=list)
     reload: set[AccountId] = field(default_factory=set)
     messages: list[tuple[Any, ...]] = field(default_factory=list)
     blobs: list[tuple[Any, ...]] = field(default_factory=list)

@@ -53,6 +53,18 @@ class Backlog:
         """The most urgent priority there is; what is more urgent comes first as text."""
         return min((*self._ready, *self._hungry), default="99")
 
+    @property
+    def hungry(self) -> bool:
+        """Rows may be due beside the claims."""
+        return bool(self._hungry)
+
+    def append(self, due: DueLane, claim: Claim) -> None:
+        """A claim of a message that is newer than what its lane has."""
+        lane = self._lane(due)
+        lane.ready.append(claim)
+        self.claimed += 1
+        self._sort(lane)
+
     def add(self, due: DueLane) -> None:
         """Something may be due there."""
         lane = self._lane(due)

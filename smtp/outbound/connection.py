@@ -1,11 +1,13 @@
 """One TCP connection to a peer: bytes out, replies in. Every wait and every buffer is bounded.
 
-Invariants: a reply that nobody asked for before TLS starts ends the connection (injection); after
-an error the connection is dead and says so on every further use.
+A connection has one timer, which is left alone while deadlines only move away: at its time it looks
+what the deadline is by then. Invariants: a reply that nobody asked for before TLS starts ends the
+connection (injection); after an error the connection is dead and says so on every further use.
 """
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 import ssl
@@ -42,6 +44,8 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._failure = ""
+        self._deadline = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
     # Called by the transport.
 
@@ -84,26 +88,27 @@ class Connection(asyncio.Protocol):
 
     async def drain(self, seconds: float) -> None:
         """Returns when the peer has taken most of what was written."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._writable.wait()
-        except TimeoutError:
-            self._fail("the peer took no data in time")
+        if not self._writable.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._writable.wait()
+            except TimeoutError:
+                self._fail("the peer took no data in time")
         if self._failure:
             raise ConnectionFailed(self._failure)
 
     async def reply(self, seconds: float) -> PeerReply:
         """The next reply, in order; raises ConnectionFailed."""
-        try:
-            async with asyncio.timeout(seconds):
+        if not self._replies:
+            self._allow(seconds)
+            try:
                 while not self._replies:
                     if self._failure:
                         raise ConnectionFailed(self._failure)
                     self._waiter = self._loop.create_future()
                     await self._waiter
-        except TimeoutError:
-            self._fail("the peer did not answer in time")
-            raise ConnectionFailed(self._failure) from None
+            finally:
+                self._deadline = math.inf
         return self._replies.popleft()
 
     async def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float) -> None:
@@ -148,8 +153,26 @@ class Connection(asyncio.Protocol):
         """Ends the connection at once; never raises."""
         self._fail("closed")
 
+    def _allow(self, seconds: float) -> None:
+        self._deadline = at = self._loop.time() + seconds
+        if self._timer is not None and self._timer.when() > at:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and not self._failure:
+            self._timer = self._loop.call_at(at, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        self._timer = None
+        if self._loop.time() >= self._deadline:
+            self._fail("the peer did not answer in time")
+        elif self._deadline < math.inf:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_time)
+
     def _fail(self, text: str) -> None:
         self._failure = self._failure or text
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._writable.set()
         self._wake()
         if self._transport is not None:

@@ -12,7 +12,7 @@ from config.clock import Clock
 from net.threads import Offload
 from smtp.outbound.hop import Hop
 from smtp.outbound.limits import parse_limits
-from smtp.outbound.outgoing import Outgoing, open_claim
+from smtp.outbound.outgoing import Outgoing, open_claim, outgoing_of
 from smtp.outbound.results import AttemptFailed, Kind, Outcome, permanent, temporary
 from smtp.outbound.route import Router
 from smtp.outbound.session import Opener, Session
@@ -82,7 +82,10 @@ class Courier:
         """
         attempt = Attempt(claim.recipients)
         try:
-            message = await self._offload.disk(open_claim, claim)
+            if claim.data is not None:
+                message = outgoing_of(claim, 0, claim.data)
+            else:
+                message = await self._offload.disk(open_claim, claim)
         except (QueueFileDamaged, FileNotFoundError):
             attempt.fail(permanent("5.3.0", "the message's file in the queue is damaged"))
             return attempt

@@ -70,6 +70,23 @@ class Crew:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    # What storage/queue_handover.py asks of the sending side.
+
+    @property
+    def together(self) -> bool:
+        return self.sites.one_way
+
+    def takes(self, due: DueLane) -> bool:
+        site = self.sites.of(due.domain)
+        if self._stopping or site.is_dead(self._clock.now()):
+            return False
+        return self._desk.has_room(site)
+
+    def take(self, due: DueLane, claim: Claim) -> None:
+        site = self.sites.receive(due)
+        self._desk.take(site, due, claim)
+        self.serve(site)
+
     def serve(self, site: Site) -> None:
         """Gives the site's mail to its workers, as far as it has some and may have more."""
         if self._stopping:
@@ -165,17 +182,16 @@ class Crew:
         return await self._wait(worker)
 
     async def _wait(self, worker: _Worker) -> Task | None:
-        given: asyncio.Future[Task | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        given: asyncio.Future[Task | None] = loop.create_future()
         worker.given = given
+        timer = loop.call_later(IDLE, _hand, worker, None)
         idle = self._idle.setdefault(worker.site.key, [])
         idle.append(worker)
         try:
-            async with asyncio.timeout(IDLE):
-                return await given
-        except TimeoutError:
-            # It may have been given something in the same moment.
-            return given.result() if given.done() and not given.cancelled() else None
+            return await given
         finally:
+            timer.cancel()
             worker.given = None
             if worker in idle:
                 idle.remove(worker)
@@ -220,7 +236,7 @@ class Crew:
             return False
         else:
             again = self._unreachable(site, attempt.unreachable, claim)
-        await asyncio.shield(self._desk.note(claim, attempt.outcomes, again=again))
+        await self._desk.note(claim, attempt.outcomes, again=again)
         return again is None
 
     def _reached(self, site: Site, attempt: Attempt, began: float) -> None:

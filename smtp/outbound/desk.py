@@ -16,9 +16,10 @@ from smtp.outbound.results import Outcome
 from smtp.outbound.settle import Settler
 from smtp.outbound.sites import Site
 from storage.errors import StoreError
-from storage.queue import LEASE, QueueStore
+from storage.queue import QueueStore
 from storage.queue_batch import Wanted
-from storage.queue_values import Claim, Result
+from storage.queue_scan import DueLane
+from storage.queue_values import LEASE, Claim, Result
 
 READY = 4000
 """Claims that may be under way in all: ready, being sent, or waiting for their record."""
@@ -77,6 +78,16 @@ class Desk:
             return False
         return site.backlog.claimed < max(1, site.window.slots * AHEAD // 2)
 
+    def has_room(self, site: Site) -> bool:
+        """Whether fresh mail may be handed over: not past what waits in the rows already."""
+        most = min(MOST_AHEAD, site.window.slots * AHEAD)
+        return not (self.is_full or site.backlog.hungry) and site.backlog.claimed < most
+
+    def take(self, site: Site, due: DueLane, claim: Claim) -> None:
+        """A claim that was handed over."""
+        self._held[id(claim)] = claim
+        site.backlog.append(due, claim)
+
     def fetch(self, site: Site, then: Callable[[Site], None], *, together: bool) -> None:
         """Claims what is due at a site, in the background."""
         messages = min(MOST_AHEAD, site.window.slots * AHEAD)
@@ -119,13 +130,33 @@ class Desk:
     async def note(
         self, claim: Claim, outcomes: Mapping[int, Outcome], *, again: float | None = None
     ) -> None:
-        """Returns when the result is noted; it is recorded in the background."""
-        results = await self.settler.note(claim, outcomes, again=again)
-        task = asyncio.create_task(self._record(claim, results), name="outbound record")
+        """Returns when the result is noted; it is recorded in the background. Both are done even
+        if the caller is cancelled.
+        """
+        noted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        work = self._finish(claim, outcomes, again, noted)
+        task = asyncio.create_task(work, name="outbound result")
         self._recording.add(task)
         task.add_done_callback(self._recording.discard)
+        await asyncio.shield(noted)
         if len(self._recording) > UNRECORDED:
             await asyncio.wait(self._recording, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _finish(
+        self,
+        claim: Claim,
+        outcomes: Mapping[int, Outcome],
+        again: float | None,
+        noted: "asyncio.Future[None]",
+    ) -> None:
+        try:
+            results = await self.settler.note(claim, outcomes, again=again)
+        except Exception as error:
+            self._held.pop(id(claim), None)
+            noted.set_exception(error)
+            return
+        noted.set_result(None)
+        await self._record(claim, results)
 
     async def give_back(self, claim: Claim) -> None:
         """Ends a lease without an attempt."""

@@ -68,7 +68,8 @@ def build_notice(claim: Claim, told: Sequence[Told], hostname: str, now: float) 
 
 def _original(claim: Claim) -> bytes:
     try:
-        return read_start(open_claim(claim), 2 * RETURNED)
+        message = open_claim(claim)
+        return read_start(message.path, message.offset, min(2 * RETURNED, message.size))
     except (QueueFileDamaged, OSError):
         return b""
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from smtp.outbound.security import Wish
@@ -44,7 +44,14 @@ def open_claim(claim: Claim) -> Outgoing:
     Clients that send 8-bit data without declaring it are many: what the first MiB holds counts.
     """
     offset, size = message_offset(claim.path)
-    declared = Outgoing(
+    octets = _HEADER_START if claim.eightbit else _PIECE
+    return outgoing_of(claim, offset, read_start(claim.path, offset, min(octets, size)), size)
+
+
+def outgoing_of(claim: Claim, offset: int, start: bytes, size: int | None = None) -> Outgoing:
+    """The message of a claim that begins with `start`, or is all of it where `size` is None."""
+    size = len(start) if size is None else size
+    return Outgoing(
         claim.path,
         offset,
         size,
@@ -52,11 +59,6 @@ def open_claim(claim: Claim) -> Outgoing:
         claim.envid,
         claim.ret,
         claim.smtputf8,
-        claim.eightbit,
-    )
-    start = read_start(declared, _HEADER_START if claim.eightbit else _PIECE)
-    return replace(
-        declared,
         eightbit=claim.eightbit or not start.isascii(),
         wish=Wish.REQUIRED if claim.require_tls else _wish_of(start),
         deliver_by=claim.deliver_by,
@@ -72,17 +74,19 @@ def _wish_of(start: bytes) -> Wish:
     return Wish.NOT_REQUIRED if [v.lower() for v in values] == [b"no"] else Wish.NONE
 
 
-def read_start(message: Outgoing, octets: int) -> bytes:
-    """The first octets of the message. Blocks on the disk."""
-    descriptor = os.open(message.path, os.O_RDONLY | os.O_CLOEXEC)
+def read_start(path: Path, offset: int, octets: int) -> bytes:
+    """The first octets of a message. Blocks on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.pread(descriptor, min(octets, message.size), message.offset)
+        return os.pread(descriptor, octets, offset)
     finally:
         os.close(descriptor)
 
 
 def has_eight_bit(message: Outgoing) -> bool:
     """True when the message, whatever was declared, is not pure ASCII. Blocks on the disk."""
+    if message.data is not None:
+        return not message.data.isascii()
     descriptor = os.open(message.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         offset, end = message.offset, message.offset + message.size
@@ -98,6 +102,10 @@ def has_eight_bit(message: Outgoing) -> bool:
 
 def has_utf8_header(message: Outgoing) -> bool:
     """True when the header is not pure ASCII: only then SMTPUTF8 is needed for it. Blocks."""
-    start = read_start(message, _MAX_HEADER)
+    if message.data is None:
+        octets = min(_MAX_HEADER, message.size)
+        start = read_start(message.path, message.offset, octets)
+    else:
+        start = message.data
     end = start.find(b"\r\n\r\n")
     return not (start if end < 0 else start[:end]).isascii()

@@ -50,24 +50,26 @@ class ReplyParser:
     """Feed it bytes, take replies. Holds at most one incomplete reply."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
         self._lines: list[bytes] = []
         self._code = 0
 
     @property
     def pending(self) -> bool:
         """True when bytes wait that are no whole reply yet."""
-        return bool(self._buffer or self._lines)
+        return bool(self._rest or self._lines)
 
     def feed(self, data: bytes) -> list[PeerReply]:
         """Replies that are complete by now. Raises BadReply."""
-        self._buffer += data
-        *lines, rest = self._buffer.split(b"\n")
-        self._buffer = bytearray(rest)
-        if len(self._buffer) > MAX_LINE:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > MAX_LINE:
             raise BadReply("a reply line without end")
-        found = (self._line(bytes(line).removesuffix(b"\r")) for line in lines)
-        return [reply for reply in found if reply is not None]
+        replies: list[PeerReply] = []
+        for line in lines:
+            reply = self._line(line.removesuffix(b"\r"))
+            if reply is not None:
+                replies.append(reply)
+        return replies
 
     def _line(self, line: bytes) -> PeerReply | None:
         match = _LINE.fullmatch(line)

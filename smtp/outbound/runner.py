@@ -113,6 +113,7 @@ class Outbound:
         self.watch.start()
         self.sts.start()
         self._desk.start()
+        self._queue.handover.taker = self._crew
         self._loop_task = asyncio.create_task(self._run(), name="outbound")
 
     async def stop(self) -> None:
@@ -120,6 +121,7 @@ class Outbound:
         if self._loop_task is None:
             return
         self._unsubscribe()
+        self._queue.handover.taker = None
         self._loop_task.cancel()
         await asyncio.gather(self._loop_task, return_exceptions=True)
         await self._crew.stop(self._grace)

@@ -129,6 +129,12 @@ class Sites:
         self._working[site.key] = site
         return site
 
+    def receive(self, due: DueLane) -> Site:
+        """A claim of that lane is handed over; the site it belongs to."""
+        site = self.of(due.domain)
+        self._working[site.key] = site
+        return site
+
     def learn(self, domain: str, hops: Iterable[Hop], before: Site | None = None) -> Site:
         """The hosts of a domain are known: what `before` (else: the site so far) has of it moves
         to their site.

@@ -15,6 +15,7 @@ from smtp.outbound.connection import ConnectionFailed
 from smtp.outbound.content import Content
 from smtp.outbound.deadline import parameter, refusal
 from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header
+from smtp.outbound.peer_reply import PeerReply
 from smtp.outbound.results import Kind, Outcome, of_reply, permanent, temporary
 from smtp.outbound.security import Wish
 from smtp.outbound.session import Session
@@ -147,25 +148,22 @@ class Transaction:
         lines = [self._mail(), *(self._rcpt(recipient) for recipient in recipients)]
         lines += [] if self._chunked else ["DATA"]
         session.connection.write("".join(f"{line}\r\n" for line in lines).encode())
-        mail = of_reply(await session.connection.reply(times.mail), session.remote)
+        mail = await session.connection.reply(times.mail)
         for recipient in recipients:
-            outcome = of_reply(
-                await session.connection.reply(times.rcpt), session.remote, rcpt=True
-            )
-            self._refuse(recipient, mail, outcome)
+            self._refuse(recipient, mail, await session.connection.reply(times.rcpt))
         if self._chunked:
             return not self._all_refused(recipients)
         return await self._data_reply(recipients)
 
     async def _lock_step(self, recipients: Sequence[ClaimedRecipient]) -> bool:
         session, times = self._session, self._session.timeouts
-        mail = of_reply(await session.command(self._mail(), times.mail), session.remote)
-        if mail.kind is not Kind.DELIVERED:
-            self._for_all(recipients, mail)
+        mail = await session.command(self._mail(), times.mail)
+        if not mail.ok:
+            self._for_all(recipients, of_reply(mail, session.remote))
             return False
         for recipient in recipients:
             reply = await session.command(self._rcpt(recipient), times.rcpt)
-            self._refuse(recipient, mail, of_reply(reply, session.remote, rcpt=True))
+            self._refuse(recipient, mail, reply)
         if self._all_refused(recipients):
             return False
         if self._chunked:
@@ -176,11 +174,14 @@ class Transaction:
     def _all_refused(self, recipients: Sequence[ClaimedRecipient]) -> bool:
         return all(recipient.position in self._outcomes for recipient in recipients)
 
-    def _refuse(self, recipient: ClaimedRecipient, mail: Outcome, rcpt: Outcome) -> None:
-        """A refused MAIL speaks for its recipients; "503 need MAIL" would say nothing."""
-        for outcome in (mail, rcpt):
-            if outcome.kind is not Kind.DELIVERED:
-                self._outcomes.setdefault(recipient.position, outcome)
+    def _refuse(self, recipient: ClaimedRecipient, mail: PeerReply, rcpt: PeerReply) -> None:
+        """If one of them refuses. A refused MAIL speaks for its recipients; "503 need MAIL" would
+        say nothing.
+        """
+        if not mail.ok:
+            self._outcomes[recipient.position] = of_reply(mail, self._session.remote)
+        elif not rcpt.ok:
+            self._outcomes[recipient.position] = of_reply(rcpt, self._session.remote, rcpt=True)
 
     async def _data_reply(self, recipients: Sequence[ClaimedRecipient]) -> bool:
         """True when the peer waits for data: also with no recipient left (RFC 2920 §3.1)."""

@@ -14,11 +14,10 @@ from net.threads import Offload
 from storage import queue_claims, queue_jobs
 from storage.migrations import m0004_queue_wishes
 from storage.migrations.apply import migrate
-from storage.queue import LEASE
 from storage.queue_batch import Wanted
 from storage.queue_file import QueueFileDamaged, append_log, read_queue_file
 from storage.queue_scan import START
-from storage.queue_values import Claim, Result, State
+from storage.queue_values import LEASE, Claim, Result, State
 from storage.schema import queue_message
 from storage.values import AccountId, DeliverBy, QueuedRecipient
 from tests.support.queue_harness import ManualClock, QueueHarness, claim_one

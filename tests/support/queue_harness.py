@@ -96,16 +96,19 @@ class QueueHarness:
             **more,  # type: ignore[arg-type]
         )
         self._last = max(self._last + 1, int(self.clock.now() * 1_000_000))
-        queue = QueueId(self._last)
-        path = self.folder / file_name(queue)
-        await self.offload.disk(
-            path.write_bytes, head(envelope_of(delivery, queue), len(data)) + data
-        )
+        envelope = envelope_of(delivery, QueueId(self._last))
+        path = self.folder / file_name(envelope.id)
+        await self.offload.disk(path.write_bytes, head(envelope, len(data)) + data)
+        handed = self.queue.handover.claim(envelope, delivery.content)
+        claim = None if handed is None else handed[1]
         await self.submit(
-            lambda conn: insert_queued(conn, delivery, queue, len(data), self.clock.now())
+            lambda conn: insert_queued(conn, envelope, len(data), self.clock.now(), claim)
         )
-        self.bus.publish(QueueChanged())
-        return queue
+        if handed is not None:
+            self.queue.hand_over(*handed)
+        else:
+            self.bus.publish(QueueChanged())
+        return envelope.id
 
     def close(self) -> None:
         self._engine.dispose()

@@ -7,9 +7,8 @@ import pytest
 
 from smtp.outbound.hop import Timeouts
 from storage.errors import StoreUnavailable
-from storage.queue import LEASE
 from storage.queue_batch import Wanted
-from storage.queue_values import Claim
+from storage.queue_values import LEASE, Claim
 from storage.values import QueuedRecipient
 from tests.smtp.outbound.conftest import Sender
 from tests.support.queue_harness import claim_one
