@@ -1,8 +1,9 @@
 """The content of one message over an open session: by DATA after its 354, or by BDAT (RFC 3030),
 where the peer announced CHUNKING.
 
-Small messages go in one piece, others are read and sent in pieces; none is held in memory. `sent`
-is True from the moment on when the peer may have the whole message.
+Small messages go in one piece, others are read and sent in pieces; none is held in memory but
+those that were converted to seven bits. `sent` is True from the moment on when the peer may have
+the whole message.
 """
 
 import contextlib
@@ -30,7 +31,8 @@ class Content:
     async def by_data(self) -> PeerReply:
         """Raises ConnectionFailed."""
         connection, times, stuffer = self._session.connection, self._session.timeouts, DotStuffer()
-        if (whole := self._message.data) is not None:
+        whole = self._message.data
+        if whole is not None and len(whole) <= PIECE:
             self.sent = True
             connection.write(stuffer.feed(whole) + stuffer.end())
             await connection.drain(times.block)
@@ -78,8 +80,9 @@ class Content:
 
     async def _pieces(self) -> AsyncGenerator[bytes]:
         message = self._message
-        if message.data is not None:
-            yield message.data
+        if (data := message.data) is not None:
+            for at in range(0, len(data), PIECE):
+                yield data[at : at + PIECE]
             return
         descriptor = await self._offload.disk(_open, message.path)
         try:

@@ -2,9 +2,10 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from message.seven_bit import seven_bit
 from smtp.outbound.security import Wish
 from storage.queue_file import message_offset
 from storage.queue_values import Claim
@@ -20,8 +21,8 @@ _TLS_REQUIRED = re.compile(rb"\ntls-required[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r\n",
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """`size` octets at `offset` of `path`; `data` are all of them where they are few. The flags say
-    what the next hop is asked for.
+    """`size` octets at `offset` of `path`, or `data` instead of them: all of them where they are
+    few, others where they were converted. The flags say what the next hop is asked for.
     """
 
     path: Path
@@ -98,6 +99,17 @@ def has_eight_bit(message: Outgoing) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def in_seven_bits(message: Outgoing) -> Outgoing | None:
+    """The message in ASCII, None where that can't be said without loss. Blocks, and holds all of
+    it in memory. Raises OSError.
+    """
+    data = message.data
+    if data is None:
+        data = read_start(message.path, message.offset, message.size)
+    made = seven_bit(data)
+    return None if made is None else replace(message, data=made, size=len(made), eightbit=False)
 
 
 def has_utf8_header(message: Outgoing) -> bool:

@@ -1,8 +1,8 @@
 """One message over an open session: MAIL, RCPT, then its content (content.py) and the reply to it.
 
-What the peer can't take is decided before MAIL: its SIZE, 8-bit data without 8BITMIME (bounced with
-5.6.3: turning it into 7 bits would break its signatures), UTF-8 addresses or headers without
-SMTPUTF8 (5.6.7).
+What the peer can't take is decided before MAIL: its SIZE, UTF-8 addresses or headers without
+SMTPUTF8 (5.6.7), 8-bit data without 8BITMIME, which is turned into 7 bits (RFC 6152 §3), or
+bounced with 5.6.3 where that can't be done.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from config.clock import Clock
 from message.xtext import encode_xtext, is_xtext
-from net.threads import Offload
+from net.threads import Offload, Pool
 from smtp.outbound.connection import ConnectionFailed
 from smtp.outbound.content import Content
 from smtp.outbound.deadline import parameter, refusal
-from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header
+from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header, in_seven_bits
 from smtp.outbound.peer_reply import PeerReply
 from smtp.outbound.results import Kind, Outcome, of_reply, permanent, temporary
 from smtp.outbound.security import Wish
@@ -67,9 +67,9 @@ class Transaction:
         refused = (
             self._tls()
             or self._in_time()
-            or self._too_large()
-            or await self._eight_bit()
             or await self._utf8_message()
+            or await self._eight_bit()
+            or self._too_large()
         )
         if refused is not None:
             self._for_all(self._recipients, refused)
@@ -104,6 +104,11 @@ class Transaction:
         if self._session.offers("8BITMIME"):
             return None
         if not await self._offload.disk(has_eight_bit, self._message):
+            return None
+        converted = await self._offload.run(Pool.MIME, in_seven_bits, self._message)
+        if converted is not None:
+            self._message = converted
+            self._content = Content(self._session, converted, self._offload)
             return None
         text = "the message has 8-bit data, the server takes only 7-bit (no 8BITMIME)"
         return permanent("5.6.3", text, self._session.remote)

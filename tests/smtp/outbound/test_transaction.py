@@ -1,5 +1,7 @@
 """What a server can't take, and what it says to MAIL, RCPT and DATA."""
 
+import email
+
 import pytest
 
 from storage.values import QueuedRecipient
@@ -41,11 +43,33 @@ async def test_eight_bit_is_declared_where_it_is_offered(
     assert there.received[0].mail.endswith("BODY=8BITMIME")
 
 
-async def test_eight_bit_without_8bitmime_bounces(sender: Sender, there: Sink) -> None:
+@pytest.mark.parametrize("size", [1, 60_000])
+@pytest.mark.parametrize("chunking", [False, True])
+async def test_eight_bit_is_converted_for_a_server_without_8bitmime(
+    sender: Sender, there: Sink, size: int, chunking: bool
+) -> None:
+    there.extensions = (*without("8BITMIME"), *(["CHUNKING"] if chunking else []))
+    text = "grüße\r\n.\r\n" * size
+    data = b"Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + text.encode()
+    assert await bounced(sender, there, "bob@there.test", data=data, eightbit=True) == b""
+    (received,) = there.received
+    assert received.data.isascii() and "BODY" not in received.mail
+    assert f"SIZE={len(received.data)}" in received.mail
+    message = email.message_from_bytes(received.data)
+    assert message.get_payload(decode=True) == text.encode()
+
+
+async def test_a_converted_message_must_fit_too(sender: Sender, there: Sink) -> None:
+    there.extensions = ("SIZE 2000",)
+    data = b"S: x\r\n\r\n" + b"\xe4" * 1800
+    notice = await bounced(sender, there, "bob@there.test", data=data, eightbit=True)
+    assert b"Status: 5.3.4" in notice and there.received == []
+
+
+async def test_eight_bit_that_can_not_be_converted_bounces(sender: Sender, there: Sink) -> None:
     there.extensions = without("8BITMIME")
-    notice = await bounced(
-        sender, there, "bob@there.test", data=b"S: x\r\n\r\n\xe4\r\n", eightbit=True
-    )
+    data = b"Content-Transfer-Encoding: x-own\r\n\r\n\xe4\r\n"
+    notice = await bounced(sender, there, "bob@there.test", data=data, eightbit=True)
     assert b"Status: 5.6.3" in notice
     assert there.received == []
 
