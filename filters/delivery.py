@@ -187,6 +187,7 @@ class Delivery:
             sender = await self._forwarding.sender(envelope)
             if self._forwarding.is_forged(envelope):
                 queued = tuple(replace(one, notify="NEVER") for one in queued)
+        queued = self._held_by_rule(envelope, sender, queued)
         if message.headless:
             prefix += b"\r\n"  # else the first lines of the text would become part of our header
         content = message.content
@@ -210,6 +211,23 @@ class Delivery:
             deliver_by=envelope.deliver_by,
             priority=envelope.priority,
         )
+
+    def _held_by_rule(
+        self, envelope: Envelope, sender: str, queued: Sequence[QueuedRecipient]
+    ) -> tuple[QueuedRecipient, ...]:
+        """The recipients, those on hold that a standing rule of the operator means."""
+        marked = self._directory.hold_rules.marked(sender, envelope.account, queued)
+        held = [one for one in marked if one.hold is not None]
+        if held:
+            self._log.info(
+                "held by rule",
+                **_ids(envelope),
+                sender=sender,
+                recipients=[one.address for one in held[:20]],
+                count=len(held),
+                rules=sorted({one.hold.rule for one in held if one.hold and one.hold.rule}),
+            )
+        return marked
 
     async def _prefix(
         self, envelope: Envelope, message: Message, verdict: Verdict, tag: str

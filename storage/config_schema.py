@@ -133,6 +133,23 @@ block = Table(
     Column("created", Float, nullable=False),
 )
 
+# Standing rules that put queued mail on hold (storage/hold_rules.py); NULL matches all. `account`
+# has no foreign key: a rule outlives the account and then matches nothing.
+hold_rule = Table(
+    "config_hold_rule",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("sender", String),
+    Column("recipient", String),
+    Column("domain", String),
+    Column("account", BigInteger),
+    Column("account_address", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 # DKIM keys by domain (storage/dkim_keys.py). `algorithm` is a= of the signatures, `private` PEM.
 dkim_key = Table(
     "config_dkim_key",
@@ -287,6 +304,10 @@ def _seen(connection: Connection) -> None:
     seen.create(connection, checkfirst=True)
 
 
+def _hold_rules(connection: Connection) -> None:
+    hold_rule.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -299,4 +320,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _seen,
     _dkim_keys,
     _forwarding,
+    _hold_rules,
 )

@@ -42,6 +42,7 @@ from storage.directory_values import (
     Status,
     Submission,
 )
+from storage.hold_rules import HoldRules
 from storage.resolver import Resolver
 from storage.rewritten import Rewritten
 from storage.seen import Seen
@@ -78,6 +79,7 @@ class Directory:
         self.seen = Seen(database, clock)
         self.rewritten = Rewritten(database, clock)
         self.blocks = Blocks(database, clock, settings.blocklist.networks)
+        self.hold_rules = HoldRules(database, clock)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
         self._listeners: dict[object, Listener] = {}
 
@@ -95,6 +97,7 @@ class Directory:
         directory = cls(database, settings, commanded, clock)
         try:
             await directory.blocks.load()
+            await directory.hold_rules.load()
         except BaseException:
             await database.close()
             raise

@@ -26,9 +26,9 @@ from storage.queue_file import append_log, file_name, held_line
 from storage.queue_handover import Handover
 from storage.queue_results import Results, Submit, remove
 from storage.queue_scan import DUE, NEXT, START, DueLane, DuePiece, Mark, piece_of
-from storage.queue_values import LEASE, RECIPIENTS, Claim, Listed, Result
+from storage.queue_values import LEASE, RECIPIENTS, Claim, Listed, Result, packed_hold
 from storage.statements import Query
-from storage.values import Event, QueueChanged, QueueId
+from storage.values import Event, Hold, QueueChanged, QueueId
 
 T = TypeVar("T")
 Change = Callable[[Connection, queue_admin.Span], list[QueueId]]
@@ -193,9 +193,10 @@ class QueueStore:
         self._publish(QueueChanged(again=True))
         return len(changed)
 
-    async def hold(self, queue: QueueId | None) -> int:
-        """Keeps one message or all that wait until released; how many."""
-        held = await self._change(queue, queue_admin.hold)
+    async def hold(self, queue: QueueId | None, by: str = "") -> int:
+        """Keeps one message or all that wait until released, as `by` asks; how many."""
+        why = packed_hold(Hold(self._clock.now(), by))
+        held = await self._change(queue, lambda conn, span: queue_admin.hold(conn, span, why))
         await self._offload.disk(self._log_held, held, True)
         return len(held)
 

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, false, select, true, update
 from sqlalchemy.sql import ColumnElement
 
-from storage.queue_values import Listed, ListedRecipient, State, deliver_by_of
+from storage.queue_values import Listed, ListedRecipient, State, deliver_by_of, hold_of
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
-from storage.values import QueueId
+from storage.values import AccountId, QueueId
 
 _HOLD_UNTIL = (
     select(message.c.hold_until).where(message.c.id == recipient.c.queue).scalar_subquery()
@@ -74,6 +74,7 @@ def _listed(head: Row[Any], rows: Sequence[Row[Any]]) -> Listed:
         hold_until=head.hold_until,
         deliver_by=deliver_by_of(head.deliver_by, head.deliver_by_mode, head.deliver_by_trace),
         priority=head.priority,
+        account=None if head.account is None else AccountId(head.account),
     )
 
 
@@ -82,7 +83,12 @@ def _recipient(row: Row[Any]) -> ListedRecipient:
     waiting = state is State.WAITING
     name = ("deferred" if row.attempts else "queued") if waiting else state.name.lower()
     return ListedRecipient(
-        row.address, name, row.attempts, row.next_attempt if waiting else None, row.last_reply
+        row.address,
+        name,
+        row.attempts,
+        row.next_attempt if waiting else None,
+        row.last_reply,
+        hold_of(row.hold) if state is State.HELD else None,
     )
 
 
@@ -103,9 +109,11 @@ def retry(conn: Connection, span: Span, now: float, early: bool = False) -> list
     return _change(conn, span, State.WAITING, *asked, next_attempt=now)
 
 
-def hold(conn: Connection, span: Span) -> list[QueueId]:
-    """Keeps messages until they are released; returns those that are held by this call."""
-    changed = _change(conn, span, State.WAITING, state=int(State.HELD))
+def hold(conn: Connection, span: Span, why: str = "") -> list[QueueId]:
+    """Keeps messages until they are released; returns those that are held by this call. `why` is a
+    packed Hold.
+    """
+    changed = _change(conn, span, State.WAITING, state=int(State.HELD), hold=why)
     _mark(conn, span, held=True)
     return changed
 
@@ -115,8 +123,9 @@ def release(conn: Connection, span: Span, now: float) -> list[QueueId]:
     that were held.
     """
     waiting = int(State.WAITING)
-    later = _change(conn, span, State.HELD, _later(now), state=waiting, next_attempt=_HOLD_UNTIL)
-    at_once = _change(conn, span, State.HELD, state=waiting, next_attempt=now)
+    free = {"state": waiting, "hold": ""}
+    later = _change(conn, span, State.HELD, _later(now), **free, next_attempt=_HOLD_UNTIL)
+    at_once = _change(conn, span, State.HELD, **free, next_attempt=now)
     _mark(conn, span, held=False)
     return sorted({*later, *at_once})
 

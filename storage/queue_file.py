@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.queue_values import hold_of, packed_hold
 from storage.values import AccountId, DeliverBy, Delivery, QueuedRecipient, QueueId
 
 _MAGIC = b"mailserver-queue 1 "
@@ -49,7 +50,8 @@ class Envelope:
 class QueueFile:
     """A parsed file: the message stands at `offset` for `size` octets; `held` after the log.
 
-    `finished` holds the positions of recipients that need nothing more.
+    `finished` holds the positions of recipients that need nothing more. `released`: the log ends a
+    hold, also that of single recipients.
     """
 
     envelope: Envelope
@@ -57,6 +59,7 @@ class QueueFile:
     size: int
     finished: frozenset[int]
     held: bool
+    released: bool = False
 
 
 def file_name(queue: QueueId) -> str:
@@ -88,11 +91,16 @@ def envelope_of(delivery: Delivery, queue: QueueId) -> Envelope:
 def head(envelope: Envelope, size: int) -> bytes:
     """What a file begins with; `size` octets of message (prefix included) follow at once."""
     values = {name: getattr(envelope, name) for name in envelope.__slots__ if name != "recipients"}
-    values["recipients"] = [[r.address, r.notify, r.orcpt] for r in envelope.recipients]
+    values["recipients"] = [_packed(one) for one in envelope.recipients]
     by = envelope.deliver_by
     values["deliver_by"] = None if by is None else [by.at, by.mode, by.trace]
     packed = json.dumps(values).encode() + b"\n"
     return b"%s%d %d\n%s" % (_MAGIC, len(packed), size, packed)
+
+
+def _packed(one: QueuedRecipient) -> list[str]:
+    hold = (packed_hold(one.hold),) if one.hold is not None else ()
+    return [one.address, one.notify, one.orcpt, *hold]
 
 
 def finished_lines(results: Mapping[int, str], at: float) -> bytes:
@@ -144,7 +152,8 @@ def read_queue_file(path: Path) -> QueueFile:
         file.seek(line + length + size)
         finished, held = _log(file.read(_MAX_LOG).split(b"\n"))
     known = frozenset(n for n in finished if 0 <= n < len(envelope.recipients))
-    return QueueFile(envelope, line + length, size, known, envelope.held if held is None else held)
+    kept = envelope.held if held is None else held
+    return QueueFile(envelope, line + length, size, known, kept, released=held is False)
 
 
 def _first_line(start: bytes, path: Path) -> tuple[int, int, int]:
@@ -161,12 +170,16 @@ def _first_line(start: bytes, path: Path) -> tuple[int, int, int]:
 def _envelope(packed: bytes, path: Path) -> Envelope:
     try:
         values = json.loads(packed)
-        recipients = tuple(QueuedRecipient(*entry) for entry in values.pop("recipients"))
+        recipients = tuple(_recipient(*entry) for entry in values.pop("recipients"))
         by = values.pop("deliver_by", None)  # files of older versions have none
         deliver_by = None if by is None else DeliverBy(*by)
         return Envelope(recipients=recipients, deliver_by=deliver_by, **values)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise QueueFileDamaged(f"{path.name}: the envelope can't be read") from None
+
+
+def _recipient(address: str, notify: str, orcpt: str, hold: str = "") -> QueuedRecipient:
+    return QueuedRecipient(address, notify, orcpt, hold_of(hold))
 
 
 def _log(lines: Iterable[bytes]) -> tuple[set[int], bool | None]:

@@ -46,6 +46,8 @@ class Handover:
         """What to lease a message by as it is queued; None when it has to wait in the rows."""
         if self.taker is None or envelope.held or envelope.hold_until is not None:
             return None
+        if any(recipient.hold is not None for recipient in envelope.recipients):
+            return None
         domains = {domain_of(recipient.address) for recipient in envelope.recipients}
         if len(envelope.recipients) > RECIPIENTS or (len(domains) > 1 and not self.taker.together):
             return None

@@ -4,10 +4,12 @@
 inserted after its file is durable. Claims and results are queue_batch.py.
 """
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
 from storage.queue_file import Envelope, QueueFile, file_name
-from storage.queue_values import Claim, State
+from storage.queue_values import Claim, State, packed_hold
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
 from storage.statements import MultiRow
@@ -49,6 +51,9 @@ def insert_queued(
 def insert_file(conn: Connection, file: QueueFile) -> None:
     """Rows for a file found without them (repair); finished recipients stay finished."""
     envelope = file.envelope
+    if file.released:
+        free = tuple(replace(one, hold=None) for one in envelope.recipients)
+        envelope = replace(envelope, recipients=free)
     insert_envelope(conn, envelope, file.size, finished=file.finished, held=file.held)
 
 
@@ -68,7 +73,6 @@ def insert_envelope(
     _MESSAGES.run(conn, [tuple(head[column.name] for column in message.c)])
     due = max(envelope.queued_at, envelope.hold_until or 0.0, at)
     lane = lane_of(envelope)
-    waiting = State.HELD if is_held else State.WAITING
     rows = [
         {
             **_FRESH,
@@ -78,15 +82,22 @@ def insert_envelope(
             "domain": domain_of(entry.address),
             "notify": entry.notify,
             "orcpt": entry.orcpt,
-            "state": int(State.DELIVERED if position in finished else waiting),
+            "state": int(_state(position in finished, is_held or entry.hold is not None)),
             "next_attempt": due,
             "lane": lane,
             "lease_until": None if claim is None else claim.leased_until,
             "lease_owner": "" if claim is None else claim.owner,
+            "hold": packed_hold(entry.hold),
         }
         for position, entry in enumerate(envelope.recipients)
     ]
     _RECIPIENTS.run(conn, [tuple(row[column.name] for column in recipient.c) for row in rows])
+
+
+def _state(finished: bool, held: bool) -> State:
+    if finished:
+        return State.DELIVERED
+    return State.HELD if held else State.WAITING
 
 
 def _message_row(envelope: Envelope, size: int, held: bool) -> dict[str, object]:

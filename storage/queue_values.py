@@ -5,12 +5,13 @@ results are taken from the holder of the newest lease only, so that a claimant t
 can't overwrite what its successor found out.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
-from storage.values import AccountId, DeliverBy, QueueId
+from storage.values import AccountId, DeliverBy, Hold, QueueId
 
 LEASE = 900.0
 """Seconds that a claim is good for; whoever works longer renews it."""
@@ -93,7 +94,7 @@ class Result:
 class ListedRecipient:
     """`next_attempt` is None when nothing more will be tried.
 
-    `state`: queued, deferred, held, delivered or failed.
+    `state`: queued, deferred, held, delivered or failed. `hold`: why it is held, if that is known.
     """
 
     address: str
@@ -101,6 +102,7 @@ class ListedRecipient:
     attempts: int
     next_attempt: float | None
     last_reply: str
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,17 @@ class Listed:
     hold_until: float | None = None
     deliver_by: DeliverBy | None = None
     priority: int = 0
+    account: AccountId | None = None
+
+
+def packed_hold(hold: Hold | None) -> str:
+    """As it stands in a row and in a queue's file, "" for none."""
+    return "" if hold is None else json.dumps([hold.at, hold.by, hold.rule, hold.reason])
+
+
+def hold_of(packed: str) -> Hold | None:
+    """The reverse of `packed_hold`."""
+    return Hold(*json.loads(packed)) if packed else None
 
 
 def deliver_by_of(at: float | None, mode: str, trace: bool) -> DeliverBy | None:

@@ -317,6 +317,7 @@ queue_recipient = Table(
     _text("last_reply"),
     Column("delay_notice", Boolean, nullable=False, server_default=false()),
     Column("lane", Text, nullable=False, server_default="09:"),
+    _text("hold"),
     Index("queue_recipient_when", "state", "next_attempt", "domain", "lane"),
     Index("queue_recipient_lane", "domain", "state", "lane", "next_attempt"),
     Index(

@@ -94,12 +94,27 @@ class LocalRecipient:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a queued recipient is on hold: since `at` (Unix seconds), because of what `by` asked for
+    or because of the rule of that number, which `by` had made; "" when nobody was named.
+    """
+
+    at: float
+    by: str = ""
+    rule: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class QueuedRecipient:
-    """One recipient of the outside world; `notify`, `orcpt` as in RFC 3461."""
+    """One recipient of the outside world; `notify`, `orcpt` as in RFC 3461. With `hold` it waits
+    for its release.
+    """
 
     address: str
     notify: str = ""
     orcpt: str = ""
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ store and does it. Exit status: 1 could not be done, 78 configuration wrong.
 
 import asyncio
 import os
+import pwd
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,17 @@ def load_settings(config: Path | None) -> tuple[Path, Settings]:
         for error in invalid.errors:
             print(error, file=sys.stderr)
         raise SystemExit(EX_CONFIG) from None
+
+
+def caller() -> str:
+    """Who gives the command: the user of the system, also behind sudo."""
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"uid {uid}"
+    behind = os.environ.get("SUDO_USER", "") if uid == 0 else ""
+    return f"{behind} as {name}" if behind else name
 
 
 def perform(config: Path | None, operation: str, args: Mapping[str, Any]) -> Any:

@@ -4,16 +4,16 @@ from typing import Annotated
 
 import typer
 
-from mailserver.cli.context import perform
+from mailserver.cli import queue_rules
+from mailserver.cli.context import caller, perform
 from mailserver.cli.output import AsJson, print_list, print_one
+from mailserver.cli.queue_options import Account, Domain, Recipient, Sender
 from mailserver.operations.queue_shape import MINUTES
 
 app = typer.Typer(no_args_is_help=True, help="The outbound queue.")
+app.add_typer(queue_rules.app, name="rule")
 Id = Annotated[str, typer.Argument(metavar="ID", help="Queue id.")]
 AnyId = Annotated[str | None, typer.Argument(metavar="[ID]", help="Queue id; all without it.")]
-Sender = Annotated[str | None, typer.Option(metavar="ADDRESS", help="By this sender; <> is null.")]
-Recipient = Annotated[str | None, typer.Option(metavar="ADDRESS", help="For this recipient.")]
-Domain = Annotated[str | None, typer.Option(metavar="DOMAIN", help="To this domain.")]
 State = Annotated[str | None, typer.Option(help="queued, deferred or held.")]
 
 
@@ -23,11 +23,13 @@ def list_(
     sender: Sender = None,
     recipient: Recipient = None,
     domain: Domain = None,
+    account: Account = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
     """What waits to be sent: all, or what fits every option."""
-    wanted = {"sender": sender, "recipient": recipient, "domain": domain, "state": state}
+    wanted = {"sender": sender, "recipient": recipient, "domain": domain, "account": account}
+    wanted["state"] = state
     rows = perform(context.obj, "queue.list", wanted)
     print_list(rows, ("id", "state", "sender", "size", "queued_at", "recipients"), as_json)
 
@@ -38,11 +40,13 @@ def shape(
     by_sender: Annotated[bool, typer.Option("--by-sender", help="Domains of senders.")] = False,
     sender: Sender = None,
     domain: Domain = None,
+    account: Account = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
     """How much waits for each domain, and for how long: recipients by age in minutes."""
-    wanted = {"by_sender": by_sender, "sender": sender, "domain": domain, "state": state}
+    wanted = {"by_sender": by_sender, "sender": sender, "domain": domain, "account": account}
+    wanted["state"] = state
     rows = perform(context.obj, "queue.shape", wanted)
     ages = [*(str(minutes) for minutes in MINUTES), f"{MINUTES[-1]}+"]
     if not as_json:
@@ -71,7 +75,7 @@ def retry(context: typer.Context, id_: AnyId = None) -> None:
 @app.command()
 def hold(context: typer.Context, id_: AnyId = None) -> None:
     """Keep in the queue until released."""
-    perform(context.obj, "queue.hold", {"id": id_})
+    perform(context.obj, "queue.hold", {"id": id_, "by": caller()})
 
 
 @app.command()

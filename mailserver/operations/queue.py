@@ -12,20 +12,20 @@ from config.logging import get_logger
 from filters.cancelling import NotCancelled, cancel
 from filters.delivery import Delivery
 from mailserver.operations.errors import OperationError
-from mailserver.operations.queue_shape import matching
+from mailserver.operations.queue_shape import selected
 from mailserver.services import Services
 from smtp.outbound.settle import Settler
 from storage.queue_values import Listed, ListedRecipient
-from storage.values import QueueId
+from storage.values import Hold, QueueId
 
 Args = Mapping[str, Any]
 
 
 async def queue_list(services: Services, args: Args) -> list[dict[str, Any]]:
-    """Every message that waits, in order of arrival. Args: sender, recipient, domain, state, or
-    none of them.
+    """Every message that waits, in order of arrival. Args: sender, recipient, domain, account,
+    state, or none of them.
     """
-    return [_shown(entry) async for entry in matching(services.store.queue.entries(), args)]
+    return [_shown(entry) async for entry in selected(services, args)]
 
 
 async def queue_show(services: Services, args: Args) -> dict[str, Any]:
@@ -40,9 +40,9 @@ async def queue_retry(services: Services, args: Args) -> dict[str, int]:
 
 
 async def queue_hold(services: Services, args: Args) -> dict[str, int]:
-    """Keeps one message or all until released. Args: id or none. {messages}."""
+    """Keeps one message or all until released. Args: id or none, by. {messages}."""
     queue = await _optional(services, args)
-    return {"messages": await services.store.queue.hold(queue)}
+    return {"messages": await services.store.queue.hold(queue, str(args.get("by") or ""))}
 
 
 async def queue_release(services: Services, args: Args) -> dict[str, int]:
@@ -140,7 +140,15 @@ def _shown_recipient(recipient: ListedRecipient) -> dict[str, Any]:
         "attempts": recipient.attempts,
         "next_attempt": _time(recipient.next_attempt),
         "last_reply": recipient.last_reply,
+        "hold": _shown_hold(recipient.hold),
     }
+
+
+def _shown_hold(hold: Hold | None) -> dict[str, Any] | None:
+    """Null where a recipient is not on hold, or nobody knows why."""
+    if hold is None:
+        return None
+    return {"rule": hold.rule, "by": hold.by, "at": rfc3339(hold.at), "reason": hold.reason}
 
 
 def _time(at: float | None) -> str | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
-from storage.queue_values import Listed, ListedRecipient
+from storage.queue_filter import QueueFilter
+from storage.queue_values import Listed
 
 Args = Mapping[str, Any]
 MINUTES = (5, 10, 20, 40, 80, 160, 320, 640, 1280)
@@ -18,7 +19,7 @@ TOTAL = "TOTAL"
 
 
 async def queue_shape(services: Services, args: Args) -> list[dict[str, Any]]:
-    """The sum, then domains by how much waits. Args: by_sender, and those of `matching`.
+    """The sum, then domains by how much waits. Args: by_sender, and those of `selected`.
 
     {domain, recipients, octets, ages}: `ages` counts recipients younger than 5, 10, 20 ... 1280
     minutes, each without those before, and the older ones last.
@@ -26,7 +27,7 @@ async def queue_shape(services: Services, args: Args) -> list[dict[str, Any]]:
     now = services.clock.now()
     by_sender = bool(args.get("by_sender"))
     sums: dict[str, dict[str, Any]] = {TOTAL: _empty(TOTAL)}
-    async for entry in matching(services.store.queue.entries(), args):
+    async for entry in selected(services, args):
         for recipient in entry.recipients:
             if recipient.state not in STATES:
                 continue
@@ -38,32 +39,37 @@ async def queue_shape(services: Services, args: Args) -> list[dict[str, Any]]:
     return sorted(sums.values(), key=lambda row: (row["domain"] != TOTAL, -row["recipients"]))
 
 
-async def matching(entries: AsyncIterable[Listed], args: Args) -> AsyncIterable[Listed]:
-    """Those by `sender`, for `recipient`, to `domain`, in `state`; what is not given matches all.
+async def filter_of(services: Services, args: Args) -> QueueFilter:
+    """Mail by `sender`, for `recipient`, to `domain`, of `account`; what is not given matches all.
     Addresses compare without case. Raises OperationError.
     """
-    state = args.get("state")
+    account = None
+    if args.get("account"):
+        account = await services.directory.account(args["account"])
+        if account is None:
+            raise OperationError(f"There is no account {args['account']}")
+    number = account.id if account is not None else None
+    return QueueFilter.of(args.get("sender"), args.get("recipient"), args.get("domain"), number)
+
+
+async def selected(services: Services, args: Args) -> AsyncIterable[Listed]:
+    """What `filter_of` means, in `state` if that is given. Raises OperationError."""
+    which = await filter_of(services, args)
+    async for entry in matching(services.store.queue.entries(), which, args.get("state")):
+        yield entry
+
+
+async def matching(
+    entries: AsyncIterable[Listed], which: QueueFilter, state: str | None
+) -> AsyncIterable[Listed]:
+    """Messages in a state with a recipient that is meant. Raises OperationError."""
     if state is not None and state not in STATES:
         raise OperationError(f"{state!r} is no state: one of {', '.join(STATES)}")
-    sender, recipient = _lower(args.get("sender")), _lower(args.get("recipient"))
-    domain = _lower(args.get("domain"))
     async for entry in entries:
-        if sender is not None and entry.sender.lower() != sender:
+        if state not in (None, entry.state) or not which.fits_message(entry.sender, entry.account):
             continue
-        if state is not None and entry.state != state:
-            continue
-        if any(_fits(one, recipient, domain) for one in entry.recipients):
+        if any(which.fits_recipient(one.address) for one in entry.recipients):
             yield entry
-
-
-def _fits(one: ListedRecipient, recipient: str | None, domain: str | None) -> bool:
-    address = one.address.lower()
-    return recipient in (None, address) and domain in (None, _domain(address))
-
-
-def _lower(text: str | None) -> str | None:
-    """ "<>" is the null sender."""
-    return None if text is None else text.lower().removeprefix("<").removesuffix(">")
 
 
 def _domain(address: str) -> str:

@@ -15,6 +15,7 @@ from storage.migrations import (
     m0004_queue_wishes,
     m0005_transport,
     m0006_queue_lanes,
+    m0007_queue_hold,
 )
 from storage.schema import schema_version
 
@@ -25,6 +26,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0004_queue_wishes.apply,
     m0005_transport.apply,
     m0006_queue_lanes.apply,
+    m0007_queue_hold.apply,
 )
 
 

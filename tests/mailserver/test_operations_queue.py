@@ -69,6 +69,7 @@ async def test_list_and_show_have_the_documented_shape(services: Services) -> No
                 "attempts": 0,
                 "next_attempt": due,
                 "last_reply": "",
+                "hold": None,
             }
             for address in ("a@one.test", "b@two.test")
         ],

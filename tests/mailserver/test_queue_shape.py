@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mailserver.operations.errors import OperationError
 from mailserver.operations.queue_shape import MINUTES, matching
+from storage.queue_filter import QueueFilter
 from storage.queue_values import Listed, ListedRecipient
 from storage.values import QueueId
 from tests.support.server import ServerProcess
@@ -24,12 +26,15 @@ ENTRIES = [
 ]
 
 
-async def ids(**args: str) -> list[int]:
+async def ids(**args: Any) -> list[int]:
+    state = args.pop("state", None)
+    which = QueueFilter.of(**args)
+
     async def entries() -> AsyncIterator[Listed]:
         for one in ENTRIES:
             yield one
 
-    return [int(one.id) async for one in matching(entries(), args)]
+    return [int(one.id) async for one in matching(entries(), which, state)]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from storage.queue_handover import SMALL
 from storage.queue_scan import DueLane
 from storage.queue_values import Claim, Result, State
 from storage.store import Store
+from storage.values import Hold, QueuedRecipient
 from tests.support.stores import content, delivery, message, spooled
 
 LANE = DueLane("there.test", "09:example.org")
@@ -92,6 +93,8 @@ async def test_what_is_held_or_not_wanted_waits_in_the_rows(store: Store, taker:
     one = delivery(message(), queued=["a@there.test"])
     await store.deliver(replace(one, held=True))
     await store.deliver(replace(one, hold_until=4e9))
+    by_rule = QueuedRecipient("a@there.test", hold=Hold(1.0, rule=1))
+    await store.deliver(replace(one, queued=[by_rule]))
     taker.wants = False
     await store.deliver(one)
     assert not taker.taken
