@@ -17,7 +17,8 @@ WORDS = ("\\seen", "\\flagged", "\\answered", "$label1", "blue", "$forwarded")
 MOST = 120
 """Messages of a mailbox above which clients delete and do not add."""
 _GONE = (OSError, EOFError, TimeoutError)
-_GONE_SINCE = re.compile(rb"\[(EXPUNGEISSUED\]|COPYUID |MODIFIED )")
+_GONE_SINCE = re.compile(rb"\[(EXPUNGEISSUED\]|COPYUID |MODIFIED )|No such message")
+_UIDS = re.compile(rb"\[(APPENDUID|COPYUID) ")
 _UNSETTLED = frozenset({"FETCH", "STORE", "SEARCH", "LOGOUT"})
 """Commands that may end with something untold."""
 _tokens = itertools.count(1)
@@ -203,7 +204,7 @@ class Wanderer:
                 if told or name == "LOGOUT":
                     untagged.append(line)
                 else:
-                    untagged += [line] if b"COPYUID" in line else []
+                    untagged += [line] if _UIDS.search(line) else []
                     model.response(line)
         except _GONE as gone:
             raise Gone from gone
@@ -240,6 +241,7 @@ class Wanderer:
             (self.copy, 6),
             (self.move, 6),
             (self.delete, 6),
+            (self.replace, 4),
             (self.idle, 8),
             (self.noop, 5),
             (self.reselect, 3),
@@ -387,6 +389,23 @@ class Wanderer:
         elif how == 2:
             await self.ok("CLOSE", model=Model(self.truth, ""))
             await self.select(name)
+
+    async def replace(self) -> None:
+        """A draft is saved once more: one comes and one goes."""
+        uids = [] if self.read_only else self.some(1, mortal=True)
+        if not uids:
+            return
+        box, token = self.chance.choice((*BOXES, self.model.name)), f"{self.number}-{next(_tokens)}"
+        self.truth.sent.add(token)
+        self.truth.deletes(self.model.name, uids)
+        prefix, number = self.named(uids)
+        flags, text = self.chance.choice(WORDS), message(token)
+        command = f"{prefix}REPLACE {number} {box} ({flags}) {{{len(text)}+}}\r\n".encode()
+        *told, answer = await self.ok(command + text, may_fail=True)
+        if answer.startswith(b"OK"):
+            found = re.search(rb"\[APPENDUID \d+ (\d+)\]", b"".join(told))
+            assert found is not None, told
+            self.truth.given(box, int(found[1]), token)
 
     async def idle(self) -> None:
         """IDLE for a moment; everything that comes is believed at once."""
