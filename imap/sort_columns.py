@@ -111,6 +111,12 @@ class Columns:
         uids, count, value = self._results.get(key, (None, 0, None))
         return (value, count) if uids is self.uids else (None, 0)
 
+    def taken(self, key: Any) -> tuple[Any, int]:
+        """As `earlier`, and kept no longer: who changes it keeps it again when it is whole."""
+        found = self.earlier(key)
+        self._results.pop(key, None)
+        return found
+
     def keep(self, key: Any, uids: "array[int]", count: int, value: Any) -> None:
         """Remembers a result for `count` messages of that generation."""
         self._results[key] = (uids, count, value)

@@ -5,7 +5,7 @@ others run. Results for a whole mailbox are kept while it stays as it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from imap.grammar.search_commands import SortCriterion, SortField, ThreadAlgorithm
 from imap.pacing import Slices
@@ -14,6 +14,7 @@ from imap.session import Session
 from imap.sort_columns import Column, Columns
 from message.pieces import Pieces, order_by
 from message.threads import Forest, Keys, ordered_subject, references, refs, written
+from message.threads_kept import REFERENCES, REFS, KeptThreads
 
 _FIELDS: Final[Mapping[SortField, Column]] = {
     field: Column(field.value) for field in SortField if field is not SortField.RELEVANCY
@@ -29,6 +30,12 @@ _THREADS: Final = {
     ),
     ThreadAlgorithm.REFS: (Column.ARRIVAL, Column.ID, Column.REFERENCES),
 }
+_GROWERS: Final = {
+    ThreadAlgorithm.ORDEREDSUBJECT: ordered_subject,
+    ThreadAlgorithm.REFERENCES: references,
+    ThreadAlgorithm.REFS: refs,
+}
+_GROWING: Final = {ThreadAlgorithm.REFERENCES: REFERENCES, ThreadAlgorithm.REFS: REFS}
 _BLOCK: Final = 2_000
 Score: TypeAlias = Callable[[int], int]
 _KEPT: Final = 100_000
@@ -214,23 +221,68 @@ async def threaded(
     async with columns.lock:
         await columns.update(session.store, selected.view, _THREADS[algorithm], slices)
         places = await slices.run(_Places.of(selected, columns, found))
-        key = (algorithm, uid)
-        text: bytes | None = columns.result(key) if places.whole else None
-        if text is None:
-            forest = await slices.run(_threads(algorithm, places.places, columns))
+        key = _Key(algorithm, uid)
+        told: _Told | None = columns.result(key) if places.whole else None
+        if told is None:
             numbers = places.uids if uid else await slices.run(places.numbers())
-            text = await slices.run(written(forest, numbers))
+            told = await _grown(key, places, columns, numbers)
+            if told is None:
+                forest = await slices.run(_threads(algorithm, places.places, columns))
+                told = _Told(await slices.run(written(forest, numbers)))
             if places.whole and places.count <= _KEPT:
-                columns.keep(key, places.uids, places.count, text)
+                columns.keep(key, places.uids, places.count, told)
     cache.settle()
-    return text
+    return told.text
+
+
+class _Key(NamedTuple):
+    """By what results of THREAD are kept."""
+
+    algorithm: ThreadAlgorithm
+    uid: bool
+
+
+class _Told(NamedTuple):
+    """The threads of a whole mailbox. `again`: there were others before it grew. `kept` is what
+    they grow in from there on.
+    """
+
+    text: bytes
+    again: bool = False
+    kept: KeptThreads | None = None
+
+
+async def _grown(
+    key: _Key, places: _Places, columns: Columns, numbers: Sequence[int]
+) -> _Told | None:
+    """The threads of a whole mailbox of which a few messages are new since it was asked for.
+
+    Families cost twice what threads do, once: they are made when mail came for the second time.
+    None where nothing is known.
+    """
+    algorithm = _GROWING.get(key.algorithm)
+    if algorithm is None or not places.whole or places.count > _KEPT:
+        return None
+    before, count = columns.taken(key)
+    if not isinstance(before, _Told) or places.count - count > _FEW:
+        return None
+    keys, slices = _keys(key.algorithm, columns), Slices()
+    if not before.again:
+        forest = await slices.run(_threads(key.algorithm, places.places, columns))
+        return _Told(await slices.run(written(forest, numbers)), again=True)
+    kept = before.kept or KeptThreads(algorithm)
+    return _Told(await slices.run(kept.take(places.count, keys, numbers)), again=True, kept=kept)
 
 
 def _threads(algorithm: ThreadAlgorithm, places: Sequence[int], columns: Columns) -> Pieces[Forest]:
+    return _GROWERS[algorithm](places, _keys(algorithm, columns))
+
+
+def _keys(algorithm: ThreadAlgorithm, columns: Columns) -> Keys:
     if algorithm is ThreadAlgorithm.ORDEREDSUBJECT:
-        return ordered_subject(places, Keys(columns[Column.DATE], columns[Column.SUBJECT]))
+        return Keys(columns[Column.DATE], columns[Column.SUBJECT])
     ids, named = columns[Column.ID], columns[Column.REFERENCES]
     if algorithm is ThreadAlgorithm.REFS:
-        return refs(places, Keys(columns[Column.ARRIVAL], ids=ids, references=named))
+        return Keys(columns[Column.ARRIVAL], ids=ids, references=named)
     dates, subjects = columns[Column.DATE], columns[Column.SUBJECT]
-    return references(places, Keys(dates, subjects, columns[Column.REPLY], ids, named))
+    return Keys(dates, subjects, columns[Column.REPLY], ids, named)

@@ -343,20 +343,35 @@ class _Subjects:
 
 def written(forest: Forest, numbers: Sequence[int]) -> Pieces[bytes]:
     """As the response has it; `numbers` are sequence numbers or UIDs by message."""
+    return "".join((yield from texts(forest, numbers))).encode()
+
+
+def texts(forest: Forest, numbers: Sequence[int]) -> Pieces[list[str]]:
+    """As `written`, root by root."""
     out: list[str] = []
     for done, root in enumerate(forest.roots):
         if forest.first(root) == NONE:
             out.append(f"({numbers[forest.messages[root]]})")
         else:
-            _write(forest, root, numbers, out)
+            out.append(_written(forest, root, numbers))
         if done % _BLOCK == 0:
             yield
-    return "".join(out).encode()
+    return out
 
 
-def _write(forest: Forest, root: int, numbers: Sequence[int], out: list[str]) -> None:
+def members(forest: Forest, root: int) -> Iterator[int]:
+    """The messages of a thread, in no order."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if forest.messages[node] != DUMMY:
+            yield forest.messages[node]
+        stack += forest.children(node)
+
+
+def _written(forest: Forest, root: int, numbers: Sequence[int]) -> str:
     """A chain is written flat; where it branches, each branch in parentheses."""
-    messages, stack = forest.messages, [root]
+    messages, stack, out = forest.messages, [root], list[str]()
     while stack:
         node = stack.pop()
         if node == NONE:
@@ -373,3 +388,4 @@ def _write(forest: Forest, root: int, numbers: Sequence[int], out: list[str]) ->
             out.append(text + " " if chain else text)
             stack.append(NONE)
             stack += reversed(list(forest.children(node)))
+    return "".join(out)
