@@ -178,6 +178,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             tls=client,
             https=https,
             collector=collector,
+            signer=services.signer,
             home=Home(delivery, services.directory, store.spool_dir, clock, services.offload),
         ),
         http=HttpServer(

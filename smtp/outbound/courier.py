@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from config.clock import Clock
 from net.threads import Offload
+from smtp.outbound.converter import Converter
 from smtp.outbound.hop import Hop
 from smtp.outbound.limits import parse_limits
 from smtp.outbound.outgoing import Outgoing, open_claim, outgoing_of
@@ -63,8 +64,15 @@ class Attempt:
 class Courier:
     """Used by one task. Close it at the end."""
 
-    def __init__(self, opener: Opener, router: Router, offload: Offload, clock: Clock) -> None:
-        self._opener, self._router = opener, router
+    def __init__(
+        self,
+        opener: Opener,
+        router: Router,
+        converter: Converter,
+        offload: Offload,
+        clock: Clock,
+    ) -> None:
+        self._opener, self._router, self._converter = opener, router, converter
         self._offload, self._clock = offload, clock
         self._session: Session | None = None
         self._hop: Hop | None = None
@@ -178,7 +186,9 @@ class Courier:
                 full = temporary("4.4.5", "no more messages in this session", elsewhere=True)
                 found |= {recipient.position: full for recipient in some}
                 continue
-            transaction = Transaction(session, message, some, self._offload, self._clock)
+            transaction = Transaction(
+                session, message, some, self._converter, self._offload, self._clock
+            )
             found |= await transaction.run()
         attempt.take(found)
         if not session.connection.alive:

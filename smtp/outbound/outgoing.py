@@ -22,7 +22,8 @@ _TLS_REQUIRED = re.compile(rb"\ntls-required[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r\n",
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """`size` octets at `offset` of `path`, or `data` instead of them: all of them where they are
-    few, others where they were converted. The flags say what the next hop is asked for.
+    few, others where they were converted. The flags say what the next hop is asked for; `own`: one
+    of our users submitted it.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Outgoing:
     wish: Wish = Wish.NONE
     deliver_by: DeliverBy | None = None
     priority: int = 0
+    own: bool = False
     data: bytes | None = None
 
 
@@ -64,6 +66,7 @@ def outgoing_of(claim: Claim, offset: int, start: bytes, size: int | None = None
         wish=Wish.REQUIRED if claim.require_tls else _wish_of(start),
         deliver_by=claim.deliver_by,
         priority=claim.priority,
+        own=claim.account is not None,
         data=start if len(start) == size <= FEW else None,
     )
 

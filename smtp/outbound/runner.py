@@ -15,10 +15,12 @@ from config.logging import Logger
 from config.settings import Settings
 from filters.home import Home
 from filters.reporting.collector import Collector
+from filters.signing.signer import Signer
 from net.client_tls import ClientTls, client_tls
 from net.dns import Resolver
 from net.https import HttpsClient
 from net.threads import Offload
+from smtp.outbound.converter import Converter
 from smtp.outbound.courier import Courier
 from smtp.outbound.crew import Crew
 from smtp.outbound.desk import Desk
@@ -59,6 +61,7 @@ class Outbound:
         log: Logger,
         *,
         home: Home | None = None,
+        signer: Signer | None = None,
         tls: ClientTls | None = None,
         https: HttpsClient | None = None,
         collector: Collector | None = None,
@@ -78,6 +81,7 @@ class Outbound:
         web = https or HttpsClient(resolver, offload, self._tls.verified)
         self.sts = StsPolicies(store.transport, resolver, web, clock, log)
         self._policies = TlsPolicies(self.sts, resolver, self.watch)
+        self._converter = Converter(offload, signer)
         self._timeouts = timeouts or Timeouts()
         self._chance = chance or Random()
         self._wanted = asyncio.Event()
@@ -93,7 +97,7 @@ class Outbound:
         limits, crew, desk = settings.outbound, self._crew, self._desk
         router = Router(settings, self._resolver, self._chance, self._policies)
         opener = Opener(settings.hostname, self._tls, self._timeouts, self.watch, self._clock)
-        crew.make = lambda: Courier(opener, router, self._offload, self._clock)
+        crew.make = lambda: Courier(opener, router, self._converter, self._offload, self._clock)
         crew.most = limits.connections
         crew.sites.configure(limits.connections_per_destination, one_way=router.one_way)
         desk.delay_notice_after = min(limits.delay_notice_after, limits.life / 2)

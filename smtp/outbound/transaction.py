@@ -10,15 +10,17 @@ from dataclasses import replace
 
 from config.clock import Clock
 from message.xtext import encode_xtext, is_xtext
-from net.threads import Offload, Pool
+from net.threads import Busy, Offload
 from smtp.outbound.connection import ConnectionFailed
 from smtp.outbound.content import Content
+from smtp.outbound.converter import Converter
 from smtp.outbound.deadline import parameter, refusal
-from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header, in_seven_bits
+from smtp.outbound.outgoing import Outgoing, has_eight_bit, has_utf8_header
 from smtp.outbound.peer_reply import PeerReply
 from smtp.outbound.results import Kind, Outcome, of_reply, permanent, temporary
 from smtp.outbound.security import Wish
 from smtp.outbound.session import Session
+from storage.errors import StoreError
 from storage.queue_values import ClaimedRecipient
 from storage.transport_values import TlsLevel
 
@@ -31,11 +33,12 @@ class Transaction:
         session: Session,
         message: Outgoing,
         recipients: Sequence[ClaimedRecipient],
+        converter: Converter,
         offload: Offload,
         clock: Clock,
     ) -> None:
         self._session, self._message = session, message
-        self._offload, self._clock = offload, clock
+        self._converter, self._offload, self._clock = converter, offload, clock
         self._recipients = recipients
         self._outcomes: dict[int, Outcome] = {}
         self._utf8 = False
@@ -105,7 +108,10 @@ class Transaction:
             return None
         if not await self._offload.disk(has_eight_bit, self._message):
             return None
-        converted = await self._offload.run(Pool.MIME, in_seven_bits, self._message)
+        try:
+            converted = await self._converter.seven_bit(self._message)
+        except (StoreError, Busy) as error:
+            return temporary("4.3.0", f"the message can't be converted: {error}")
         if converted is not None:
             self._message = converted
             self._content = Content(self._session, converted, self._offload)

@@ -13,6 +13,7 @@ import trustme
 from config.logging import get_logger
 from config.settings import Settings
 from filters.reporting.collector import Collector
+from filters.signing.signer import Signer
 from net.client_tls import ClientTls
 from net.dns import Resolver
 from net.https import HttpsClient
@@ -64,6 +65,7 @@ class Sender:
         self.reports: Reports | None = None
         self.resolver = Resolver([dns.endpoint], lifetime=1.0)
         self.timeouts = SHORT
+        self.signer: Signer | None = None
         self.outbound: Outbound | None = None
 
     async def start(self, port: int = 1, **outbound: Any) -> None:
@@ -75,6 +77,7 @@ class Sender:
             self.clock,
             self.store.offload,
             get_logger("outbound"),
+            signer=self.signer,
             tls=self.tls,
             https=self.https,
             collector=self.collector,
