@@ -1,8 +1,8 @@
 """How much an account may send within an hour and a day: messages and recipients, each counted.
 
-Kept in memory: a restart forgets it. Time goes in steps, and what was sent counts until its step
-is a whole span old, so that never more passes than a limit says. At most ACCOUNTS are remembered,
-those that sent last.
+Time goes in steps, and what was sent counts until its step is a whole span old, so that never more
+passes than a limit says. At most ACCOUNTS are in memory, those that sent last; what the others
+sent, and what was sent before a restart, is asked of storage/sent_counts.py.
 """
 
 import math
@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from config.clock import Clock
+from storage.sent_counts import MINUTE, Sent, SentCounts
 from storage.values import AccountId
 
 ACCOUNTS = 100_000
@@ -94,13 +95,32 @@ class _Sent:
             "recipients_per_day": Window(*day),
         }
 
+    def add(self, now: float, sent: Sent) -> None:
+        """Counts; `now` is monotonic."""
+        for name, window in self.windows.items():
+            window.add(now, sent.messages if name.startswith("messages") else sent.recipients)
+
 
 class SendLimits:
-    """The counts of all accounts."""
+    """The counts of all accounts. With `kept` those of the time before it was made, too."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, kept: SentCounts | None = None) -> None:
+        self._clock, self._kept = clock, kept
         self._sent: OrderedDict[AccountId, _Sent] = OrderedDict()
+
+    async def recall(self, account: AccountId) -> None:
+        """To be awaited before `reached`. Raises StoreError."""
+        if self._kept is None or account in self._sent:
+            return
+        sent = _Sent()
+        minutes = await self._kept.of(account)
+        if account in self._sent:
+            return
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        for minute in minutes:
+            # by the end of its minute, so that it never counts too short
+            sent.add(monotonic - max(now - minute.at - MINUTE, 0.0), minute)
+        self._put(account, sent)
 
     def reached(self, account: AccountId, limits: Limits, recipients: int) -> Reached | None:
         """The limit that one message to so many recipients would break, the longest wait first."""
@@ -116,10 +136,15 @@ class SendLimits:
 
     def count(self, account: AccountId, recipients: int) -> None:
         """One message was sent to so many recipients."""
-        sent = self._sent.setdefault(account, _Sent())
+        if self._kept is not None:
+            self._kept.add(account, recipients)
+        if self._kept is None or account in self._sent:
+            sent = self._sent.get(account) or _Sent()
+            sent.add(self._clock.monotonic(), Sent(0.0, 1, recipients))
+            self._put(account, sent)
+
+    def _put(self, account: AccountId, sent: _Sent) -> None:
+        self._sent[account] = sent
         self._sent.move_to_end(account)
-        now = self._clock.monotonic()
-        for name, window in sent.windows.items():
-            window.add(now, 1 if name.startswith("messages") else recipients)
         if len(self._sent) > ACCOUNTS:
             self._sent.popitem(last=False)

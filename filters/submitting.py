@@ -61,7 +61,7 @@ class Submitting:
         sent: SentCopies | None = None,
     ) -> None:
         self._settings, self._directory, self._clock, self._log = settings, directory, clock, log
-        self._sent = SendLimits(clock)
+        self._sent = SendLimits(clock, directory.sent_counts)
         self._ours = secrets.token_hex(6)
         self.sent = sent
 
@@ -74,6 +74,7 @@ class Submitting:
         StoreError.
         """
         limits = await self._limits(login)
+        await self._sent.recall(login.account)
         reached = self._sent.reached(login.account, limits, recipients)
         if reached is None:
             return ACCEPT

@@ -250,6 +250,17 @@ answered = Table(
     Column("at", Float, nullable=False),
 )
 
+# What an account sent in the minute from `at` on (storage/sent_counts.py).
+sent_count = Table(
+    "config_sent_count",
+    metadata,
+    Column("account", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, primary_key=True),
+    Column("messages", BigInteger, nullable=False),
+    Column("recipients", BigInteger, nullable=False),
+    Index("config_sent_count_at", "at"),
+)
+
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -308,6 +319,10 @@ def _hold_rules(connection: Connection) -> None:
     hold_rule.create(connection, checkfirst=True)
 
 
+def _sent_counts(connection: Connection) -> None:
+    sent_count.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -321,4 +336,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _dkim_keys,
     _forwarding,
     _hold_rules,
+    _sent_counts,
 )

@@ -46,6 +46,7 @@ from storage.hold_rules import HoldRules
 from storage.resolver import Resolver
 from storage.rewritten import Rewritten
 from storage.seen import Seen
+from storage.sent_counts import SentCounts
 from storage.sites import sites_of
 from storage.values import AccountId
 
@@ -77,6 +78,7 @@ class Directory:
         self._cache = DirectoryCache(database)
         self.acl = AclTable(database)
         self.seen = Seen(database, clock)
+        self.sent_counts = SentCounts(database, clock)
         self.rewritten = Rewritten(database, clock)
         self.blocks = Blocks(database, clock, settings.blocklist.networks)
         self.hold_rules = HoldRules(database, clock)
@@ -105,6 +107,7 @@ class Directory:
 
     async def close(self) -> None:
         await self.seen.close()
+        await self.sent_counts.close()
         await self.database.close()
 
     def reload(self, settings: Settings) -> None:

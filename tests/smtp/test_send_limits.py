@@ -114,3 +114,19 @@ def test_time_gives_back() -> None:
     assert 86_000 - 3600 < reached.seconds < 87_400
     clock.seconds += 87_400
     assert sent.reached(one, limits, 100) is None
+
+
+async def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
+    limits = limited(messages_per_hour=3, recipients_per_day=10)
+    async with receiving(tmp_path, **limits) as running:
+        client = await running.client("submissions")
+        await logged_in(client)
+        assert (await submit(client, 6))[:3] == "250"
+        assert (await submit(client))[:3] == "250"
+    async with receiving(tmp_path, **limits) as running:
+        client = await running.client("submissions")
+        await logged_in(client)
+        assert (await submit(client, 4))[:3] == "452"
+        await client.say("RSET")
+        assert (await submit(client))[:3] == "250"
+        assert "3 messages an hour" in await submit(client)
