@@ -1,6 +1,9 @@
-"""REPLACE: one message appended and one expunged in the same transaction (RFC 8508 §3.4), whether
-both are the same account's or not.
+"""Messages appended and others expunged in the same transaction, in one account or two: REPLACE
+(RFC 8508 §3.4), and MOVE between accounts (RFC 6851 §3.3).
 """
+
+from array import array
+from collections.abc import Sequence
 
 from storage import rows
 from storage.errors import MessageMissing
@@ -15,23 +18,23 @@ from storage.values import AccountId, MailboxId, Target
 
 
 class ReplaceJob(AppendJob):
-    """`uid` of `source` gives way, whatever its flags; in the same account its octets count as free
-    already.
+    """`uids` of `source` give way, whatever their flags, all or none; in the same account their
+    octets count as free already. For items that make one piece.
     """
 
     def __init__(
         self,
         source: tuple[AccountId, MailboxId],
-        uid: int,
+        uids: "array[int]",
         target: tuple[AccountId, Target],
-        item: Item,
+        items: Sequence[Item],
     ) -> None:
-        super().__init__(*target, [item])
+        super().__init__(*target, items)
         self._owner, self._source = source
-        self._uid = uid
+        self._uids = uids
         self._found: list[Found] = []
         self.accounts = tuple(dict.fromkeys((self.account, self._owner)))
-        self.rows += 1
+        self.rows += len(uids)
 
     def prepare_piece(self, stage: Stage) -> None:
         find_box(stage.account(self._owner), self._source)
@@ -40,12 +43,12 @@ class ReplaceJob(AppendJob):
     def admit(self, tx: Tx, owner: Account, size: int, messages: int) -> None:
         find_box(find_account(tx, self._owner), self._source)
         tx.flush()
-        self._found = rows.find(tx.conn, self._owner, self._source, [self._uid])
-        if not self._found:
-            raise MessageMissing("the message to be replaced is gone")
+        self._found = rows.find(tx.conn, self._owner, self._source, self._uids)
+        if len(self._found) < len(self._uids):
+            raise MessageMissing("the message is gone")
         if owner.id == self._owner:
             size -= sum(row[4] for row in self._found)
-            messages -= 1
+            messages -= len(self._found)
         check_quota(owner, size, messages)
 
     def apply_piece(self, tx: Tx) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from storage import backup, faults
-from storage.errors import StoreError, TooMany
+from storage.errors import MessageMissing, StoreError, TooMany
+from storage.job import Turn
 from storage.jobs_account import AddAccountJob, LimitsJob, RemoveAccountJob
 from storage.jobs_append import AppendJob
 from storage.jobs_copy import CopyJob, MoveJob
@@ -21,6 +22,7 @@ from storage.jobs_mailbox import CreateJob, DeleteJob, RenameJob, SubscribeJob
 from storage.jobs_replace import ReplaceJob
 from storage.jobs_special_use import SpecialUseJob
 from storage.jobs_suspect import SuspectJob
+from storage.lanes import MAX_MESSAGES
 from storage.names import INBOX, checked, normal
 from storage.store_reads import StoreReads
 from storage.values import (
@@ -44,6 +46,8 @@ ATOMIC = 50_000
 """Messages that one COPY or MULTIAPPEND may have."""
 ACROSS = 10_000
 """Messages that one COPY or MOVE into another account may have."""
+
+_TRIES = 5
 
 
 class Store(StoreReads):
@@ -124,7 +128,8 @@ class Store(StoreReads):
         """
         (item,) = await self._incoming.items([message])
         try:
-            job = ReplaceJob((account, source), uid, (owner or account, target), item)
+            here, there = (account, source), (owner or account, target)
+            job = ReplaceJob(here, array("I", [uid]), there, [item])
             return await self._committer.run(job)
         except StoreError:
             await self._incoming.drop([item.path])
@@ -225,12 +230,47 @@ class Store(StoreReads):
         *,
         keep: Settable = EVERY_FLAG,
     ) -> UidMap:
-        """As `copy_across`; once that is durable the messages go from the source."""
+        """As `copy_across`, and the messages go from the source: in the same transaction if they
+        fit one group of the committer, else once the copies are durable.
+        """
+        if len(uids) <= MAX_MESSAGES:
+            done = await self._moved_at_once((account, source), _ascending(uids), target, keep)
+            if done is not None:
+                return done
         done = await self.copy_across(account, source, uids, target, keep=keep)
         if done.source:
             gone = array("I", done.source)
             await self._committer.run(ExpungeJob(account, source, gone, marked=False))
         return done
+
+    async def _moved_at_once(
+        self,
+        source: tuple[AccountId, MailboxId],
+        uids: "array[int]",
+        target: tuple[AccountId, Target],
+        keep: Settable,
+    ) -> UidMap | None:
+        """None when that can't be. What others expunge or move meanwhile is left out: a message
+        moves once.
+        """
+        for _ in range(_TRIES):
+            taken = await self._across.take(*source, uids, keep)
+            if not taken.items:
+                return UidMap(0, (), ())
+            job = ReplaceJob(source, taken.uids, target, taken.items)
+            if job.turn is Turn.RUN:  # they are too large
+                await self._across.drop(taken)
+                break
+            try:
+                done = await self._committer.run(job)
+            except MessageMissing:
+                await self._across.drop(taken)
+            except StoreError:
+                await self._across.drop(taken)
+                raise
+            else:
+                return UidMap(done.uidvalidity, taken.uids, done.target)
+        return None
 
     async def store(
         self,

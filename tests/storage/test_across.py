@@ -1,5 +1,6 @@
 """COPY and MOVE into another account: a link of the same file, durable and atomic like any COPY."""
 
+import asyncio
 from array import array
 from pathlib import Path
 
@@ -74,6 +75,49 @@ async def test_a_move_goes_from_the_source_whatever_its_flags(store: Store) -> N
     assert len(await bodies(store)) == 1
     assert len(await bodies(store, "INBOX", OTHER)) == 2
     assert (await store.usage(ACCOUNT)).messages == 1
+
+
+async def test_a_message_moves_once(store: Store) -> None:
+    """Into two accounts at the same time, with others expunged meanwhile."""
+    texts = [message(str(number)) for number in range(6)]
+    await store.append(ACCOUNT, "INBOX", [appended(text, _SEEN) for text in texts])
+    box = await inbox(store)
+    results = await asyncio.gather(
+        store.move_across(ACCOUNT, box, [1, 2, 3, 4], (OTHER, "INBOX")),
+        store.move_across(ACCOUNT, box, [3, 4, 5], (OTHER, "Sent")),
+        store.move(ACCOUNT, box, [2, 5], "Trash"),
+        store.expunge(ACCOUNT, box, [1]),
+    )
+    there = await bodies(store, "INBOX", OTHER) + await bodies(store, "Sent", OTHER)
+    kept = await bodies(store) + await bodies(store, "Trash")
+    assert sorted([*there, *kept]) in (sorted(texts), sorted(texts[1:]))
+    assert sum(len(done.source) for done in results[:3]) == len(there) + len(kept) - 1
+    assert len(files(store, OTHER)) == len(there)
+    assert not list(store.spool_dir.iterdir())
+
+
+async def test_a_small_move_is_one_transaction(store: Store) -> None:
+    for text in ("one", "two"):
+        await deliver(store, message(text))
+    box, before = await inbox(store), store._committer._sequence
+    await store.move_across(ACCOUNT, box, [1, 2], (OTHER, "INBOX"))
+    assert store._committer._sequence == before + 1
+    assert (await bodies(store), len(await bodies(store, "INBOX", OTHER))) == ([], 2)
+
+
+async def test_a_large_move_goes_when_the_copies_are_there(store: Store) -> None:
+    texts = [message(str(number)) for number in range(300)]
+    await store.append(ACCOUNT, "INBOX", [appended(text) for text in texts])
+    done = await store.move_across(ACCOUNT, await inbox(store), range(1, 301), (OTHER, "INBOX"))
+    assert (list(done.source), list(done.target)) == ([*range(1, 301)], [*range(1, 301)])
+    assert (await bodies(store), await bodies(store, "INBOX", OTHER)) == ([], texts)
+    # two that are more than one group of the committer takes
+    await deliver(store, message("y" * 9_000_000))
+    await deliver(store, message("z" * 9_000_000))
+    uids = sorted(await flag_texts(store))
+    done = await store.move_across(ACCOUNT, await inbox(store), uids, (OTHER, "Sent"))
+    assert len(done.source) == len(await bodies(store, "Sent", OTHER)) == 2
+    assert not list(store.spool_dir.iterdir())
 
 
 async def test_a_copy_that_fails_leaves_nothing(store: Store) -> None:
