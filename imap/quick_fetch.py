@@ -76,6 +76,8 @@ def _plan(rest: bytes, uid: bool, mode: Mode) -> Plan | None:
         return None
     if modifiers != UNMODIFIED or (FetchAtom.MODSEQ in items and not mode.condstore):
         return None
+    if mode.uidonly and not uid:
+        return None
     plan = plan_of(items, uid, False, mode)
     if plan.seen or plan.values or len(plan.bodies) != 1:
         return None

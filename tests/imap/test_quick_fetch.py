@@ -67,6 +67,24 @@ async def test_both_ways_answer_alike(tmp_path: Path, monkeypatch: pytest.Monkey
                 switch.closed = False
 
 
+@pytest.mark.parametrize("name", ["QRESYNC", "UIDONLY", "UTF8=ACCEPT", "IMAP4rev2"])
+async def test_both_ways_answer_alike_whatever_is_enabled(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = _Switch(monkeypatch)
+    async with serving(tmp_path, more={"imap": {"uidonly": True}}) as imap:
+        await _mailbox(imap)
+        client = await imap.session()
+        await client.ok(f"ENABLE {name}")
+        await client.ok("SELECT INBOX")
+        for text in (*_SHORT, *_USUAL):
+            quick = await client.command(text)
+            switch.closed = True
+            assert quick == await client.command(text)
+            switch.closed = False
+        assert switch.count
+
+
 async def test_what_else_happened_is_told_behind_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
