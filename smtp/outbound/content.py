@@ -19,6 +19,7 @@ from smtp.outbound.peer_reply import PeerReply
 from smtp.outbound.session import Session
 
 PIECE = 128 * 1024
+AHEAD = 16
 
 
 class Content:
@@ -49,19 +50,23 @@ class Content:
     async def by_bdat(self) -> PeerReply:
         """The first reply that is no success, else the last. Raises ConnectionFailed.
 
-        Chunks go without waiting where the peer takes commands in advance.
+        Where the peer takes commands in advance, AHEAD chunks go without waiting for replies.
         """
         ends, left, owed = LineEnds(), self._message.size, 0
+        ahead = AHEAD if self._session.offers("PIPELINING") else 0
         async with contextlib.aclosing(self._pieces()) as pieces:
             async for piece in pieces:
                 left -= len(piece)
                 if not left:
                     return await self._last(ends.feed(piece) + ends.end(), owed)
                 await self._chunk(ends.feed(piece), last=False)
-                if self._session.offers("PIPELINING"):
-                    owed += 1
-                elif not (reply := await self._reply()).ok:
-                    return reply
+                owed += 1
+                if owed > ahead:
+                    reply, owed = await self._reply(), owed - 1
+                    if not reply.ok:
+                        for _ in range(owed):
+                            await self._reply()
+                        return reply
         return await self._last(b"", owed)
 
     async def _last(self, octets: bytes, owed: int) -> PeerReply:

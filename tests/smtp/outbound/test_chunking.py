@@ -44,6 +44,29 @@ async def test_a_message_arrives_as_it_is(
     assert not any(command.startswith("DATA") for command in there.commands)
 
 
+async def test_a_message_of_very_many_chunks(
+    sender: Sender, there: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty MiB are 400 chunks; replies are read while they go."""
+    monkeypatch.setattr(content, "PIECE", 1000)
+    there.extensions = CHUNKING
+    data = b"Subject: x\r\n\r\n" + b"line of text\r\n" * 70_000
+    assert await sent(sender, there, BOB, data=data) == b""
+    (received,) = there.received
+    assert received.data == data and len(there.chunks) > 900
+
+
+async def test_a_message_is_not_sent_to_its_end_when_its_start_was_refused(
+    sender: Sender, there: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "PIECE", 1000)
+    there.extensions, there.chunk = CHUNKING, "552 5.3.4 too much"
+    notice = await sent(sender, there, BOB, data=b"S: x\r\n\r\n" + b"x" * 500_000)
+    assert b"Status: 5.3.4" in notice
+    assert len(there.chunks) < 100
+    assert there.commands[-1] == "RSET" and there.sessions == 1
+
+
 @pytest.mark.parametrize("extensions", [CHUNKING, SLOW])
 async def test_who_is_refused_gets_no_data(
     sender: Sender, there: Sink, extensions: tuple[str, ...]
