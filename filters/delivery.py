@@ -27,6 +27,7 @@ from filters.signing.signer import Signer
 from filters.verdict import ACCEPT, Action, Verdict
 from message.headers import header_block, without_blank_line
 from message.received import Trace, build_received, build_return_path, is_looping
+from message.xtext import orcpt_of
 from net.threads import Busy
 from storage import values
 from storage.directory import Directory
@@ -340,9 +341,8 @@ def _queued(recipients: Sequence[Recipient]) -> tuple[QueuedRecipient, ...]:
     found: dict[str, QueuedRecipient] = {}
     for recipient in recipients:
         for address in recipient.resolution.remote:
-            orcpt = recipient.orcpt or (
-                f"rfc822;{recipient.address}" if address != recipient.address else ""
-            )
+            made = orcpt_of(recipient.address) if address != recipient.address else ""
+            orcpt = recipient.orcpt or made
             found.setdefault(address, QueuedRecipient(address, notify_behind(recipient), orcpt))
     return tuple(found.values())
 

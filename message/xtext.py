@@ -8,6 +8,8 @@ _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
 _ESCAPE = re.compile(r"\+([0-9A-F]{2})")
 _EMBEDDED = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 _UTF8_ADDRESS = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})+")
+_NOT_XTEXT_ADDRESS = re.compile(r"[^!-*,-<>-\[\]-~]")
+_NOT_UNITEXT = re.compile(r"[^!-*,-<>-\[\]-~\u0080-\U0010ffff]")
 _UNSAFE = re.compile(r"[^!-*,-<>-~]")
 
 
@@ -40,6 +42,31 @@ def decode_utf8_address(text: str) -> str:
     if not decoded.isprintable():
         raise ValueError("not printable")
     return decoded
+
+
+def encode_utf8_address(text: str, *, ascii_only: bool) -> str:
+    """utf-8-addr-xtext, or utf-8-addr-unitext for a peer that takes UTF-8 (RFC 6533 §3)."""
+    unsafe = _NOT_XTEXT_ADDRESS if ascii_only else _NOT_UNITEXT
+    return unsafe.sub(lambda found: f"\\x{{{ord(found[0]):02X}}}", text)
+
+
+def orcpt_of(address: str) -> str:
+    """The ORCPT of an address that a message came to, as it is kept with its recipients."""
+    if address.isascii():
+        return f"rfc822;{encode_xtext(address)}"
+    return f"utf-8;{encode_utf8_address(address, ascii_only=False)}"
+
+
+def orcpt_for(orcpt: str, *, utf8: bool) -> str:
+    """The kept ORCPT as a peer may be told it: one without `utf8` hears ASCII alone."""
+    kind, _, address = orcpt.partition(";")
+    try:
+        if kind.lower() == "utf-8":
+            decoded = decode_utf8_address(address)
+            return f"{kind};{encode_utf8_address(decoded, ascii_only=not utf8)}"
+    except ValueError:
+        return ""
+    return orcpt if is_xtext(address) else f"{kind};{encode_xtext(address)}"
 
 
 def readable_orcpt(orcpt: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from config.clock import Clock
-from message.xtext import encode_xtext, is_xtext
+from message.xtext import encode_xtext, orcpt_for
 from net.threads import Busy, Offload
 from smtp.outbound.connection import ConnectionFailed
 from smtp.outbound.content import Content
@@ -253,13 +253,6 @@ class Transaction:
         words = [f"RCPT TO:<{recipient.address}>"]
         if self._session.offers("DSN"):
             words += [f"NOTIFY={recipient.notify}"] if recipient.notify else []
-            words += [f"ORCPT={_orcpt(recipient.orcpt)}"] if recipient.orcpt else []
+            orcpt = orcpt_for(recipient.orcpt, utf8=self._utf8) if recipient.orcpt else ""
+            words += [f"ORCPT={orcpt}"] if orcpt else []
         return " ".join(words)
-
-
-def _orcpt(orcpt: str) -> str:
-    """As a client sent it; one made here from an alias may still need its xtext form."""
-    kind, _, address = orcpt.partition(";")
-    if kind.lower() == "utf-8" or is_xtext(address):
-        return orcpt
-    return f"{kind};{encode_xtext(address)}"

@@ -4,6 +4,7 @@ import email
 
 import pytest
 
+from message.xtext import orcpt_of, readable_orcpt
 from storage.values import QueuedRecipient
 from tests.smtp.outbound.conftest import Sender
 from tests.support.smtp_sink import EXTENSIONS, Sink
@@ -11,7 +12,9 @@ from tests.support.smtp_sink import EXTENSIONS, Sink
 UTF8_HEADER = "Subject: grüße\r\n\r\nhi\r\n".encode()
 
 
-async def bounced(sender: Sender, sink: Sink, *recipients: str, **put: object) -> bytes:
+async def bounced(
+    sender: Sender, sink: Sink, *recipients: str | QueuedRecipient, **put: object
+) -> bytes:
     """Sends, waits for the end, returns all notices."""
     queue = await sender.store.put(*recipients, **put)  # type: ignore[arg-type]
     await sender.start(sink.endpoint.port)
@@ -204,3 +207,36 @@ async def test_orcpt_and_notify_stay_away_from_a_server_without_dsn(
     await sender.until_gone(queue)
     assert there.received[0].rcpt == ["RCPT TO:<bob@there.test>"]
     assert "ENVID" not in there.received[0].mail
+
+
+@pytest.mark.parametrize(
+    ("kept", "utf8", "told"),
+    [
+        ("rfc822;a+2Bb@x.test", True, "rfc822;a+2Bb@x.test"),
+        ("utf-8;jörg@x.test", True, "utf-8;jörg@x.test"),
+        ("utf-8;jörg@x.test", False, "utf-8;j\\x{F6}rg@x.test"),
+        ("utf-8;j\\x{F6}rg\\x{2B}y@x.test", True, "utf-8;jörg\\x{2B}y@x.test"),
+        ("UTF-8;中@x.test", False, "UTF-8;\\x{4E2D}@x.test"),
+    ],
+)
+async def test_orcpt_in_utf8_is_told_as_the_peer_can_hear_it(
+    sender: Sender, there: Sink, kept: str, utf8: bool, told: str
+) -> None:
+    """RFC 6533 §3: raw UTF-8 only within SMTPUTF8."""
+    there.extensions = EXTENSIONS if utf8 else without("SMTPUTF8")
+    recipient = QueuedRecipient("bob@there.test", "SUCCESS", kept)
+    await bounced(sender, there, recipient, smtputf8=utf8)
+    assert there.received[0].rcpt[0].endswith(f" NOTIFY=SUCCESS ORCPT={told}")
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("ada+DE@x.test", "rfc822;ada+2BDE@x.test"),
+        ("jörg@x.test", "utf-8;jörg@x.test"),
+        ('"a=b c"@x.test', "rfc822;" + '"a+3Db+20c"@x.test'),
+    ],
+)
+def test_orcpt_of_an_alias(address: str, kept: str) -> None:
+    assert orcpt_of(address) == kept
+    assert readable_orcpt(kept) == f"{kept.partition(';')[0]};{address}"
