@@ -15,13 +15,12 @@ from imap.commands.fetch import tell_messages
 from imap.grammar import command as ast
 from imap.grammar.gmail import StoreLabels
 from imap.grammar.notify_group import NotifyEvent, NotifyScope
-from imap.mailboxes import visible
+from imap.mailboxes import spelled, visible
 from imap.metadata_watch import MetadataWatch
 from imap.notify_rules import Kind, Rules, changed_items, listed, status
 from imap.place import Place, is_others
 from imap.selected import Selected
 from storage.acl import EVERYBODY, AclChange
-from storage.names import normal
 from storage.values import (
     AccountId,
     Event,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 1_000
 _MOST_ARRIVED: Final = 10_000
+_MOST_OWN: Final = 20
 _REMOVING: Final = (ast.Expunge, ast.Move, ast.Replace, StoreLabels)
 _OVERFLOW: Final = b"* OK [NOTIFICATIONOVERFLOW] Too much happened, nothing further is told\r\n"
 
@@ -70,6 +70,7 @@ class Notifier:
         "_folders",
         "_made",
         "_metadata",
+        "_mine",
         "_others",
         "_overflow",
         "_regranted",
@@ -89,6 +90,7 @@ class Notifier:
         self._arrived: list[int] = []
         self._seen: Selected | None = None
         self._made: dict[int, set[int]] = {}
+        self._mine: list[FoldersChanged] = []
         self._metadata = MetadataWatch(session, self._on_metadata) if rules.metadata else None
         self._watched: dict[AccountId, Callable[[], None]] = {}
         self._others: frozenset[str] = frozenset()
@@ -137,9 +139,12 @@ class Notifier:
                 self._note_selected(selected, event)
             elif self.rules.elsewhere:
                 self._note_box(key, event)
-        elif isinstance(event, FoldersChanged) and self.rules.elsewhere and not self._own(event):
-            self._folders.append(event)
-            self.due = True
+        elif isinstance(event, FoldersChanged) and self.rules.elsewhere:
+            if self._own(event):
+                self._mine = [*self._mine[-_MOST_OWN:], event]
+            else:
+                self._folders.append(event)
+                self.due = True
         full = len(self._boxes) > MOST or len(self._folders) > MOST
         if full or len(self._arrived) > _MOST_ARRIVED:
             self._give_up()
@@ -183,17 +188,15 @@ class Notifier:
 
     def _own(self, event: FoldersChanged) -> bool:
         """Whether the command under way did this."""
-        command = self._session.command
-        if event.account != self._session.account:
-            return False
+        command, others = self._session.command, event.account != self._session.account
         if isinstance(command, ast.Rename):
-            return normal(command.source) in event.renamed
+            return _inside(command.source, others) in event.renamed
         if isinstance(command, ast.Create):
-            return normal(command.mailbox) in event.created
+            return _inside(command.mailbox.removesuffix("/"), others) in event.created
         if isinstance(command, ast.Delete):
-            return normal(command.mailbox) in event.deleted
-        if isinstance(command, ast.Subscribe | ast.Unsubscribe):
-            return normal(command.mailbox) in event.subscribed
+            return _inside(command.mailbox, others) in event.deleted
+        if isinstance(command, ast.Subscribe | ast.Unsubscribe) and not others:
+            return spelled(command.mailbox) in event.subscribed
         return False
 
     def _give_up(self) -> None:
@@ -225,9 +228,12 @@ class Notifier:
             for event in folders:
                 self._tell_folders(event, now)
                 await session.connection.breathe()
-            for name in sorted((now.before ^ self._others) - now.told) if regranted else ():
-                self._tell_name(name, now, lost=name not in now.places)
+            if regranted:
+                known = now.told | self._own_names(now)
+                for name in sorted((now.before ^ self._others) - known):
+                    self._tell_name(name, now, lost=name not in now.places)
             await self._tell_boxes(boxes, now, made)
+        self._mine.clear()
 
     async def now(self) -> Now:
         """The mailboxes as they are; those of others are watched from here on."""
@@ -301,6 +307,16 @@ class Notifier:
             for name in event.subscribed:
                 self._tell_subscription(name, now)
 
+    def _own_names(self, now: Now) -> set[str]:
+        """Mailboxes that the client made, renamed or deleted itself: those of others get and lose
+        their lists of rights with that.
+        """
+        return {
+            (self._prefix(event.account, now) or "") + name
+            for event in self._mine
+            for name in (*event.created, *event.renamed, *event.renamed.values(), *event.deleted)
+        }
+
     def _prefix(self, account: AccountId, now: Now) -> str | None:
         """What stands before an account's names; None when none of them may be seen."""
         if account == self._session.account:
@@ -333,6 +349,14 @@ class Notifier:
             self._session.send(
                 listed(name, box, now.places, subscribed=on, utf8=self._session.utf8)
             )
+
+
+def _inside(name: str, others: bool) -> str:
+    """A name within its account, "" where it is not one of others, or not one's own, as asked."""
+    name = spelled(name)
+    if is_others(name) is not others:
+        return ""
+    return "/".join(name.split("/")[2:]) if others else name
 
 
 def _nothing() -> None:
