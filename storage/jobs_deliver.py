@@ -96,7 +96,9 @@ class DeliverJob(Job[DeliveryResult]):
     def _enqueue(self, tx: Tx, envelope: Envelope) -> None:
         claim = None if self.handed is None else self.handed[1]
         size = self._delivery.content.size
-        queue_jobs.insert_queued(tx.conn, envelope, size, tx.now, claim)
+        head, rows = queue_jobs.queued_rows(envelope, size, tx.now, claim)
+        tx.queue_messages.append(head)
+        tx.queue_recipients += rows
         if self.handed is None:
             tx.queued = True
         else:

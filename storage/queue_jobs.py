@@ -1,10 +1,11 @@
 """How rows come into the queue: functions of a Connection inside committer jobs.
 
-`insert_queued` is part of a delivery's own transaction. Nothing here touches files: a row is
+`queued_rows` are part of a delivery's own transaction. Nothing here touches files: a row is
 inserted after its file is durable. Claims and results are queue_batch.py.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -15,6 +16,10 @@ from storage.schema import queue_recipient as recipient
 from storage.statements import MultiRow
 
 _MESSAGES, _RECIPIENTS = MultiRow(message), MultiRow(recipient)
+_OF_MESSAGE = tuple(column.name for column in message.c)
+_OF_RECIPIENT = tuple(column.name for column in recipient.c)
+Rows = tuple[tuple[Any, ...], list[tuple[Any, ...]]]
+"""Of a message and of its recipients, all columns in order."""
 _FRESH: dict[str, object] = {
     "attempts": 0,
     "last_reply": "",
@@ -36,16 +41,14 @@ def lane_of(envelope: Envelope) -> str:
     return f"{9 - envelope.priority:02d}:{whose}"
 
 
-def insert_queued(
-    conn: Connection, envelope: Envelope, size: int, at: float, claim: Claim | None = None
-) -> None:
+def queued_rows(envelope: Envelope, size: int, at: float, claim: Claim | None = None) -> Rows:
     """Rows for an envelope, whose file `queue_file.file_name(envelope.id)` is durable already.
 
     `size` counts the octets of the message, prefix included; `at` is the time of the transaction:
     whoever walks along the times of the queue must not have passed it. `claim` is by whom the rows
     are leased from the beginning.
     """
-    insert_envelope(conn, envelope, size, at=at, claim=claim)
+    return _rows(envelope, size, at=at, claim=claim)
 
 
 def insert_file(conn: Connection, file: QueueFile) -> None:
@@ -54,11 +57,16 @@ def insert_file(conn: Connection, file: QueueFile) -> None:
     if file.released:
         free = tuple(replace(one, hold=None) for one in envelope.recipients)
         envelope = replace(envelope, recipients=free)
-    insert_envelope(conn, envelope, file.size, finished=file.finished, held=file.held)
+    insert(conn, _rows(envelope, file.size, finished=file.finished, held=file.held))
 
 
-def insert_envelope(
-    conn: Connection,
+def insert(conn: Connection, rows: Rows) -> None:
+    """Those of one message."""
+    _MESSAGES.run(conn, [rows[0]])
+    _RECIPIENTS.run(conn, rows[1])
+
+
+def _rows(
     envelope: Envelope,
     size: int,
     *,
@@ -66,11 +74,10 @@ def insert_envelope(
     held: bool | None = None,
     at: float = 0.0,
     claim: Claim | None = None,
-) -> None:
+) -> Rows:
     """One message row and its recipients', due at once or when it is to be released."""
     is_held = envelope.held if held is None else held
     head = _message_row(envelope, size, is_held)
-    _MESSAGES.run(conn, [tuple(head[column.name] for column in message.c)])
     due = max(envelope.queued_at, envelope.hold_until or 0.0, at)
     lane = lane_of(envelope)
     rows = [
@@ -91,7 +98,10 @@ def insert_envelope(
         }
         for position, entry in enumerate(envelope.recipients)
     ]
-    _RECIPIENTS.run(conn, [tuple(row[column.name] for column in recipient.c) for row in rows])
+    return (
+        tuple([head[name] for name in _OF_MESSAGE]),
+        [tuple([row[name] for name in _OF_RECIPIENT]) for row in rows],
+    )
 
 
 def _state(finished: bool, held: bool) -> State:

@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from hashlib import blake2b
 
 from cachetools import LRUCache
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
@@ -161,24 +163,24 @@ class Seen:
 
 
 async def _replace(connection: AsyncConnection, items: list[tuple[_Key, Sight]]) -> None:
-    for kind in Kind:
-        keys = [digest for (of, digest), _ in items if of is kind]
-        if keys:
-            here = (seen.c.kind == int(kind), seen.c.key.in_(keys))
-            await connection.execute(delete(seen).where(*here))
-    await connection.execute(
-        insert(seen),
-        [
-            {
-                "kind": int(kind),
-                "key": digest,
-                "first": sight.first,
-                "last": sight.last,
-                "passed": sight.passed,
-            }
-            for (kind, digest), sight in items
-        ],
-    )
+    rows = [
+        {
+            "kind": int(kind),
+            "key": digest,
+            "first": sight.first,
+            "last": sight.last,
+            "passed": sight.passed,
+        }
+        for (kind, digest), sight in items
+    ]
+    await connection.execute(_upsert(connection.dialect.name), rows)
+
+
+@cache
+def _upsert(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    made = postgresql.insert(seen) if dialect == "postgresql" else sqlite.insert(seen)
+    fresh = {name: made.excluded[name] for name in ("first", "last", "passed")}
+    return made.on_conflict_do_update(index_elements=[seen.c.kind, seen.c.key], set_=fresh)
 
 
 async def _prune(connection: AsyncConnection, kind: Kind, bounds: Bounds, now: float) -> None:

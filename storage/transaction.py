@@ -25,6 +25,8 @@ from storage.schema import (
     mailbox,
     message,
     place,
+    queue_message,
+    queue_recipient,
 )
 from storage.state import Account, Box, State
 from storage.statements import MultiRow
@@ -34,6 +36,8 @@ _MESSAGES = MultiRow(message)
 _BLOBS = MultiRow(blob)
 _PLACES = MultiRow(place)
 _JOURNAL = MultiRow(journal)
+_QUEUE_MESSAGES = MultiRow(queue_message)
+_QUEUE_RECIPIENTS = MultiRow(queue_recipient)
 _SETS = MultiRow(keyword_set)
 _ACCOUNTS = MultiRow(account, [column for column in account.columns if column.name != "id"])
 _BOXES = MultiRow(
@@ -81,6 +85,8 @@ class Tx:
     places: list[tuple[Any, ...]] = field(default_factory=list)
     journal: list[tuple[Any, ...]] = field(default_factory=list)
     sets: list[tuple[Any, ...]] = field(default_factory=list)
+    queue_messages: list[tuple[Any, ...]] = field(default_factory=list)
+    queue_recipients: list[tuple[Any, ...]] = field(default_factory=list)
     _parts: dict[tuple[AccountId, int], int] = field(default_factory=dict)
 
     def touch(self, owner: Account) -> int:
@@ -161,6 +167,8 @@ class Tx:
             (self.messages, _MESSAGES),
             (self.places, _PLACES),
             (self.journal, _JOURNAL),
+            (self.queue_messages, _QUEUE_MESSAGES),
+            (self.queue_recipients, _QUEUE_RECIPIENTS),
         ):
             if rows:
                 statement.run(self.conn, rows)

@@ -113,7 +113,7 @@ async def test_a_message_is_delivered_to_all_or_none(
     def refuse(*_: object) -> None:
         raise ValueError("no rows today")
 
-    monkeypatch.setattr("storage.queue_jobs.insert_queued", refuse)
+    monkeypatch.setattr("storage.queue_jobs.queued_rows", refuse)
     with pytest.raises(ValueError, match="no rows today"):
         await store.deliver(delivery(message(), ACCOUNT, OTHER, queued=["far@example.net"]))
     assert await bodies(store) == await bodies(store, account=OTHER) == []

@@ -15,7 +15,7 @@ from storage.bus import Bus
 from storage.queue import QueueStore
 from storage.queue_batch import Wanted
 from storage.queue_file import envelope_of, file_name, head
-from storage.queue_jobs import insert_queued
+from storage.queue_jobs import insert, queued_rows
 from storage.queue_values import Claim
 from storage.schema import metadata
 from storage.statements import Query
@@ -102,7 +102,7 @@ class QueueHarness:
         handed = self.queue.handover.claim(envelope, delivery.content)
         claim = None if handed is None else handed[1]
         await self.submit(
-            lambda conn: insert_queued(conn, envelope, len(data), self.clock.now(), claim)
+            lambda conn: insert(conn, queued_rows(envelope, len(data), self.clock.now(), claim))
         )
         if handed is not None:
             self.queue.hand_over(*handed)
