@@ -4,30 +4,31 @@ A look-up ends within its lifetime whatever the servers do. Absent names, absent
 that may pass are different errors, since mail is bounced for the first and kept for the last.
 `secure` is true only by the AD bit, and that is believed only when every name server asked is a
 loopback address (RFC 7672 §2.2: the path to the validating resolver must be secure).
-Only net/dns*.py know dnspython; how answers are asked for and kept stands in dns_finder.py.
+How answers are asked for and kept stands in dns_finder.py, what records say in dns_records.py.
 """
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import TypeVar, cast
 
-import dns.rdata
-import dns.rdatatype
-from dns.rdtypes.ANY.CNAME import CNAME
-from dns.rdtypes.ANY.MX import MX
-from dns.rdtypes.ANY.PTR import PTR
-from dns.rdtypes.ANY.TLSA import TLSA
-from dns.rdtypes.ANY.TXT import TXT
-from dns.rdtypes.IN.A import A
-from dns.rdtypes.IN.AAAA import AAAA
-
 from config.settings import Endpoint
-from net.dns_finder import Convert, Finder, Key, Known
+from net.dns_finder import Finder, Key, Known
 from net.dns_message import Absent
-from net.dns_names import literal_addresses, name_text, numeric, system_servers
+from net.dns_names import literal_addresses, numeric, system_servers
+from net.dns_records import (
+    AAAA,
+    CNAME,
+    MX,
+    PTR,
+    TLSA,
+    TXT,
+    A,
+    Kind,
+    MailExchanger,
+    TlsaRecord,
+)
 
 T = TypeVar("T")
 
@@ -66,24 +67,6 @@ class Answer(list[T]):
         self.secure, self.name = secure, name
 
 
-@dataclass(frozen=True, slots=True)
-class MailExchanger:
-    """One MX record; `host` lower case without a final dot, "" for the null MX (RFC 7505)."""
-
-    preference: int
-    host: str
-
-
-@dataclass(frozen=True, slots=True)
-class TlsaRecord:
-    """One TLSA record, its fields as RFC 6698 §2.1 names them."""
-
-    usage: int
-    selector: int
-    matching: int
-    data: bytes
-
-
 class Questions(ABC):
     """What can be asked; how an answer is found is its heirs' affair."""
 
@@ -92,12 +75,12 @@ class Questions(ABC):
         """The answer where it is known."""
 
     @abstractmethod
-    async def find(self, key: Key, convert: Convert) -> Known:
+    async def find(self, key: Key) -> Known:
         """The answer where it must be asked for. It never raises."""
 
     async def mx(self, domain: str) -> Answer[MailExchanger]:
         """MX records by preference. Raises NoSuchName, NoRecords, DnsUnavailable."""
-        found = await self._ask(domain, dns.rdatatype.MX, _mail_exchanger)
+        found = await self._ask(domain, MX)
         found.sort(key=lambda record: (record.preference, record.host))
         return found
 
@@ -120,19 +103,19 @@ class Questions(ABC):
 
     async def a(self, host: str) -> Answer[str]:
         """IPv4 addresses of a name. Raises as `mx`."""
-        return await self._ask(host, dns.rdatatype.A, _address)
+        return await self._ask(host, A)
 
     async def aaaa(self, host: str) -> Answer[str]:
         """IPv6 addresses of a name. Raises as `mx`."""
-        return await self._ask(host, dns.rdatatype.AAAA, _address)
+        return await self._ask(host, AAAA)
 
     async def txt(self, name: str) -> Answer[bytes]:
         """TXT records, each with its strings joined. Raises as `mx`."""
-        return await self._ask(name, dns.rdatatype.TXT, _strings)
+        return await self._ask(name, TXT)
 
     def knows_txt(self, name: str) -> bool:
         """Whether `txt` of a name would answer at once."""
-        return self.remembered((name.lower(), dns.rdatatype.TXT)) is not None
+        return self.remembered((name.lower(), TXT)) is not None
 
     async def ptr(self, address: str) -> Answer[str]:
         """The names of an IPv4 or IPv6 address, not verified, lower case without a final dot.
@@ -140,15 +123,15 @@ class Questions(ABC):
         Raises as `mx`; ValueError for what is no address.
         """
         reverse = ip_address(address.partition("%")[0]).reverse_pointer
-        return await self._ask(reverse, dns.rdatatype.PTR, _target)
+        return await self._ask(reverse, PTR)
 
     async def tlsa(self, name: str) -> Answer[TlsaRecord]:
         """TLSA records of `_25._tcp.host`. Raises as `mx`."""
-        return await self._ask(name, dns.rdatatype.TLSA, _tlsa)
+        return await self._ask(name, TLSA)
 
     async def alias(self, name: str) -> Answer[str]:
         """What a name is an alias for, one step, lower case without a final dot. Raises as `mx`."""
-        return await self._ask(name, dns.rdatatype.CNAME, _alias)
+        return await self._ask(name, CNAME)
 
     async def exists(self, name: str) -> bool:
         """False when there is no such name, with or below it (RFC 8020). Raises DnsUnavailable."""
@@ -160,21 +143,16 @@ class Questions(ABC):
             return True
         return True
 
-    async def _ask(
-        self,
-        text: str,
-        kind: dns.rdatatype.RdataType,
-        convert: Callable[[dns.rdata.Rdata], T | None],
-    ) -> Answer[T]:
+    async def _ask(self, text: str, kind: Kind[T]) -> Answer[T]:
         key = text.removesuffix(".").lower(), kind
-        known = self.remembered(key) or await self.find(key, convert)
+        known = self.remembered(key) or await self.find(key)
         if known.failure:
             raise DnsUnavailable(f"{text}: {known.failure}")
         if known.absent is Absent.NAME:
             raise NoSuchName(f"{text}: no such domain", secure=known.secure)
         if not known.values:
             raise NoRecords(f"{text}: no {kind.name} records", secure=known.secure)
-        # `convert` made them
+        # `kind` decoded them
         return Answer(cast("tuple[T, ...]", known.values), secure=known.secure, name=known.name)
 
 
@@ -193,33 +171,5 @@ class Resolver(Questions):
     def remembered(self, key: Key) -> Known | None:
         return self._finder.remembered(key)
 
-    async def find(self, key: Key, convert: Convert) -> Known:
-        return await self._finder.find(key, convert)
-
-
-def _mail_exchanger(rdata: dns.rdata.Rdata) -> MailExchanger | None:
-    if not isinstance(rdata, MX):
-        return None
-    return MailExchanger(rdata.preference, name_text(rdata.exchange))
-
-
-def _address(rdata: dns.rdata.Rdata) -> str | None:
-    return rdata.address if isinstance(rdata, A | AAAA) else None
-
-
-def _strings(rdata: dns.rdata.Rdata) -> bytes | None:
-    return b"".join(rdata.strings) if isinstance(rdata, TXT) else None
-
-
-def _target(rdata: dns.rdata.Rdata) -> str | None:
-    return name_text(rdata.target) if isinstance(rdata, PTR) else None
-
-
-def _alias(rdata: dns.rdata.Rdata) -> str | None:
-    return name_text(rdata.target) if isinstance(rdata, CNAME) else None
-
-
-def _tlsa(rdata: dns.rdata.Rdata) -> TlsaRecord | None:
-    if not isinstance(rdata, TLSA):
-        return None
-    return TlsaRecord(rdata.usage, rdata.selector, rdata.mtype, bytes(rdata.cert))
+    async def find(self, key: Key) -> Known:
+        return await self._finder.find(key)

@@ -7,33 +7,27 @@ a caller that gives up takes nothing from the others.
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import dns.exception
-import dns.name
-import dns.rdata
-import dns.rdatatype
 
 from net.dns_exchange import Address, Exchange
 from net.dns_memory import DnsMemory
 from net.dns_message import MAX_CNAMES, MAX_TTL, Absent, Reading, Unusable, ask
 from net.dns_names import is_loopback, name_text, parse_name
+from net.dns_records import Kind
 
 # RFC 2308 §5: absence is kept for at most a few hours.
 MAX_NEGATIVE_TTL = 10_800
 
 # The name in lower case without a final dot, and the type.
-Key = tuple[str, dns.rdatatype.RdataType]
-Convert = Callable[[dns.rdata.Rdata], object]
+Key = tuple[str, Kind[object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What a question came to, aliases followed; `failure` is set for what may pass.
 
-    `values` are records as `convert` made them, without those that it made None; `octets` is about
-    what they hold in memory.
+    `values` are records as their Kind decodes them; `octets` is about what they hold in memory.
     """
 
     values: tuple[object, ...] = ()
@@ -59,15 +53,15 @@ class Finder:
         """What is known without asking."""
         return self._memory.get(key, time.monotonic())
 
-    async def find(self, key: Key, convert: Convert) -> Known:
-        """Asks, within the lifetime; equal keys must come with equal `convert`. Never raises."""
+    async def find(self, key: Key) -> Known:
+        """Asks, within the lifetime. Never raises."""
         try:
             name = parse_name(key[0])
-        except (dns.exception.DNSException, UnicodeError):
+        except ValueError:
             return Known(absent=Absent.NAME)
         task = self._under_way.get(key)
         if task is None:
-            task = asyncio.create_task(self._look_up(name, key, convert))
+            task = asyncio.create_task(self._look_up(name, key))
             self._under_way[key] = task
             task.add_done_callback(functools.partial(self._done, key))
         return await asyncio.shield(task)
@@ -75,10 +69,10 @@ class Finder:
     def _done(self, key: Key, _: object) -> None:
         self._under_way.pop(key, None)
 
-    async def _look_up(self, name: dns.name.Name, key: Key, convert: Convert) -> Known:
+    async def _look_up(self, name: bytes, key: Key) -> Known:
         try:
             async with asyncio.timeout(self._lifetime):
-                known = await self._follow(name, key[1], convert)
+                known = await self._follow(name, key[1])
         except (Unusable, OSError, TimeoutError):
             return Known(failure="the name servers gave no usable answer")
         ttl = min(known.ttl, MAX_NEGATIVE_TTL) if known.absent else known.ttl
@@ -86,9 +80,7 @@ class Finder:
             self._memory.put(key, known, until=time.monotonic() + ttl, octets=known.octets)
         return known
 
-    async def _follow(
-        self, name: dns.name.Name, kind: dns.rdatatype.RdataType, convert: Convert
-    ) -> Known:
+    async def _follow(self, name: bytes, kind: Kind[object]) -> Known:
         """Asks again where a server that does not recurse leaves an alias to us."""
         secure, ttl = self.trusted, MAX_TTL
         for _ in range(MAX_CNAMES):
@@ -98,12 +90,12 @@ class Finder:
             secure, ttl = secure and reading.authentic, min(ttl, reading.ttl)
             name = reading.name
             if not reading.alias:
-                return _known(reading, convert, ttl, secure=secure)
+                return _known(reading, ttl, secure=secure)
         return Known(failure="too many aliases")
 
 
-def _known(reading: Reading, convert: Convert, ttl: int, *, secure: bool) -> Known:
-    values = tuple(value for one in reading.records if (value := convert(one)) is not None)
+def _known(reading: Reading, ttl: int, *, secure: bool) -> Known:
+    values = reading.records
     # a record is an object or two, and a name in it at most 255 octets however short it was sent
     octets = 300 + 400 * len(values) + reading.octets
     return Known(values, reading.absent, name_text(reading.name), secure, ttl, "", octets)

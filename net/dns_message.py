@@ -1,21 +1,17 @@
 """DNS messages: the octets of a question, and what an answer to it says (RFC 1035 §4).
 
-Answers come from anyone's name servers, so they are walked without decoding a name that isn't
-needed: dnspython's own parser takes 20 s of CPU time for the worst 64 KiB. It decodes names and
-records one by one, here at most MAX_RECORDS of one type and MAX_NAMES names.
+Answers come from anyone's name servers, so no more of them is read than is needed: records are
+walked without decoding a name, at most MAX_RECORDS of one type are decoded, and MAX_NAMES owners.
 """
 
-import secrets
+import os
 import struct
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
-import dns.exception
-import dns.name
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-from dns.rdtypes.ANY.CNAME import CNAME
+from net.dns_names import read_name
+from net.dns_records import CNAME, Kind, whole_name
 
 MAX_RECORDS = 100
 MAX_WALKED = 1000
@@ -27,9 +23,10 @@ PAYLOAD = 1232
 
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
+_TYPE_AND_CLASS = struct.Struct("!HH")
 _OPT = struct.pack("!BHHIH", 0, 41, PAYLOAD, 0, 0)
 _QR, _OPCODE, _AA, _TC, _RD, _RA, _AD = 0x8000, 0x7800, 0x400, 0x200, 0x100, 0x80, 0x20
-_IN, _CNAME, _SOA = 1, 5, 6
+_IN, _SOA = 1, 6
 _NXDOMAIN = 3
 _QUESTION = 12
 
@@ -50,37 +47,36 @@ class Question:
     """One question as sent. `wire` is the whole message, `section` its question section."""
 
     id: int
-    name: dns.name.Name
-    kind: dns.rdatatype.RdataType
+    name: bytes
+    kind: Kind[object]
     wire: bytes
     section: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an answer says: records, or what is absent.
+    """What an answer says: records as their Kind decodes them, or what is absent.
 
     `name` is where the aliases lead, `alias` True when they lead on to where this answer doesn't
     tell; `ttl` in seconds, 0 when it must not be kept; `authentic` is the AD bit as it came;
     `octets` the size of the answer.
     """
 
-    records: tuple[dns.rdata.Rdata, ...]
+    records: tuple[object, ...]
     absent: Absent | None
-    name: dns.name.Name
+    name: bytes
     alias: bool
     ttl: int
     authentic: bool
     octets: int
 
 
-def ask(name: dns.name.Name, kind: dns.rdatatype.RdataType, *, authentic: bool) -> Question:
+def ask(name: bytes, kind: Kind[object], *, authentic: bool) -> Question:
     """A question with EDNS; `authentic` asks for the AD bit without the signatures
     (RFC 6840 §5.7).
     """
-    number = secrets.randbelow(0x10000)
-    labels = b"".join(_octets(label) for label in name.canonicalize().labels)
-    section = labels + struct.pack("!HH", kind, _IN)
+    number = int.from_bytes(os.urandom(2))
+    section = name + _TYPE_AND_CLASS.pack(kind.code, _IN)
     flags = _RD | (_AD if authentic else 0)
     wire = _HEADER.pack(number, flags, 1, 0, 0, 1) + section + _OPT
     return Question(number, name, kind, wire, section)
@@ -113,26 +109,25 @@ def read(wire: bytes, question: Question) -> Reading:
     """Reads a message that `answers` the question. Raises Unusable."""
     try:
         return _Reader(wire, question).read()
-    except (dns.exception.DNSException, struct.error, IndexError, ValueError) as error:
+    except (struct.error, IndexError, ValueError) as error:
         raise Unusable(f"malformed answer: {type(error).__name__}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """Where a record lies; `owner` is the offset of its name."""
+class _Record(NamedTuple):
+    """Where a record lies; `owner` is the offset of its name, `end` that of what follows it."""
 
     owner: int
     kind: int
     ttl: int
     start: int
-    length: int
+    end: int
 
 
 class _Reader:
     def __init__(self, wire: bytes, question: Question) -> None:
         self._wire, self._question = wire, question
         _, self._flags, _, self._count, self._authorities, _ = _HEADER.unpack_from(wire)
-        self._names: dict[int, dns.name.Name] = {_QUESTION: question.name}
+        self._names: dict[int, bytes] = {_QUESTION: question.name}
 
     def read(self) -> Reading:
         rcode = self._flags & 0xF
@@ -143,13 +138,13 @@ class _Reader:
         records, at = self._walk(_QUESTION + len(self._question.section), self._count)
         name, found, ttl = self._follow(_by_owner(self._wire, records))
         if found:
-            return self._reading(tuple(map(self._rdata, found[:MAX_RECORDS])), None, name, ttl)
+            return self._reading(self._decoded(found[:MAX_RECORDS]), None, name, ttl)
         aliased = name != self._question.name
         if records and not aliased:
             raise Unusable("the answer is about another name")
         return self._absence(at, name, ttl, aliased=aliased)
 
-    def _absence(self, at: int, name: dns.name.Name, ttl: int, *, aliased: bool) -> Reading:
+    def _absence(self, at: int, name: bytes, ttl: int, *, aliased: bool) -> Reading:
         authorities, _ = self._walk(at, self._authorities)
         negative = next((self._negative_ttl(one) for one in authorities if one.kind == _SOA), None)
         kept = min(ttl, negative or 0)
@@ -163,9 +158,9 @@ class _Reader:
 
     def _reading(
         self,
-        records: tuple[dns.rdata.Rdata, ...],
+        records: tuple[object, ...],
         absent: Absent | None,
-        name: dns.name.Name,
+        name: bytes,
         ttl: int,
         *,
         alias: bool = False,
@@ -173,20 +168,17 @@ class _Reader:
         authentic = bool(self._flags & _AD)
         return Reading(records, absent, name, alias, ttl, authentic, len(self._wire))
 
-    def _follow(self, owners: dict[int, list[_Record]]) -> tuple[dns.name.Name, list[_Record], int]:
+    def _follow(self, owners: dict[int, list[_Record]]) -> tuple[bytes, list[_Record], int]:
         """The name behind the aliases, the records asked for there, and the least TTL."""
-        name, ttl = self._question.name, MAX_TTL
+        name, ttl, code = self._question.name, MAX_TTL, self._question.kind.code
         for _ in range(MAX_CNAMES):
             here = [one for at in owners if self._name(at) == name for one in owners[at]]
-            found = [one for one in here if one.kind == self._question.kind]
-            alias = [one for one in here if one.kind == _CNAME]
+            found = [one for one in here if one.kind == code]
+            alias = [one for one in here if one.kind == CNAME.code]
             ttl = min([ttl, *(one.ttl for one in found or alias[:1])])
             if found or not alias:
                 return name, found, ttl
-            target = self._rdata(alias[0])
-            if not isinstance(target, CNAME):
-                raise Unusable("not an alias")
-            name = target.target
+            name = whole_name(self._wire, alias[0].start, alias[0].end)
         raise Unusable("too many aliases")
 
     def _walk(self, at: int, count: int) -> tuple[list[_Record], int]:
@@ -202,32 +194,26 @@ class _Reader:
             if at + size > len(wire):
                 raise Unusable("cut off")
             if klass == _IN:
-                found.append(_Record(owner, kind, ttl if ttl < 1 << 31 else 0, at, size))
+                found.append(_Record(owner, kind, ttl if ttl < 1 << 31 else 0, at, at + size))
             at += size
         return found, at
 
-    def _name(self, at: int) -> dns.name.Name:
+    def _name(self, at: int) -> bytes:
         known = self._names.get(at)
         if known is None:
             if len(self._names) > MAX_NAMES:
                 raise Unusable("too many names")
-            known, _ = dns.name.from_wire(self._wire, at)
+            known, _ = read_name(self._wire, at, len(self._wire))
             self._names[at] = known
         return known
 
-    def _rdata(self, record: _Record) -> dns.rdata.Rdata:
-        kind = dns.rdatatype.RdataType(record.kind)
-        start, length = record.start, record.length
-        return dns.rdata.from_wire(dns.rdataclass.IN, kind, self._wire, start, length)
+    def _decoded(self, records: list[_Record]) -> tuple[object, ...]:
+        decode, wire = self._question.kind.decode, self._wire
+        return tuple([decode(wire, one.start, one.end) for one in records])
 
     def _negative_ttl(self, soa: _Record) -> int:
         """RFC 2308 §5: the lesser of the SOA's TTL and its MINIMUM, the last four octets."""
-        end = soa.start + soa.length
-        return min(soa.ttl, int.from_bytes(self._wire[end - 4 : end]))
-
-
-def _octets(label: bytes) -> bytes:
-    return bytes((len(label),)) + label
+        return min(soa.ttl, int.from_bytes(self._wire[soa.end - 4 : soa.end]))
 
 
 def _by_owner(wire: bytes, records: list[_Record]) -> dict[int, list[_Record]]:

@@ -1,27 +1,95 @@
-"""Names and name servers as dnspython and the rest of the server write them."""
+"""Names in DNS messages and as text, and the name servers of the system.
 
+A name is kept as the octets of RFC 1035 §3.1: labels with their lengths, uncompressed, the root
+last, ASCII letters in lower case. So names that DNS takes for equal are equal.
+"""
+
+import re
 from ipaddress import ip_address
 
-import dns.name
 import dns.resolver
 import idna
 
+ROOT = b"\0"
+MAX_NAME = 255
+MAX_LABEL = 63
+# As many labels as a name may have: no more pointers than that lead to any of them.
+MAX_POINTERS = 127
 
-def parse_name(text: str) -> dns.name.Name:
+_POINTER = 0xC0
+# what a master file would take for something else (RFC 1035 §5.1), and what can't be printed
+_SPECIAL = re.compile(rb'[^!-~]|["().;\\@$]')
+
+
+def parse_name(text: str) -> bytes:
     """A name as text means it: a backslash is an octet, letters beyond ASCII make A-labels.
 
-    Raises DNSException and UnicodeError for what DNS can't hold.
+    Raises ValueError for what DNS can't hold.
     """
     plain = text.removesuffix(".")
-    labels = plain.split(".") if plain else []
-    octets = [
-        label.encode() if label.isascii() else idna.encode(label, uts46=True) for label in labels
-    ]
-    return dns.name.Name([*octets, b""])
+    if not plain:
+        return ROOT
+    octets = plain.encode() if plain.isascii() else b".".join(map(_a_label, plain.split(".")))
+    labels = octets.lower().split(b".")
+    sizes = [len(label) for label in labels]
+    if min(sizes) < 1 or max(sizes) > MAX_LABEL or sum(sizes) + len(sizes) >= MAX_NAME:
+        raise ValueError("no name of DNS")
+    return b"".join([bytes((len(label),)) + label for label in labels]) + ROOT
 
 
-def name_text(name: dns.name.Name) -> str:
-    return name.to_text(omit_final_dot=True).lower() if name != dns.name.root else ""
+def _a_label(label: str) -> bytes:
+    return label.encode() if label.isascii() else idna.encode(label, uts46=True)
+
+
+def read_name(wire: bytes, at: int, end: int) -> tuple[bytes, int]:
+    """The name at an offset of a message and where it ends; nothing from `end` on is looked at.
+
+    A pointer leads to before all that was read of the name. Raises ValueError and IndexError.
+    """
+    labels: list[bytes] = []
+    after, lowest, left, jumps = -1, at, MAX_NAME, MAX_POINTERS
+    while length := wire[at]:
+        if length <= MAX_LABEL:
+            following = at + length + 1
+            left -= length + 1
+            if following >= end or left < 1:
+                raise ValueError("a name that is too long")
+            labels.append(wire[at:following])
+            at = following
+        elif length >= _POINTER:
+            if at + 2 > end:
+                raise ValueError("a pointer that is cut off")
+            after = at + 2 if after < 0 else after
+            at = (length & 0x3F) << 8 | wire[at + 1]
+            jumps -= 1
+            if at >= lowest or jumps < 0:
+                raise ValueError("a pointer that leads nowhere")
+            lowest = at
+        else:
+            raise ValueError("a label of a type that nobody uses")
+    return b"".join(labels).lower() + ROOT, at + 1 if after < 0 else after
+
+
+def name_text(name: bytes) -> str:
+    """Without a final dot, "" for the root; octets that are no plain characters are escaped as in
+    master files.
+    """
+    labels, at = [], 0
+    while length := name[at]:
+        labels.append(name[at + 1 : at + 1 + length])
+        at += length + 1
+    text = b".".join(labels)
+    if not _SPECIAL.search(text.replace(b".", b"")) and text.count(b".") == len(labels) - 1:
+        return text.decode("ascii")
+    return ".".join(_escaped(label) for label in labels)
+
+
+def _escaped(label: bytes) -> str:
+    def escape(found: re.Match[bytes]) -> bytes:
+        octet = found[0][0]
+        return b"\\" + found[0] if 0x20 < octet < 0x7F else b"\\%03d" % octet
+
+    return _SPECIAL.sub(escape, label).decode("ascii")
 
 
 def numeric(host: str) -> str:

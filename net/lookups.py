@@ -7,7 +7,7 @@ every further question is a failure that may pass, unless the answer is known al
 import asyncio
 
 from net.dns import Questions
-from net.dns_finder import Convert, Key, Known
+from net.dns_finder import Key, Known
 
 SECONDS = 5.0
 
@@ -28,7 +28,7 @@ class Lookups(Questions):
     def remembered(self, key: Key) -> Known | None:
         return self._source.remembered(key)
 
-    async def find(self, key: Key, convert: Convert) -> Known:
+    async def find(self, key: Key) -> Known:
         clock = asyncio.get_running_loop().time
         if not self._waiting:
             self._since = clock()
@@ -36,7 +36,7 @@ class Lookups(Questions):
         self.asked += 1
         try:
             async with asyncio.timeout_at(self._since + self._left):
-                return await self._source.find(key, convert)
+                return await self._source.find(key)
         except TimeoutError:
             return Known(failure="no answer in the time for one message")
         finally:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from cryptography.x509.oid import NameOID
 
 from message.tls_rpt import ResultType
-from net.dns import TlsaRecord
+from net.dns_records import TlsaRecord
 from smtp.outbound.security import TlsFailed
 
 DANE_TA, DANE_EE = 2, 3

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from message.mta_sts import Mode, StsPolicy, format_policy
 from message.tls_rpt import PolicyType, ReportPolicy, ResultType, SessionResult
-from net.dns import DnsError, DnsUnavailable, Resolver, TlsaRecord
+from net.dns import DnsError, DnsUnavailable, Resolver
+from net.dns_records import TlsaRecord
 from smtp.outbound import dane
 from smtp.outbound.hop import Hop
 from smtp.outbound.mta_sts import StsFound, StsPolicies

@@ -12,7 +12,8 @@ from random import Random
 
 from config.settings import Settings
 from config.smarthost import Smarthost, parse_smarthost
-from net.dns import Answer, DnsError, DnsUnavailable, MailExchanger, NoRecords, NoSuchName, Resolver
+from net.dns import Answer, DnsError, DnsUnavailable, NoRecords, NoSuchName, Resolver
+from net.dns_records import MailExchanger
 from net.local_address import is_local
 from smtp.outbound.hop import Hop, Login, TlsUse
 from smtp.outbound.policies import REQUIRES, TlsPolicies

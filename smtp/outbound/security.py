@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from message.tls_rpt import PolicyType, ReportPolicy, ResultType
-from net.dns import TlsaRecord
+from net.dns_records import TlsaRecord
 from smtp.outbound.connection import ConnectionFailed
 
 

@@ -8,12 +8,11 @@ import pytest
 from config.settings import Endpoint
 from net.dns import (
     DnsUnavailable,
-    MailExchanger,
     NoRecords,
     NoSuchName,
     Resolver,
-    TlsaRecord,
 )
+from net.dns_records import MailExchanger, TlsaRecord
 from tests.support.dns_server import DnsServer, dns_server
 
 

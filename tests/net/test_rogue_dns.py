@@ -5,15 +5,15 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 
-import dns.name
-import dns.rdatatype
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from net import dns_records
 from net.dns import DnsUnavailable, NoSuchName, Resolver
 from net.dns_memory import DnsMemory
 from net.dns_message import Unusable, answers, ask, read
+from net.dns_names import parse_name
 from tests.support.dns_server import dns_server
 from tests.support.rogue_dns import (
     ANSWER,
@@ -247,7 +247,7 @@ async def test_a_silent_server_is_asked_last_from_then_on(rogue: RogueDns) -> No
 
 # -- anything at all
 
-QUESTION = ask(dns.name.from_text("example.org"), dns.rdatatype.MX, authentic=True)
+QUESTION = ask(parse_name("example.org"), dns_records.MX, authentic=True)
 TRUE = message(
     QUESTION.wire,
     [record(CNAME, b"\1x" + POINTER), record(MX, b"\0\1\1m" + POINTER, owner=b"\1x" + POINTER)],

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from message.tls_rpt import ResultType
-from net.dns import TlsaRecord
+from net.dns_records import TlsaRecord
 from smtp.outbound.dane import presentation, usable, verify
 from smtp.outbound.security import TlsFailed
 from tests.support.certificates import Issued, issue

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from net.dns import TlsaRecord
+from net.dns_records import TlsaRecord
 from smtp.outbound.dane import presentation, usable, verify
 from smtp.outbound.security import TlsFailed
 from tests.smtp.outbound.test_dane import LEAF, MIDDLE, NAME, ROOT, record
