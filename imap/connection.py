@@ -152,12 +152,25 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         self._outbox.close()
         self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        task = self._task
+        if task is not None:
+            task.cancel()
         else:
             self._intake.drop()
         self.session.close()
         self._on_lost(self)
+        if task is not None:
+            task.add_done_callback(lambda _: self._let_go())
+        else:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Behind the end: no circle of references is left, so that the memory is free at once. Else
+        a collection finds thousands of connections, and the loop stands still for it.
+        """
+        self._timer.cancel()
+        self._outbox.transport = None
+        del self.session.connection, self._transport
 
     # Sending.
 

@@ -88,6 +88,7 @@ class Outbox:
     def close(self) -> None:
         """Forgets what is sent from here on."""
         self.closed = True
+        self._on_free = _nothing
         if self.compression is not None:
             self.compression.close()
 
@@ -131,3 +132,7 @@ class Outbox:
     def begin(self) -> None:
         """Work begins here: the 2 ms count from now on."""
         self._since = self._loop.time()
+
+
+def _nothing() -> None:
+    """For one that is closed, which lets go of its connection."""

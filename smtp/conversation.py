@@ -33,6 +33,7 @@ class Conversation(Engine):
             self.policy.end()
             await self.wind_up()
             self._on_end(self)
+            self.let_go()
 
     async def wind_up(self) -> None:
         """What is left to do when the conversation is over."""
@@ -96,7 +97,7 @@ class Conversation(Engine):
         except LineError:
             self.send(replies.BAD_LINE)
             return
-        method = self._smtp_methods.get(verb)
+        method = getattr(self, f"smtp_{verb}", None)
         if method is None:
             self.send(replies.UNKNOWN_COMMAND)
             return

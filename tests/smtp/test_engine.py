@@ -8,6 +8,7 @@ from pathlib import Path
 from aiosmtpd.smtp import SMTP
 
 from smtp.verbs import Connection
+from tests.support.freed import eventually, uncollected
 from tests.support.smtp_receiving import ADA, receiving
 
 # What the engine uses and replaces; another version of aiosmtpd or Python must be read again.
@@ -39,14 +40,28 @@ def test_private_names_of_the_standard_streams() -> None:
     assert source.count("self._buffer = ") == 1
 
 
-async def test_every_verb_is_the_servers_own(tmp_path: Path) -> None:
+def test_every_verb_is_the_servers_own() -> None:
+    assert sorted(name for name in dir(Connection) if name.startswith("smtp_")) == [
+        f"smtp_{verb}" for verb in sorted(VERBS)
+    ]
+    for verb in VERBS:
+        assert getattr(Connection, f"smtp_{verb}") is not getattr(SMTP, f"smtp_{verb}", None)
+
+
+async def test_what_has_ended_is_free_without_a_collection(tmp_path: Path) -> None:
     async with receiving(tmp_path) as running:
-        await running.client()
-        await asyncio.sleep(0.05)
-        (engine,) = running.server._engines
-        assert sorted(engine._smtp_methods) == sorted(VERBS)
-        for verb in VERBS:
-            assert getattr(Connection, f"smtp_{verb}") is not getattr(SMTP, f"smtp_{verb}", None)
+        with uncollected(Connection) as left:
+            for end in ("QUIT", "", "STARTTLS"):
+                client = await running.client("submission")
+                await client.greet()
+                if end == "STARTTLS":
+                    await client.say(end)
+                    await client.starttls()
+                elif end:
+                    await client.say(end)
+                client.close()
+            await running.quiet()
+            await eventually(lambda: not left())
 
 
 async def test_commands_injected_behind_starttls_are_discarded(tmp_path: Path) -> None:
