@@ -9,7 +9,15 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 
-from net.dns_message import Question, Reading, Unusable, answers, read, truncated
+from net.dns_message import (
+    EdnsUnknown,
+    Question,
+    Reading,
+    Unusable,
+    answers,
+    read,
+    truncated,
+)
 
 MAX_DATAGRAM = 4096
 # Above it somebody guesses ids; TCP can't be guessed at (RFC 5452 §9.3).
@@ -17,6 +25,10 @@ MAX_STRAY = 16
 MAX_OPEN = 2000
 # Before a server that can't be reached is asked again.
 PAUSE = 0.1
+# After so many questions in a row to which no server said anything the next ones have HURRY
+# seconds: while DNS is away, nobody who connects shall wait for it again and again.
+SILENCES = 8
+HURRY = 1.0
 
 Address = tuple[str, int]
 
@@ -29,27 +41,33 @@ class Exchange:
         self._lifetime, self._tries = lifetime, tries
         self._patience = max(lifetime / tries, 0.2)
         self._open = asyncio.Semaphore(MAX_OPEN)
+        self._heard = self._silences = 0
 
-    async def ask(self, make: Callable[[], Question]) -> Reading:
-        """Asks one server after the other; `make` gives the question with a fresh id.
+    async def ask(self, make: Callable[..., Question]) -> Reading:
+        """Asks one server after the other; `make` gives the question with a fresh id, without EDNS
+        by `edns=False`.
 
         Raises Unusable when none gave a usable answer in time.
         """
+        away, heard = self._silences >= SILENCES, self._heard
         try:
-            async with asyncio.timeout(self._lifetime), self._open:
-                return await self._rounds(make)
+            async with asyncio.timeout(min(self._lifetime, HURRY) if away else self._lifetime):
+                async with self._open:
+                    return await self._rounds(make)
         except TimeoutError:
             raise Unusable("no answer in time") from None
+        finally:
+            if self._heard == heard:
+                self._silences += 1
 
-    async def _rounds(self, make: Callable[[], Question]) -> Reading:
+    async def _rounds(self, make: Callable[..., Question]) -> Reading:
         servers = list(self._servers)
         failure = Unusable("no answer")
         for _ in range(self._tries):
             for server in tuple(servers):
-                question = make()
                 try:
                     async with asyncio.timeout(self._patience):
-                        return read(await self._once(server, question), question)
+                        return await self._read(server, make)
                 except Unusable as error:
                     failure = error
                     servers.remove(server)
@@ -64,6 +82,16 @@ class Exchange:
         """A server that is not there costs one question its time, not every one."""
         if len(self._servers) > 1 and self._servers[0] == server:
             self._servers.append(self._servers.pop(0))
+
+    async def _read(self, server: Address, make: Callable[..., Question]) -> Reading:
+        question = make()
+        try:
+            wire = await self._once(server, question)
+            self._heard, self._silences = self._heard + 1, 0
+            return read(wire, question)
+        except EdnsUnknown:
+            question = make(edns=False)
+            return read(await self._once(server, question), question)
 
     async def _once(self, server: Address, question: Question) -> bytes:
         wire = await _over_udp(server, question)

@@ -27,12 +27,16 @@ _TYPE_AND_CLASS = struct.Struct("!HH")
 _OPT = struct.pack("!BHHIH", 0, 41, PAYLOAD, 0, 0)
 _QR, _OPCODE, _AA, _TC, _RD, _RA, _AD = 0x8000, 0x7800, 0x400, 0x200, 0x100, 0x80, 0x20
 _IN, _SOA = 1, 6
-_NXDOMAIN = 3
+_FORMERR, _NXDOMAIN, _NOTIMP = 1, 3, 4
 _QUESTION = 12
 
 
 class Unusable(Exception):
     """The answer can't be used: malformed, too large, a failure, or about something else."""
+
+
+class EdnsUnknown(Unusable):
+    """The server does not understand the question, perhaps for its EDNS (RFC 6891 §7)."""
 
 
 class Absent(Enum):
@@ -71,14 +75,12 @@ class Reading:
     octets: int
 
 
-def ask(name: bytes, kind: Kind[object], *, authentic: bool) -> Question:
-    """A question with EDNS; `authentic` asks for the AD bit without the signatures
-    (RFC 6840 §5.7).
-    """
+def ask(name: bytes, kind: Kind[object], *, authentic: bool, edns: bool = True) -> Question:
+    """A question; `authentic` asks for the AD bit without the signatures (RFC 6840 §5.7)."""
     number = int.from_bytes(os.urandom(2))
     section = name + _TYPE_AND_CLASS.pack(kind.code, _IN)
     flags = _RD | (_AD if authentic else 0)
-    wire = _HEADER.pack(number, flags, 1, 0, 0, 1) + section + _OPT
+    wire = _HEADER.pack(number, flags, 1, 0, 0, int(edns)) + section + (_OPT if edns else b"")
     return Question(number, name, kind, wire, section)
 
 
@@ -131,6 +133,8 @@ class _Reader:
 
     def read(self) -> Reading:
         rcode = self._flags & 0xF
+        if rcode in (_FORMERR, _NOTIMP):
+            raise EdnsUnknown(f"rcode {rcode}")
         if rcode not in (0, _NXDOMAIN):
             raise Unusable(f"rcode {rcode}")
         if self._count + self._authorities > MAX_WALKED:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from net import dns_records
+from net import dns_exchange, dns_records
 from net.dns import DnsUnavailable, NoSuchName, Resolver
 from net.dns_memory import DnsMemory
 from net.dns_message import Unusable, answers, ask, read
@@ -51,6 +51,50 @@ async def unusable(rogue: RogueDns, lifetime: float = 1.0) -> None:
 async def test_the_rogue_can_tell_the_truth(rogue: RogueDns) -> None:
     rogue.udp = lambda query: [message(query, GOOD)]
     assert await resolver(rogue).a("example.org") == ["10.0.0.7"]
+
+
+@pytest.mark.parametrize("rcode", [1, 4])
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_server_that_knows_no_edns_is_asked_without(
+    rogue: RogueDns, rcode: int, whole: bool
+) -> None:
+    def answer(query: bytes) -> list[bytes]:
+        if query[11]:
+            refusal = message(query, flags=ANSWER | rcode)
+            return [refusal if whole else refusal[:4] + bytes(8)]
+        return [message(query, GOOD)]
+
+    rogue.udp = answer
+    assert await resolver(rogue).a("example.org") == ["10.0.0.7"]
+    assert rogue.asked["udp"] == 2
+
+
+async def test_a_server_that_understands_nothing_is_asked_twice(rogue: RogueDns) -> None:
+    rogue.udp = lambda query: [message(query, flags=ANSWER | 1)]
+    await unusable(rogue)
+    assert rogue.asked["udp"] == 2
+
+
+async def test_while_no_server_answers_nobody_waits_long(
+    rogue: RogueDns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question has three tries in its time; while DNS is away, one. An answer ends that."""
+    monkeypatch.setattr(dns_exchange, "HURRY", 0.25)
+    asking = resolver(rogue, 1.5)
+    names = [f"n{number}.test" for number in range(dns_exchange.SILENCES)]
+    found = await asyncio.gather(*map(asking.a, names), return_exceptions=True)
+    assert all(isinstance(one, DnsUnavailable) for one in found)
+    assert rogue.asked["udp"] >= 2 * len(names)
+    before = rogue.asked["udp"]
+    with pytest.raises(DnsUnavailable):
+        await asking.a("later.test")
+    assert rogue.asked["udp"] == before + 1
+    rogue.udp = lambda query: [message(query, GOOD)]
+    assert await asking.a("back.test") == ["10.0.0.7"]
+    before, rogue.udp = rogue.asked["udp"], lambda query: []
+    with pytest.raises(DnsUnavailable):
+        await asking.a("again.test")
+    assert rogue.asked["udp"] >= before + 2
 
 
 # -- huge
