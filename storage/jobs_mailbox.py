@@ -137,18 +137,20 @@ def _put_folder(tx: Tx, owner: Account, box: Box, path: str) -> None:
 
 
 class DeleteJob(PiecesJob[None]):
-    """Messages in pieces, then the name; with children it stays as \\Noselect (RFC 9051 §6.3.5)."""
+    """Messages in pieces, then the name; with children it stays as \\Noselect (RFC 9051 §6.3.5).
+    `only`: the number that the mailbox has to have.
+    """
 
     turn = Turn.SOLO
 
-    def __init__(self, account: AccountId, name: str) -> None:
+    def __init__(self, account: AccountId, name: str, only: MailboxId | None = None) -> None:
         super().__init__(account)
-        self._name = name
+        self._name, self._only = name, only
 
     def apply_piece(self, tx: Tx) -> bool:
         owner = find_account(tx, self.account)
         box = owner.names.get(self._name)
-        if box is None:
+        if box is None or self._only not in (None, box.id):
             raise NoSuchMailbox("the mailbox does not exist")
         if self._name == INBOX:
             raise MailboxForbidden("INBOX cannot be deleted")
@@ -179,18 +181,21 @@ class DeleteJob(PiecesJob[None]):
 
 
 class RenameJob(Job[None]):
-    """With children; `old` is no INBOX, `new` a checked name."""
+    """With children; `old` is no INBOX, `new` a checked name. `only` as in DeleteJob."""
 
     turn = Turn.SOLO
 
-    def __init__(self, account: AccountId, old: str, new: str) -> None:
+    def __init__(
+        self, account: AccountId, old: str, new: str, only: MailboxId | None = None
+    ) -> None:
         super().__init__((account,))
-        self._old, self._new = old, new
+        self._old, self._new, self._only = old, new, only
         self._made: list[Box] = []
 
     def prepare(self, stage: Stage) -> None:
         owner = stage.account(self.accounts[0])
-        if self._old not in owner.names:
+        box = owner.names.get(self._old)
+        if box is None or self._only not in (None, box.id):
             raise NoSuchMailbox("the mailbox does not exist")
         if is_below(self._new, self._old):
             raise MailboxForbidden("a mailbox cannot become its own child")

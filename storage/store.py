@@ -141,17 +141,19 @@ class Store(StoreReads):
         """With missing parents. Raises MailboxExists, MailboxForbidden."""
         return await self._committer.run(CreateJob(account, checked(name), special_use))
 
-    async def delete(self, account: AccountId, name: str) -> None:
-        """Its messages too; with children the name stays, not selectable. Raises NoSuchMailbox,
-        MailboxForbidden.
+    async def delete(self, account: AccountId, name: str, *, only: MailboxId | None = None) -> None:
+        """Its messages too; with children the name stays, not selectable. `only`: unless another
+        mailbox has got the name. Raises NoSuchMailbox, MailboxForbidden.
         """
-        await self._committer.run(DeleteJob(account, normal(name)))
+        await self._committer.run(DeleteJob(account, normal(name), only))
 
-    async def rename(self, account: AccountId, old: str, new: str) -> None:
-        """With children. INBOX stays and its messages move (RFC 9051 §6.3.6)."""
+    async def rename(
+        self, account: AccountId, old: str, new: str, *, only: MailboxId | None = None
+    ) -> None:
+        """With children. INBOX stays and its messages move (RFC 9051 §6.3.6). `only` as above."""
         source, target = normal(old), checked(new)
         if source != INBOX:
-            await self._committer.run(RenameJob(account, source, target))
+            await self._committer.run(RenameJob(account, source, target, only))
             return
         inbox = await self.mailbox(account, INBOX)
         await self.create(account, target)

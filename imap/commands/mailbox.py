@@ -50,7 +50,8 @@ async def delete(session: Session, command: Delete) -> Reply:
     if selected is not None and going is not None and selected.is_at(going):
         session.unselect()
         session.send(b"* OK [CLOSED] The selected mailbox is being deleted\r\n")
-    await session.store.delete(place.account, place.name)
+    only = None if place.box is None else place.box.id
+    await session.store.delete(place.account, place.name, only=only)
     if place.box is not None:
         await forget(session, (place.box,))
     return Reply("DELETE completed")
@@ -66,7 +67,8 @@ async def rename(session: Session, command: Rename) -> Reply:
         raise No("A mailbox can't be moved to another user", b"CANNOT")
     if source.name == INBOX and is_others(source.shown):
         raise No("INBOX of another user can't be renamed", b"CANNOT")
-    await session.store.rename(source.account, source.name, target.name)
+    only = None if source.box is None else source.box.id
+    await session.store.rename(source.account, source.name, target.name, only=only)
     if source.name == INBOX and source.box is not None:
         made = await session.store.named(target.account, target.name)
         here, there = Holder(source.account, source.box.id), Holder(made.account, made.id)

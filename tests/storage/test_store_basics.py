@@ -316,3 +316,16 @@ async def test_messages_follow_a_mailbox_that_is_renamed(store: Store) -> None:
     await store.delete(ACCOUNT, "Old")
     with pytest.raises(NoSuchMailbox):
         await store.copy(ACCOUNT, box, [1], meant)
+
+
+async def test_another_mailbox_of_the_name_is_left_alone(store: Store) -> None:
+    meant = (await store.create(ACCOUNT, "Projects")).id
+    await store.rename(ACCOUNT, "Projects", "Old", only=meant)
+    await store.create(ACCOUNT, "Projects")
+    with pytest.raises(NoSuchMailbox):
+        await store.delete(ACCOUNT, "Projects", only=meant)
+    with pytest.raises(NoSuchMailbox):
+        await store.rename(ACCOUNT, "Projects", "New", only=meant)
+    await store.delete(ACCOUNT, "Old", only=meant)
+    names = {box.name for box in await store.mailboxes(ACCOUNT)}
+    assert "Projects" in names and not {"Old", "New"} & names
