@@ -80,7 +80,7 @@ class Columns:
         self._columns: dict[Column, MutableSequence[Any]] = {}
         self._texts: dict[str, str] = {}
         self._ids: dict[bytes, int] = {}
-        self._results: OrderedDict[Any, tuple[Any, int, Any]] = OrderedDict()
+        self._results: OrderedDict[Any, tuple[Any, int, Any, int]] = OrderedDict()
 
     def __getitem__(self, column: Column) -> Sequence[Any]:
         return self._columns[column]
@@ -93,9 +93,13 @@ class Columns:
     @property
     def weight(self) -> int:
         """In cells."""
-        return _EMPTY + sum(
-            len(values) * (1 if column in _TYPES else TEXT)
-            for column, values in self._columns.items()
+        kept = sum(found[3] for found in self._results.values())
+        return kept + sum(
+            (
+                len(values) * (1 if column in _TYPES else TEXT)
+                for column, values in self._columns.items()
+            ),
+            _EMPTY,
         )
 
     def result(self, key: Any) -> Any:
@@ -108,7 +112,7 @@ class Columns:
 
     def earlier(self, key: Any) -> tuple[Any, int]:
         """As `result`, perhaps of fewer messages; with their count."""
-        uids, count, value = self._results.get(key, (None, 0, None))
+        uids, count, value, _ = self._results.get(key, (None, 0, None, 0))
         return (value, count) if uids is self.uids else (None, 0)
 
     def taken(self, key: Any) -> tuple[Any, int]:
@@ -117,9 +121,9 @@ class Columns:
         self._results.pop(key, None)
         return found
 
-    def keep(self, key: Any, uids: "array[int]", count: int, value: Any) -> None:
-        """Remembers a result for `count` messages of that generation."""
-        self._results[key] = (uids, count, value)
+    def keep(self, key: Any, uids: "array[int]", count: int, value: Any, weight: int = 0) -> None:
+        """Remembers a result for `count` messages of that generation, and what it weighs."""
+        self._results[key] = (uids, count, value, weight)
         while len(self._results) > _RESULTS:
             self._results.popitem(last=False)
 
@@ -154,7 +158,7 @@ class Columns:
                 await breathe()
         results = self._results
         self._results = OrderedDict()
-        for key, (of, count, value) in results.items():
+        for key, (of, count, value, _) in results.items():
             if of is self.uids and isinstance(value, list):  # an order keeps without what has gone
                 self.keep(key, uids, bisect_left(there, count), _moved(value, there))
                 await breathe()

@@ -41,6 +41,12 @@ Score: TypeAlias = Callable[[int], int]
 _KEPT: Final = 100_000
 """Messages of a mailbox whose results are kept."""
 
+_GROWN: Final = 50_000
+"""Messages of a mailbox whose threads are kept in families."""
+
+_FAMILY: Final = 50
+"""Cells of a message there."""
+
 _FEW: Final = 500
 
 
@@ -230,7 +236,8 @@ async def threaded(
                 forest = await slices.run(_threads(algorithm, places.places, columns))
                 told = _Told(await slices.run(written(forest, numbers)))
             if places.whole and places.count <= _KEPT:
-                columns.keep(key, places.uids, places.count, told)
+                weight = _FAMILY * places.count if told.kept is not None else 0
+                columns.keep(key, places.uids, places.count, told, weight)
     cache.settle()
     return told.text
 
@@ -261,7 +268,7 @@ async def _grown(
     None where nothing is known.
     """
     algorithm = _GROWING.get(key.algorithm)
-    if algorithm is None or not places.whole or places.count > _KEPT:
+    if algorithm is None or not places.whole or places.count > _GROWN:
         return None
     before, count = columns.taken(key)
     if not isinstance(before, _Told) or places.count - count > _FEW:

@@ -146,6 +146,16 @@ async def test_an_order_follows_the_generation() -> None:
     assert columns.result("text") is None
 
 
+async def test_what_is_kept_beside_the_columns_weighs_too() -> None:
+    columns, view = Columns(), a_view(2_000)
+    await _update(columns, Rows(), view, Column.SIZE)
+    before = columns.weight
+    columns.keep("threads", view.uids, 2_000, b"(1)", 500)
+    assert columns.weight == before + 500
+    assert columns.taken("threads") == (b"(1)", 2_000)
+    assert columns.weight == before
+
+
 async def test_the_oldest_columns_go_when_there_are_too_many() -> None:
     rows, cache = Rows(), SortCache(limit=5_000)
     for number in range(1, 5):
