@@ -199,6 +199,13 @@ class Outbound(Section):
     connections_per_destination: Annotated[int, Field(ge=1, le=1000)] = 20
 
 
+class Suppression(Section):
+    after: Annotated[int, Field(ge=0, le=100)] = 3
+    within: Duration = 604800.0
+    apart: Duration = 3600.0
+    keep: Duration = 7776000.0
+
+
 class Submission(Section):
     from_header: Literal["own", "any"] = "own"
     save_sent: bool = False
@@ -206,6 +213,7 @@ class Submission(Section):
     messages_per_day: Annotated[int, Field(ge=0)] = 2000
     recipients_per_hour: Annotated[int, Field(ge=0)] = 2000
     recipients_per_day: Annotated[int, Field(ge=0)] = 5000
+    reports_per_hour: Annotated[int, Field(ge=0)] = 1000
 
 
 def _in_order(names: list[str]) -> list[str]:
@@ -415,6 +423,7 @@ class Settings(Section):
     submission: Submission = Submission()
     dkim: Dkim = Dkim()
     forwarding: Forwarding = Forwarding()
+    suppression: Suppression = Suppression()
     filters: Filters = Filters()
     tagging: Tagging = Tagging()
     blocklist: Blocklist = Blocklist()

@@ -179,6 +179,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             https=https,
             collector=collector,
             signer=services.signer,
+            suppressions=services.directory.suppressions,
             home=Home(delivery, services.directory, store.spool_dir, clock, services.offload),
         ),
         http=HttpServer(

@@ -54,7 +54,9 @@ def entry(
 ) -> str:
     """The paragraph of one recipient, lines ended by LF."""
     lines = [f"<{address}>"]
-    if sentence := reason(status):
+    if status == "5.7.1" and not remote_mta:
+        lines.append(_indent("This server does not send to the address."))
+    elif sentence := reason(status):
         lines.append(_indent(sentence))
     if diagnostic:
         who = f"{remote_mta} answered: " if remote_mta else ""

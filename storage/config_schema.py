@@ -261,6 +261,27 @@ sent_count = Table(
     Index("config_sent_count_at", "at"),
 )
 
+# Addresses elsewhere to which nothing is sent (storage/suppressions.py); `key` is for look-ups.
+suppression = Table(
+    "config_suppression",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("address", String, nullable=False),
+    Column("until", Float),
+    Column("reason", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("origin", String, nullable=False),
+)
+
+# When mail hosts said that an address does not exist (storage/failures.py); `times` is JSON.
+failed_address = Table(
+    "config_failed_address",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("times", Text, nullable=False),
+    Column("last", Float, nullable=False),
+)
+
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -323,6 +344,11 @@ def _sent_counts(connection: Connection) -> None:
     sent_count.create(connection, checkfirst=True)
 
 
+def _suppressions(connection: Connection) -> None:
+    for table in (suppression, failed_address):
+        table.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -337,4 +363,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _forwarding,
     _hold_rules,
     _sent_counts,
+    _suppressions,
 )

@@ -48,6 +48,7 @@ from storage.rewritten import Rewritten
 from storage.seen import Seen
 from storage.sent_counts import SentCounts
 from storage.sites import sites_of
+from storage.suppressions import Suppressions
 from storage.values import AccountId
 
 P = ParamSpec("P")
@@ -82,6 +83,7 @@ class Directory:
         self.rewritten = Rewritten(database, clock)
         self.blocks = Blocks(database, clock, settings.blocklist.networks)
         self.hold_rules = HoldRules(database, clock)
+        self.suppressions = Suppressions(database, clock)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
         self._listeners: dict[object, Listener] = {}
 
@@ -100,6 +102,7 @@ class Directory:
         try:
             await directory.blocks.load()
             await directory.hold_rules.load()
+            await directory.suppressions.load()
         except BaseException:
             await database.close()
             raise

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mailserver.cli import queue_rules
+from mailserver.cli import queue_rules, suppressing
 from mailserver.cli.context import caller, perform
 from mailserver.cli.output import AsJson, print_list, print_one
 from mailserver.cli.queue_options import Account, Domain, Recipient, Sender
@@ -12,6 +12,7 @@ from mailserver.operations.queue_shape import MINUTES
 
 app = typer.Typer(no_args_is_help=True, help="The outbound queue.")
 app.add_typer(queue_rules.app, name="rule")
+app.add_typer(suppressing.app, name="suppress")
 Id = Annotated[str, typer.Argument(metavar="ID", help="Queue id.")]
 AnyId = Annotated[str | None, typer.Argument(metavar="[ID]", help="Queue id; all without it.")]
 State = Annotated[str | None, typer.Option(help="queued, deferred or held.")]

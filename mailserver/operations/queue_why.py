@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from config.clock import rfc3339
+from mailserver.operations import suppressing
 from mailserver.operations.errors import OperationError
 from mailserver.operations.queue import queue_show
 from mailserver.operations.tls import tls_show
@@ -15,7 +16,8 @@ Args = Mapping[str, Any]
 
 
 async def queue_why(services: Services, args: Args) -> dict[str, Any]:
-    """One message as `show` has it, with `destinations`. Args: id.
+    """One message as `show` has it, with `destinations`, and of each recipient `suppressed`: what
+    stands about it on the suppression list, or null. Args: id.
 
     Of a destination: {domain, recipients, sessions, not_before, hosts, level, policy, problem}:
     `sessions` are open to its site now, `not_before` is when a site that could not be reached is
@@ -24,6 +26,8 @@ async def queue_why(services: Services, args: Args) -> dict[str, Any]:
     shown = await queue_show(services, args)
     domains: dict[str, int] = {}
     for recipient in shown["recipients"]:
+        entry = services.directory.suppressions.covering(recipient["address"])
+        recipient["suppressed"] = None if entry is None else suppressing.shown(entry)
         if recipient["state"] not in ("delivered", "failed"):
             domain = recipient["address"].rpartition("@")[2].lower()
             domains[domain] = domains.get(domain, 0) + 1

@@ -16,6 +16,7 @@ from mailserver.operations import (
     reports,
     running,
     store,
+    suppressing,
     tls,
 )
 from mailserver.operations.errors import OperationError
@@ -58,6 +59,9 @@ QUICK: dict[str, Quick] = {
     "queue.rule.list": queue_rules.rule_list,
     "queue.rule.delete": queue_rules.rule_delete,
     "queue.cancel": queue.queue_cancel,
+    "suppress.add": suppressing.suppress_add,
+    "suppress.list": suppressing.suppress_list,
+    "suppress.delete": suppressing.suppress_delete,
     "report.list": reports.report_list,
     "report.show": reports.report_show,
     "report.sources": reports.report_sources,

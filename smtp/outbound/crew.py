@@ -204,7 +204,7 @@ class Crew:
         domain = "" if self.sites.one_way else due.domain
         began = _moment()
         try:
-            claim = await self._desk.bring_home(claim)
+            claim = await self._desk.prepare(claim)
             if not claim.recipients:
                 return True
             attempt = await worker.courier.attempt(

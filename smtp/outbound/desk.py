@@ -7,6 +7,7 @@ bounded.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 
 from config.clock import Clock
 from config.logging import Logger
@@ -15,6 +16,7 @@ from smtp.outbound.homecoming import deliver_home
 from smtp.outbound.results import Outcome
 from smtp.outbound.settle import Settler
 from smtp.outbound.sites import Site
+from smtp.outbound.suppressing import Suppressing
 from storage.errors import StoreError
 from storage.queue import QueueStore
 from storage.queue_batch import Wanted
@@ -32,13 +34,14 @@ _PIECE = 500
 
 
 class Desk:
-    """Of one queue. `settler` is replaced when the settings change."""
+    """Of one queue. `settler` and `suppressing` are replaced when the settings change."""
 
     def __init__(
         self, queue: QueueStore, clock: Clock, log: Logger, home: Home | None = None
     ) -> None:
         self._queue, self._clock, self._log, self._home = queue, clock, log, home
         self.settler: Settler
+        self.suppressing: Suppressing
         self.delay_notice_after = 0.0
         self._held: dict[int, Claim] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,16 +118,21 @@ class Desk:
         site.backlog.put(wanted, claims)
         then(site)
 
-    async def bring_home(self, claim: Claim) -> Claim:
-        """The claim without the recipients that are here, once they have what waited for its
-        time.
+    async def prepare(self, claim: Claim) -> Claim:
+        """The claim without the recipients that no host is asked about: those that are here, once
+        they have what waited for its time, and those on the suppression list.
         """
-        if claim.hold_until is None or self._home is None:
-            return claim
-        rest = await asyncio.shield(deliver_home(self._home, self.settler, claim))
-        self._held.pop(id(claim), None)
-        if rest.recipients:
-            self._held[id(rest)] = rest
+        rest = claim
+        if claim.hold_until is not None and self._home is not None:
+            rest = await asyncio.shield(deliver_home(self._home, self.settler, claim))
+        if refused := self.suppressing.refused(rest):
+            await asyncio.shield(self.settler.settle(rest, refused))
+            others = [one for one in rest.recipients if one.position not in refused]
+            rest = replace(rest, recipients=others)
+        if rest is not claim:
+            self._held.pop(id(claim), None)
+            if rest.recipients:
+                self._held[id(rest)] = rest
         return rest
 
     async def note(
@@ -156,6 +164,7 @@ class Desk:
             noted.set_exception(error)
             return
         noted.set_result(None)
+        await self.suppressing.learn(claim, outcomes)
         await self._record(claim, results)
 
     async def give_back(self, claim: Claim) -> None:
@@ -185,16 +194,17 @@ class Desk:
             site.putting_off = False
 
     async def _put_off_lane(self, want: Wanted, outcome: Outcome, until: float) -> None:
-        """In bulk, but for those that somebody may have to be told of."""
+        """In bulk, but for those that somebody may have to be told of at once."""
         after = self._clock.now() - self.delay_notice_after
-        while await self._queue.defer(want, after, until, outcome.line):
+        alike = not self.suppressing.touches(want.domain)
+        while alike and await self._queue.defer(want, after, until, outcome.line):
             pass
         while claims := (await self._queue.claim([want]))[0]:
             self._held.update((id(claim), claim) for claim in claims)
             await asyncio.gather(*(self._share(claim, outcome, until) for claim in claims))
 
     async def _share(self, claim: Claim, outcome: Outcome, until: float) -> None:
-        claim = await self.bring_home(claim)
+        claim = await self.prepare(claim)
         shared = {recipient.position: outcome for recipient in claim.recipients}
         results = await self.settler.note(claim, shared, again=until)
         await self._record(claim, results)

@@ -20,7 +20,7 @@ class Outcome:
     `elsewhere`: another host of the destination may be asked at once, since this one had no
     message data yet. `relayed`: delivered to a peer that reports no deliveries (no DSN); `timed`:
     that took the message's time limit with it (DELIVERBY). `tls` is how the session was protected,
-    "" where there was none to tell of.
+    "" where there was none to tell of. `nobody`: the peer said that the recipient does not exist.
     """
 
     kind: Kind
@@ -31,6 +31,7 @@ class Outcome:
     relayed: bool = False
     timed: bool = False
     tls: str = ""
+    nobody: bool = False
 
     @property
     def line(self) -> str:
@@ -53,8 +54,8 @@ def temporary(status: str, text: str, remote: str = "", *, elsewhere: bool = Fal
     return Outcome(Kind.TEMPORARY, status, text, remote, elsewhere)
 
 
-def permanent(status: str, text: str, remote: str = "") -> Outcome:
-    return Outcome(Kind.PERMANENT, status, text, remote)
+def permanent(status: str, text: str, remote: str = "", *, nobody: bool = False) -> Outcome:
+    return Outcome(Kind.PERMANENT, status, text, remote, nobody=nobody)
 
 
 def given_up(last_reply: str, otherwise: str) -> Outcome:
@@ -82,12 +83,15 @@ def of_reply(reply: PeerReply, remote: str, *, rcpt: bool = False) -> Outcome:
     if rcpt and reply.code == 552:
         return temporary("4.5.3", text, remote)
     if reply.code >= 500:
-        return permanent(status or _DEFAULT.get(reply.code, "5.0.0"), text, remote)
+        status = status or _DEFAULT.get(reply.code, "5.0.0")
+        return permanent(status, text, remote, nobody=rcpt and status in _NOBODY)
     if reply.code >= 400:
         return temporary(status or _DEFAULT.get(reply.code, "4.0.0"), text, remote)
     return temporary("4.5.0", text, remote)
 
 
+# RFC 3463 X.1.1: no such mailbox; RFC 7505: a domain with a null MX.
+_NOBODY = ("5.1.1", "5.1.10")
 _DEFAULT = {
     450: "4.2.0",
     451: "4.3.0",

@@ -92,7 +92,8 @@ class Router:
             raise AttemptFailed(temporary("4.4.3", str(error))) from None
         named = [exchanger for exchanger in found if exchanger.host]
         if not named:
-            raise AttemptFailed(permanent("5.1.10", f"556 5.1.10 {domain} accepts no mail"))
+            text = f"556 5.1.10 {domain} accepts no mail"
+            raise AttemptFailed(permanent("5.1.10", text, nobody=True))
         return self._shuffled(named)[:MAX_HOSTS], found.secure
 
     def _shuffled(self, exchangers: list[MailExchanger]) -> list[MailExchanger]:

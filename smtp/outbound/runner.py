@@ -32,9 +32,11 @@ from smtp.outbound.scout import Scout
 from smtp.outbound.session import Opener
 from smtp.outbound.settle import NoticeDelivery, Settler
 from smtp.outbound.sites import Site, Sites
+from smtp.outbound.suppressing import Suppressing
 from smtp.outbound.tls_watch import TlsWatch
 from storage.errors import StoreError
 from storage.store import Store
+from storage.suppressions import Suppressions
 from storage.values import Event, QueueChanged
 
 LOOK_AGAIN = 60.0
@@ -62,6 +64,7 @@ class Outbound:
         *,
         home: Home | None = None,
         signer: Signer | None = None,
+        suppressions: Suppressions | None = None,
         tls: ClientTls | None = None,
         https: HttpsClient | None = None,
         collector: Collector | None = None,
@@ -84,6 +87,7 @@ class Outbound:
         self._converter = Converter(offload, signer)
         self._timeouts = timeouts or Timeouts()
         self._chance = chance or Random()
+        self._suppressions = suppressions
         self._wanted = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
         self._scout = Scout(self._queue, clock)
@@ -101,6 +105,7 @@ class Outbound:
         crew.most = limits.connections
         crew.sites.configure(limits.connections_per_destination, one_way=router.one_way)
         desk.delay_notice_after = min(limits.delay_notice_after, limits.life / 2)
+        desk.suppressing = Suppressing(self._suppressions, settings, self._clock, self._log)
         desk.settler = Settler(
             settings,
             self._queue,

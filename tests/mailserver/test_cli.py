@@ -150,6 +150,24 @@ def test_block_commands(server: ServerProcess) -> None:
     assert len(server.json("block", "list")) == 1
 
 
+def test_suppression_commands(server: ServerProcess) -> None:
+    command = ("queue", "suppress")
+    server.command(*command, "add", "a@there.test", "--until", "2h", "--reason", "asked for it")
+    server.command(*command, "add", "@world.test")
+    first, second = server.json(*command, "list")
+    assert set(first) == {"address", "until", "reason", "origin", "created"}
+    assert (first["address"], first["reason"]) == ("a@there.test", "asked for it")
+    assert (second["address"], second["until"], second["origin"]) == (
+        "@world.test",
+        None,
+        "command",
+    )
+    server.command(*command, "add", "user@example.test", expect=1)
+    server.command(*command, "add", "b@there.test", "--until", "soon", expect=2)
+    server.command(*command, "delete", "A@THERE.test")
+    server.command(*command, "delete", "a@there.test", expect=1)
+
+
 def test_queue_commands_on_an_empty_queue(server: ServerProcess) -> None:
     server.add_account("user@example.test")
     assert server.json("queue", "list") == []

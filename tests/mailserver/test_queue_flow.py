@@ -89,7 +89,7 @@ def operate(server: ServerProcess, sink: Sink) -> None:
     assert server.json("queue", "show", row["id"]) == row
 
     why = server.json("queue", "why", row["id"])
-    assert why["recipients"] == row["recipients"]
+    assert why["recipients"] == [{**row["recipients"][0], "suppressed": None}]
     (there,) = why["destinations"]
     assert there["domain"] == "world.test"
     assert there["sessions"] in (0, 1)
@@ -122,6 +122,25 @@ async def test_a_deferred_message_held_released_and_bounced(
     server: ServerProcess, sink: Sink
 ) -> None:
     await asyncio.to_thread(operate, server, sink)
+
+
+def suppress(server: ServerProcess) -> None:
+    submit(server)
+    row = until(lambda: attempts(server) and the_one(server))
+    server.command("queue", "suppress", "add", BOB, "--reason", "has left")
+    (why,) = server.json("queue", "why", row["id"])["recipients"]
+    assert (why["suppressed"]["reason"], why["suppressed"]["origin"]) == ("has left", "command")
+    server.command("queue", "retry", row["id"])
+    fields = told(until(lambda: notices(server))[-1])
+    assert (fields["Action"], fields["Status"]) == ("failed", "5.7.1")
+    assert "has left" in fields["Diagnostic-Code"]
+    assert server.events("not sent")[-1]["status"] == "5.7.1"
+    until(lambda: not server.json("queue", "list"))
+    assert server.json("queue", "suppress", "list")[0]["address"] == BOB
+
+
+async def test_mail_that_waits_for_a_suppressed_recipient(server: ServerProcess) -> None:
+    await asyncio.to_thread(suppress, server)
 
 
 def submit_to_both(server: ServerProcess, size: int) -> None:

@@ -44,10 +44,12 @@ def make_settings(folder: Path, database: str = "sqlite", **values: Any) -> Sett
 
 
 @asynccontextmanager
-async def open_directory(settings: Settings) -> AsyncIterator[Directory]:
+async def open_directory(
+    settings: Settings, clock: MovedClock | None = None
+) -> AsyncIterator[Directory]:
     """A directory on config.db of these settings; closed with its threads."""
     offload = Offload()
-    directory = await Directory.open(settings, MovedClock(), offload)
+    directory = await Directory.open(settings, clock or MovedClock(), offload)
     try:
         yield directory
     finally:

@@ -24,6 +24,7 @@ from storage.config_database import ConfigDatabase
 from storage.queue_values import Listed
 from storage.reports import Reports
 from storage.store import Store
+from storage.suppressions import Suppressions
 from storage.values import QueueId
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.queue_harness import ManualClock, QueueHarness
@@ -64,6 +65,7 @@ class Sender:
         self.collector: Collector | None = None
         self.reports: Reports | None = None
         self.resolver = Resolver([dns.endpoint], lifetime=1.0)
+        self.suppressions: Suppressions | None = None
         self.timeouts = SHORT
         self.signer: Signer | None = None
         self.outbound: Outbound | None = None
@@ -81,6 +83,7 @@ class Sender:
             tls=self.tls,
             https=self.https,
             collector=self.collector,
+            suppressions=self.suppressions,
             timeouts=self.timeouts,
             chance=Random(1),
             grace=0.5,
@@ -168,6 +171,18 @@ async def counting(sender: Sender, tmp_path: Path) -> AsyncIterator[None]:
     sender.reports = Reports(database)
     sender.collector = Collector(sender.reports, sender.clock, get_logger("reports"))
     yield
+    await database.close()
+
+
+@pytest.fixture
+async def suppressions(sender: Sender, tmp_path: Path) -> AsyncIterator[Suppressions]:
+    """The suppression list, empty, which the sender looks at."""
+    database = await ConfigDatabase.open("sqlite", tmp_path, sender.store.offload)
+    sender.suppressions = Suppressions(database, sender.clock)
+    yield sender.suppressions
+    if sender.outbound is not None:
+        await sender.outbound.stop()
+        sender.outbound = None
     await database.close()
 
 
