@@ -57,6 +57,10 @@ class Transaction:
                 "4.4.2", str(error), self._session.remote, elsewhere=not self._content.sent
             )
             self._for_all(self._recipients, failed)
+        except BaseException:
+            # within the data, or with replies owed: what came next would be taken for its rest
+            self._session.connection.close()
+            raise
         tls = self._session.protection
         return {n: replace(outcome, tls=tls) for n, outcome in self._outcomes.items()}
 

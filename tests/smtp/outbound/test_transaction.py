@@ -1,10 +1,13 @@
 """What a server can't take, and what it says to MAIL, RCPT and DATA."""
 
 import email
+import errno
+import os
 
 import pytest
 
 from message.xtext import orcpt_of, readable_orcpt
+from smtp.outbound import content
 from storage.values import QueuedRecipient
 from tests.smtp.outbound.conftest import Sender
 from tests.support.smtp_sink import EXTENSIONS, Sink
@@ -240,3 +243,32 @@ async def test_orcpt_in_utf8_is_told_as_the_peer_can_hear_it(
 def test_orcpt_of_an_alias(address: str, kept: str) -> None:
     assert orcpt_of(address) == kept
     assert readable_orcpt(kept) == f"{kept.partition(';')[0]};{address}"
+
+
+@pytest.mark.parametrize("chunking", [False, True])
+async def test_a_disk_that_fails_within_the_data_ends_the_session(
+    sender: Sender, there: Sink, monkeypatch: pytest.MonkeyPatch, chunking: bool
+) -> None:
+    """What comes next must never become part of the message that was begun."""
+    there.extensions = (*EXTENSIONS, "CHUNKING") if chunking else EXTENSIONS
+    large = b"Subject: large\r\n\r\n" + b"line of text\r\n" * 40_000
+    read, broken = os.pread, [OSError(errno.EIO, "broken")]
+
+    def pread(descriptor: int, length: int, offset: int) -> bytes:
+        found = read(descriptor, length, offset)
+        if broken and length <= content.PIECE and found.startswith(large[content.PIECE :][:100]):
+            raise broken.pop()
+        return found
+
+    monkeypatch.setattr("smtp.outbound.content.os.pread", pread)
+    first = await sender.store.put("bob@there.test", data=large, priority=1)
+    second = await sender.store.put("ann@there.test", data=b"Subject: small\r\n\r\nhi\r\n")
+    await sender.start(there.endpoint.port, connections_per_destination=1)
+    shown = await sender.until_tried(first)
+    assert shown.state == "deferred" and not broken
+    sender.advance(120)
+    await sender.until_gone(second)
+    await sender.until_gone(first)
+    assert sorted(one.data for one in there.received) == [large, b"Subject: small\r\n\r\nhi\r\n"]
+    assert there.sessions == 2
+    assert there.commands[4:6] == ["EHLO mx.example.test", "MAIL FROM:<me@example.test> SIZE=22"]
