@@ -82,9 +82,14 @@ class Desk:
         return site.backlog.claimed < max(1, site.window.slots * AHEAD // 2)
 
     def has_room(self, site: Site) -> bool:
-        """Whether fresh mail may be handed over: not past what waits in the rows already."""
-        most = min(MOST_AHEAD, site.window.slots * AHEAD)
-        return not (self.is_full or site.backlog.hungry) and site.backlog.claimed < most
+        """Whether fresh mail may be handed over: not past what waits in the rows already.
+
+        While that is being claimed fresh mail may come beside it: else it would wait in the rows
+        itself, to be claimed next, and so on for as long as mail comes.
+        """
+        if self.is_full or (site.backlog.hungry and not site.fetching):
+            return False
+        return site.backlog.claimed < min(MOST_AHEAD, site.window.slots * AHEAD)
 
     def take(self, site: Site, due: DueLane, claim: Claim) -> None:
         """A claim that was handed over."""

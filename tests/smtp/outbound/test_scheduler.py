@@ -1,9 +1,16 @@
 """The scheduler with real sockets: fairness, windows, dead sites, priorities, memory."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
+from config.logging import get_logger
+from smtp.outbound.desk import AHEAD, Desk
+from smtp.outbound.sites import Sites
+from storage.queue_batch import Wanted
+from storage.queue_scan import DueLane
+from storage.queue_values import Claim
 from storage.values import AccountId
 from tests.smtp.outbound.conftest import Sender
 from tests.support.smtp_sink import Sink, smtp_sink
@@ -158,3 +165,49 @@ async def test_settings_of_a_reload_hold_for_the_next_message(sender: Sender, th
         sender.reload(smarthost=f"smtp://127.0.0.1:{other.endpoint.port}")
         await sender.store.put("b@there.test")
         await other.wait()
+
+
+async def test_fresh_mail_is_sent_without_being_looked_for_or_claimed(
+    sender: Sender, there: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed: list[object] = []
+    queue, claim = sender.store.queue, sender.store.queue.claim
+
+    async def counted(wanted: Sequence[Wanted]) -> list[list[Claim]]:
+        claimed.append(wanted)
+        return await claim(wanted)
+
+    monkeypatch.setattr(queue, "claim", counted)
+    await sender.start(there.endpoint.port)
+    for number in range(30):
+        await sender.store.put(f"u{number}@there.test", data=b"Subject: x\r\n\r\n.dot\r\n")
+        await there.wait(number + 1)
+    assert not claimed
+    assert {one.data for one in there.received} == {b"Subject: x\r\n\r\n.dot\r\n"}
+
+
+async def test_fresh_mail_goes_into_the_rows_where_others_wait_there_already(
+    sender: Sender,
+) -> None:
+    desk = Desk(sender.store.queue, sender.clock, get_logger("outbound"))
+    site = Sites().add(DueLane("there.test", "09:=1"))
+    assert not desk.has_room(site)
+    site.fetching = True  # they are being claimed at this moment
+    assert desk.has_room(site)
+    site.backlog.put(site.backlog.wanted(10), [[]])  # and they are gone
+    site.fetching = False
+    assert desk.has_room(site)
+
+
+async def test_a_site_has_no_more_fresh_mail_at_hand_than_its_sessions_claim_beforehand(
+    sender: Sender, there: Sink
+) -> None:
+    there.pause = 0.01
+    await sender.start(there.endpoint.port, connections_per_destination=1)
+    assert sender.outbound is not None
+    for number in range(40):
+        await sender.store.put(f"u{number}@there.test")
+        site = sender.outbound.site("there.test")
+        assert site is not None
+        assert site.backlog.claimed <= 2 * AHEAD  # handed over and claimed
+    await there.wait(40, 20)
