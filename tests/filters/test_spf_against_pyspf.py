@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     import spf
 
 RECEIVER = "mx.example.test"
-CHUNKS, CASES = 4, 200
+CHUNKS, CASES = 10, 200
 
 
 @dataclass(frozen=True)
