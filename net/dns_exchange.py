@@ -1,12 +1,10 @@
 """A question sent to name servers and what came back: over UDP first, over TCP for long answers.
 
-Invariants: each question has a socket and thereby a port of its own; datagrams that are no answer
-to it are passed over, at most MAX_STRAY of them; whatever servers do, an exchange ends in its time,
-and at most MAX_OPEN are open at once.
+Invariants: whatever servers do, an exchange ends in its time, and at most MAX_OPEN are open at
+once. What a datagram must be to count stands in dns_port.py.
 """
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
 
 from net.dns_message import (
@@ -18,10 +16,8 @@ from net.dns_message import (
     read,
     truncated,
 )
+from net.dns_port import Address, Ports
 
-MAX_DATAGRAM = 4096
-# Above it somebody guesses ids; TCP can't be guessed at (RFC 5452 §9.3).
-MAX_STRAY = 16
 MAX_OPEN = 2000
 # Before a server that can't be reached is asked again.
 PAUSE = 0.1
@@ -30,43 +26,54 @@ PAUSE = 0.1
 SILENCES = 8
 HURRY = 1.0
 
-Address = tuple[str, int]
-
 
 class Exchange:
     """The name servers. A server that is silent or can't be reached is asked `tries` times."""
 
     def __init__(self, servers: Sequence[Address], *, lifetime: float, tries: int = 3) -> None:
         self._servers = list(servers)
-        self._lifetime, self._tries = lifetime, tries
+        self._ports = {server: Ports(server) for server in servers}
+        self._tries = tries
         self._patience = max(lifetime / tries, 0.2)
         self._open = asyncio.Semaphore(MAX_OPEN)
         self._heard = self._silences = 0
 
-    async def ask(self, make: Callable[..., Question]) -> Reading:
+    async def ask(self, make: Callable[..., Question], until: float) -> Reading:
         """Asks one server after the other; `make` gives the question with a fresh id, without EDNS
-        by `edns=False`.
+        by `edns=False`; `until` is a time of the loop's clock.
 
-        Raises Unusable when none gave a usable answer in time.
+        Raises Unusable and TimeoutError when none gave a usable answer in time.
         """
-        away, heard = self._silences >= SILENCES, self._heard
+        heard = self._heard
+        if self._silences >= SILENCES:
+            until = min(until, asyncio.get_running_loop().time() + HURRY)
         try:
-            async with asyncio.timeout(min(self._lifetime, HURRY) if away else self._lifetime):
-                async with self._open:
-                    return await self._rounds(make)
-        except TimeoutError:
-            raise Unusable("no answer in time") from None
+            await self._enter(until)
+            try:
+                return await self._rounds(make, until)
+            finally:
+                self._open.release()
         finally:
             if self._heard == heard:
                 self._silences += 1
 
-    async def _rounds(self, make: Callable[..., Question]) -> Reading:
-        servers = list(self._servers)
+    async def _enter(self, until: float) -> None:
+        if self._open.locked():
+            async with asyncio.timeout_at(until):
+                await self._open.acquire()
+        else:
+            await self._open.acquire()  # at once
+
+    async def _rounds(self, make: Callable[..., Question], until: float) -> Reading:
+        servers, clock = list(self._servers), asyncio.get_running_loop().time
         failure = Unusable("no answer")
         for _ in range(self._tries):
             for server in tuple(servers):
+                now = clock()
+                if now >= until:
+                    raise TimeoutError
                 try:
-                    async with asyncio.timeout(self._patience):
+                    async with asyncio.timeout_at(min(now + self._patience, until)):
                         return await self._read(server, make)
                 except Unusable as error:
                     failure = error
@@ -94,25 +101,10 @@ class Exchange:
             return read(await self._once(server, question), question)
 
     async def _once(self, server: Address, question: Question) -> bytes:
-        wire = await _over_udp(server, question)
+        wire = await self._ports[server].ask(question)
         if wire is None or truncated(wire):
             return await _over_tcp(server, question)
         return wire
-
-
-async def _over_udp(server: Address, question: Question) -> bytes | None:
-    """The first datagram that answers, None after too many that don't. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
-        # connected: the kernel drops what comes from elsewhere
-        sock.connect(server)
-        sock.send(question.wire)
-        for _ in range(MAX_STRAY):
-            wire = await loop.sock_recv(sock, MAX_DATAGRAM)
-            if answers(wire, question):
-                return wire
-    return None
 
 
 async def _over_tcp(server: Address, question: Question) -> bytes:

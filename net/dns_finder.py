@@ -10,10 +10,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from net.dns_exchange import Address, Exchange
+from net.dns_exchange import Exchange
 from net.dns_memory import DnsMemory
 from net.dns_message import MAX_CNAMES, MAX_TTL, Absent, Reading, Unusable, ask
 from net.dns_names import is_loopback, name_text, parse_name
+from net.dns_port import Address
 from net.dns_records import Kind
 
 # RFC 2308 §5: absence is kept for at most a few hours.
@@ -70,9 +71,9 @@ class Finder:
         self._under_way.pop(key, None)
 
     async def _look_up(self, name: bytes, key: Key) -> Known:
+        until = asyncio.get_running_loop().time() + self._lifetime
         try:
-            async with asyncio.timeout(self._lifetime):
-                known = await self._follow(name, key[1])
+            known = await self._follow(name, key[1], until)
         except (Unusable, OSError, TimeoutError):
             return Known(failure="the name servers gave no usable answer")
         ttl = min(known.ttl, MAX_NEGATIVE_TTL) if known.absent else known.ttl
@@ -80,13 +81,12 @@ class Finder:
             self._memory.put(key, known, until=time.monotonic() + ttl, octets=known.octets)
         return known
 
-    async def _follow(self, name: bytes, kind: Kind[object]) -> Known:
+    async def _follow(self, name: bytes, kind: Kind[object], until: float) -> Known:
         """Asks again where a server that does not recurse leaves an alias to us."""
         secure, ttl = self.trusted, MAX_TTL
         for _ in range(MAX_CNAMES):
-            reading = await self._exchange.ask(
-                functools.partial(ask, name, kind, authentic=self.trusted)
-            )
+            make = functools.partial(ask, name, kind, authentic=self.trusted)
+            reading = await self._exchange.ask(make, until)
             secure, ttl = secure and reading.authentic, min(ttl, reading.ttl)
             name = reading.name
             if not reading.alias:

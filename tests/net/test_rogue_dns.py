@@ -218,6 +218,52 @@ async def test_datagrams_from_another_port_are_not_seen(rogue: RogueDns) -> None
     assert received.is_set()
 
 
+async def sources(rogue: RogueDns, copies: int) -> list[int]:
+    """The ports from which three questions come, one after the other."""
+    seen = []
+
+    def datagram(data: bytes, addr: tuple[str, int]) -> None:
+        assert rogue.transport is not None
+        seen.append(addr[1])
+        for _ in range(copies):
+            rogue.transport.sendto(message(data, [address(len(seen))]), addr)
+
+    rogue.datagram_received = datagram  # type: ignore[method-assign]
+    asked = resolver(rogue, lifetime=5.0)
+    for number in (1, 2, 3):
+        assert await asked.a(f"{number}.example.org") == [f"10.0.0.{number}"]
+        await asyncio.sleep(0.02)
+    return seen
+
+
+async def test_a_server_on_this_machine_is_asked_from_one_port(rogue: RogueDns) -> None:
+    assert len(set(await sources(rogue, copies=1))) == 1
+
+
+async def test_a_port_that_brings_more_than_its_answer_is_left(rogue: RogueDns) -> None:
+    assert len(set(await sources(rogue, copies=2))) > 1
+
+
+async def test_a_far_server_is_asked_from_a_port_a_question(
+    rogue: RogueDns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("net.dns_port.is_loopback", lambda host: False)
+    assert len(set(await sources(rogue, copies=1))) > 1
+
+
+async def test_ports_outlive_a_restart_of_the_server(rogue: RogueDns) -> None:
+    async with dns_server() as server:
+        server.set("example.org", "A", "192.0.2.1")
+        server.set("example.net", "A", "192.0.2.2")
+        asked = Resolver([server.endpoint], lifetime=0.6)
+        assert await asked.a("example.org") == ["192.0.2.1"]
+        await server.close()
+        with pytest.raises(DnsUnavailable):
+            await asked.a("example.com")
+        await server.start(server.endpoint.port)
+        assert await asked.a("example.net") == ["192.0.2.2"]
+
+
 async def test_records_of_another_name_are_no_answer(rogue: RogueDns) -> None:
     rogue.udp = lambda query: [message(query, [record(A, b"\x0a\0\0\1", owner=b"\4evil\0")])]
     await unusable(rogue)

@@ -53,10 +53,10 @@ class DnsServer(asyncio.DatagramProtocol):
         for _, host, address in hosts:
             self.set(host, "A", address)
 
-    async def start(self) -> None:
-        """Binds UDP and TCP on the same free port."""
+    async def start(self, port: int = 0) -> None:
+        """Binds UDP and TCP on one port, a free one unless told."""
         loop = asyncio.get_running_loop()
-        stream, datagrams = port_of_both()
+        stream, datagrams = port_of_both(port)
         self._server = await asyncio.start_server(self._stream, sock=stream)
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=datagrams)
         self.endpoint = Endpoint(host="127.0.0.1", port=stream.getsockname()[1])
@@ -138,11 +138,12 @@ class DnsServer(asyncio.DatagramProtocol):
             name = alias[0].target
 
 
-def port_of_both() -> tuple[socket.socket, socket.socket]:
+def port_of_both(port: int = 0) -> tuple[socket.socket, socket.socket]:
     """A socket for TCP and one for UDP, bound to one port of loopback that is free for both."""
     for _ in range(20):
         stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        stream.bind(("127.0.0.1", 0))
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stream.bind(("127.0.0.1", port))
         datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             datagrams.bind(stream.getsockname())
