@@ -31,7 +31,7 @@ from message.xtext import orcpt_of
 from net.threads import Busy
 from storage import values
 from storage.directory import Directory
-from storage.directory_values import Status
+from storage.directory_values import Resolution, Status
 from storage.errors import StoreError, StoreFull
 from storage.seen import Kind as Seen
 from storage.store import Store
@@ -106,9 +106,7 @@ class Delivery:
         if not resolution.local and not remote:
             self._log.warning("notice for nobody", recipient=recipient)
             return
-        limited = not resolution.local and not asked_for
-        if limited and not self._may_tell(remote[0]):
-            self._log.warning("notice not sent, too many", recipient=recipient)
+        if not asked_for and not self._may_tell(recipient, resolution):
             return
         target = Recipient(recipient, replace(resolution, remote=remote), notify="NEVER")
         envelope = Envelope(
@@ -124,8 +122,8 @@ class Delivery:
         await self._store.deliver(job)
         self._log.info("notice delivered", message=envelope.trace, recipient=recipient)
 
-    def _may_tell(self, address: str) -> bool:
-        return self._forwarding is None or self._forwarding.may_report(address)
+    def _may_tell(self, recipient: str, resolution: Resolution) -> bool:
+        return self._forwarding is None or self._forwarding.limits.may_tell(recipient, resolution)
 
     async def admit(self, size: int) -> bool:
         """Waits a while for room in the store's queue; False when there is none."""
@@ -186,8 +184,7 @@ class Delivery:
         sender = envelope.sender
         if self._forwarding is not None:
             sender = await self._forwarding.sender(envelope)
-            if self._forwarding.is_forged(envelope):
-                queued = tuple(replace(one, notify="NEVER") for one in queued)
+            queued = self._forwarding.reporting(envelope, message, queued)
         queued = self._held_by_rule(envelope, sender, queued)
         if message.headless:
             prefix += b"\r\n"  # else the first lines of the text would become part of our header
@@ -275,6 +272,8 @@ class Delivery:
         return loop_tag(envelope) if forwards and envelope.account is None else ""
 
     async def _tell_success(self, envelope: Envelope, message: Message) -> None:
+        if self._forwarding is not None and self._forwarding.silence(envelope, message):
+            return
         try:
             report = build_success(envelope, message, self._hostname, self._clock.now())
             if report:

@@ -2,11 +2,12 @@
 server has reason to believe it.
 
 The envelope sender is rewritten to an address of ours, since SPF judges who sends now (SRS), and an
-ARC set says what was found here when the message arrived. Reports about a sender that is forged go
-to nobody.
+ARC set says what was found here when the message arrived. Of what becomes of it the sender hears,
+unless it is forged, or an address behind which a whole list or another program would hear it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from config.clock import Clock
 from config.logging import Logger
@@ -22,16 +23,16 @@ from filters.authentication.results import (
 from filters.authentication.sealing import arc_set
 from filters.context import Kind, Message
 from filters.envelope import Envelope
+from filters.notice_limits import NoticeLimits
 from filters.signing.keyring import Keyring
 from filters.signing.published import is_published
 from message.address import AddressError, parse_mailbox
+from message.automatic import is_bulk, unreportable
 from message.dkim_signing_key import SigningKey
 from net.dns import DnsUnavailable, Questions
-from net.limits import Gcra
 from net.threads import Busy, Offload
 from storage.directory import Directory
-
-HOUR = 3600.0
+from storage.values import QueuedRecipient
 
 
 class Forwarding:
@@ -49,16 +50,12 @@ class Forwarding:
     ) -> None:
         self._settings, self._directory, self._keyring = settings, directory, keyring
         self._resolver, self._offload, self._clock, self._log = resolver, offload, clock, log
-        self._told = Gcra(settings.forwarding.reports_per_hour, clock, seconds=HOUR)
+        self.limits = NoticeLimits(settings, clock, log)
 
     def reload(self, settings: Settings) -> None:
         """Takes [forwarding] of a changed configuration."""
         self._settings = settings
-        self._told.change(settings.forwarding.reports_per_hour, HOUR)
-
-    def may_report(self, address: str) -> bool:
-        """Counts a report to an address elsewhere; False when it had enough of them."""
-        return self._told.take(address.casefold())
+        self.limits.reload(settings)
 
     async def sender(self, envelope: Envelope) -> str:
         """The envelope sender with which a message goes on; its own when nothing is forwarded, or
@@ -99,9 +96,30 @@ class Forwarding:
         except DnsUnavailable:
             return False
 
-    def is_forged(self, envelope: Envelope) -> bool:
-        """Whether a report about a forwarded message would go to somebody who did not send it."""
-        return self._through(envelope) is not None and is_forged(envelope.results)
+    def silence(self, envelope: Envelope, message: Message) -> str:
+        """Why nobody gets reports about a message from outside, in a few words; "" when its sender
+        may.
+        """
+        if envelope.kind not in (Kind.MX, Kind.LMTP) or not envelope.sender:
+            return ""
+        if is_forged(envelope.results):
+            return "the sender is forged"
+        return unreportable(envelope.sender, message.header)
+
+    def reporting(
+        self, envelope: Envelope, message: Message, queued: tuple[QueuedRecipient, ...]
+    ) -> tuple[QueuedRecipient, ...]:
+        """The recipients with what the sender may hear of them. That mail of lists is late nobody
+        hears.
+        """
+        if not queued or envelope.kind not in (Kind.MX, Kind.LMTP):
+            return queued
+        if why := self.silence(envelope, message):
+            self._log.info("reports to nobody", message=envelope.trace, reason=why)
+            return tuple(replace(one, notify="NEVER") for one in queued)
+        if not is_bulk(message.header):
+            return queued
+        return tuple(replace(one, notify=one.notify or "FAILURE") for one in queued)
 
     def _through(self, envelope: Envelope) -> str | None:
         """Our domain that a message from outside goes out again through; None when it does not."""

@@ -221,6 +221,7 @@ def _report_builders(services: Services, https: HttpsClient) -> dict[Kind, Build
 
 async def close_services(services: Services) -> None:
     """Closes in the opposite order; what was queued for the store is finished first."""
+    services.forwarding.limits.close()
     await services.auth.close()
     await services.metadata.close()
     await services.store.close()

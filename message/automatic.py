@@ -1,4 +1,5 @@
-"""Whether a message may be answered by a program (RFC 3834 §2), such as by a vacation notice.
+"""Whether a message may be answered by a program (RFC 3834 §2), such as by a vacation notice, and
+whether its sender may get reports of failure (RFC 3464 §2).
 
 Pure. How often somebody is answered is storage/answered.py's.
 """
@@ -6,6 +7,7 @@ Pure. How often somebody is answered is storage/answered.py's.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from message.address_list import mailboxes
 from message.headers import all_values, first, iter_fields
@@ -19,6 +21,11 @@ _PROGRAM = re.compile(
 _BULK = frozenset((b"bulk", b"list", b"junk", b"auto_reply"))
 _TRUE = frozenset((b"all", b"dr", b"rn", b"nrn", b"oof", b"autoreply"))
 MAX_VALUE = 32 * 1024
+_MAILTO = re.compile(rb"<mailto:([^<>?]+)", re.IGNORECASE)
+# RFC 3464, RFC 8098; other reports, such as those of DMARC, are mail like any other.
+_REPORT_TYPE = re.compile(
+    rb"report-type\s*=\s*\"?(?:global-)?(?:delivery-status|disposition-notification)\b"
+)
 _TO = (b"to", b"cc", b"bcc", b"resent-to", b"resent-cc", b"resent-bcc")
 
 
@@ -54,6 +61,38 @@ def refusal(message: Incoming) -> str:
     if not _addressed(message.header, message.own):
         return "it does not name the recipient in To or Cc"
     return ""
+
+
+def unreportable(sender: str, header: bytes) -> str:
+    """Why the sender of a message must get no report about it, in a few words; "" when it may.
+
+    Lists want to hear of failures at their own envelope sender (RFC 5321 §6.1), which is not where
+    one posts; a report of a report goes round in circles, whatever sender it has.
+    """
+    if not sender:
+        return "it has no sender"
+    if sender.casefold() in _posting(header):
+        return "its sender is where a list is posted to"
+    if sender.casefold().startswith("mailer-daemon@") or _is_report(header):
+        return "it is a report itself"
+    return ""
+
+
+def is_bulk(header: bytes) -> bool:
+    """Whether a message comes from a list or went out in bulk."""
+    precedence = (first(header, b"precedence") or b"").lower()
+    return precedence in _BULK or first(header, b"list-id") is not None
+
+
+def _posting(header: bytes) -> set[str]:
+    """Addresses of List-Post (RFC 2369 §3.4)."""
+    found = _MAILTO.findall((first(header, b"list-post") or b"")[:MAX_VALUE])
+    return {unquote_to_bytes(one).decode("utf-8", "replace").casefold() for one in found}
+
+
+def _is_report(header: bytes) -> bool:
+    kind = (first(header, b"content-type") or b"").lower()
+    return kind.startswith(b"multipart/report") and _REPORT_TYPE.search(kind) is not None
 
 
 def _said_by(header: bytes) -> str:

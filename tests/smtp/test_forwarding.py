@@ -1,13 +1,15 @@
 """Mail that an alias sends elsewhere: our sender, an ARC set, and the way back of a report."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dkim
 import pytest
 
 from config.clock import SystemClock
+from config.logging import Logger
 from filters.authentication.results import (
     DkimResult,
     DmarcResult,
@@ -19,15 +21,17 @@ from filters.authentication.results import (
 from filters.context import Context
 from filters.filter import Filter
 from filters.forwarding import is_forged
+from filters.notice_limits import NoticeLimits
 from filters.signing.keyring import Keyring
 from filters.verdict import Verdict
 from storage.answered import DAY, Answered
+from storage.directory_values import Resolution, Status
 from storage.dkim_keys import DkimKeys
 from tests.smtp.test_submission import logged_in
-from tests.support.directories import MovedClock
+from tests.support.directories import MovedClock, make_settings
 from tests.support.smtp_receiving import ADA, OUTSIDE, Receiving, plain_logger, receiving
 
-AWAY = "away@example.test"
+AWAY, PLUS = "away@example.test", ADA.replace("@", "+x@")
 LONG = "bounces+12345678-abcdefgh-away=example.test@em1234.mail.sender.test"
 TEXT = b"From: friend@elsewhere.test\r\nTo: away@example.test\r\nSubject: x\r\n\r\nhello\r\n."
 SPF = SpfResult(Outcome.PASS, Identity.MAIL_FROM, "elsewhere.test")
@@ -158,14 +162,91 @@ def test_forged_or_not() -> None:
     assert is_forged((FORGED,)) and is_forged((SPF, failed)) and not is_forged((FORGED, passed))
 
 
-async def test_reports_to_one_address_are_few(tmp_path: Path) -> None:
-    few: dict[str, Any] = {"forwarding": {"reports_per_hour": 2}}
+LIST = b"List-Id: <l.elsewhere.test>\r\nList-Post: <mailto:Friend%40elsewhere.test>\r\n" + TEXT
+REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n" + TEXT
+
+
+@pytest.mark.parametrize(
+    ("text", "sender", "notify"),
+    [
+        (TEXT, OUTSIDE, ""),
+        (LIST, OUTSIDE, "NEVER"),  # a report would go to everybody on the list
+        (LIST, "l-bounces+away=example.test@elsewhere.test", "FAILURE"),  # it wants to hear
+        (b"Precedence: bulk\r\n" + TEXT, OUTSIDE, "FAILURE"),
+        (REPORT, OUTSIDE, "NEVER"),
+        (TEXT, "mailer-daemon@elsewhere.test", "NEVER"),
+        (TEXT, "no-reply@elsewhere.test", ""),
+        (REPORT.replace(b"delivery-status", b"tlsrpt"), OUTSIDE, ""),
+    ],
+)
+async def test_who_hears_of_forwarded_mail(
+    tmp_path: Path, text: bytes, sender: str, notify: str
+) -> None:
+    async with receiving(tmp_path) as running:
+        client = await running.client()
+        await client.begin(sender, AWAY)
+        assert (await client.say(text))[:3] == "250"
+        assert [one.notify for one in running.store.delivered[-1].queued] == [notify]
+
+
+@pytest.mark.parametrize("forged", [False, True])
+async def test_success_is_not_told_to_forged_senders(tmp_path: Path, forged: bool) -> None:
+    found = Telling((FORGED if forged else SPF,))
+    async with receiving(tmp_path, own_filters=[found]) as running:
+        client = await running.client()
+        await client.greet()
+        await client.say(f"MAIL FROM:<{OUTSIDE}>")
+        await client.say(f"RCPT TO:<{ADA}> NOTIFY=SUCCESS")
+        await client.say("DATA")
+        assert (await client.say(TEXT))[:3] == "250"
+        assert [one.sender for one in running.store.delivered] == [OUTSIDE, ""][: 2 - forged]
+
+
+async def test_reports_to_one_address_are_few(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few: dict[str, Any] = {
+        "forwarding": {"reports_per_hour": 2},
+        "submission": {"reports_per_hour": 4},
+    }
     async with receiving(tmp_path, **few) as running:
-        for _ in range(4):
+        for _ in range(5):
             await running.delivery.deliver_notice(OUTSIDE, b"Subject: x\r\n\r\ntext\r\n")
+        for _ in range(3):
             await running.delivery.deliver_notice(ADA, b"Subject: x\r\n\r\ntext\r\n")
+            await running.delivery.deliver_notice(PLUS, b"Subject: x\r\n\r\ntext\r\n")
         told = [bool(one.queued) for one in running.store.delivered]
         assert (told.count(True), told.count(False)) == (2, 4)
+        running.forwarding.limits.close()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line[:1] == "{"]
+    first = [one["recipient"] for one in lines if one["event"] == "notice not sent, too many"]
+    assert first == [OUTSIDE, ADA]
+    sums = [(one["recipient"], one["count"]) for one in lines if one["event"] == "notices withheld"]
+    assert sums == [(OUTSIDE, 3), (ADA, 2)]
+
+
+async def test_what_was_withheld_is_told_with_the_next(tmp_path: Path) -> None:
+    log, clock = Recorded(), MovedClock()
+    settings = make_settings(tmp_path, forwarding={"reports_per_hour": 1})
+    limits = NoticeLimits(settings, clock, cast(Logger, log))
+    nobody = Resolution(Status.NOT_OURS)
+    told = [limits.may_tell(OUTSIDE, nobody) for _ in range(4)]
+    assert told == [True, False, False, False]
+    clock.seconds += 3600
+    assert limits.may_tell(OUTSIDE.upper(), nobody)
+    assert log.lines == [("notice not sent, too many", None), ("notices withheld", 3)]
+    limits.reload(make_settings(tmp_path, forwarding={"reports_per_hour": 0}))
+    assert all(limits.may_tell(OUTSIDE, nobody) for _ in range(99))
+
+
+class Recorded:
+    """Keeps what is logged as a warning."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, Any]] = []
+
+    def warning(self, event: str, **values: Any) -> None:
+        self.lines.append((event, values.get("count")))
 
 
 async def test_nobody_is_answered_twice(tmp_path: Path) -> None:

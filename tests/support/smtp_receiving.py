@@ -110,6 +110,7 @@ class Receiving:
     delivery: Delivery
     offload: Offload
     lists: DnsLists
+    forwarding: Forwarding
     clients: "list[Client]" = field(default_factory=list)
 
     def at(self, listener: str = "smtp") -> Endpoint:
@@ -264,7 +265,9 @@ async def receiving(
         max_connections=max_connections,
     )
     await server.start()
-    running = Receiving(chosen, recording, directory, server, pipeline, delivery, offload, lists)
+    running = Receiving(
+        chosen, recording, directory, server, pipeline, delivery, offload, lists, forwarding
+    )
     try:
         yield running
     finally:
