@@ -6,10 +6,20 @@ Reading files, environment and line numbers is config/load.py. Loaded paths are 
 import ipaddress
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from config.dnsbl import parse_codes
 from config.smarthost import parse_smarthost
@@ -189,6 +199,59 @@ class Dns(Section):
     nameservers: list[Annotated[Endpoint, BeforeValidator(_nameserver)]] = []
 
 
+def _domain_pattern(value: object) -> str:
+    if value == "<>":
+        return "<>"
+    if isinstance(value, str) and value.startswith("*."):
+        return "*." + _domain(value[2:])
+    return _domain(value)
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+Some = Annotated[list[T], BeforeValidator(_as_list)]
+Pattern = Annotated[str, BeforeValidator(_domain_pattern)]
+AccountName = Annotated[str, Field(pattern=r"^[^@\s]*@[^@\s]+$")]
+PoolName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+
+
+def _source(value: object) -> str:
+    try:
+        return str(ipaddress.ip_address(str(value)))
+    except ValueError:
+        raise ValueError('an address of this machine such as "192.0.2.10"') from None
+
+
+class WarmUp(Section):
+    start: date
+    messages: Annotated[int, Field(ge=1)] = 50
+    factor: Annotated[float, Field(ge=1.0, le=100.0)] = 1.5
+    ceiling: Annotated[int, Field(ge=0)] = 0
+    per_provider: bool = False
+
+
+class SourceAddress(Section):
+    address: Annotated[str, BeforeValidator(_source)]
+    name: Annotated[str, BeforeValidator(lambda value: value and _domain(value))] = ""
+    warm_up: WarmUp | None = None
+
+
+class Pool(Section):
+    name: PoolName
+    source: Annotated[list[SourceAddress], Field(min_length=1, max_length=256)]
+    used_up: Literal["next", "wait"] = "next"
+
+
+class PoolRoute(Section):
+    pool: PoolName
+    account: Some[AccountName] = []
+    sender_domain: Some[Pattern] = []
+    recipient_domain: Some[Pattern] = []
+    priority: Annotated[list[int], Field(min_length=2, max_length=2)] = [-9, 9]
+
+
 class Outbound(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 25
     smarthost: Annotated[SecretStr, AfterValidator(_smarthost)] = SecretStr("")
@@ -197,6 +260,18 @@ class Outbound(Section):
     tls_downgrade: Literal["report", "refuse"] = "report"
     connections: Annotated[int, Field(ge=1, le=10_000)] = 200
     connections_per_destination: Annotated[int, Field(ge=1, le=1000)] = 20
+    pool: list[Pool] = []
+    route: list[PoolRoute] = []
+
+    @field_validator("route")
+    @classmethod
+    def _known(cls, routes: list[PoolRoute], others: ValidationInfo) -> list[PoolRoute]:
+        names = [pool.name for pool in others.data.get("pool", ())]
+        if len(set(names)) < len(names):
+            raise ValueError("each pool a name of its own")
+        if any(route.pool not in names for route in routes):
+            raise ValueError(f"the name of a pool: {', '.join(names) or 'there is none'}")
+        return routes
 
 
 class Suppression(Section):
@@ -370,32 +445,16 @@ class Limits(Section):
     memory: Size = 500 * 1024**2
 
 
-def _domain_pattern(value: object) -> str:
-    if value == "<>":
-        return "<>"
-    if isinstance(value, str) and value.startswith("*."):
-        return "*." + _domain(value[2:])
-    return _domain(value)
-
-
-def _as_list(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
 def _skippable(value: str) -> str:
     if value not in SKIPPABLE:
         raise ValueError(f"one of {', '.join(SKIPPABLE)}")
     return value
 
 
-Some = Annotated[list[T], BeforeValidator(_as_list)]
-Pattern = Annotated[str, BeforeValidator(_domain_pattern)]
-
-
 class PolicyRule(Section):
     listener: Some[Literal["smtp", "submission", "submissions", "lmtp"]] = []
     network: Some[Net] = []
-    account: Some[Annotated[str, Field(pattern=r"^[^@\s]*@[^@\s]+$")]] = []
+    account: Some[AccountName] = []
     sender_domain: Some[Pattern] = []
     recipient_domain: Some[Pattern] = []
     action: Literal["accept", "refuse", "defer"] | None = None

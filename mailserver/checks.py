@@ -13,6 +13,7 @@ from config.units import format_size
 from filters.dnslists import probe, zones_of
 from mailserver.control import is_served
 from mailserver.dkim_check import look_at_keys
+from mailserver.source_check import look_at_sources
 from mailserver.sts_check import faults_of_policy
 from net.clamd import ClamdError, ping
 from net.client_tls import verified_context
@@ -103,7 +104,14 @@ def _clamd(settings: Settings) -> Result:
 async def _of_dns(settings: Settings) -> list[Result]:
     lists = await _dns_lists(settings)
     mine = [await _dns(settings), await _dnssec(settings), await _dkim(settings)]
-    return [*mine, await _mta_sts(settings), *lists]
+    return [*mine, await _mta_sts(settings), *await _sources(settings), *lists]
+
+
+async def _sources(settings: Settings) -> list[Result]:
+    """One line for each address that mail leaves from."""
+    resolver = Resolver(settings.dns.nameservers)
+    found = await look_at_sources(settings, resolver)
+    return [result(f"source {one.address}", not one.fault, *one.told) for one in found]
 
 
 async def _dnssec(settings: Settings) -> Result:

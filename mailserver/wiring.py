@@ -180,6 +180,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             collector=collector,
             signer=services.signer,
             suppressions=services.directory.suppressions,
+            directory=services.directory,
             home=Home(delivery, services.directory, store.spool_dir, clock, services.offload),
         ),
         http=HttpServer(

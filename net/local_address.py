@@ -7,7 +7,12 @@ from ipaddress import ip_address
 
 @lru_cache(maxsize=1024)
 def is_local(address: str) -> bool:
-    """True when the machine has the address: only then a socket can be bound to it."""
+    """True when the machine has the address, or had it when it was first asked for."""
+    return can_bind(address)
+
+
+def can_bind(address: str) -> bool:
+    """True when the machine has the address at this moment: a socket can be bound to it."""
     parsed = ip_address(address)
     if parsed.is_loopback or parsed.is_unspecified:
         return True

@@ -150,6 +150,17 @@ hold_rule = Table(
     sqlite_autoincrement=True,
 )
 
+# What went out by each of our addresses (storage/source_counts.py): `provider` is "" for all, `day`
+# counts from 1970.
+source_count = Table(
+    "config_source_count",
+    metadata,
+    Column("address", String, primary_key=True),
+    Column("provider", String, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("messages", BigInteger, nullable=False),
+)
+
 # DKIM keys by domain (storage/dkim_keys.py). `algorithm` is a= of the signatures, `private` PEM.
 dkim_key = Table(
     "config_dkim_key",
@@ -349,6 +360,10 @@ def _suppressions(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _source_counts(connection: Connection) -> None:
+    source_count.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -364,4 +379,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _hold_rules,
     _sent_counts,
     _suppressions,
+    _source_counts,
 )

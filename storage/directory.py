@@ -48,6 +48,7 @@ from storage.rewritten import Rewritten
 from storage.seen import Seen
 from storage.sent_counts import SentCounts
 from storage.sites import sites_of
+from storage.source_counts import SourceCounts
 from storage.suppressions import Suppressions
 from storage.values import AccountId
 
@@ -82,6 +83,7 @@ class Directory:
         self.sent_counts = SentCounts(database, clock)
         self.rewritten = Rewritten(database, clock)
         self.blocks = Blocks(database, clock, settings.blocklist.networks)
+        self.source_counts = SourceCounts(database, clock)
         self.hold_rules = HoldRules(database, clock)
         self.suppressions = Suppressions(database, clock)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
@@ -103,6 +105,7 @@ class Directory:
             await directory.blocks.load()
             await directory.hold_rules.load()
             await directory.suppressions.load()
+            await directory.source_counts.load()
         except BaseException:
             await database.close()
             raise
@@ -111,6 +114,7 @@ class Directory:
     async def close(self) -> None:
         await self.seen.close()
         await self.sent_counts.close()
+        await self.source_counts.close()
         await self.database.close()
 
     def reload(self, settings: Settings) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from storage.queue_file import Envelope, QueueFile, file_name
-from storage.queue_values import Claim, State, packed_hold
+from storage.queue_values import Claim, State, lane_name, packed_hold
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
 from storage.statements import MultiRow
@@ -34,11 +34,8 @@ def domain_of(address: str) -> str:
 
 
 def lane_of(envelope: Envelope) -> str:
-    """Whose mail it is and how urgent, urgent first in the order of text: mail of one account or
-    one foreign domain at one priority (RFC 6710, -9 to 9).
-    """
-    whose = domain_of(envelope.sender) if envelope.account is None else f"={envelope.account}"
-    return f"{9 - envelope.priority:02d}:{whose}"
+    """See lane_name."""
+    return lane_name(envelope.sender, envelope.account, envelope.priority)
 
 
 def queued_rows(envelope: Envelope, size: int, at: float, claim: Claim | None = None) -> Rows:

@@ -125,6 +125,25 @@ class Listed:
     account: AccountId | None = None
 
 
+def lane_name(sender: str, account: AccountId | None, priority: int) -> str:
+    """Whose mail it is and how urgent, urgent first in the order of text: mail by one domain, of
+    one account if it comes from one, at one priority (RFC 6710, -9 to 9).
+    """
+    domain = sender.rpartition("@")[2].lower()
+    whose = domain if account is None else f"={account}:{domain}"
+    return f"{9 - priority:02d}:{whose}"
+
+
+def lane_parts(lane: str) -> tuple[str, AccountId | None, int]:
+    """Sender's domain ("" for the null sender), account and priority of a lane's name."""
+    urgency, _, whose = lane.partition(":")
+    account, domain = None, whose
+    if whose.startswith("="):
+        number, _, domain = whose[1:].partition(":")
+        account = AccountId(int(number))
+    return domain, account, 9 - int(urgency)
+
+
 def packed_hold(hold: Hold | None) -> str:
     """As it stands in a row and in a queue's file, "" for none."""
     return "" if hold is None else json.dumps([hold.at, hold.by, hold.rule, hold.reason])

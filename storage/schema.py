@@ -275,7 +275,7 @@ suspect = Table(
 # queue_values.State; `held` of the message is for display, what counts is its recipients' state.
 # `hold_until` (RFC 4865) and `deliver_by` (RFC 2852, mode R or N) are Unix seconds; `priority` is
 # -9 to 9 (RFC 6710).
-# `lane` is whose mail it is and how urgent (queue_jobs.lane_of): a destination's lanes take turns.
+# `lane` is whose mail it is and how urgent (queue_values.lane_name): lanes take turns.
 queue_message = Table(
     "queue_message",
     metadata,

@@ -68,6 +68,13 @@ def why(context: typer.Context, id_: Id, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def pools(context: typer.Context, as_json: AsJson = False) -> None:
+    """The addresses that mail leaves from, and what they have sent and may send today."""
+    columns = ("pool", "address", "name", "usable", "sent", "allowed")
+    print_list(perform(context.obj, "queue.pools", {}), columns, as_json)
+
+
+@app.command()
 def retry(context: typer.Context, id_: AnyId = None) -> None:
     """Try again at once."""
     perform(context.obj, "queue.retry", {"id": id_})

@@ -97,6 +97,11 @@ def _settler(services: Services) -> Settler:
     return Settler(settings, services.store.queue, notices, clock, offload, Random(), log)
 
 
+async def find_entry(services: Services, args: Args) -> Listed:
+    """The message that args name by `id`. Raises OperationError."""
+    return await _entry(services, _required(args))
+
+
 async def _entry(services: Services, queue: QueueId) -> Listed:
     entry = await services.store.queue.show(queue)
     if entry is None:

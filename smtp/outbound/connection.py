@@ -14,6 +14,7 @@ import ssl
 from collections import deque
 from typing import cast
 
+from net.happy_eyeballs import connect_first, family_of
 from net.peer_chain import peer_chain
 from smtp.outbound.peer_reply import BadReply, PeerReply, ReplyParser
 
@@ -192,14 +193,19 @@ async def connect(
     tls: ssl.SSLContext | None = None,
     hostname: str = "",
     made: socket.socket | None = None,
+    source: str = "",
 ) -> Connection:
     """A connection to a numeric address, with TLS from the start if `tls` is given; over the
-    socket `made` if it is connected already.
+    socket `made` if it is connected already, else from our own address `source` if that is given.
     """
     loop = asyncio.get_running_loop()
     name = hostname if tls else None
     try:
         async with asyncio.timeout(seconds):
+            if made is None and source:
+                _, made = await connect_first(
+                    [address], port, seconds, {family_of(address): source}
+                )
             if made is not None:
                 _, connection = await loop.create_connection(
                     Connection, sock=made, ssl=tls, server_hostname=name

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from config.clock import Clock
+from config.settings import Outbound
 from net.threads import Offload
 from smtp.outbound.converter import Converter
 from smtp.outbound.hop import Hop
@@ -17,6 +18,7 @@ from smtp.outbound.outgoing import Outgoing, open_claim, outgoing_of
 from smtp.outbound.results import AttemptFailed, Kind, Outcome, permanent, temporary
 from smtp.outbound.route import Router
 from smtp.outbound.session import Opener, Session
+from smtp.outbound.sources import Leave, NoWay, Origin, Sources, UsedUp
 from smtp.outbound.transaction import Transaction
 from storage.queue_file import QueueFileDamaged
 from storage.queue_values import Claim, ClaimedRecipient
@@ -38,6 +40,7 @@ class TurnedBack(Exception):
 class Attempt:
     """Outcomes by position so far. `unreachable`: why no host of the destination could be talked
     to, if so and it may pass. `broken`: a new session was broken off by the peer.
+    `used_up`: until when recipients wait because our own addresses have sent what they may.
     """
 
     pending: Sequence[ClaimedRecipient]
@@ -45,6 +48,7 @@ class Attempt:
     unreachable: Outcome | None = None
     broken: bool = False
     last: int = -1
+    used_up: float | None = None
 
     def take(self, found: dict[int, Outcome]) -> None:
         """Keeps outcomes; recipients that may be tried elsewhere stay pending."""
@@ -71,8 +75,11 @@ class Courier:
         converter: Converter,
         offload: Offload,
         clock: Clock,
+        sources: Sources | None = None,
     ) -> None:
         self._opener, self._router, self._converter = opener, router, converter
+        self._sources = sources or Sources(Outbound(), None, clock)
+        self._leave = Leave()
         self._offload, self._clock = offload, clock
         self._session: Session | None = None
         self._hop: Hop | None = None
@@ -84,10 +91,11 @@ class Courier:
         """A session is open and takes another message."""
         return self._session is not None and self._session.connection.alive
 
-    async def attempt(self, claim: Claim, domain: str, gate: Gate) -> Attempt:
+    async def attempt(self, claim: Claim, domain: str, gate: Gate, leave: Leave) -> Attempt:
         """One attempt for the claim's recipients, all of which go to `domain`'s hosts. Raises
         TurnedBack.
         """
+        self._leave = leave
         attempt = Attempt(claim.recipients)
         try:
             if claim.data is not None:
@@ -111,7 +119,7 @@ class Courier:
 
     async def _send(self, attempt: Attempt, message: Outgoing, domain: str, gate: Gate) -> None:
         fresh = self._clock.now() < self._routed_at + ROUTE_SECONDS
-        if self._session is not None and self._domain == domain and fresh:
+        if self._session is not None and self._domain == domain and fresh and self._may_use():
             await self._transact(self._session, attempt, message)
         if not attempt.pending:
             return
@@ -131,7 +139,9 @@ class Courier:
             reached |= await self._try_host(hop, attempt, message)
         if not attempt.pending:
             return
-        if not reached:
+        if reached:
+            attempt.used_up = None
+        elif attempt.used_up is None:
             _note_unreachable(attempt, attempt.outcomes[attempt.last])
 
     async def _again(
@@ -147,6 +157,8 @@ class Courier:
                 await self._opener.admit(hop, self._session)
             except AttemptFailed:
                 break
+            if not self._may_use():
+                break
             self._domain = domain
             await self._transact(self._session, attempt, message)
             return True
@@ -159,28 +171,60 @@ class Courier:
         """
         left, reached = list(hop.addresses), False
         while left and attempt.pending:
+            origin = self._origin(hop, left, attempt)
+            if origin is None:
+                break
+            within = [address for address in left if origin.reaches(address)]
             try:
-                address, made = await self._opener.reach(hop, left)
+                address, made = await self._opener.reach(hop, within, origin)
             except AttemptFailed as error:
                 attempt.fail(error.outcome)
                 break
-            left.remove(address)
             try:
-                session = await self._opener.open(hop, address, made)
+                source = origin.source_for(address)
+                session = await self._opener.open(hop, address, made, source)
             except AttemptFailed as error:
-                attempt.fail(error.outcome)
+                left.remove(address)
+                by = source.address if source is not None else ""
+                attempt.fail(replace(error.outcome, source=by))
                 continue
-            reached = True
             self._session, self._hop = session, hop
+            if not self._sources.take(session.source, hop.host):
+                await self.close()  # others were faster: the next source, or none
+                continue
+            left.remove(address)
+            reached = True
             await self._transact(session, attempt, message)
             attempt.broken |= not self.connected or bool(attempt.pending)
         return reached
+
+    def _origin(self, hop: Hop, addresses: Sequence[str], attempt: Attempt) -> Origin | None:
+        """Where to connect from to one of the host's addresses; None when there is nothing, of
+        which the attempt knows then.
+        """
+        try:
+            return self._sources.choose(self._leave, hop.host, addresses)
+        except UsedUp as error:
+            attempt.used_up = min(error.until, attempt.used_up or error.until)
+            attempt.fail(temporary("4.4.5", str(error), elsewhere=True))
+        except NoWay as error:
+            attempt.fail(temporary("4.4.1", str(error), elsewhere=True))
+        return None
+
+    def _may_use(self) -> bool:
+        """Whether the open session may have another message; one is counted then."""
+        if self._session is None or self._hop is None:
+            return False
+        source = self._session.source
+        serves = self._sources.serves(self._leave, source)
+        return serves and self._sources.take(source, self._hop.host)
 
     async def _transact(self, session: Session, attempt: Attempt, message: Outgoing) -> None:
         """Leaves the session for the next message if it is still good."""
         limits = parse_limits(session.extensions.get("LIMITS", ""))
         most = min(MESSAGES_A_SESSION, limits.messages or MESSAGES_A_SESSION)
         found: dict[int, Outcome] = {}
+        sent = 0
         for some in limits.portions(attempt.pending):
             if session.messages >= most:
                 full = temporary("4.4.5", "no more messages in this session", elsewhere=True)
@@ -189,7 +233,11 @@ class Courier:
             transaction = Transaction(
                 session, message, some, self._converter, self._offload, self._clock
             )
-            found |= await transaction.run()
+            outcomes = await transaction.run()
+            sent += any(one.kind is Kind.DELIVERED for one in outcomes.values())
+            found |= outcomes
+        if self._hop is not None:
+            self._sources.count(session.source, self._hop.host, sent - 1)
         attempt.take(found)
         if not session.connection.alive:
             self._session = None

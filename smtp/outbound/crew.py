@@ -18,6 +18,7 @@ from smtp.outbound.desk import Desk
 from smtp.outbound.hop import Hop
 from smtp.outbound.results import AttemptFailed, Outcome, temporary
 from smtp.outbound.sites import Site, Sites
+from smtp.outbound.sources import Leave
 from storage.queue_scan import DueLane
 from storage.queue_values import Claim
 
@@ -74,10 +75,12 @@ class Crew:
 
     @property
     def together(self) -> bool:
-        return self.sites.one_way
+        return self.sites.together
 
     def takes(self, due: DueLane) -> bool:
-        site = self.sites.of(due.domain)
+        if not self.sites.routing.knows(due):
+            return False
+        site = self.sites.of_lane(due)
         if self._stopping or site.is_dead(self._clock.now()):
             return False
         return self._desk.has_room(site)
@@ -103,7 +106,7 @@ class Crew:
             waiting.setdefault(site.key, site)
             self._dismiss()
         elif self._desk.wants(site):
-            self._desk.fetch(site, self.serve, together=self.sites.one_way)
+            self._desk.fetch(site, self.serve, together=self.sites.together)
 
     def _wake(self, site: Site) -> bool:
         """Gives the next message to a worker that waits with its session."""
@@ -202,13 +205,14 @@ class Crew:
         """One message; False when the worker has to leave."""
         worker.messages += 1
         domain = "" if self.sites.one_way else due.domain
+        leave = Leave(worker.site.pool, due.lane.partition(":")[2])
         began = _moment()
         try:
             claim = await self._desk.prepare(claim)
             if not claim.recipients:
                 return True
             attempt = await worker.courier.attempt(
-                claim, domain, lambda hops: self._learned(worker, domain, hops)
+                claim, domain, lambda hops: self._learned(worker, domain, hops), leave
             )
         except TurnedBack:
             worker.site.backlog.give_back(due, claim)
@@ -227,6 +231,10 @@ class Crew:
     ) -> bool:
         site, now = worker.site, _moment()
         again = None
+        if attempt.used_up is not None and attempt.pending:
+            # Of our own addresses, which says nothing about the site.
+            await self._desk.note(claim, attempt.outcomes, again=attempt.used_up)
+            return True
         if attempt.unreachable is None:
             self._reached(site, attempt, began)
         elif site.active > 1 and site.succeeded_at > now - ALIVE:

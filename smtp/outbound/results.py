@@ -21,6 +21,7 @@ class Outcome:
     message data yet. `relayed`: delivered to a peer that reports no deliveries (no DSN); `timed`:
     that took the message's time limit with it (DELIVERBY). `tls` is how the session was protected,
     "" where there was none to tell of. `nobody`: the peer said that the recipient does not exist.
+    `source`: our own address, where a pool of them was used.
     """
 
     kind: Kind
@@ -32,14 +33,16 @@ class Outcome:
     timed: bool = False
     tls: str = ""
     nobody: bool = False
+    source: str = ""
 
     @property
     def line(self) -> str:
         """Peer and reply on one line, for the queue's listing."""
-        return f"{self.remote}: {self.text}" if self.remote else self.text
+        by = f" from {self.source}" if self.source else ""
+        return f"{self.remote}{by}: {self.text}" if self.remote else self.text
 
 
-_HEARD = re.compile(r"(?:(\S+): )?([45][0-9]{2}(?: .*)?)", re.DOTALL)
+_HEARD = re.compile(r"(?:(\S+)(?: from \S+)?: )?([45][0-9]{2}(?: .*)?)", re.DOTALL)
 
 
 class AttemptFailed(Exception):

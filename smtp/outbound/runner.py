@@ -28,16 +28,20 @@ from smtp.outbound.hop import Timeouts
 from smtp.outbound.mta_sts import StsPolicies
 from smtp.outbound.policies import TlsPolicies
 from smtp.outbound.route import Router
+from smtp.outbound.routing import Routing
 from smtp.outbound.scout import Scout
 from smtp.outbound.session import Opener
 from smtp.outbound.settle import NoticeDelivery, Settler
 from smtp.outbound.sites import Site, Sites
+from smtp.outbound.sources import Sources
 from smtp.outbound.suppressing import Suppressing
 from smtp.outbound.tls_watch import TlsWatch
+from storage.directory import Directory
 from storage.errors import StoreError
+from storage.queue_scan import DueLane
 from storage.store import Store
 from storage.suppressions import Suppressions
-from storage.values import Event, QueueChanged
+from storage.values import AccountId, Event, QueueChanged
 
 LOOK_AGAIN = 60.0
 AFTER_ERROR = 5.0
@@ -68,6 +72,7 @@ class Outbound:
         tls: ClientTls | None = None,
         https: HttpsClient | None = None,
         collector: Collector | None = None,
+        directory: Directory | None = None,
         timeouts: Timeouts | None = None,
         chance: Random | None = None,
         grace: float = 10.0,
@@ -85,6 +90,7 @@ class Outbound:
         self.sts = StsPolicies(store.transport, resolver, web, clock, log)
         self._policies = TlsPolicies(self.sts, resolver, self.watch)
         self._converter = Converter(offload, signer)
+        self._directory = directory
         self._timeouts = timeouts or Timeouts()
         self._chance = chance or Random()
         self._suppressions = suppressions
@@ -101,9 +107,17 @@ class Outbound:
         limits, crew, desk = settings.outbound, self._crew, self._desk
         router = Router(settings, self._resolver, self._chance, self._policies)
         opener = Opener(settings.hostname, self._tls, self._timeouts, self.watch, self._clock)
-        crew.make = lambda: Courier(opener, router, self._converter, self._offload, self._clock)
+        counts = None if self._directory is None else self._directory.source_counts
+        sources = Sources(limits, counts, self._clock)
+        crew.make = lambda: Courier(
+            opener, router, self._converter, self._offload, self._clock, sources
+        )
         crew.most = limits.connections
-        crew.sites.configure(limits.connections_per_destination, one_way=router.one_way)
+        crew.sites.configure(
+            limits.connections_per_destination,
+            one_way=router.one_way,
+            routing=Routing(limits.route, self._address_of),
+        )
         desk.delay_notice_after = min(limits.delay_notice_after, limits.life / 2)
         desk.suppressing = Suppressing(self._suppressions, settings, self._clock, self._log)
         desk.settler = Settler(
@@ -143,9 +157,15 @@ class Outbound:
         """Claims that are to be sent, are being sent or recorded, and what is done about them."""
         return self._desk.at_work
 
-    def site(self, domain: str) -> Site | None:
-        """What is known of where a domain's mail goes."""
-        return self._crew.sites.look_up(domain)
+    async def site(self, due: DueLane) -> tuple[str, Site | None]:
+        """By which pool a lane's mail leaves, and what is known of where it goes."""
+        routing = self._crew.sites.routing
+        await routing.learn([due])
+        return routing.pool_of(due), self._crew.sites.look_up(due)
+
+    async def _address_of(self, account: AccountId) -> str:
+        found = None if self._directory is None else await self._directory.account_by_id(account)
+        return str(found.address) if found is not None else ""
 
     def wake(self) -> None:
         """Looks at the queue at once."""

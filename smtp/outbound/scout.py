@@ -42,6 +42,7 @@ class Scout:
         if self.full:
             return (), False
         piece = await self._queue.due(self._mark)
+        await sites.routing.learn(piece.lanes)
         found = {site.key: site for site in map(sites.add, piece.lanes)}
         self._mark = piece.after or (now - OVERLAP, "", "")
         return found.values(), piece.after is not None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from config.clock import Clock, SystemClock
+from config.settings import SourceAddress
 from message.tls_rpt import ResultType, SessionResult
 from net.client_tls import ClientTls
 from net.happy_eyeballs import connect_first
@@ -24,6 +25,7 @@ from smtp.outbound.hop import Hop, Login, Timeouts, TlsUse
 from smtp.outbound.peer_reply import PeerReply
 from smtp.outbound.results import AttemptFailed, Outcome, permanent, temporary
 from smtp.outbound.security import Need, TlsFailed
+from smtp.outbound.sources import ANY, Origin
 from smtp.outbound.tls_failure import failure_of
 from smtp.outbound.tls_watch import TlsWatch
 from storage.transport_values import TlsLevel
@@ -33,6 +35,7 @@ from storage.transport_values import TlsLevel
 class Session:
     """An open session. `extensions` are EHLO keywords in upper case with their parameters. `once`:
     it must not serve a second message, whose policy it does not follow. `protection` is for people.
+    `source`: which of our addresses it comes from, where that was chosen.
     """
 
     connection: Connection
@@ -43,6 +46,7 @@ class Session:
     messages: int = 0
     once: bool = False
     protection: str = "none"
+    source: SourceAddress | None = None
 
     @property
     def tls(self) -> bool:
@@ -85,14 +89,18 @@ class Opener:
         self._hostname, self._tls, self._timeouts = hostname, tls, timeouts
         self._watch, self._clock = watch, clock or SystemClock()
 
-    async def reach(self, hop: Hop, addresses: Sequence[str]) -> tuple[str, socket.socket | None]:
+    async def reach(
+        self, hop: Hop, addresses: Sequence[str], origin: Origin = ANY
+    ) -> tuple[str, socket.socket | None]:
         """Which of the host's addresses to talk to, and its connected socket where several were
         tried. Raises AttemptFailed when none answers.
         """
         if len(addresses) == 1:
             return addresses[0], None
         try:
-            return await connect_first(addresses, hop.port, self._timeouts.connect)
+            return await connect_first(
+                addresses, hop.port, self._timeouts.connect, origin.addresses
+            )
         except TimeoutError:
             text = "no connection in time"
         except OSError as error:
@@ -100,13 +108,19 @@ class Opener:
         remote = f"{hop.host}[{','.join(addresses)}]:{hop.port}"
         raise AttemptFailed(temporary("4.4.1", text, remote, elsewhere=True))
 
-    async def open(self, hop: Hop, address: str, made: socket.socket | None = None) -> Session:
-        """Over the socket `made` if that is connected already. Raises AttemptFailed, whose
-        outcome may be tried elsewhere.
+    async def open(
+        self,
+        hop: Hop,
+        address: str,
+        made: socket.socket | None = None,
+        source: SourceAddress | None = None,
+    ) -> Session:
+        """Over the socket `made` if that is connected already; from `source` if that is given.
+        Raises AttemptFailed, whose outcome may be tried elsewhere.
         """
         remote = f"{hop.host}[{address}]:{hop.port}"
         try:
-            session = await self._first(hop, address, remote, made)
+            session = await self._first(hop, address, remote, made, source)
         except TlsFailed as error:
             text = f"{hop.security.why}: {error}" if hop.security.why else str(error)
             status = "4.7.4" if error.result is ResultType.STARTTLS_NOT_SUPPORTED else "4.7.5"
@@ -121,13 +135,19 @@ class Opener:
         return session
 
     async def _first(
-        self, hop: Hop, address: str, remote: str, made: socket.socket | None
+        self,
+        hop: Hop,
+        address: str,
+        remote: str,
+        made: socket.socket | None,
+        source: SourceAddress | None,
     ) -> Session:
         """By the first way that the host can go; what fails on the way is counted."""
         ways, failed = _ways(hop), False
         for number, use in enumerate(ways, 1):
+            ready = made if number == 1 else None
             try:
-                session = await self._open(hop, address, remote, use, made if number == 1 else None)
+                session = await self._open(hop, address, remote, use, ready, source)
             except TlsFailed as failure:
                 if not failed:
                     self._count(hop, address, failure)
@@ -157,13 +177,26 @@ class Opener:
             raise AttemptFailed(temporary("4.7.4", text, session.remote, elsewhere=True))
 
     async def _open(
-        self, hop: Hop, address: str, remote: str, use: TlsUse, made: socket.socket | None
+        self,
+        hop: Hop,
+        address: str,
+        remote: str,
+        use: TlsUse,
+        made: socket.socket | None,
+        source: SourceAddress | None,
     ) -> Session:
         implicit = self._smarthost_context(hop) if use is TlsUse.IMPLICIT else None
         connection = await connect(
-            address, hop.port, self._timeouts.connect, tls=implicit, hostname=hop.host, made=made
+            address,
+            hop.port,
+            self._timeouts.connect,
+            tls=implicit,
+            hostname=hop.host,
+            made=made,
+            source=source.address if source is not None else "",
         )
         session = Session(connection, remote, self._timeouts, {}, once=hop.security.once)
+        session.source = source
         if implicit is not None:
             session.protect(*_configured(hop))
         try:
@@ -195,12 +228,13 @@ class Opener:
         await self._hello(session)
 
     async def _hello(self, session: Session) -> None:
-        reply = await session.command(f"EHLO {self._hostname}", self._timeouts.hello)
+        name = (session.source and session.source.name) or self._hostname
+        reply = await session.command(f"EHLO {name}", self._timeouts.hello)
         if reply.ok:
             session.extensions = _extensions(reply)
             return
         if reply.code >= 500 and reply.code != 521:
-            reply = await session.command(f"HELO {self._hostname}", self._timeouts.hello)
+            reply = await session.command(f"HELO {name}", self._timeouts.hello)
             session.extensions = {}
         if not reply.ok:
             raise AttemptFailed(_refused(reply, session.remote))

@@ -196,6 +196,7 @@ class Settler:
             status=decision.outcome.status,
             reply=decision.result.reply,
             tls=decision.outcome.tls,
+            **({"source": decision.outcome.source} if decision.outcome.source else {}),
         )
 
     async def record(self, claim: Claim, results: Mapping[int, Result]) -> None:

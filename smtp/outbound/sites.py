@@ -2,7 +2,9 @@
 
 A site has a window of sessions, the backlog of its domains, and, when none of its hosts could be
 talked to, a time before which nobody asks again. A domain is a site of its own until its hosts are
-known. What is remembered of sites and domains without work is bounded.
+known. Mail that leaves by different pools of our addresses has sites of its own: what a host thinks
+of one address says nothing of another. What is remembered of sites and domains without work is
+bounded.
 """
 
 from collections import OrderedDict
@@ -11,6 +13,7 @@ from collections.abc import Iterable
 from smtp.outbound.backlog import Backlog
 from smtp.outbound.hop import Hop
 from smtp.outbound.results import Outcome
+from smtp.outbound.routing import Routing
 from smtp.outbound.window import Window
 from storage.queue_scan import DueLane
 
@@ -24,8 +27,8 @@ BRIEF = (10.0, 30.0)
 class Site:
     """Times are Unix seconds, those of attempts monotonic."""
 
-    def __init__(self, key: str, most: int) -> None:
-        self.key = key
+    def __init__(self, key: str, most: int, pool: str = "") -> None:
+        self.key, self.pool = key, pool
         self.window = Window(most)
         self.backlog = Backlog()
         self.active = 0
@@ -78,16 +81,22 @@ class Sites:
 
     def __init__(self) -> None:
         self._most, self.one_way = 1, False
+        self.routing = Routing()
         self._sites: OrderedDict[str, Site] = OrderedDict()
         self._site_of: OrderedDict[str, str] = OrderedDict()
         self._working: dict[str, Site] = {}
+
+    @property
+    def together(self) -> bool:
+        """Whether one session takes recipients of every domain."""
+        return self.one_way and not self.routing.by_recipient
 
     @property
     def known(self) -> int:
         """How many sites are remembered."""
         return len(self._sites)
 
-    def configure(self, most: int, *, one_way: bool) -> None:
+    def configure(self, most: int, *, one_way: bool, routing: Routing | None = None) -> None:
         """`most` sessions a site. Between a smarthost and none, what is known of sites goes;
         what they have to do is found again.
         """
@@ -95,6 +104,7 @@ class Sites:
             for known in (self._sites, self._site_of, self._working):
                 known.clear()
         self._most, self.one_way = most, one_way
+        self.routing = routing or Routing()
         for site in self._sites.values():
             site.window.most = most
 
@@ -108,30 +118,37 @@ class Sites:
         """How many lanes have something due."""
         return sum(len(site.backlog) for site in self.working())
 
-    def of(self, domain: str) -> Site:
-        """The site of a domain, as far as is known."""
+    def of(self, domain: str, pool: str = "") -> Site:
+        """The site of a domain's mail by a pool, as far as is known."""
         if self.one_way:
-            return self._site("")
-        key = self._site_of.get(domain)
+            return self._site(_by_pool("", pool), pool)
+        place = _by_pool(domain, pool)
+        key = self._site_of.get(place)
         if key is not None:
-            self._site_of.move_to_end(domain)
-        return self._site(key or f"domain {domain}")
+            self._site_of.move_to_end(place)
+        return self._site(key or f"domain {place}", pool)
 
-    def look_up(self, domain: str) -> Site | None:
-        """The site of a domain if anything is known of it."""
-        key = "" if self.one_way else self._site_of.get(domain, f"domain {domain}")
-        return self._sites.get(key)
+    def of_lane(self, due: DueLane) -> Site:
+        """The site of a lane's mail."""
+        return self.of(due.domain, self.routing.pool_of(due))
+
+    def look_up(self, due: DueLane) -> Site | None:
+        """The site of a lane's mail if anything is known of it."""
+        place = _by_pool("" if self.one_way else due.domain, self.routing.pool_of(due))
+        return self._sites.get(
+            place if self.one_way else self._site_of.get(place, f"domain {place}")
+        )
 
     def add(self, due: DueLane) -> Site:
         """Something is due; the site it belongs to."""
-        site = self.of(due.domain)
+        site = self.of_lane(due)
         site.backlog.add(due)
         self._working[site.key] = site
         return site
 
     def receive(self, due: DueLane) -> Site:
         """A claim of that lane is handed over; the site it belongs to."""
-        site = self.of(due.domain)
+        site = self.of_lane(due)
         self._working[site.key] = site
         return site
 
@@ -142,10 +159,10 @@ class Sites:
         before = before or self.of(domain)
         if self.one_way:
             return before
-        key = _key(hops)
-        self._site_of[domain] = key
-        self._site_of.move_to_end(domain)
-        site = self._site(key)
+        key, place = _by_pool(_key(hops), before.pool), _by_pool(domain, before.pool)
+        self._site_of[place] = key
+        self._site_of.move_to_end(place)
+        site = self._site(key, before.pool)
         if site is not before:
             self._move(domain, before, site)
         self._forget()
@@ -164,10 +181,10 @@ class Sites:
         for site in self._sites.values():
             site.revive()
 
-    def _site(self, key: str) -> Site:
+    def _site(self, key: str, pool: str) -> Site:
         site = self._sites.get(key)
         if site is None:
-            site = self._sites[key] = Site(key, self._most)
+            site = self._sites[key] = Site(key, self._most, pool)
             self._forget()
         self._sites.move_to_end(key)
         return site
@@ -184,6 +201,10 @@ class Sites:
                 del self._sites[key]
             else:
                 self._sites.move_to_end(key)
+
+
+def _by_pool(text: str, pool: str) -> str:
+    return f"{text} by {pool}" if pool else text
 
 
 def _key(hops: Iterable[Hop]) -> str:

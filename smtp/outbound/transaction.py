@@ -61,8 +61,9 @@ class Transaction:
             # within the data, or with replies owed: what came next would be taken for its rest
             self._session.connection.close()
             raise
-        tls = self._session.protection
-        return {n: replace(outcome, tls=tls) for n, outcome in self._outcomes.items()}
+        tls, source = self._session.protection, self._session.source
+        by = source.address if source is not None else ""
+        return {n: replace(outcome, tls=tls, source=by) for n, outcome in self._outcomes.items()}
 
     def _for_all(self, recipients: Sequence[ClaimedRecipient], outcome: Outcome) -> None:
         for recipient in recipients:

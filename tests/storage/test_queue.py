@@ -145,7 +145,11 @@ async def test_lanes_are_claimed_together_each_in_its_order(store: QueueHarness)
     other = await store.put("x@one.test", account=AccountId(2))
     urgent = await store.put("y@one.test", account=AccountId(2), priority=4)
     lanes = (await store.queue.due()).lanes
-    assert [due.lane for due in lanes] == ["05:=2", "09:=1", "09:=2"]
+    assert [due.lane for due in lanes] == [
+        "05:=2:example.test",
+        "09:=1:example.test",
+        "09:=2:example.test",
+    ]
     claims = await store.queue.claim([Wanted("one.test", due.lane, 2) for due in lanes])
     assert [[claim.queue for claim in found] for found in claims] == [[urgent], mine[:2], [other]]
     assert len({claim.owner for found in claims for claim in found}) == 1

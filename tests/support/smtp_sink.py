@@ -21,7 +21,9 @@ EXTENSIONS = ("PIPELINING", "SIZE 10485760", "8BITMIME", "SMTPUTF8", "DSN", "ENH
 
 @dataclass(slots=True)
 class Received:
-    """One message as it was accepted, dots undone. `heard`: the client went on after the reply."""
+    """One message as it was accepted, dots undone. `heard`: the client went on after the reply.
+    `peer` is the client's address.
+    """
 
     sender: str
     recipients: list[str]
@@ -31,6 +33,8 @@ class Received:
     tls: bool
     session: int
     heard: bool = False
+    peer: str = ""
+    helo: str = ""
 
 
 @dataclass
@@ -136,6 +140,7 @@ class _Conversation:
         self._sink, self._reader, self._writer, self._number = sink, reader, writer, number
         self._tls = sink.implicit
         self._last: Received | None = None
+        self._helo_name = ""
         self._reset()
 
     def _reset(self) -> None:
@@ -186,6 +191,7 @@ class _Conversation:
         return bool(await handler(line))
 
     async def _ehlo(self, line: str) -> bool:
+        self._helo_name = line.partition(" ")[2]
         if self._sink.ehlo:
             await self._say(self._sink.ehlo)
             return True
@@ -305,6 +311,8 @@ class _Conversation:
             self._rcpt_lines,
             self._tls,
             self._number,
+            peer=str(self._writer.get_extra_info("peername")[0]),
+            helo=self._helo_name,
         )
         self._sink.received.append(self._last)
         self._sink.arrived.set()

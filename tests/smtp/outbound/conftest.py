@@ -21,6 +21,7 @@ from net.threads import Offload
 from smtp.outbound.hop import Timeouts
 from smtp.outbound.runner import Outbound
 from storage.config_database import ConfigDatabase
+from storage.directory import Directory
 from storage.queue_values import Listed
 from storage.reports import Reports
 from storage.store import Store
@@ -66,6 +67,7 @@ class Sender:
         self.reports: Reports | None = None
         self.resolver = Resolver([dns.endpoint], lifetime=1.0)
         self.suppressions: Suppressions | None = None
+        self.directory: Directory | None = None
         self.timeouts = SHORT
         self.signer: Signer | None = None
         self.outbound: Outbound | None = None
@@ -84,6 +86,7 @@ class Sender:
             https=self.https,
             collector=self.collector,
             suppressions=self.suppressions,
+            directory=self.directory,
             timeouts=self.timeouts,
             chance=Random(1),
             grace=0.5,

@@ -207,7 +207,7 @@ async def test_a_site_has_no_more_fresh_mail_at_hand_than_its_sessions_claim_bef
     assert sender.outbound is not None
     for number in range(40):
         await sender.store.put(f"u{number}@there.test")
-        site = sender.outbound.site("there.test")
+        _, site = await sender.outbound.site(DueLane("there.test", "09:example.test"))
         assert site is not None
         assert site.backlog.claimed <= 2 * AHEAD  # handed over and claimed
     await there.wait(40, 20)
