@@ -8,41 +8,32 @@ can't exclude remains: a message whose acceptance was heard but not recorded is 
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from config.clock import Clock
 from net.threads import Offload
-from storage import queue_admin, queue_batch, queue_claims, queue_recover
-from storage.database import Row
+from storage import queue_admin, queue_batch, queue_claims, queue_listing, queue_recover
 from storage.disk import store_error
 from storage.queue_batch import Wanted
 from storage.queue_claims import Lease, Recorded
 from storage.queue_file import append_log, file_name, held_line
 from storage.queue_handover import Handover
 from storage.queue_results import Results, Submit, remove
-from storage.queue_scan import DUE, NEXT, START, DueLane, DuePiece, Mark, piece_of
+from storage.queue_scan import DUE, NEXT, START, DueLane, DuePiece, Mark, Read, piece_of
 from storage.queue_values import LEASE, RECIPIENTS, Claim, Listed, Result, packed_hold
-from storage.statements import Query
 from storage.values import Event, Hold, QueueChanged, QueueId
 
 T = TypeVar("T")
 Change = Callable[[Connection, queue_admin.Span], list[QueueId]]
 
-_LIST_PIECE = 500
 _SPAN = 500
 _SCAN = 500
 _log = logging.getLogger(__name__)
-
-
-class Read(Protocol):
-    """Database.fetch: a short read outside the committer."""
-
-    def __call__(self, query: Query, **params: Any) -> Awaitable[list[Row]]: ...
 
 
 class QueueStore:
@@ -164,21 +155,17 @@ class QueueStore:
         """Takes results by position. Ones for a lease that was lost are not applied."""
         return await self._results.record(claim, results)
 
-    async def entries(self) -> AsyncIterator[Listed]:
+    def entries(self) -> AsyncIterator[Listed]:
         """Every message in order of arrival, read in pieces."""
-        after = 0
-        while piece := await self._piece(after):
-            for entry in piece:
-                yield entry
-            after = piece[-1].id
+        return queue_listing.entries(self._read)
 
     async def show(self, queue: QueueId) -> Listed | None:
         """One message, or None."""
-        return await self._submit(lambda conn: queue_admin.show(conn, queue))
+        return await queue_listing.show(self._read, queue)
 
     async def waiting(self, trace: str) -> QueueId | None:
         """The message with the id of our 250 that waits for the time its sender set, or None."""
-        return await self._submit(lambda conn: queue_admin.waiting(conn, trace))
+        return await queue_listing.waiting(self._read, trace)
 
     async def retry(self, queue: QueueId | None) -> int:
         """Makes waiting recipients of one message or of all due; how many messages have some.
@@ -224,9 +211,6 @@ class QueueStore:
             changed += await self._submit(partial(_apply, change, span))
             after = span[1]
         return changed
-
-    async def _piece(self, after: int) -> list[Listed]:
-        return await self._submit(lambda conn: queue_admin.listed(conn, after, _LIST_PIECE))
 
     def _log_held(self, queues: list[QueueId], held: bool) -> None:
         line = held_line(held, self._clock.now())

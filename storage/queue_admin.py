@@ -1,21 +1,17 @@
-"""What the operator asks of the queue: list, retry, hold, release; functions of a Connection.
+"""What the operator has done to the queue: retry, hold, release; functions of a Connection.
 
 What concerns all of the queue goes in spans, so that no job keeps the writer for long. Recipients
 that are leased are being sent: hold and retry leave their lease alone, and a hold takes
 effect when their result is in.
 """
 
-from collections.abc import Sequence
-from itertools import groupby
-from typing import Any
-
-from sqlalchemy import Connection, Row, exists, false, select, true, update
+from sqlalchemy import Connection, exists, false, select, true, update
 from sqlalchemy.sql import ColumnElement
 
-from storage.queue_values import Listed, ListedRecipient, State, deliver_by_of, hold_of
+from storage.queue_values import State
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
-from storage.values import AccountId, QueueId
+from storage.values import QueueId
 
 _HOLD_UNTIL = (
     select(message.c.hold_until).where(message.c.id == recipient.c.queue).scalar_subquery()
@@ -23,73 +19,6 @@ _HOLD_UNTIL = (
 
 Span = tuple[int, int]
 """First and last id of the messages that one job works on."""
-
-
-def listed(conn: Connection, after: int, limit: int) -> list[Listed]:
-    """Up to `limit` messages with ids above `after`, in order of arrival."""
-    heads = conn.execute(
-        select(message).where(message.c.id > after).order_by(message.c.id).limit(limit)
-    ).all()
-    if not heads:
-        return []
-    rows = conn.execute(
-        select(recipient)
-        .where(recipient.c.queue >= heads[0].id, recipient.c.queue <= heads[-1].id)
-        .order_by(recipient.c.queue, recipient.c.position)
-    )
-    by_queue = {queue: list(group) for queue, group in groupby(rows, key=lambda row: row.queue)}
-    return [_listed(head, by_queue.get(head.id, [])) for head in heads]
-
-
-def show(conn: Connection, queue: QueueId) -> Listed | None:
-    """One message, or None when it is not in the queue."""
-    head = conn.execute(select(message).where(message.c.id == queue)).first()
-    if head is None:
-        return None
-    rows = conn.execute(
-        select(recipient).where(recipient.c.queue == queue).order_by(recipient.c.position)
-    ).all()
-    return _listed(head, rows)
-
-
-def waiting(conn: Connection, trace: str) -> QueueId | None:
-    """The message of this trace that waits for the time that its sender set, or None."""
-    which = (message.c.trace == trace, message.c.hold_until.is_not(None))
-    found = conn.execute(select(message.c.id).where(*which).limit(1)).scalar()
-    return None if found is None else QueueId(found)
-
-
-def _listed(head: Row[Any], rows: Sequence[Row[Any]]) -> Listed:
-    recipients = tuple(_recipient(row) for row in rows)
-    states = {entry.state for entry in recipients}
-    state = "held" if "held" in states else "queued" if "queued" in states else "deferred"
-    return Listed(
-        QueueId(head.id),
-        head.sender,
-        state,
-        head.size,
-        head.queued_at,
-        recipients,
-        require_tls=head.require_tls,
-        hold_until=head.hold_until,
-        deliver_by=deliver_by_of(head.deliver_by, head.deliver_by_mode, head.deliver_by_trace),
-        priority=head.priority,
-        account=None if head.account is None else AccountId(head.account),
-    )
-
-
-def _recipient(row: Row[Any]) -> ListedRecipient:
-    state = State(row.state)
-    waiting = state is State.WAITING
-    name = ("deferred" if row.attempts else "queued") if waiting else state.name.lower()
-    return ListedRecipient(
-        row.address,
-        name,
-        row.attempts,
-        row.next_attempt if waiting else None,
-        row.last_reply,
-        hold_of(row.hold) if state is State.HELD else None,
-    )
 
 
 def span(conn: Connection, after: int, limit: int) -> Span | None:

@@ -4,10 +4,13 @@ The walk goes forward from a mark and jumps over what it has named, so that a qu
 read in pieces of constant size. Only reads; what is leased is named too, and claimed by nobody.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from sqlalchemy import bindparam, func, select, tuple_
 
+from storage.database import Row
 from storage.queue_values import State
 from storage.schema import queue_recipient as recipient
 from storage.statements import Query
@@ -18,6 +21,12 @@ Mark = tuple[float, str, str]
 START: Mark = (0.0, "", "")
 _WAITING = recipient.c.state == int(State.WAITING)
 _PLACE = (recipient.c.next_attempt, recipient.c.domain, recipient.c.lane)
+
+
+class Read(Protocol):
+    """Database.fetch: a short read outside the committer."""
+
+    def __call__(self, query: Query, **params: Any) -> Awaitable[list[Row]]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -408,10 +408,12 @@ async def test_whole_message_can_be_claimed_unless_it_is_being_sent(store: Queue
 async def test_entries_come_in_pieces_in_order(
     store: QueueHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.queue._LIST_PIECE", 2)
+    monkeypatch.setattr("storage.queue_listing._MESSAGES", 2)
+    monkeypatch.setattr("storage.queue_listing._RECIPIENTS", 3)
     monkeypatch.setattr("storage.queue._SPAN", 2)
     queued = [await store.put(f"u{n}@one.test", "x@two.test") for n in range(5)]
     assert await store.queue.hold(None) == await store.queue.release(None) == 5
     entries = [entry async for entry in store.queue.entries()]
     assert [entry.id for entry in entries] == queued
-    assert all(len(entry.recipients) == 2 for entry in entries)
+    wanted = [(f"u{n}@one.test", "x@two.test") for n in range(5)]
+    assert [tuple(one.address for one in entry.recipients) for entry in entries] == wanted

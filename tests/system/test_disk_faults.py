@@ -100,6 +100,7 @@ def test_a_disk_that_mail_fills_refuses_and_goes_on_when_space_returns(small: Vi
     small.start()
     number = number_of(small)
     deliver(small, "before")
+    submit(small, "queued-before")
     with pytest.raises(Refused) as caught:
         for count in range(1000):
             deliver(small, f"filling-{count}", 100_000)
@@ -107,6 +108,9 @@ def test_a_disk_that_mail_fills_refuses_and_goes_on_when_space_returns(small: Vi
     fill(small.server.folder.parent / "filler")
     refuses_all(small, "452 b'4.3.1")
     assert "before" in {one.token for one in look(small.ports["imap"], [A])}  # reading goes on
+    (queued,) = small.control("queue.list")
+    assert queued["recipients"][0]["address"] == "queued-before@outside.test"
+    assert small.control("queue.show", id=queued["id"])["id"] == queued["id"]
     (small.server.folder.parent / "filler").unlink()
     grow(small.server.folder.parent, "64m")
     works_again(small, "later")
