@@ -135,13 +135,14 @@ def lane_name(sender: str, account: AccountId | None, priority: int) -> str:
 
 
 def lane_parts(lane: str) -> tuple[str, AccountId | None, int]:
-    """Sender's domain ("" for the null sender), account and priority of a lane's name."""
+    """Sender's domain ("" for the null sender), account and priority of a lane's name. Lanes of an
+    account that an older version named have no domain.
+    """
     urgency, _, whose = lane.partition(":")
-    account, domain = None, whose
-    if whose.startswith("="):
-        number, _, domain = whose[1:].partition(":")
-        account = AccountId(int(number))
-    return domain, account, 9 - int(urgency)
+    number, _, domain = whose.removeprefix("=").partition(":")
+    if whose.startswith("=") and number.isdecimal():
+        return domain, AccountId(int(number)), 9 - int(urgency)
+    return whose, None, 9 - int(urgency)
 
 
 def packed_hold(hold: Hold | None) -> str:

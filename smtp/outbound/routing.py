@@ -54,13 +54,16 @@ class Routing:
         if not self._rules:
             return ""
         sender, account, priority = lane_parts(due.lane)
-        address = "" if account is None else self._addresses.get(account, "").casefold()
+        if account is None:
+            address, sender = "", sender or "<>"
+        else:
+            address = self._addresses.get(account, "").casefold()
         for rule in self._rules:
             lowest, highest = rule.priority
             if (
                 lowest <= priority <= highest
                 and _holds(rule.account, address, _is_account)
-                and _holds(rule.sender_domain, sender or "<>", _is_domain)
+                and _holds(rule.sender_domain, sender, _is_domain)
                 and _holds(rule.recipient_domain, due.domain, _is_domain)
             ):
                 return rule.pool

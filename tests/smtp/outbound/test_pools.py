@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from config.settings import Outbound, WarmUp
+from config.settings import Outbound, PoolRoute, WarmUp
 from net.threads import Offload
+from smtp.outbound.results import given_up
+from smtp.outbound.routing import Routing
 from smtp.outbound.sources import Leave, NoWay, Sources, UsedUp, allowance, provider_of
 from storage.directory import Directory
-from storage.queue_values import Listed
+from storage.queue_scan import DueLane
+from storage.queue_values import Listed, lane_name, lane_parts
 from storage.values import AccountId
 from tests.smtp.outbound.conftest import Sender
 from tests.support.directories import make_settings
@@ -315,6 +318,33 @@ def test_plan_by_day() -> None:
 def test_wrong_settings(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Outbound.model_validate(wrong)
+
+
+@given(
+    st.sampled_from(["", "a@b.test", "A@B.test", "x@[IPv6:::1]", "y@=7"]),
+    st.none() | st.integers(1, 10**12).map(AccountId),
+    st.integers(-9, 9),
+)
+def test_a_lane_says_whose_mail_it_is(
+    sender: str, account: AccountId | None, priority: int
+) -> None:
+    domain, whose, how = lane_parts(lane_name(sender, account, priority))
+    assert how == priority
+    if not sender.endswith("=7"):
+        assert (domain, whose) == (sender.rpartition("@")[2].lower(), account)
+
+
+def test_a_lane_of_an_older_version_is_no_null_sender() -> None:
+    assert lane_parts("05:=12") == ("", AccountId(12), 4)
+    rules = [PoolRoute.model_validate({"pool": "p", "sender_domain": "<>"})]
+    assert Routing(rules).pool_of(DueLane("there.test", "09:=12")) == ""
+    assert Routing(rules).pool_of(DueLane("there.test", "09:")) == "p"
+
+
+def test_a_bounce_tells_the_last_words_without_our_address() -> None:
+    line = f"mx.there.test[192.0.2.1]:25 from {TWO}: 450 4.2.0 later"
+    last = given_up(line, "given up")
+    assert (last.text, last.remote) == ("450 4.2.0 later", "mx.there.test[192.0.2.1]:25")
 
 
 async def test_more_sessions_than_messages_allowed_send_no_more(
