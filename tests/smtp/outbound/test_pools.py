@@ -250,6 +250,14 @@ def send(made: Sources, leave: Leave, host: str) -> str:
     return source.address
 
 
+def may_send(made: Sources, leave: Leave) -> bool:
+    try:
+        made.choose(leave, "h", ["192.0.2.1"])
+    except UsedUp:
+        return False
+    return True
+
+
 def test_a_sender_keeps_to_one_address_and_waits_for_it() -> None:
     made = sources("wait")
     for whose in ("a.test", "b.test", "=5:c.test"):
@@ -260,8 +268,8 @@ def test_a_sender_keeps_to_one_address_and_waits_for_it() -> None:
     with pytest.raises(UsedUp, match="sent what they may") as caught:
         made.choose(leave, "mx.h.test", ["192.0.2.1"])
     assert caught.value.until == 5.0
-    others = {f"{n}.test" for n in range(20)}
-    assert any(made.choose(Leave("p", one), "h", ["192.0.2.1"]) for one in others - {"a.test"})
+    free = [one for one in range(20) if may_send(made, Leave("p", f"{one}.test"))]
+    assert 0 < len(free) < 20  # those that keep to the other address
 
 
 def test_each_provider_has_a_number_of_its_own() -> None:
