@@ -72,9 +72,9 @@ class Exchange:
                 now = clock()
                 if now >= until:
                     raise TimeoutError
+                limit = min(now + self._patience, until)
                 try:
-                    async with asyncio.timeout_at(min(now + self._patience, until)):
-                        return await self._read(server, make)
+                    return await self._read(server, make, limit)
                 except Unusable as error:
                     failure = error
                     servers.remove(server)
@@ -90,20 +90,21 @@ class Exchange:
         if len(self._servers) > 1 and self._servers[0] == server:
             self._servers.append(self._servers.pop(0))
 
-    async def _read(self, server: Address, make: Callable[..., Question]) -> Reading:
+    async def _read(self, server: Address, make: Callable[..., Question], until: float) -> Reading:
         question = make()
         try:
-            wire = await self._once(server, question)
+            wire = await self._once(server, question, until)
             self._heard, self._silences = self._heard + 1, 0
             return read(wire, question)
         except EdnsUnknown:
             question = make(edns=False)
-            return read(await self._once(server, question), question)
+            return read(await self._once(server, question, until), question)
 
-    async def _once(self, server: Address, question: Question) -> bytes:
-        wire = await self._ports[server].ask(question)
+    async def _once(self, server: Address, question: Question, until: float) -> bytes:
+        wire = await self._ports[server].ask(question, until)
         if wire is None or truncated(wire):
-            return await _over_tcp(server, question)
+            async with asyncio.timeout_at(until):
+                return await _over_tcp(server, question)
         return wire
 
 

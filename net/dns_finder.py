@@ -40,6 +40,14 @@ class Known:
     octets: int = 300
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A look-up under way, and who waits for what comes of it."""
+
+    task: asyncio.Task[None]
+    callers: list[asyncio.Future[Known]]
+
+
 class Finder:
     """For these name servers. `trusted`: their AD bit is believed."""
 
@@ -48,7 +56,7 @@ class Finder:
         self._exchange = Exchange(servers, lifetime=lifetime)
         self._lifetime = lifetime
         self._memory: DnsMemory[Known] = DnsMemory()
-        self._under_way: dict[Key, asyncio.Task[Known]] = {}
+        self._under_way: dict[Key, _Search] = {}
 
     def remembered(self, key: Key) -> Known | None:
         """What is known without asking."""
@@ -60,15 +68,26 @@ class Finder:
             name = parse_name(key[0])
         except ValueError:
             return Known(absent=Absent.NAME)
-        task = self._under_way.get(key)
-        if task is None:
-            task = asyncio.create_task(self._look_up(name, key))
-            self._under_way[key] = task
-            task.add_done_callback(functools.partial(self._done, key))
-        return await asyncio.shield(task)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Known] = loop.create_future()
+        search = self._under_way.get(key)
+        if search is None:
+            callers = [answer]
+            task = loop.create_task(self._search(name, key, callers))
+            self._under_way[key] = _Search(task, callers)
+        else:
+            search.callers.append(answer)
+        return await answer
 
-    def _done(self, key: Key, _: object) -> None:
-        self._under_way.pop(key, None)
+    async def _search(self, name: bytes, key: Key, callers: list[asyncio.Future[Known]]) -> None:
+        known = Known(failure="the look-up was ended")
+        try:
+            known = await self._look_up(name, key)
+        finally:
+            del self._under_way[key]
+            for one in callers:
+                if not one.done():
+                    one.set_result(known)
 
     async def _look_up(self, name: bytes, key: Key) -> Known:
         until = asyncio.get_running_loop().time() + self._lifetime

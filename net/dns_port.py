@@ -46,19 +46,25 @@ class Port:
     def closed(self) -> bool:
         return not self._close.alive
 
-    async def ask(self, question: Question) -> bytes | None:
-        """The first datagram that answers, None after too many that don't. Raises OSError."""
+    async def ask(self, question: Question, until: float) -> bytes | None:
+        """As `Ports.ask`."""
         self._question, self._answer = question, self.loop.create_future()
+        timer = self.loop.call_at(until, self._expired)
         try:
             self._socket.send(question.wire)
             return await self._answer
         finally:
+            timer.cancel()
             self._question = self._answer = None
 
     def close(self) -> None:
         if not self.closed:
             self.loop.remove_reader(self._socket.fileno())
             self._close()
+
+    def _expired(self) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(TimeoutError())
 
     def _readable(self) -> None:
         question, answer = self._question, self._answer
@@ -89,11 +95,14 @@ class Ports:
         self._most = MAX_IDLE if is_loopback(server[0]) else 0
         self._idle: list[Port] = []
 
-    async def ask(self, question: Question) -> bytes | None:
-        """The first datagram that answers, None after too many that don't. Raises OSError."""
+    async def ask(self, question: Question, until: float) -> bytes | None:
+        """The first datagram that answers, None after too many that don't.
+
+        `until` is a time of the loop's clock. Raises OSError, of which TimeoutError is one.
+        """
         port = self._take()
         try:
-            wire = await port.ask(question)
+            wire = await port.ask(question, until)
         except BaseException:
             # of a server that was silent or not there nothing is kept
             port.close()
