@@ -112,6 +112,10 @@ class Connection(asyncio.Protocol):
                 self._deadline = math.inf
         return self._replies.popleft()
 
+    def early_reply(self) -> PeerReply | None:
+        """A reply that came before anybody waited for it."""
+        return self._replies.popleft() if self._replies else None
+
     async def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float) -> None:
         """Turns TLS on; raises HandshakeFailed, also when plain replies wait already."""
         if self._replies or self._parser.pending or self._transport is None:

@@ -38,10 +38,15 @@ class Content:
             connection.write(stuffer.feed(whole) + stuffer.end())
             await connection.drain(times.block)
             return await connection.reply(times.final)
-        async with contextlib.aclosing(self._pieces()) as pieces:
-            async for piece in pieces:
-                connection.write(stuffer.feed(piece))
-                await connection.drain(times.block)
+        try:
+            async with contextlib.aclosing(self._pieces()) as pieces:
+                async for piece in pieces:
+                    connection.write(stuffer.feed(piece))
+                    await connection.drain(times.block)
+        except ConnectionFailed:
+            if (refusal := self._refused_early()) is not None:
+                return refusal
+            raise
         self.sent = True
         connection.write(stuffer.end())
         await connection.drain(times.block)
@@ -52,6 +57,21 @@ class Content:
 
         Where the peer takes commands in advance, AHEAD chunks go without waiting for replies.
         """
+        try:
+            return await self._in_chunks()
+        except ConnectionFailed:
+            if (refusal := self._refused_early()) is not None:
+                return refusal
+            raise
+
+    def _refused_early(self) -> PeerReply | None:
+        """What the peer said of the part that it has read, before it closed."""
+        while (reply := self._session.connection.early_reply()) is not None:
+            if not reply.ok:
+                return reply
+        return None
+
+    async def _in_chunks(self) -> PeerReply:
         ends, left, owed = LineEnds(), self._message.size, 0
         ahead = AHEAD if self._session.offers("PIPELINING") else 0
         async with contextlib.aclosing(self._pieces()) as pieces:
@@ -64,16 +84,27 @@ class Content:
                 if owed > ahead:
                     reply, owed = await self._reply(), owed - 1
                     if not reply.ok:
-                        for _ in range(owed):
-                            await self._reply()
-                        return reply
+                        return await self._replies(owed, reply)
         return await self._last(b"", owed)
 
     async def _last(self, octets: bytes, owed: int) -> PeerReply:
         self.sent = True
         await self._chunk(octets, last=True)
-        replies = [await self._reply() for _ in range(owed + 1)]
-        return next((reply for reply in replies if not reply.ok), replies[-1])
+        return await self._replies(owed, await self._reply())
+
+    async def _replies(self, owed: int, first: PeerReply) -> PeerReply:
+        """The first reply that is no success, else the last, with so many more to come; a peer
+        may close behind a refusal.
+        """
+        decisive = first
+        try:
+            for _ in range(owed):
+                reply = await self._reply()
+                decisive = reply if decisive.ok else decisive
+        except ConnectionFailed:
+            if decisive.ok:
+                raise
+        return decisive
 
     async def _reply(self) -> PeerReply:
         return await self._session.connection.reply(self._session.timeouts.final)

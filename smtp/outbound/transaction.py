@@ -165,6 +165,9 @@ class Transaction:
         lines += [] if self._chunked else ["DATA"]
         session.connection.write("".join(f"{line}\r\n" for line in lines).encode())
         mail = await session.connection.reply(times.mail)
+        if not mail.ok:
+            # at once: a peer that wants none of our mail may close behind the refusal
+            self._for_all(recipients, of_reply(mail, session.remote))
         for recipient in recipients:
             self._refuse(recipient, mail, await session.connection.reply(times.rcpt))
         if self._chunked:

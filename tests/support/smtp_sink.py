@@ -56,6 +56,7 @@ class Sink:
     drop_after_data: int = 0
     drop_after_rcpt: int = 0
     lose_replies: float = 0.0
+    close_behind_refusals: bool = False
     chance: random.Random = field(default_factory=random.Random)
     stall_at: str = ""
     drip: float = 0.0
@@ -78,6 +79,10 @@ class Sink:
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def closes_on(self, reply: str) -> bool:
+        """Whether the connection ends behind this refusal."""
+        return self.close_behind_refusals and reply[:1] in "45"
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self._server = await asyncio.start_server(
@@ -158,6 +163,9 @@ class _Conversation:
             self._sink.commands.append(line)
             await self._stall(line.split(" ")[0])
             if not await self._command(line):
+                if self._sink.close_behind_refusals and not self._tls:
+                    self._writer.write_eof()  # a reset would take the reply with it
+                    await self._reader.read()
                 return
 
     async def _stall(self, at: str) -> None:
@@ -323,7 +331,7 @@ class _Conversation:
         self._sink.pipelined |= bool(self._reader._buffer)  # type: ignore[attr-defined]
 
     def _goes_on(self, reply: str) -> bool:
-        return not reply.startswith("421")
+        return not reply.startswith("421") and not self._sink.closes_on(reply)
 
     async def _rset(self, line: str) -> bool:
         self._reset()

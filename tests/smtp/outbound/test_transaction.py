@@ -1,8 +1,10 @@
 """What a server can't take, and what it says to MAIL, RCPT and DATA."""
 
+import asyncio
 import email
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -272,3 +274,52 @@ async def test_a_disk_that_fails_within_the_data_ends_the_session(
     assert sorted(one.data for one in there.received) == [large, b"Subject: small\r\n\r\nhi\r\n"]
     assert there.sessions == 2
     assert there.commands[4:6] == ["EHLO mx.example.test", "MAIL FROM:<me@example.test> SIZE=22"]
+
+
+BLOCKED = "550 5.7.1 you are on our list"
+
+
+@pytest.mark.parametrize("where", ["mail", "rcpt", "data", "final", "chunk"])
+@pytest.mark.parametrize("pipelining", [True, False])
+async def test_a_refusal_counts_although_the_peer_closes_behind_it(
+    sender: Sender, there: Sink, where: str, pipelining: bool
+) -> None:
+    """Else the sender would hear after days that the connection broke, and never why."""
+    there.close_behind_refusals = True
+    words = EXTENSIONS if pipelining else without("PIPELINING")
+    there.extensions = (*words, "CHUNKING") if where == "chunk" else words
+    if where == "rcpt":
+        there.refuse["bob@there.test"] = BLOCKED
+    else:
+        setattr(there, where, BLOCKED)
+    data = b"Subject: x\r\n\r\n" + b"line of text\r\n" * 20_000
+    notice = await bounced(sender, there, "bob@there.test", data=data)
+    assert b"Diagnostic-Code: smtp; " + BLOCKED.encode() in notice
+    assert there.sessions == 1 and there.received == []
+
+
+async def test_a_refusal_within_the_data_counts(sender: Sender, tmp_path: Path) -> None:
+    """A server that has read enough says so and closes, without a reply being due."""
+    enough = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hasty\r\n")
+        for reply in (b"250 hasty", b"250 ok", b"250 ok", b"354 go"):
+            await reader.readuntil(b"\r\n")
+            writer.write(reply + b"\r\n")
+        await reader.readexactly(1000)
+        writer.write(b"552 5.3.4 that is more than we want\r\n")
+        writer.write_eof()
+        enough.set()
+        while await reader.read(1 << 16):  # a reset would take the reply with it
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        queue = await sender.store.put("bob@[127.0.0.1]", data=b"S: x\r\n\r\n" + b"x" * 3_000_000)
+        await sender.start(port)
+        await sender.until_gone(queue)
+    assert enough.is_set()
+    assert b"Status: 5.3.4" in sender.notices.taken[0][1]
