@@ -135,8 +135,12 @@ class QueueStore:
     def hand_over(self, due: DueLane, claim: Claim) -> None:
         """What a delivery has queued and leased goes to who wanted it, or back into the rows."""
         if self.handover.taker is not None:
-            self.handover.taker.take(due, claim)
-            return
+            try:
+                self.handover.taker.take(due, claim)
+            except Exception:
+                _log.exception("fresh mail was not taken")
+            else:
+                return
         task = asyncio.create_task(self.give_back([claim]), name="queue given back")
         self._returning.add(task)
         task.add_done_callback(self._returning.discard)

@@ -111,6 +111,18 @@ async def test_a_sender_that_goes_away_does_not_keep_its_mail(store: Store, take
     assert len(taker.taken) == 1
 
 
+async def test_what_the_taker_fails_at_is_given_back(
+    store: Store, taker: Taker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(due: DueLane, claim: Claim) -> None:
+        raise ValueError("not today")
+
+    monkeypatch.setattr(taker, "take", fails)
+    await store.deliver(delivery(message(), queued=["a@there.test"]))
+    await store.queue.close()
+    assert len(await waiting(store)) == 1
+
+
 async def test_what_nobody_takes_any_more_is_given_back(store: Store, taker: Taker) -> None:
     sending = asyncio.create_task(store.deliver(delivery(message(), queued=["a@there.test"])))
     await asyncio.sleep(0)
