@@ -54,6 +54,7 @@ class Crew:
     def __init__(self, sites: Sites, desk: Desk, clock: Clock, log: Logger) -> None:
         self.sites = sites
         self._desk, self._clock, self._log = desk, clock, log
+        desk.relieved = self._relieved
         self._workers: set[_Worker] = set()
         self._idle: dict[str, list[_Worker]] = {}
         self._starving: tuple[Waiting, Waiting] = (OrderedDict(), OrderedDict())
@@ -172,6 +173,15 @@ class Crew:
                 self.serve(chosen)
                 break
         self.serve(site)
+
+    def _relieved(self) -> None:
+        """The desk has room again: for sites that nobody works for, since it was full."""
+        for waiting in self._starving:
+            for site in [site for site in waiting.values() if self._is_free(site)]:
+                if self._desk.is_full:
+                    return
+                waiting.pop(site.key, None)
+                self.serve(site)
 
     async def _next(self, worker: _Worker) -> Task | None:
         site = worker.site

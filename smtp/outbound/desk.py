@@ -34,12 +34,15 @@ _PIECE = 500
 
 
 class Desk:
-    """Of one queue. `settler` and `suppressing` are replaced when the settings change."""
+    """Of one queue. `settler` and `suppressing` are replaced when the settings change. `relieved`
+    is called when it was full and has room again.
+    """
 
     def __init__(
         self, queue: QueueStore, clock: Clock, log: Logger, home: Home | None = None
     ) -> None:
         self._queue, self._clock, self._log, self._home = queue, clock, log, home
+        self.relieved: Callable[[], None] = _nobody
         self.settler: Settler
         self.suppressing: Suppressing
         self.delay_notice_after = 0.0
@@ -74,6 +77,12 @@ class Desk:
     @property
     def is_full(self) -> bool:
         return len(self._held) >= READY
+
+    def _let_go(self, claim: Claim) -> None:
+        full = self.is_full
+        self._held.pop(id(claim), None)
+        if full and not self.is_full:
+            self.relieved()
 
     def wants(self, site: Site) -> bool:
         """Whether more of the site's mail is to be claimed."""
@@ -135,7 +144,7 @@ class Desk:
             others = [one for one in rest.recipients if one.position not in refused]
             rest = replace(rest, recipients=others)
         if rest is not claim:
-            self._held.pop(id(claim), None)
+            self._let_go(claim)
             if rest.recipients:
                 self._held[id(rest)] = rest
         return rest
@@ -165,7 +174,7 @@ class Desk:
         try:
             results = await self.settler.note(claim, outcomes, again=again)
         except Exception as error:
-            self._held.pop(id(claim), None)
+            self._let_go(claim)
             noted.set_exception(error)
             return
         noted.set_result(None)
@@ -174,7 +183,7 @@ class Desk:
 
     async def give_back(self, claim: Claim) -> None:
         """Ends a lease without an attempt."""
-        self._held.pop(id(claim), None)
+        self._let_go(claim)
         await self._queue.give_back([claim])
 
     def put_off(self, site: Site) -> None:
@@ -220,7 +229,7 @@ class Desk:
         except Exception as error:
             self._log.error("result not recorded", message=claim.trace, error=repr(error))
         finally:
-            self._held.pop(id(claim), None)
+            self._let_go(claim)
 
     def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -241,3 +250,7 @@ class Desk:
                     await self._queue.renew(held[start : start + _PIECE])
                 except StoreError as error:
                     self._log.warning("leases not renewed", error=str(error))
+
+
+def _nobody() -> None:
+    """Waits for room."""

@@ -1,7 +1,7 @@
 """The scheduler with real sockets: fairness, windows, dead sites, priorities, memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -9,8 +9,9 @@ from config.logging import get_logger
 from smtp.outbound.desk import AHEAD, Desk
 from smtp.outbound.sites import Sites
 from storage.queue_batch import Wanted
+from storage.queue_claims import Recorded
 from storage.queue_scan import DueLane
-from storage.queue_values import Claim
+from storage.queue_values import Claim, Result
 from storage.values import AccountId
 from tests.smtp.outbound.conftest import Sender
 from tests.support.smtp_sink import Sink, smtp_sink
@@ -155,6 +156,28 @@ async def test_long_queue_goes_with_few_claims_and_lanes_in_memory(
         await sender.store.put(f"u@d{number}.test", account=AccountId(number))
     await sender.start(there.endpoint.port)
     await there.wait(60, 20)
+
+
+async def test_results_that_are_recorded_late_stop_nothing(
+    sender: Sender, there: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No room for claims until a record is done, when no worker is left that would look."""
+    monkeypatch.setattr("smtp.outbound.scout.LANES", 2)
+    monkeypatch.setattr("smtp.outbound.desk.READY", 2)
+    monkeypatch.setattr("smtp.outbound.desk.AHEAD", 1)
+    monkeypatch.setattr("smtp.outbound.backlog.LANES_AT_ONCE", 1)
+    monkeypatch.setattr("smtp.outbound.crew.IDLE", 0.05)
+    record = sender.store.queue.record
+
+    async def late(claim: Claim, results: Mapping[int, Result]) -> Recorded:
+        await asyncio.sleep(0.5)
+        return await record(claim, results)
+
+    monkeypatch.setattr(sender.store.queue, "record", late)
+    for number in range(6):
+        await sender.store.put("u@there.test", account=AccountId(number))
+    await sender.start(there.endpoint.port)
+    await there.wait(6, 20)
 
 
 async def test_settings_of_a_reload_hold_for_the_next_message(sender: Sender, there: Sink) -> None:
