@@ -71,6 +71,10 @@ class Ledger:
         self.uids: dict[tuple[Place, int, int], str] = {}
         self.where: dict[tuple[Place, str], int] = {}
         self.refusals: list[str] = []
+        self.sure = True
+        """False while the disk is gone and the server is not: what it refuses then, since a flush
+        failed, may be on the disk all the same. When the power goes nobody is left to answer.
+        """
         self.acknowledged = 0
 
     def new(self, token: str, size: int = 600) -> bytes:
@@ -84,7 +88,7 @@ class Ledger:
     def attempt(self, tokens: list[str], step: Step, *, outside: bool = False) -> Iterator[None]:
         """Around one command: before it both states are possible, after its answer one is.
 
-        Refused keeps the old states; ServerGone and everything else leaves both.
+        Refused keeps the old states while `sure`; ServerGone and everything else leaves both.
         """
         with self._lock:
             before = {token: set(self.records[token].states) for token in tokens}
@@ -98,7 +102,7 @@ class Ledger:
         except Refused as refused:
             with self._lock:
                 self.refusals.append(str(refused))
-                for token in tokens:
+                for token in tokens if self.sure else ():
                     self.records[token].states = before[token]
                     if outside:
                         self.records[token].outside = {False}

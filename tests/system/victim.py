@@ -192,9 +192,11 @@ def lose_power_at_random(victim: Victim, disk: Ext4, losses: int, seconds: float
     while done < losses and time.monotonic() < end:
         crew = victim.work(workers=chance.randint(1, 6))
         time.sleep(chance.uniform(0.5, 2.5))
+        victim.ledger.sure = False
         disk.lose_power()
         victim.server.kill()
         crew.join()
+        victim.ledger.sure = True
         disk.power_on()
         done += 1
         victim.ledger.refusals.clear()  # between the loss and the kill the disk gives errors
