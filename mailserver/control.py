@@ -11,10 +11,12 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from config.logging import Logger
 from mailserver.operations.errors import OperationError
+
+if TYPE_CHECKING:  # a command has no use for structlog, which takes longer than the command
+    from config.logging import Logger
 
 SOCKET_NAME = "control.sock"
 REQUEST_LIMIT = 1 << 20
@@ -55,7 +57,7 @@ class _short_path:  # noqa: N801
 class ControlServer:
     """Answers commands with `perform`."""
 
-    def __init__(self, data_dir: Path, perform: Perform, log: Logger) -> None:
+    def __init__(self, data_dir: Path, perform: Perform, log: "Logger") -> None:
         self._data_dir, self._perform, self._log = data_dir, perform, log
         self._server: asyncio.Server | None = None
 

@@ -8,7 +8,7 @@ from mailserver.cli import queue_rules, suppressing
 from mailserver.cli.context import caller, perform
 from mailserver.cli.output import AsJson, print_list, print_one
 from mailserver.cli.queue_options import Account, Domain, Recipient, Sender
-from mailserver.operations.queue_shape import MINUTES
+from mailserver.operations.queue_ages import MINUTES
 
 app = typer.Typer(no_args_is_help=True, help="The outbound queue.")
 app.add_typer(queue_rules.app, name="rule")

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterable, Mapping
 from typing import Any
 
 from mailserver.operations.errors import OperationError
+from mailserver.operations.queue_ages import MINUTES
 from mailserver.services import Services
 from storage.queue_filter import QueueFilter
 from storage.queue_values import Listed
 
 Args = Mapping[str, Any]
-MINUTES = (5, 10, 20, 40, 80, 160, 320, 640, 1280)
 STATES = ("queued", "deferred", "held")
 TOTAL = "TOTAL"
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mailserver.operations.errors import OperationError
-from mailserver.operations.queue_shape import MINUTES, matching
+from mailserver.operations.queue_ages import MINUTES
+from mailserver.operations.queue_shape import matching
 from storage.queue_filter import QueueFilter
 from storage.queue_values import Listed, ListedRecipient
 from storage.values import QueueId
