@@ -177,6 +177,7 @@ async def test_why_names_replies_and_what_is_known_of_destinations(services: Ser
     why = await run(services, "queue.why", id=queue)
     shown = await run(services, "queue.show", id=queue)
     (there,) = why.pop("destinations")
+    assert [recipient.pop("suppressed") for recipient in why["recipients"]] == [None, None]
     assert why == shown
     assert (there["domain"], there["recipients"]) == ("[192.0.2.1]", 2)
     assert (there["sessions"], there["not_before"], there["hosts"]) == (None, None, [])

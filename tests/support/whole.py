@@ -134,8 +134,9 @@ def whole(folder: Path, extra: str = "", *, watched: bool = False) -> Iterator[W
 
 async def uids(client: imap_server.Client) -> list[int]:
     """All UIDs of the selected mailbox."""
-    (line,) = await client.ok("UID SEARCH ALL")
-    return [int(word) for word in line.split()[2:]]
+    lines = await client.ok("UID SEARCH ALL")
+    (found,) = [line for line in lines if line.startswith(b"* SEARCH")]  # EXISTS may come beside it
+    return [int(word) for word in found.split()[2:]]
 
 
 async def body_of(client: imap_server.Client, uid: int) -> bytes:

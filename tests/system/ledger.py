@@ -72,8 +72,9 @@ class Ledger:
         self.where: dict[tuple[Place, str], int] = {}
         self.refusals: list[str] = []
         self.sure = True
-        """False while the disk is gone and the server is not: what it refuses then, since a flush
-        failed, may be on the disk all the same. When the power goes nobody is left to answer.
+        """False from the moment in which the disk goes until the server is killed: when the power
+        goes nobody is left to answer. What is refused then may be on the disk all the same, and a
+        flush under way may succeed although ext4 drops its transaction.
         """
         self.acknowledged = 0
 
@@ -88,7 +89,8 @@ class Ledger:
     def attempt(self, tokens: list[str], step: Step, *, outside: bool = False) -> Iterator[None]:
         """Around one command: before it both states are possible, after its answer one is.
 
-        Refused keeps the old states while `sure`; ServerGone and everything else leaves both.
+        Refused keeps the old states; ServerGone and everything else leaves both, as do answers
+        while `sure` is False.
         """
         with self._lock:
             before = {token: set(self.records[token].states) for token in tokens}
@@ -108,8 +110,8 @@ class Ledger:
                         self.records[token].outside = {False}
             raise
         with self._lock:
-            self.acknowledged += 1
-            for token in tokens:
+            self.acknowledged += self.sure
+            for token in tokens if self.sure else ():
                 record = self.records[token]
                 record.states = {step(state) for state in before[token]}
                 if outside:

@@ -141,6 +141,14 @@ class Sender:
     async def until_gone(self, queue: QueueId) -> None:
         await self.until(lambda shown: shown is None, queue)
 
+    async def until_empty(self) -> None:
+        """Returns when no file is left: they go behind their rows."""
+        for _ in range(1000):
+            if not list(self.store.folder.iterdir()):
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"left: {list(self.store.folder.iterdir())}")
+
     async def until_tried(self, queue: QueueId, attempts: int = 1) -> Listed:
         shown = await self.until(
             lambda s: s is not None and all(r.attempts >= attempts for r in s.recipients), queue

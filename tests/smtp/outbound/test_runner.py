@@ -33,7 +33,7 @@ async def test_message_arrives_byte_for_byte_and_leaves_the_queue(
     )
     assert there.commands[0] == "EHLO mx.example.test"
     assert sender.notices.taken == []
-    assert list(sender.store.folder.iterdir()) == []
+    await sender.until_empty()
 
 
 async def test_queued_while_running_goes_at_once(sender: Sender, there: Sink) -> None:
