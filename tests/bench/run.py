@@ -25,6 +25,7 @@ from tests.bench import (
     header_rows,
     imap_rows,
     mailbox_rows,
+    queue_rows,
     relay_rows,
     resync_rows,
     search_rows,
@@ -41,6 +42,7 @@ ROUNDS = 5
 ROWS = [
     *smtp_rows.ROWS,
     *relay_rows.ROWS,
+    *queue_rows.ROWS,
     *imap_rows.ROWS,
     *header_rows.ROWS,
     *mailbox_rows.ROWS,
