@@ -74,6 +74,7 @@ class Committer:
         *,
         maildir: Path,
         queue: Path,
+        apart: Path | None,
         host: str,
         epoch: int,
         sequence: int,
@@ -83,6 +84,7 @@ class Committer:
     ) -> None:
         self._database, self._state, self._files, self._clock = database, state, files, clock
         self._maildir, self._queue, self._host = maildir, queue, host
+        self._apart = "" if apart is None else str(apart)
         self._epoch, self._sequence = epoch, sequence
         self._publish, self._committed, self._fatal = publish, committed, fatal
         self._inbox: SimpleQueue[Job[Any] | None] = SimpleQueue()
@@ -184,6 +186,7 @@ class Committer:
             self._now,
             self._maildir,
             self._queue,
+            self._apart,
             lambda a, box, uid: self._database.transaction(lambda conn: exists(conn, a, box, uid)),
         )
         unknown = {a for job in group for a in job.accounts if a not in self._state.accounts}

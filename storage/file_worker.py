@@ -70,7 +70,7 @@ class FileWorker:
             for piece in file.pieces:
                 self._memory[end : end + len(piece)] = piece
                 end += len(piece)
-            request.append((file.names, start, end, file.path, file.mtime))
+            request.append((file.names, start, end, file.path, file.mtime, file.spool))
         try:
             _send(self._socket, (request, list(folders)))
             errors, flush = _receive(self._socket)
@@ -114,8 +114,8 @@ def _serve(channel: socket.socket, files: Files, memory: memoryview) -> None:
         except (EOFError, ConnectionError):
             return
         group = [
-            NewFile(names, (memory[start:end],), path, mtime)
-            for names, start, end, path, mtime in request
+            NewFile(names, (memory[start:end],), path, mtime, spool)
+            for names, start, end, path, mtime, spool in request
         ]
         errors, flush = files.put_here(group, folders)
         release(group)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from storage import faults
 from storage.file_worker import ROOM, Failure, FileWorker, WorkerLost
-from storage.files import Files, NewFile, discard, release
+from storage.files import Files, NewFile, discard, release, spare_name
 
 _log = logging.getLogger(__name__)
 _WORKER_FROM = 2
@@ -50,8 +50,8 @@ class FileWriter:
         if self._worker is None:
             self._worker = FileWorker(self._spool, self._whole)
         for file in files:  # until the answer says otherwise
-            spare = file.path or f"{self._spool}/{file.names[0].rpartition('/')[2]}"
-            file.made = [spare, *file.names] if file.path is None else list(file.names)
+            spare = [spare_name(file, str(self._spool))] if file.path is None else []
+            file.made = [*spare, *file.names]
         errors, flush = self._worker.put(files, folders)
         for file, error in zip(files, errors, strict=True):
             file.made = [] if error is not None else list(file.names)

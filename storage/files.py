@@ -5,6 +5,7 @@ committed nobody knows them. Only the writer's thread and its flushing helpers w
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -18,6 +19,7 @@ from storage.values import Content
 _THREADS = 12
 _COPY = 1024 * 1024
 _FLUSH_EVERY = 8 * 1024 * 1024
+_NO_RANGES = frozenset({errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP})
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -25,13 +27,15 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 class NewFile:
     """One inode: `pieces`, or the complete file at `path`; its names, the first by rename.
 
-    `mtime` is set where INTERNALDATE is not the time of arrival.
+    `mtime` is set where INTERNALDATE is not the time of arrival; `spool` where the names are on
+    another file system than the Maildirs.
     """
 
     names: list[str]
     pieces: Sequence[bytes | memoryview] = ()
     path: str | None = None
     mtime: float | None = None
+    spool: str = ""
     fd: int = -1
     made: list[str] = field(default_factory=list)
 
@@ -41,7 +45,7 @@ class Files:
 
     def __init__(self, spool: Path, whole: Path | None = None) -> None:
         """`whole`: flush groups by one syncfs of this mount (disk.may_sync_whole)."""
-        self._spool = f"{spool}/"
+        self._spool = str(spool)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="flush")
         self._whole = os.open(whole, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if whole else -1
 
@@ -80,7 +84,9 @@ class Files:
         fds = [file.fd for file in files]
         if len(fds) > 2 and self._whole >= 0:
             sync_filesystem(self._whole)
-            return
+            if not any(file.spool for file in files):
+                return
+            fds = [file.fd for file in files if file.spool]
         if len(fds) > 2:
             for fd in fds:
                 start_writeback(fd)
@@ -89,7 +95,7 @@ class Files:
     def _write(self, file: NewFile) -> None:
         path = file.path
         if path is None:
-            path = self._spool + file.names[0].rpartition("/")[2]
+            path = spare_name(file, self._spool)
             file.fd = os.open(path, _CREATE, 0o600)
             file.made.append(path)
             _write_all(file.fd, file.pieces)
@@ -114,6 +120,11 @@ class Files:
             wait(others)
         for done in others:
             done.result()
+
+
+def spare_name(file: NewFile, spool: str) -> str:
+    """Where a file's pieces are written before it gets its names."""
+    return f"{file.spool or spool}/{file.names[0].rpartition('/')[2]}"
 
 
 def release(files: Iterable[NewFile]) -> None:
@@ -188,10 +199,20 @@ def _copy_file(source: int, heads: Sequence[bytes], name: str, start: int) -> No
 
 def _copy(source: int, target: int, start: int) -> None:
     done, pending = start, 0
-    while count := os.copy_file_range(source, target, _COPY, offset_src=done):
+    while count := _copy_some(source, target, done):
         done += count
         pending += count
         if pending >= _FLUSH_EVERY:
             os.fdatasync(target)
             pending = 0
     os.fdatasync(target)
+
+
+def _copy_some(source: int, target: int, start: int) -> int:
+    """The octets copied, 0 at the end. Linux copies ranges within one kind of file system only."""
+    try:
+        return os.copy_file_range(source, target, _COPY, offset_src=start)
+    except OSError as error:
+        if error.errno not in _NO_RANGES:
+            raise
+    return os.sendfile(target, source, start, _COPY)

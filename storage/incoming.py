@@ -23,8 +23,10 @@ from storage.values import Append, Content, Delivery, QueueId
 class Incoming:
     """Prepares jobs in the loop."""
 
-    def __init__(self, offload: Offload, spool: Path, ids: IdClock) -> None:
-        self._offload, self._spool, self._ids = offload, spool, ids
+    def __init__(self, offload: Offload, spool: Path, apart: Path | None, ids: IdClock) -> None:
+        """`apart` is the queue's spool where it has one of its own (recovery.Layout)."""
+        self._offload, self._ids = offload, ids
+        self._spool, self._queue_spool = spool, apart or spool
 
     async def delivery(self, delivery: Delivery) -> DeliverJob:
         """The job of a delivery. Raises StoreFull, StoreUnavailable."""
@@ -37,7 +39,7 @@ class Incoming:
         wanted = []
         queue_path = local_path = None
         if envelope is not None:
-            queue_path = self.name()
+            queue_path = self._name(self._queue_spool)
             wanted.append((head(envelope, content.size), queue_path))
         if delivery.local:
             local_path = self.name()
@@ -73,7 +75,10 @@ class Incoming:
 
     def name(self) -> str:
         """A free name in the spool for a complete message."""
-        return f"{self._spool}/{self._ids.next()}.whole"
+        return self._name(self._spool)
+
+    def _name(self, spool: Path) -> str:
+        return f"{spool}/{self._ids.next()}.whole"
 
     async def _render(self, content: Content, first: bytes = b"") -> Prepared:
         data = content.data or b""

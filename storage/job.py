@@ -77,6 +77,8 @@ class Stage:
     now: float
     maildir: Path
     queue: Path
+    apart: str
+    """Where the queue's files are written first, where that is not the mail's spool; or empty."""
     exists: Callable[[AccountId, MailboxId, int], bool]
     files: list[tuple["Job[Any]", NewFile]] = field(default_factory=list)
     folders: dict[str, None] = field(default_factory=dict)

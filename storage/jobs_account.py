@@ -5,6 +5,8 @@ Maildir lets a start after a kill finish it (storage/recovery.py).
 """
 
 import contextlib
+import errno
+import itertools
 from pathlib import Path
 
 from sqlalchemy import Table, delete, insert, select, tuple_
@@ -36,6 +38,9 @@ from storage.transaction import Tx
 from storage.values import AccountId, FoldersChanged
 
 REMOVED = ".mailserver-removed"
+ORPHANS = ".orphans"
+"""Beside the Maildirs, where data/orphans is on another file system."""
+
 DEFAULTS = (
     (INBOX, ""),
     ("Drafts", "\\Drafts"),
@@ -173,12 +178,23 @@ def mark_removed(root: Path) -> None:
 
 
 def orphan_account(maildir: Path, orphans: Path, number: AccountId) -> None:
-    """Moves a Maildir to the orphans, under a free name."""
+    """Moves a Maildir to the orphans, under a free name; where the mail is on another file system
+    than they are, to orphans beside it.
+    """
     root = account_root(maildir, number)
-    orphans.mkdir(mode=0o700, exist_ok=True)
-    for count in range(1000):
-        target = orphans / (f"account-{number}" + (f".{count}" if count else ""))
-        if not target.exists():
-            with contextlib.suppress(FileNotFoundError):
-                root.rename(target)
+    for kept in (orphans, maildir / ORPHANS):
+        kept.mkdir(mode=0o700, exist_ok=True)
+        try:
+            root.rename(_free(kept, f"account-{number}"))
+        except FileNotFoundError:
             return
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        else:
+            return
+
+
+def _free(where: Path, name: str) -> Path:
+    names = (f"{name}.{count}" if count else name for count in itertools.count())
+    return next(path for path in map(where.joinpath, names) if not path.exists())

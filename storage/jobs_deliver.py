@@ -152,10 +152,11 @@ class DeliverJob(Job[DeliveryResult]):
         content = self._delivery.content
         name = f"{stage.queue}/{queue_file.file_name(envelope.id)}"
         if self._queue_path is not None:
-            stage.add(self, NewFile([name], path=self._queue_path))
+            stage.add(self, NewFile([name], path=self._queue_path, spool=stage.apart))
             return
         head = queue_file.head(envelope, content.size)
-        stage.add(self, NewFile([name], (head, content.prefix, content.data or b"")))
+        pieces = (head, content.prefix, content.data or b"")
+        stage.add(self, NewFile([name], pieces, spool=stage.apart))
 
 
 def _use_up(tx: Tx, owner: Account, digest: bytes) -> None:

@@ -24,7 +24,7 @@ from storage.disk import make_folder, may_sync_whole, sync_folder
 from storage.errors import StoreDamaged, StoreUnavailable
 from storage.folder_file import FolderFileDamaged, read_account
 from storage.job import account_root
-from storage.jobs_account import REMOVED, orphan_account
+from storage.jobs_account import ORPHANS, REMOVED, orphan_account
 from storage.jobs_suspect import SUSPECT_SECONDS
 from storage.lanes import MAX_MESSAGES
 from storage.maildir_names import BaseName, parse_base
@@ -56,18 +56,27 @@ class Layout:
     data_dir: Path
     maildir: Path
     spool: Path
+    """For the mail, and for the queue where `apart` is None."""
+    apart: Path | None
+    """For the queue, where the mail is on another file system."""
     whole: Path | None
     """The mount to flush at once, where that is allowed (disk.may_sync_whole)."""
 
     @classmethod
     def at(cls, data_dir: Path, maildir: Path) -> "Layout":
-        """tmp stands under data, or beside the mail where that is another file system: renames
+        """tmp stands under data, and beside the mail where that is another file system: renames
         must work.
         """
         data, mail = data_dir.resolve(), maildir.resolve()
         together = data.stat().st_dev == mail.stat().st_dev
-        spool = data / "tmp" if together else mail / ".tmp"
-        return cls(data, mail, spool, mail if may_sync_whole(mail) else None)
+        tmp, whole = data / "tmp", mail if may_sync_whole(mail) else None
+        if together:
+            return cls(data, mail, tmp, None, whole)
+        return cls(data, mail, mail / ".tmp", tmp, whole)
+
+    @property
+    def spools(self) -> tuple[Path, ...]:
+        return (self.spool,) if self.apart is None else (self.spool, self.apart)
 
     @property
     def orphans(self) -> Path:
@@ -91,7 +100,8 @@ def recover(database: SqliteDatabase | PostgresDatabase, layout: Layout, now: fl
     """Connects the writer and makes everything ready. Raises StoreDamaged, StoreUnavailable."""
     for path in (layout.data_dir, layout.maildir, layout.queue, layout.orphans):
         make_folder(path)
-    make_folder(layout.spool)
+    for spool in layout.spools:
+        make_folder(spool)
     marked = io_mark.is_marked(layout.data_dir)
     if isinstance(database, SqliteDatabase) and marked and database.path.exists():
         io_mark.copy_fresh(database.path)
@@ -126,8 +136,9 @@ def _recover(database: SqliteDatabase | PostgresDatabase, layout: Layout, now: f
     if not before.clean:
         database.transaction(sweep.unfinished_runs)
     removed = database.transaction(sweep.files)
-    _sweep_spool(layout)
-    _expire(layout.orphans, now)
+    _sweep_spools(layout)
+    for orphans in (layout.orphans, layout.maildir / ORPHANS):
+        _expire(orphans, now)
     if not before.clean:
         database.transaction(lambda conn: _suspect(conn, before, now))
     epoch = database.transaction(writer_state.take_over)
@@ -303,8 +314,8 @@ def _suspect(conn: Connection, before: WriterState, now: float) -> None:
     _SUSPECTS.run(conn, [(*row, now + SUSPECT_SECONDS) for row in fresh])
 
 
-def _sweep_spool(layout: Layout) -> None:
-    for path in sorted(layout.spool.iterdir()):
+def _sweep_spools(layout: Layout) -> None:
+    for path in [path for spool in layout.spools for path in sorted(spool.iterdir())]:
         if path.is_file():
             _orphan(path, layout.orphans)
 
@@ -323,7 +334,7 @@ def _orphan(path: Path, orphans: Path) -> None:
 
 def _expire(orphans: Path, now: float) -> None:
     """Orphans go 30 days after they came (the rename set their change time)."""
-    for path in orphans.iterdir():
+    for path in orphans.iterdir() if orphans.is_dir() else ():
         if path.lstat().st_ctime < now - ORPHAN_DAYS * 86_400:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)

@@ -197,7 +197,7 @@ class StoreCore:
             checkpointer = Checkpointer(self.database.path, self._fatal)
             self.database.swollen = lambda: checkpointer.swollen
             self._checkpointer = checkpointer
-        self._incoming = Incoming(self._offload, self._spool, ids)
+        self._incoming = Incoming(self._offload, self._spool, self._layout.apart, ids)
         self._across = Across(
             self.database, self._images, self._reads, self._incoming, self._offload
         )
@@ -208,6 +208,7 @@ class StoreCore:
             self._clock,
             maildir=self._layout.maildir,
             queue=self._layout.queue,
+            apart=self._layout.apart,
             host=hostname,
             epoch=found.epoch,
             sequence=found.before.sequence,
