@@ -2,13 +2,9 @@
 on through DATA. Pure.
 """
 
-from base64 import b64encode
-
+from message.edits import Edit, apply_edits, base64_lines
 from message.headers import iter_fields
 from message.scan import Part, scan_crlf, walk
-
-_LINE = 57
-Edit = tuple[int, int, bytes]
 
 
 def without_binary(data: bytes) -> bytes:
@@ -16,13 +12,7 @@ def without_binary(data: bytes) -> bytes:
     such parts says 8bit. All else stays as it is.
     """
     root = scan_crlf(data)
-    edits = [edit for part in walk(root) for edit in _edits(data, part)]
-    out: list[bytes] = []
-    at = 0
-    for start, end, octets in sorted(edits):
-        out += (data[at:start], octets)
-        at = end
-    return b"".join((*out, data[at:]))
+    return apply_edits(data, (edit for part in walk(root) for edit in _edits(data, part)))
 
 
 def _edits(data: bytes, part: Part) -> list[Edit]:
@@ -34,7 +24,7 @@ def _edits(data: bytes, part: Part) -> list[Edit]:
         return edits
     start, end = part.body_offset, part.body_offset + part.body_length
     last = b"\r\n" if end == len(data) else b""  # else the line end is the delimiter's
-    return [*edits, (start, end, _base64(data[start:end]) + last)]
+    return [*edits, (start, end, base64_lines(data[start:end]) + last)]
 
 
 def _declared(data: bytes, part: Part, encoding: bytes) -> list[Edit]:
@@ -46,8 +36,3 @@ def _declared(data: bytes, part: Part, encoding: bytes) -> list[Edit]:
             line = field.name + b": " + encoding + b"\r\n"
             return [(start + field.start, start + field.end, line)]
     return []
-
-
-def _base64(octets: bytes) -> bytes:
-    lines = [b64encode(octets[at : at + _LINE]) for at in range(0, len(octets), _LINE)]
-    return b"\r\n".join(lines)

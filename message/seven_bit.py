@@ -6,24 +6,22 @@ Not converted, since no reader could undo it: parts of types that must not be en
 """
 
 import re
-from base64 import b64encode
 from binascii import b2a_qp
 from typing import Final
 
 from message.crlf import to_crlf
 from message.downgrade import downgrade
+from message.edits import Edit, apply_edits, base64_lines
 from message.headers import first, header_block, iter_fields, without_blank_line
 from message.params import get_param
 from message.scan import Part, scan_crlf, walk
 
-_LINE: Final = 57
 _OUTSIDE_ASCII: Final = re.compile(rb"[\x80-\xff]+")
 _EACH: Final = re.compile(rb"[\x80-\xff]")
 _ASCII: Final = bytes(range(128))
 _PIECE: Final = 64 * 1024
 _IDENTITY: Final = (b"7bit", b"8bit", b"binary")
 _NOT_ENCODED: Final = (b"partial", b"external-body")
-Edit = tuple[int, int, bytes]
 
 
 def seven_bit(data: bytes) -> bytes | None:
@@ -60,13 +58,7 @@ def _with_mime(data: bytes) -> bytes:
 
 
 def _bodies(data: bytes, root: Part) -> bytes:
-    edits = [edit for part in walk(root) for edit in _edits(data, part)]
-    out: list[bytes] = []
-    at = 0
-    for start, end, octets in sorted(edits):
-        out += (data[at:start], octets)
-        at = end
-    return b"".join((*out, data[at:]))
+    return apply_edits(data, (edit for part in walk(root) for edit in _edits(data, part)))
 
 
 def _edits(data: bytes, part: Part) -> list[Edit]:
@@ -109,7 +101,7 @@ def _encoded(part: Part, body: bytes) -> tuple[bytes, bytes | None]:
         return b"", None
     if part.type == b"text" and len(body.translate(None, _ASCII)) * 6 <= len(body):
         return b"quoted-printable", _quoted_printable(body)
-    return b"base64", _base64(body)
+    return b"base64", base64_lines(body)
 
 
 def _is_holder(part: Part) -> bool:
@@ -130,11 +122,6 @@ def _quoted_printable(body: bytes) -> bytes:
         out.append(made if b"\r\n" in made else made.replace(b"\n", b"\r\n"))
         at = end
     return b"".join(out)
-
-
-def _base64(body: bytes) -> bytes:
-    lines = [b64encode(body[at : at + _LINE]) for at in range(0, len(body), _LINE)]
-    return b"\r\n".join(lines)
 
 
 def _labelled(data: bytes, part: Part, encoding: bytes) -> list[Edit]:

@@ -1,0 +1,27 @@
+"""Changes of a message at known places, applied in one pass; and the base64 of a body that such a
+change puts in. Pure.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+Edit: TypeAlias = tuple[int, int, bytes]
+"""From, to, and the octets that go there."""
+_LINE: Final = 57
+
+
+def apply_edits(data: bytes, edits: Iterable[Edit]) -> bytes:
+    """The message with each span replaced; spans don't overlap."""
+    out: list[bytes] = []
+    at = 0
+    for start, end, octets in sorted(edits):
+        out += (data[at:start], octets)
+        at = end
+    return b"".join((*out, data[at:]))
+
+
+def base64_lines(octets: bytes) -> bytes:
+    """Lines of 76 characters (RFC 2045 §6.8), the last without its end."""
+    lines = [b64encode(octets[at : at + _LINE]) for at in range(0, len(octets), _LINE)]
+    return b"\r\n".join(lines)
