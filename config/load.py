@@ -137,12 +137,10 @@ class _Loader:
         """A variable of a known section must be a key of it; others may be anybody's (Kubernetes
         sets MAILSERVER_SERVICE_HOST for a service of that name).
         """
-        section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
-        if section in _sections() and key:
-            self._origin[(section, key)] = name
-            self._errors.append(
-                self._at((section, key), "", f"unknown key{_nearest((section, key))}")
-            )
+        found = _split(name.removeprefix(ENVIRONMENT_PREFIX).lower())
+        if found is not None:
+            self._origin[found] = name
+            self._errors.append(self._at(found, "", f"unknown key{_nearest(found)}"))
 
     def _error(self, error: Any) -> ConfigError:
         key: Key = tuple(error["loc"])
@@ -193,9 +191,16 @@ def _key_of(name: str) -> tuple[str, ...] | None:
     """`auth_bcrypt_rounds` is ("auth", "bcrypt_rounds"); None for what is no key."""
     if name in Settings.model_fields and name not in _sections():
         return (name,)
-    section, _, key = name.partition("_")
-    model = _sections().get(section)
-    return (section, key) if model is not None and key in model.model_fields else None
+    found = _split(name)
+    return found if found is not None and found[1] in _sections()[found[0]].model_fields else None
+
+
+def _split(name: str) -> tuple[str, str] | None:
+    """Section and key, known or not; the name of a section may hold `_`, as in `mta_sts_mode`."""
+    for section in _sections():
+        if name.startswith(f"{section}_") and name != f"{section}_":
+            return section, name.removeprefix(f"{section}_")
+    return None
 
 
 def _environment_value(key: tuple[str, ...], text: str) -> object:

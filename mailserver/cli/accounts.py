@@ -11,7 +11,7 @@ from mailserver.cli.context import perform
 from mailserver.cli.output import AsJson, print_list, print_one
 
 app = typer.Typer(
-    no_args_is_help=True, help="Accounts: add, list, show, set, passwd, disable, delete."
+    no_args_is_help=True, help="Accounts: add, list, show, set, passwd, disable, enable, delete."
 )
 Address = Annotated[str, typer.Argument(help="The account's full address.")]
 Limit = Annotated[str | None, typer.Option(help='Send limit: a number, 0 for none, or "default".')]

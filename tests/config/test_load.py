@@ -75,6 +75,19 @@ def test_the_environment_wins_and_is_named_in_errors(tmp_path: Path) -> None:
         load(path, {"MAILSERVER_AUTH_BCRYPT_ROUNDS": "99"})
 
 
+def test_every_key_but_tables_can_come_from_the_environment(tmp_path: Path) -> None:
+    path = write(tmp_path, 'hostname = "a.test"\n')
+    before = flatten(load(path, {}))
+    tables = {"policy", "tagging.rule", "dnsbl.list", "outbound.pool", "outbound.route"}
+    pair = {"tls.certificate", "tls.key"}
+    for key in before.keys() - tables - pair:
+        variable = f"MAILSERVER_{key.replace('.', '_').upper()}"
+        try:
+            assert flatten(load(path, {variable: "zz.test"}))[key] != before[key], key
+        except ConfigInvalid as invalid:
+            assert [error.source for error in invalid.errors] == [variable]
+
+
 def test_a_misspelt_variable_is_named_with_the_nearest_key(tmp_path: Path) -> None:
     path = write(tmp_path, 'hostname = "a.test"\n')
     (error,) = errors_of(path, {"MAILSERVER_AUTH_BCRYPT_ROUND": "6"})
@@ -82,6 +95,8 @@ def test_a_misspelt_variable_is_named_with_the_nearest_key(tmp_path: Path) -> No
         "MAILSERVER_AUTH_BCRYPT_ROUND: auth.bcrypt_round: unknown key; "
         'nearest known key: "bcrypt_rounds"'
     )
+    (error,) = errors_of(path, {"MAILSERVER_MTA_STS_MODUS": "none"})
+    assert error.startswith("MAILSERVER_MTA_STS_MODUS: mta_sts.modus: unknown key")
     others = {"MAILSERVER_SERVICE_HOST": "10.0.0.1", "MAILSERVER_HOME": "x"}
     assert load(path, others).hostname == "a.test"
 

@@ -145,3 +145,12 @@ def test_data_of_records(kind: Kind[object], octets: bytes, behind: bytes) -> No
     found = kind.decode(wire, start, end)
     plain = astuple(found) if kind in (MX, TLSA) else found  # type: ignore[call-overload]
     assert plain == value(kind, rdata)
+
+
+def test_questions_ask_for_answers_that_fit_one_packet() -> None:
+    """RFC 9715: answers above that come over TCP, not in fragments."""
+    name = parse_name("a.example.org")
+    asked = dns.message.from_wire(ask(name, TXT, authentic=True).wire)
+    assert (asked.edns, asked.payload) == (0, 1232)
+    assert asked.question[0].name == dns.name.from_text("a.example.org")
+    assert dns.message.from_wire(ask(name, TXT, edns=False).wire).edns == -1
