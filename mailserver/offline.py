@@ -7,9 +7,9 @@ from typing import Any
 from config.logging import configure
 from config.settings import Settings
 from mailserver.control import Progress
+from mailserver.opening import close_services, open_services
 from mailserver.operations.errors import OperationError, in_one_line
 from mailserver.operations.registry import perform
-from mailserver.wiring import close_services, open_services
 from storage.errors import StoreError
 
 

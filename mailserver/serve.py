@@ -19,12 +19,13 @@ from config.logging import configure, get_logger
 from config.settings import Endpoint, Settings
 from mailserver.control import ControlServer, Progress
 from mailserver.notify import sd_notify
+from mailserver.opening import close_services, open_services
 from mailserver.operations.accounts import settle_accounts
 from mailserver.operations.errors import OperationError, in_one_line
-from mailserver.operations.registry import perform
+from mailserver.operations.registry import load_all, perform
 from mailserver.reloading import applicable, changed_keys
 from mailserver.services import Services
-from mailserver.wiring import Parts, build_parts, close_services, open_services
+from mailserver.wiring import Parts, build_parts
 from net.listener import ListenError, allow_open_files
 from net.memory import map_large_blocks
 from net.tls import CertificateError, TlsContexts
@@ -130,6 +131,7 @@ class Server:
         await self._parts.imap.stop()
         await self._control.stop()
         await self._parts.http.stop()
+        await self._parts.close()
 
     async def reload(self) -> dict[str, list[str]]:
         """Reads the configuration again and applies what can change while running."""
@@ -158,7 +160,7 @@ class Server:
         return (
             *(parts.pipeline, parts.smtp, parts.imap, parts.outbound),
             *(parts.collector, parts.report_sender, parts.failures),
-            *(self.services.signer, self.services.forwarding, parts.rotation),
+            *(self.services.signer, parts.forwarding, parts.rotation),
         )
 
     async def _perform(self, operation: str, args: Mapping[str, Any], progress: Progress) -> Any:
@@ -196,6 +198,7 @@ class Server:
 def run_server(config_path: Path, settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT. Raises CannotServe; leaves the loop closed."""
     configure()
+    load_all()
     sys.unraisablehook = _log_unraisable
     sys.setswitchinterval(0.0005)
     map_large_blocks()

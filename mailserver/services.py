@@ -1,4 +1,4 @@
-"""The parts that operations and listeners work on, built once in mailserver/wiring.py."""
+"""The parts that operations and listeners work on, opened once in mailserver/opening.py."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,13 +8,11 @@ from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
-from filters.forwarding import Forwarding
 from filters.signing.keyring import Keyring
 from filters.signing.signer import Signer
 from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
-from storage.metadata import Metadata
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -32,10 +30,8 @@ class Services:
     offload: Offload
     store: Store
     directory: Directory
-    metadata: Metadata
     auth: Authenticator
     resolver: Resolver
     keyring: Keyring
     signer: Signer
-    forwarding: Forwarding
     server: "Server | None" = field(default=None)

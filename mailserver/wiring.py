@@ -1,13 +1,11 @@
-"""Builds every part and passes it to those that need it: what depends on what, in one file."""
+"""Builds every part that serves and passes it to those that need it: what depends on what, in one
+file. What they stand on is opened in mailserver/opening.py.
+"""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from auth.admission import Admission
-from auth.login import Authenticator
-from config.clock import SystemClock
 from config.logging import get_logger
-from config.settings import Settings
 from filters.delivery import Delivery
 from filters.dnslists import DnsLists
 from filters.forwarding import Forwarding
@@ -22,68 +20,19 @@ from filters.reporting.reader import ReportReader
 from filters.reporting.sender import Builder, ReportSender
 from filters.reporting.tls_builder import TlsBuilder
 from filters.sent import SentCopies
-from filters.signing.keyring import Keyring
 from filters.signing.rotation import Rotation
-from filters.signing.signer import Signer
 from filters.submitting import Submitting
 from imap.server import ImapServer
 from mailserver.services import Services
 from net.client_tls import client_tls
-from net.dns import Resolver
 from net.https import HttpsClient
-from net.threads import Offload
 from net.tls import TlsContexts
 from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
-from storage.directory import Directory
-from storage.dkim_keys import DkimKeys
 from storage.metadata import Metadata
 from storage.report_values import Kind
 from storage.reports import Reports
-from storage.store import Store
 from web.server import HttpServer
-
-
-async def open_services(config_path: Path, settings: Settings) -> Services:
-    """Opens the databases under the store's lock. Raises StoreError."""
-    clock = SystemClock()
-    offload = Offload()
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = None
-    try:
-        store = await Store.open(
-            settings.data_dir,
-            settings.store.maildir,
-            settings.store.database.get_secret_value(),
-            offload,
-            clock,
-            settings.hostname,
-        )
-        directory = await Directory.open(settings, clock, offload)
-    except BaseException:
-        if store is not None:
-            await store.close()
-        offload.close()
-        raise
-    keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("dkim"))
-    resolver = Resolver(settings.dns.nameservers)
-    return Services(
-        config_path=config_path,
-        settings=settings,
-        log=get_logger("server"),
-        clock=clock,
-        offload=offload,
-        store=store,
-        directory=directory,
-        metadata=Metadata(directory.database, store),
-        auth=Authenticator(settings, directory, offload, clock),
-        resolver=resolver,
-        keyring=keyring,
-        signer=Signer(settings, directory, keyring, offload, clock),
-        forwarding=Forwarding(
-            settings, directory, keyring, resolver, offload, clock, get_logger("forwarding")
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +49,13 @@ class Parts:
     report_sender: ReportSender
     failures: FailureReporter
     rotation: Rotation
+    forwarding: Forwarding
+    metadata: Metadata
+
+    async def close(self) -> None:
+        """Lets go of services and store, once everything is stopped."""
+        self.forwarding.limits.close()
+        await self.metadata.close()
 
 
 def build_parts(services: Services, tls: TlsContexts) -> Parts:
@@ -112,6 +68,11 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     collector.reload(settings)
     reader = ReportReader(reports, services.offload, clock, log)
     admission = Admission(settings, clock, services.directory.blocks)
+    forwarding = Forwarding(
+        *(settings, services.directory, services.keyring, services.resolver),
+        *(services.offload, clock, get_logger("forwarding")),
+    )
+    metadata = Metadata(services.directory.database, store)
     delivery = Delivery(
         settings,
         services.directory,
@@ -120,7 +81,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         get_logger("delivery"),
         reader=reader,
         signer=services.signer,
-        forwarding=services.forwarding,
+        forwarding=forwarding,
     )
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
@@ -159,7 +120,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             store,
             services.auth,
             services.directory,
-            services.metadata,
+            metadata,
             tls,
             clock,
             services.offload,
@@ -208,6 +169,8 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             clock,
             get_logger("dkim"),
         ),
+        forwarding=forwarding,
+        metadata=metadata,
     )
 
 
@@ -218,13 +181,3 @@ def _report_builders(services: Services, https: HttpsClient) -> dict[Kind, Build
         Kind.DMARC: DmarcBuilder(settings, resolver, offload, clock),
         Kind.TLS: TlsBuilder(settings, resolver, https, offload, clock, log),
     }
-
-
-async def close_services(services: Services) -> None:
-    """Closes in the opposite order; what was queued for the store is finished first."""
-    services.forwarding.limits.close()
-    await services.auth.close()
-    await services.metadata.close()
-    await services.store.close()
-    await services.directory.close()
-    services.offload.close()

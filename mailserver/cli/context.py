@@ -56,7 +56,7 @@ def perform(config: Path | None, operation: str, args: Mapping[str, Any]) -> Any
         try:
             if control.is_served(settings.data_dir):
                 return asyncio.run(control.call(settings.data_dir, operation, args, progress.show))
-            # the whole server is imported only when nobody serves: a command starts in 0.3 s
+            # the store is imported only when nobody serves: a command to a server starts in 0.3 s
             from mailserver.offline import run_offline
 
             return asyncio.run(run_offline(path, settings, operation, args, progress.show))

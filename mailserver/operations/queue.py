@@ -1,20 +1,16 @@
-"""Operations on the outbound queue: list, show, retry, hold, release, bounce, cancel.
+"""Operations on the outbound queue: list, show, retry, hold, release, cancel.
 
 They work the same with and without a serving process; the serving one wakes by the store's event.
 """
 
 from collections.abc import Mapping
-from random import Random
 from typing import Any
 
 from config.clock import rfc3339
-from config.logging import get_logger
 from filters.cancelling import NotCancelled, cancel
-from filters.delivery import Delivery
 from mailserver.operations.errors import OperationError
 from mailserver.operations.queue_shape import selected
 from mailserver.services import Services
-from smtp.outbound.settle import Settler
 from storage.queue_values import Listed, ListedRecipient
 from storage.values import Hold, QueueId
 
@@ -51,17 +47,6 @@ async def queue_release(services: Services, args: Args) -> dict[str, int]:
     return {"messages": await services.store.queue.release(queue)}
 
 
-async def queue_bounce(services: Services, args: Args) -> dict[str, int]:
-    """Gives a message up and tells its sender. Args: id. {messages}."""
-    queue = _required(args)
-    await _entry(services, queue)
-    claim = await services.store.queue.claim_message(queue)
-    if claim is None:
-        raise OperationError(f"message {queue} is being sent at this moment; try again")
-    await _settler(services).bounce(claim)
-    return {"messages": 1}
-
-
 async def queue_cancel(services: Services, args: Args) -> dict[str, int]:
     """Takes a message back that waits for the time its sender set. Args: id, of the queue or of the
     reply to the submission; account, whose message it must be, or none. {messages, recipients}.
@@ -86,15 +71,6 @@ async def queue_cancel(services: Services, args: Args) -> dict[str, int]:
     except NotCancelled as error:
         raise OperationError(f"message {text}: {error}") from error
     return {"messages": 1, "recipients": recipients}
-
-
-def _settler(services: Services) -> Settler:
-    settings, clock, offload = services.settings, services.clock, services.offload
-    log = get_logger("outbound")
-    notices = Delivery(
-        settings, services.directory, services.store, clock, log, signer=services.signer
-    )
-    return Settler(settings, services.store.queue, notices, clock, offload, Random(), log)
 
 
 async def find_entry(services: Services, args: Args) -> Listed:

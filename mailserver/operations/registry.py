@@ -1,25 +1,15 @@
-"""Operation names, as command line and control socket use them, and the functions behind."""
+"""Operation names, as command line and control socket use them, and the functions behind.
+
+A function is written `module.name`, of this folder, and imported when it is first asked for: a
+command without a server loads only what it does. The serving process loads all of them at start.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from functools import cache
+from importlib import import_module
+from typing import Any, cast
 
 from mailserver.control import Progress
-from mailserver.operations import (
-    accounts,
-    aliases,
-    blocks,
-    domains,
-    queue,
-    queue_pools,
-    queue_rules,
-    queue_shape,
-    queue_why,
-    reports,
-    running,
-    store,
-    suppressing,
-    tls,
-)
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from storage.errors import StoreError
@@ -28,61 +18,73 @@ Args = Mapping[str, Any]
 Quick = Callable[[Services, Args], Awaitable[Any]]
 Long = Callable[[Services, Args, Progress], Awaitable[Any]]
 
-QUICK: dict[str, Quick] = {
-    "account.add": accounts.account_add,
-    "account.list": accounts.account_list,
-    "account.show": accounts.account_show,
-    "account.set": accounts.account_set,
-    "account.passwd": accounts.account_passwd,
-    "account.disable": accounts.account_disable,
-    "account.enable": accounts.account_enable,
-    "account.delete": accounts.account_delete,
-    "alias.add": aliases.alias_add,
-    "alias.list": aliases.alias_list,
-    "alias.delete": aliases.alias_delete,
-    "domain.add": domains.domain_add,
-    "domain.list": domains.domain_list,
-    "domain.delete": domains.domain_delete,
-    "domain.dns": domains.domain_dns,
-    "domain.rotate": domains.domain_rotate,
-    "block.add": blocks.block_add,
-    "block.list": blocks.block_list,
-    "block.delete": blocks.block_delete,
-    "queue.list": queue.queue_list,
-    "queue.shape": queue_shape.queue_shape,
-    "queue.why": queue_why.queue_why,
-    "queue.show": queue.queue_show,
-    "queue.retry": queue.queue_retry,
-    "queue.hold": queue.queue_hold,
-    "queue.release": queue.queue_release,
-    "queue.bounce": queue.queue_bounce,
-    "queue.pools": queue_pools.queue_pools,
-    "queue.rule.add": queue_rules.rule_add,
-    "queue.rule.list": queue_rules.rule_list,
-    "queue.rule.delete": queue_rules.rule_delete,
-    "queue.cancel": queue.queue_cancel,
-    "suppress.add": suppressing.suppress_add,
-    "suppress.list": suppressing.suppress_list,
-    "suppress.delete": suppressing.suppress_delete,
-    "report.list": reports.report_list,
-    "report.show": reports.report_show,
-    "report.sources": reports.report_sources,
-    "report.delete": reports.report_delete,
-    "report.pending": reports.report_pending,
-    "tls.show": tls.tls_show,
-    "tls.forget": tls.tls_forget,
-    "reload": running.reload,
+QUICK: dict[str, str] = {
+    "account.add": "accounts.account_add",
+    "account.list": "accounts.account_list",
+    "account.show": "accounts.account_show",
+    "account.set": "accounts.account_set",
+    "account.passwd": "accounts.account_passwd",
+    "account.disable": "accounts.account_disable",
+    "account.enable": "accounts.account_enable",
+    "account.delete": "accounts.account_delete",
+    "alias.add": "aliases.alias_add",
+    "alias.list": "aliases.alias_list",
+    "alias.delete": "aliases.alias_delete",
+    "domain.add": "domains.domain_add",
+    "domain.list": "domains.domain_list",
+    "domain.delete": "domains.domain_delete",
+    "domain.dns": "domain_dns.domain_dns",
+    "domain.rotate": "domain_dns.domain_rotate",
+    "block.add": "blocks.block_add",
+    "block.list": "blocks.block_list",
+    "block.delete": "blocks.block_delete",
+    "queue.list": "queue.queue_list",
+    "queue.shape": "queue_shape.queue_shape",
+    "queue.why": "queue_why.queue_why",
+    "queue.show": "queue.queue_show",
+    "queue.retry": "queue.queue_retry",
+    "queue.hold": "queue.queue_hold",
+    "queue.release": "queue.queue_release",
+    "queue.bounce": "queue_bouncing.queue_bounce",
+    "queue.pools": "queue_pools.queue_pools",
+    "queue.rule.add": "queue_rules.rule_add",
+    "queue.rule.list": "queue_rules.rule_list",
+    "queue.rule.delete": "queue_rules.rule_delete",
+    "queue.cancel": "queue.queue_cancel",
+    "suppress.add": "suppressing.suppress_add",
+    "suppress.list": "suppressing.suppress_list",
+    "suppress.delete": "suppressing.suppress_delete",
+    "report.list": "reports.report_list",
+    "report.show": "reports.report_show",
+    "report.sources": "reports.report_sources",
+    "report.delete": "reports.report_delete",
+    "report.pending": "reports.report_pending",
+    "tls.show": "tls.tls_show",
+    "tls.forget": "tls.tls_forget",
+    "reload": "running.reload",
 }
-LONG: dict[str, Long] = {"import": store.import_}
+LONG: dict[str, str] = {"import": "store.import_"}
+
+
+def load_all() -> dict[str, Callable[..., Awaitable[Any]]]:
+    """Imports every operation, so that none stops the event loop when it is first asked for."""
+    return {name: _function(place) for name, place in (QUICK | LONG).items()}
+
+
+@cache
+def _function(place: str) -> Callable[..., Awaitable[Any]]:
+    module, _, name = place.partition(".")
+    found = getattr(import_module(f"mailserver.operations.{module}"), name)
+    return cast(Callable[..., Awaitable[Any]], found)
 
 
 async def perform(services: Services, name: str, args: Args, progress: Progress) -> Any:
     """Runs one operation; its errors come out as OperationError."""
     try:
         if name in QUICK:
-            return await QUICK[name](services, args)
+            return await cast(Quick, _function(QUICK[name]))(services, args)
         if name in LONG:
-            return await LONG[name](services, args, progress)
+            return await cast(Long, _function(LONG[name]))(services, args, progress)
     except StoreError as error:
         raise OperationError(str(error)) from error
     raise OperationError(f"unknown operation {name!r}")

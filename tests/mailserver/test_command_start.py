@@ -1,11 +1,14 @@
-"""What a command to a running server loads: of the server nothing, so that it starts at once."""
+"""What a command loads: with a running server nothing of it, so that it starts at once; without one
+the store and its own operation, and nothing that listens or filters.
+"""
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from inspect import iscoroutinefunction, signature
 
 import pytest
 
+from mailserver.operations.registry import LONG, QUICK, load_all
 from tests.support.server import MAILSERVER, ServerProcess, configuration
 
 HEAVY = {
@@ -13,6 +16,7 @@ HEAVY = {
     *("sqlalchemy", "starlette", "structlog", "uvicorn", "uvloop"),
     *("auth", "filters", "imap", "net", "smtp", "web"),
 }
+LISTENING = {"aiohttp", "aiosmtpd", "dkim", "imap", "starlette", "uvicorn", "uvloop", "web"}
 COMMANDS = [
     ("account", "list"),
     ("alias", "list"),
@@ -22,6 +26,12 @@ COMMANDS = [
     ("queue", "shape"),
     ("report", "list"),
     ("reload",),
+]
+ALONE = [
+    ("account", "list"),
+    ("domain", "add", "more.test"),
+    ("queue", "list"),
+    ("report", "list"),
 ]
 
 
@@ -54,6 +64,24 @@ def test_a_command_loads_nothing_of_the_server(
     assert not {name for name in loaded if name.partition(".")[0] in HEAVY}
 
 
-def test_a_command_without_a_server_loads_what_it_works_with(tmp_path: Path) -> None:
-    loaded = imported(ServerProcess(tmp_path, configuration()), "account", "list")
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> ServerProcess:
+    return ServerProcess(tmp_path_factory.mktemp("alone"), configuration())
+
+
+@pytest.mark.parametrize("command", ALONE, ids=" ".join)
+def test_a_command_without_a_server_loads_only_what_it_works_with(
+    alone: ServerProcess, command: tuple[str, ...]
+) -> None:
+    loaded = imported(alone, *command)
     assert {"sqlalchemy", "storage.store"} <= loaded
+    assert not {name for name in loaded if name.partition(".")[0] in LISTENING}
+    assert not {"mailserver.wiring", "smtp.engine", "smtp.server", "filters.delivery"} & loaded
+
+
+def test_every_operation_is_there() -> None:
+    found = load_all()
+    assert found.keys() == QUICK.keys() | LONG.keys()
+    for name, function in found.items():
+        assert iscoroutinefunction(function)
+        assert len(signature(function).parameters) == (3 if name in LONG else 2)

@@ -7,7 +7,6 @@ from pathlib import Path
 from auth.login import Authenticator
 from config.clock import SystemClock
 from config.logging import get_logger
-from filters.forwarding import Forwarding
 from filters.signing.keyring import Keyring
 from filters.signing.signer import Signer
 from mailserver.services import Services
@@ -15,7 +14,6 @@ from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
-from storage.metadata import Metadata
 from storage.store import Store
 from tests.support.directories import make_settings
 
@@ -37,8 +35,6 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     directory = await Directory.open(settings, clock, offload)
     auth = Authenticator(settings, directory, offload, clock)
     keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("test"))
-    metadata = Metadata(directory.database, store)
-    resolver = Resolver()
     try:
         yield Services(
             config_path=folder / "mailserver.toml",
@@ -48,18 +44,13 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             offload=offload,
             store=store,
             directory=directory,
-            metadata=metadata,
             auth=auth,
-            resolver=resolver,
+            resolver=Resolver(),
             keyring=keyring,
             signer=Signer(settings, directory, keyring, offload, clock),
-            forwarding=Forwarding(
-                settings, directory, keyring, resolver, offload, clock, get_logger("test")
-            ),
         )
     finally:
         await auth.close()
-        await metadata.close()
         await directory.close()
         await store.close()
         offload.close()

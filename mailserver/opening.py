@@ -1,0 +1,65 @@
+"""Opens and closes what every operation works on, with a serving process and without.
+
+Invariant: imports no listener, filter of received mail or background task; those are in
+mailserver/wiring.py, so that a command without a server starts quickly.
+"""
+
+from pathlib import Path
+
+from auth.login import Authenticator
+from config.clock import SystemClock
+from config.logging import get_logger
+from config.settings import Settings
+from filters.signing.keyring import Keyring
+from filters.signing.signer import Signer
+from mailserver.services import Services
+from net.dns import Resolver
+from net.threads import Offload
+from storage.directory import Directory
+from storage.dkim_keys import DkimKeys
+from storage.store import Store
+
+
+async def open_services(config_path: Path, settings: Settings) -> Services:
+    """Opens the databases under the store's lock. Raises StoreError."""
+    clock = SystemClock()
+    offload = Offload()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = None
+    try:
+        store = await Store.open(
+            settings.data_dir,
+            settings.store.maildir,
+            settings.store.database.get_secret_value(),
+            offload,
+            clock,
+            settings.hostname,
+        )
+        directory = await Directory.open(settings, clock, offload)
+    except BaseException:
+        if store is not None:
+            await store.close()
+        offload.close()
+        raise
+    keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("dkim"))
+    return Services(
+        config_path=config_path,
+        settings=settings,
+        log=get_logger("server"),
+        clock=clock,
+        offload=offload,
+        store=store,
+        directory=directory,
+        auth=Authenticator(settings, directory, offload, clock),
+        resolver=Resolver(settings.dns.nameservers),
+        keyring=keyring,
+        signer=Signer(settings, directory, keyring, offload, clock),
+    )
+
+
+async def close_services(services: Services) -> None:
+    """Closes in the opposite order; what was queued for the store is finished first."""
+    await services.auth.close()
+    await services.store.close()
+    await services.directory.close()
+    services.offload.close()
