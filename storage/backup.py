@@ -1,4 +1,4 @@
-"""A copy of a store that serves, and the check of one that was restored (engine rule 15).
+"""A copy of a store that serves, and the check of one that was restored.
 
 While it is made the mirror rests, so that no committed file is renamed or unlinked: databases first
 (VACUUM INTO), then the files that the copied index names, then the folders' small files, whose UID

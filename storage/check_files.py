@@ -1,7 +1,8 @@
 """Compares rows with files: each name on disk that the index knows is there, of the right size,
 each message has one, and each file a row.
 
-Sampled at start-up, in full for `mailserver check`. Reads only; nothing is mended here.
+A sample for `mailserver check`, all for a store that was restored from a copy. Reads only; nothing
+is mended here.
 """
 
 import random

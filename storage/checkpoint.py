@@ -1,4 +1,4 @@
-"""Checkpoints of SQLite's WAL, in a thread and on a connection of their own (engine rule 11).
+"""Checkpoints of SQLite's WAL, in a thread and on a connection of their own.
 
 PASSIVE: it never waits for readers or the writer. SQLite starts the WAL over only when all of it is
 copied, and under load the writer adds to it meanwhile: so the thread copies the bulk, and the

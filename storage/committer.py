@@ -2,8 +2,8 @@
 
 A group is whatever waited while the previous one was committing: no timer. It runs in a thread of
 its own and hands outcomes to the loop in commit order. Invariants: nothing is answered before its
-COMMIT; an I/O error from a flush or a COMMIT stops everything and leaves a mark (rule 8); another
-SQL error fails only its culprit, found by running the group one by one in savepoints (rule 5).
+COMMIT; an I/O error from a flush or a COMMIT stops everything and leaves a mark; another
+SQL error fails only its culprit, found by running the group one by one in savepoints.
 """
 
 import asyncio

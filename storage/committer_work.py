@@ -1,4 +1,4 @@
-"""The transaction of one group: all jobs together, or one by one in savepoints (engine rule 5)."""
+"""The transaction of one group: all jobs together, or one by one in savepoints."""
 
 from typing import Any
 

@@ -39,7 +39,7 @@ _READ_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-32768", "PRAGMA bus
 HEAVY = 2 * 1024 * 1024
 """Octets of one `fetch_some`, about: so much is read in a few milliseconds."""
 READS_WAIT = 0.1
-"""Seconds at most that a read waits for a checkpoint of a large WAL (engine rule 11)."""
+"""Seconds at most that a read waits for a checkpoint of a large WAL."""
 _LOOK_EVERY = 0.005
 _LEASE = 0x4D41494C  # advisory lock of the committer
 

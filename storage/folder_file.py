@@ -82,7 +82,7 @@ def update_folder(folder: Path, change: Callable[[FolderFile | None], FolderFile
 
 
 def raise_ceiling(folder: Path, identity: FolderFile) -> FolderFile:
-    """Makes `identity.uid_ceiling` durable before a UID below it is given (engine rule 3)."""
+    """Makes `identity.uid_ceiling` durable before a UID below it is given."""
 
     def change(old: FolderFile | None) -> FolderFile:
         if old is None or old.mailbox != identity.mailbox:

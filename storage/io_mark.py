@@ -1,4 +1,4 @@
-"""The mark that an I/O error leaves, and what the next start does about it (engine rule 8).
+"""The mark that an I/O error leaves, and what the next start does about it.
 
 After a failed flush the kernel may hold pages that never reached the disk, marked clean. So the
 next start reads the index into a fresh file, checks and flushes that, and puts it in the old one's

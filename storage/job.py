@@ -100,7 +100,7 @@ class Stage:
         return f"{root}/{box.folder}" if box.folder else root
 
     def give_uids(self, box: Box, count: int = 1) -> int:
-        """The first of `count` UIDs; the ceiling is durable before they are used (rule 3)."""
+        """The first of `count` UIDs; the ceiling is durable before they are used."""
         first = self.state.give_uids(box, count)
         last = first + count - 1
         if last > MAX_UID:

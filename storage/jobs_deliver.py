@@ -1,7 +1,7 @@
 """A delivery: all local copies and queue rows of one message, one job in one transaction.
 
 A mailbox that vanished means INBOX; an account that vanished gives Delivered with mailbox 0, which
-the caller bounces. Quota never fails an accepted recipient here (engine rule 6).
+the caller bounces. Quota never fails an accepted recipient here.
 """
 
 from array import array
@@ -118,7 +118,7 @@ class DeliverJob(Job[DeliveryResult]):
         return Copy(owner.id, box.id, uid, f"new/{name}", recipient.flags)
 
     def _resend(self, stage: Stage, owner: Account) -> Copy | None:
-        """The committed copy whose 250 the sender may not have seen (engine rule 4)."""
+        """The committed copy whose 250 the sender may not have seen."""
         assert self._item is not None
         found = owner.suspects.get(self._delivery.content.digest)
         if found is None or not self._item.has_id:

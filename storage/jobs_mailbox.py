@@ -24,7 +24,7 @@ MAX_MAILBOXES = 10_000
 
 
 def new_box(owner: Account, name: str, special_use: str, path: str, now: float) -> Box:
-    """A mailbox with the account's next id and UIDVALIDITY (engine rule 13), added to it."""
+    """A mailbox with the account's next id and UIDVALIDITY, added to it."""
     owner.last_mailbox += 1
     owner.uidvalidity = max(owner.uidvalidity + 1, int(now))
     box = Box(

@@ -1,7 +1,7 @@
 """Jobs in several pieces: progress that survives a repeated `apply`, and runs that stay invisible.
 
 A run (COPY, MULTIAPPEND beyond one piece) inserts above the published UIDNEXT and becomes visible
-with its last piece (engine rule 9). The account's other jobs wait meanwhile, so the modseq taken
+with its last piece. The account's other jobs wait meanwhile, so the modseq taken
 with its first piece stays in order.
 """
 

@@ -1,4 +1,4 @@
-"""Suspects: committed deliveries whose acceptance the sender may not have heard (engine rule 4).
+"""Suspects: committed deliveries whose acceptance the sender may not have heard.
 
 A resend with equal content to the same recipient is then answered with the copy that is there,
 once, within five days, if the message has a Message-ID and its row still exists (DeliverJob).

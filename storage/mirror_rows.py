@@ -1,7 +1,7 @@
 """The mirror's SQL: what changed since its watermark, what exists, and what it did.
 
 Reads go through Database.fetch, writes are jobs of the committer. Whether a name may be unlinked is
-decided inside a job, since only the writer sees every committed row (engine rule 1).
+decided inside a job, since only the writer sees every committed row.
 """
 
 from array import array

@@ -2,7 +2,7 @@
 
 Rows come in pieces of 250 by key, fewer where they are large, no statement open across a yield. A
 file is found by `place`; when it is not there, `place` is read again, then the folder is scanned
-under the mirror's lock: only that may say that a file is missing (engine rule 7).
+under the mirror's lock: only that may say that a file is missing.
 """
 
 import errno
@@ -191,7 +191,7 @@ class Reads:
         return await self._search(account, blob_id, mailbox, use)
 
     async def _current(self, account: AccountId, mailbox: MailboxId, rows: list[R]) -> list[R]:
-        """The rows, rendered again where an older program did it (engine rule 14)."""
+        """The rows, rendered again where an older program did it."""
         if all_current([row.meta for row in rows]):
             return rows
         return [await self._renewed(account, mailbox, row) for row in rows]

@@ -2,7 +2,7 @@
 
 The sweep never deletes; it moves to data/orphans, where things stay 30 days. Files that committed
 rows should know, but do not, mean that the index is older than the files: the start refuses and
-names `mailserver repair` (engine rule 2).
+names `mailserver repair`.
 """
 
 import contextlib
@@ -299,7 +299,7 @@ def _older(layout: Layout) -> StoreDamaged:
 
 
 def _suspect(conn: Connection, before: WriterState, now: float) -> None:
-    """Deliveries of the last moments before a kill: their 250 may not have arrived (rule 4)."""
+    """Deliveries of the last moments before a kill: their 250 may not have arrived."""
     conn.execute(delete(suspect).where(suspect.c.expires < now))
     since = int((before.committed_at - UNHEARD_SECONDS) * 1_000_000)
     a, b, m = account.c, blob.c, message.c

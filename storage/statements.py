@@ -1,7 +1,7 @@
 """Core statements compiled once a dialect and executed as driver SQL.
 
 Compiling and result processing of SQLAlchemy cost more than the statement itself on the hot path;
-here both happen once. Multi-row statements come in blocks of 64 (engine rule 10: never executemany,
+here both happen once. Multi-row statements come in blocks of 64 (never executemany,
 whose every step waits for the interpreter lock).
 """
 

@@ -1,1 +1,1 @@
-"""Numbered steps of the index's schema, one module each; they only add (engine rule 15)."""
+"""Numbered steps of the index's schema, one module each; they only add."""
