@@ -1,6 +1,6 @@
 """What SORT compares of the address fields (RFC 5256 §3, RFC 5957 §3), taken at delivery.
 
-Values as they are, decoded; how they compare (i;unicode-casemap) is message/collation.py's.
+Values as they are, decoded; how they compare (i;unicode-casemap) is message/casemap.py's.
 """
 
 from functools import lru_cache

@@ -30,9 +30,6 @@ from sqlalchemy import (
     true,
 )
 
-VERSION = 6
-"""Number of the newest migration; a database with a greater one is refused."""
-
 KEYWORD_SHIFT = 8
 """A view's flag field: system flags in the low 8 bits, the number of the keyword set above."""
 

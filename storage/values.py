@@ -3,7 +3,6 @@
 Nothing here does I/O. Names follow RFC 9051 and RFC 7162 (UID, UIDVALIDITY, MODSEQ).
 """
 
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
@@ -326,4 +325,3 @@ class QueueChanged:
 
 
 Event = MailboxChanged | FoldersChanged | QueueChanged
-Uids: TypeAlias = "array[int]"

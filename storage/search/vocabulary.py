@@ -120,11 +120,6 @@ def matching(terms: bytes, piece: bytes, place: Place) -> Iterator[int]:
         position = terms.find(pattern, terms.index(b"\n", start))
 
 
-def term_at(terms: bytes, position: int) -> bytes:
-    """The term that a position within it belongs to."""
-    return terms[terms.rindex(b"\n", 0, position + 1) + 1 : terms.index(b"\n", position)]
-
-
 def _joined(ordered: Sequence[bytes]) -> bytes:
     return b"\n" + b"\n".join(ordered) + b"\n" if ordered else b""
 
