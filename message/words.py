@@ -1,4 +1,4 @@
-"""RFC 2047 encoded words, both ways, and text of any charset.
+"""RFC 2047 encoded words, both ways, headers in UTF-8 (RFC 6532), and text of any charset.
 
 Nothing raises: what no codec can read is UTF-8 where it is valid UTF-8, and Windows-1252 otherwise,
 which is what unlabelled 8-bit mail nearly always is.

@@ -1,4 +1,4 @@
-"""What every SASL mechanism shares: the values of an exchange and the decoding of responses.
+"""What every SASL mechanism (RFC 4422 §3) shares: the values of an exchange, and decoding.
 
 An exchange is fed base64 as it stands on the wire, without CRLF, and answers with a value; lines,
 reply codes and the `AUTH`/`AUTHENTICATE` verbs belong to the protocols (RFC 4954, RFC 9051 §6.2.2).

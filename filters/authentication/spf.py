@@ -1,7 +1,7 @@
 """The filter `spf` (RFC 7208): may this host send for the domain of HELO and for the sender's?
 
 It looks at mail from strangers only. What it finds is for others to judge, `dmarc` above all,
-unless `spf.reject` tells it to refuse a plain fail.
+unless `spf.reject` tells it to refuse a plain fail (5.7.23, RFC 7372 §3.2).
 """
 
 from dataclasses import replace

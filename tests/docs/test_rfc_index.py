@@ -35,6 +35,8 @@ def test_code_and_test_exist(row: list[str]) -> None:
         assert path in ("", "-") or (ROOT / path).exists(), path
     if row[2] != "none":
         assert row[4].strip() not in ("", "-")
+        where = [(ROOT / path).read_text("utf-8") for path in re.split(r"[ ,]+", row[3])]
+        assert any(re.search(rf"RFC {row[0]}\b", text) for text in where), "no code there names it"
 
 
 def test_every_rfc_named_in_the_code_has_a_row() -> None:
