@@ -1,6 +1,7 @@
 """The table of commands: who runs each, in which states it is legal, whether EXPUNGE may follow.
 
-Commands run in order, one at a time (RFC 9051 §5.5, RFC 3501 §5.5). Every error becomes a reply here.
+Commands run in order, one at a time (RFC 9051 §5.5, RFC 3501 §5.5). Every error becomes a reply
+here.
 """
 
 import dataclasses

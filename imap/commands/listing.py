@@ -1,8 +1,8 @@
 """LIST in all its forms, LSUB, XLIST and NAMESPACE.
 
 RFC 9051 §6.3.9 and §6.3.10, RFC 3501 §6.3.9, RFC 3348, RFC 5258, RFC 5819, RFC 6154, RFC 8440,
-RFC 9590. The separator is `/`; `%` stops there and `*` does not. Special-use attributes are given to
-plain LIST too, for the clients that never ask (Outlook, iOS). XLIST is Gmail's elder form of it,
+RFC 9590. The separator is `/`; `%` stops there and `*` does not. Special-use attributes are given
+to plain LIST too, for the clients that never ask (Outlook, iOS). XLIST is Gmail's elder form of it,
 which Outlook 2013 and 2016 ask for.
 """
 
