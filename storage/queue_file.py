@@ -3,7 +3,8 @@
 Layout: the line `mailserver-queue 1 E M`, E octets of JSON (the envelope, ending with LF), M octets
 of message, then the log: one JSON line for each recipient that is finished and for each hold and
 release. The message's bytes never change; the log is written before the rows change, without a
-flush, since it is read only when the index is lost. A torn last line of the log is ignored.
+flush: it is read after a kill, for what was leased, and when the index is lost. A torn last line of
+the log is ignored.
 """
 
 import json

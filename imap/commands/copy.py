@@ -1,9 +1,10 @@
 """COPY and MOVE with COPYUID (RFC 9051 §6.4.7 and §6.4.8, RFC 4315, RFC 6851).
 
-Both are atomic in the store, across accounts too, but that a large MOVE copies first then. The
-copies get the flags that the user may set in the target; MOVE needs `t` and `e` in the source
-(RFC 4314 §4, RFC 6851 §4.2). MOVE sends COPYUID untagged before the EXPUNGE lines, which come from
-the view as everywhere; with CONDSTORE the tagged answer carries HIGHESTMODSEQ.
+COPY is atomic in the store, across accounts too. A large MOVE goes in pieces within an account,
+each of them whole, and into another copies first. The copies get the flags that the user may set in
+the target; MOVE needs `t` and `e` in the source (RFC 4314 §4, RFC 6851 §4.2). MOVE sends COPYUID
+untagged before the EXPUNGE lines, which come from the view as everywhere; with CONDSTORE the tagged
+answer carries HIGHESTMODSEQ.
 """
 
 from dataclasses import replace

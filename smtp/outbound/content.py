@@ -2,8 +2,8 @@
 where the peer announced CHUNKING.
 
 Small messages go in one piece, others are read and sent in pieces; none is held in memory but
-those that were converted to seven bits. `sent` is True from the moment on when the peer may have
-the whole message.
+small ones that were handed over as they were queued, and those that were converted to seven bits.
+`sent` is True from the moment on when the peer may have the whole message.
 """
 
 import contextlib

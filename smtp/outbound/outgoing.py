@@ -1,4 +1,4 @@
-"""A queued message as the client sees it: envelope values and a range of a file."""
+"""A queued message as the client sees it: envelope values, and a range of a file or its octets."""
 
 import os
 import re
