@@ -1,12 +1,11 @@
 """What was seen of the world outside, and when: triplets of greylisting, addresses that our users
 wrote to, domains that proved who they are.
 
-Keys are hashes: of one size, and no list of who writes to whom. Writes wait in memory for a second
-and go out together; what a crash takes with it is seen again.
+Keys are hashes: of one size, and no list of who writes to whom. What a crash takes with it, of the
+last second, is seen again.
 Invariants: bounded by age and number in SQL, by number in memory; a reader sees what was put.
 """
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -19,17 +18,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
-from config.logging import get_logger
 from storage.config_database import ConfigDatabase
 from storage.config_schema import seen
-from storage.errors import StoreError
+from storage.write_behind import WriteBehind
 
 DAY = 86_400.0
-FLUSH_SECONDS = 1.0
-PRUNE_SECONDS = 3600.0
 IN_MEMORY = 50_000
-# Waiting writes above which further ones are dropped: the database is in trouble.
-MAX_WAITING = 50_000
 BATCH = 200
 
 
@@ -71,16 +65,16 @@ class Sight:
 _Key = tuple[Kind, bytes]
 
 
-class Seen:
-    """Belongs to the directory, whose database it uses and which closes it."""
+class Seen(WriteBehind[_Key, Sight]):
+    """Of two sights of one thing the later one counts."""
+
+    log_of = "seen"
+    not_written = "what was seen is not stored"
+    flush_seconds = 1.0
 
     def __init__(self, database: ConfigDatabase, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+        super().__init__(database, clock)
         self._known: LRUCache[_Key, Sight | None] = LRUCache(IN_MEMORY)
-        self._waiting: dict[_Key, Sight] = {}
-        self._flushing: asyncio.Task[None] | None = None
-        self._pruned = clock.monotonic()
-        self._log = get_logger("seen")
         self.bounds = dict(BOUNDS)
 
     async def get(self, kind: Kind, *what: str) -> Sight | None:
@@ -102,11 +96,7 @@ class Seen:
         """Remembers at once, in SQL within about a second."""
         key = (kind, _hash(what))
         self._known[key] = sight
-        if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
-            return
-        self._waiting[key] = sight
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush_later())
+        self._put(key, sight)
 
     def met(self, kind: Kind, names: Iterable[str]) -> None:
         """Notes acquaintances: those noted within the last day cost nothing."""
@@ -116,35 +106,12 @@ class Seen:
             if known is None or now - known.last > DAY:
                 self.put(kind, Sight(now, now, now), name)
 
-    async def close(self) -> None:
-        """Writes what waits."""
-        if self._flushing is not None:
-            self._flushing.cancel()
-            await asyncio.gather(self._flushing, return_exceptions=True)
-        await self._flush()
-
     async def prune(self) -> None:
         """Removes what is old, and the oldest of what is too much."""
         now = self._clock.now()
         async with self._database.writing() as connection:
             for kind, bounds in self.bounds.items():
                 await _prune(connection, kind, bounds, now)
-
-    async def _flush_later(self) -> None:
-        await asyncio.sleep(FLUSH_SECONDS)
-        self._flushing = None
-        await self._flush()
-
-    async def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        try:
-            if waiting:
-                await self._database.finish(self._write(waiting))
-            if self._clock.monotonic() - self._pruned > PRUNE_SECONDS:
-                self._pruned = self._clock.monotonic()
-                await self._database.finish(self.prune())
-        except StoreError as error:
-            self._log.warning("what was seen is not stored", rows=len(waiting), reason=str(error))
 
     async def _load(self, key: _Key) -> Sight | None:
         kind, digest = key

@@ -4,18 +4,15 @@ Counts are kept in memory and written within a second, so a restart does not beg
 a kill takes the last second's. Days but the last two are forgotten.
 """
 
-import asyncio
 from datetime import date, timedelta
 
 from sqlalchemy import delete, insert, select
 
 from config.clock import Clock
-from config.logging import get_logger
 from storage.config_database import ConfigDatabase
 from storage.config_schema import source_count
-from storage.errors import StoreError
+from storage.write_behind import WriteBehind
 
-FLUSH_SECONDS = 1.0
 MAX_PROVIDERS = 50_000
 """Counts kept apart in a day; what is beyond is counted together, under OTHERS."""
 OTHERS = "*"
@@ -24,18 +21,19 @@ _DAY = 86_400
 _Key = tuple[str, str]
 
 
-class SourceCounts:
-    """Belongs to the directory, whose database it uses and which closes it. `provider` is "" where
-    all are counted together.
+class SourceCounts(WriteBehind[tuple[_Key, int], int]):
+    """`provider` is "" where all are counted together. What waits is the count of a day, by key and
+    day.
     """
 
+    log_of = "outbound"
+    not_written = "messages of a source not counted"
+    flush_seconds = 1.0
+
     def __init__(self, database: ConfigDatabase, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+        super().__init__(database, clock)
         self._day = int(clock.now()) // _DAY
         self._counts: dict[_Key, int] = {}
-        self._waiting: set[_Key] = set()
-        self._flushing: asyncio.Task[None] | None = None
-        self._log = get_logger("outbound")
 
     @property
     def today(self) -> date:
@@ -71,16 +69,13 @@ class SourceCounts:
         self._turn()
         key = self._key(address, provider)
         self._counts[key] = max(0, self._counts.get(key, 0) + messages)
-        self._waiting.add(key)
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush_later())
+        self._put((key, self._day), self._counts[key])
 
-    async def close(self) -> None:
-        """Writes what waits."""
-        if self._flushing is not None:
-            self._flushing.cancel()
-            await asyncio.gather(self._flushing, return_exceptions=True)
-        await self._flush()
+    async def prune(self) -> None:
+        """Forgets days but the last two."""
+        async with self._database.writing() as connection:
+            old = source_count.c.day < self._day - 1
+            await connection.execute(delete(source_count).where(old))
 
     def _key(self, address: str, provider: str) -> _Key:
         key = (address, provider)
@@ -94,33 +89,15 @@ class SourceCounts:
         if day != self._day:
             self._day = day
             self._counts.clear()
-            self._waiting.clear()
 
-    async def _flush_later(self) -> None:
-        await asyncio.sleep(FLUSH_SECONDS)
-        self._flushing = None
-        await self._flush()
-
-    async def _flush(self) -> None:
-        day = self._day
+    async def _write(self, waiting: dict[tuple[_Key, int], int]) -> None:
+        c = source_count.c
         rows = [
             {"address": address, "provider": provider, "day": day, "messages": messages}
-            for (address, provider) in self._waiting
-            if (messages := self._counts.get((address, provider))) is not None
+            for ((address, provider), day), messages in waiting.items()
         ]
-        self._waiting.clear()
-        if not rows:
-            return
-        try:
-            await self._database.finish(self._write(rows, day))
-        except StoreError as error:
-            self._log.warning("messages of a source not counted", reason=str(error))
-
-    async def _write(self, rows: list[dict[str, object]], day: int) -> None:
-        c = source_count.c
         async with self._database.writing() as connection:
-            await connection.execute(delete(source_count).where(c.day < day - 1))
             for row in rows:
-                here = (c.address == row["address"], c.provider == row["provider"], c.day == day)
+                here = [column == row[column.name] for column in (c.address, c.provider, c.day)]
                 await connection.execute(delete(source_count).where(*here))
             await connection.execute(insert(source_count), rows)
