@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.imap_server import Client
-from tests.support.server import PASSWORD, ServerProcess, configuration
+from tests.support.server import PASSWORD, ServerProcess, serving
 from tests.support.smtp_sink import Sink
 
 ADA = "ada@example.test"
@@ -22,12 +22,9 @@ HEAD = (
 
 @pytest.fixture
 async def server(tmp_path: Path, sink: Sink) -> AsyncIterator[ServerProcess]:
-    extra = f'[smtp]\nbinarymime = true\n[outbound]\nsmarthost = "smtp://{sink.endpoint}"\n'
-    running = ServerProcess(tmp_path, configuration(extra=extra))
-    await asyncio.to_thread(running.start)
-    await asyncio.to_thread(running.add_account, ADA)
-    yield running
-    await asyncio.to_thread(running.stop)
+    extra = f"[smtp]\nbinarymime = true\n{sink.as_smarthost}"
+    async with serving(tmp_path, extra, accounts=[ADA]) as running:
+        yield running
 
 
 def submit(server: ServerProcess, recipient: str) -> None:

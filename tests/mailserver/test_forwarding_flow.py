@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import ServerProcess, configuration
+from tests.support.server import ServerProcess, serving
 from tests.support.smtp_sink import Sink
 
 AWAY, BOB, FRIEND = "away@example.test", "bob@world.test", "friend@elsewhere.test"
@@ -18,15 +18,9 @@ TEXT = f"From: {FRIEND}\r\nTo: {AWAY}\r\nSubject: onward\r\nMessage-ID: <1@x>\r\
 
 @pytest.fixture
 async def server(tmp_path: Path, sink: Sink) -> AsyncIterator[ServerProcess]:
-    extra = (
-        f'[outbound]\nsmarthost = "smtp://{sink.endpoint}"\n[filters]\npipeline = []\n'
-        "[reports]\nsend = false\n"
-    )
-    running = ServerProcess(tmp_path, configuration(extra=extra))
-    await asyncio.to_thread(running.start)
-    await asyncio.to_thread(running.command, "alias", "add", AWAY, BOB)
-    yield running
-    await asyncio.to_thread(running.stop)
+    extra = f"{sink.as_smarthost}[filters]\npipeline = []\n[reports]\nsend = false\n"
+    async with serving(tmp_path, extra, aliases={AWAY: BOB}) as running:
+        yield running
 
 
 def hand_in(server: ServerProcess, sender: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import PASSWORD, ServerProcess, configuration, until
+from tests.support.server import PASSWORD, ServerProcess, serving, until
 from tests.support.smtp_sink import Sink
 
 ADA, BEN, BOB = "ada@example.test", "ben@example.test", "bob@world.test"
@@ -17,13 +17,8 @@ LARGE = "Subject: large\r\n\r\n" + ("x" * 76 + "\r\n") * 30_000
 
 @pytest.fixture
 async def server(tmp_path: Path, sink: Sink) -> AsyncIterator[ServerProcess]:
-    extra = f'[outbound]\nsmarthost = "smtp://{sink.endpoint}"\n'
-    running = ServerProcess(tmp_path, configuration(extra=extra))
-    await asyncio.to_thread(running.start)
-    for address in (ADA, BEN):
-        await asyncio.to_thread(running.add_account, address)
-    yield running
-    await asyncio.to_thread(running.stop)
+    async with serving(tmp_path, sink.as_smarthost, accounts=[ADA, BEN]) as running:
+        yield running
 
 
 def submit(server: ServerProcess, seconds: int, text: str, *recipients: str) -> None:

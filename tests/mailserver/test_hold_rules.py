@@ -9,28 +9,17 @@ from typing import Any
 
 import pytest
 
-from tests.support.server import PASSWORD, ServerProcess, configuration, until
-from tests.support.smtp_sink import Sink, smtp_sink
+from tests.support.server import PASSWORD, ServerProcess, configuration, serving, until
+from tests.support.smtp_sink import Sink
 
 ADA, EVE = "ada@example.test", "eve@example.test"
 BOB, CAT = "bob@world.test", "cat@else.test"
 
 
 @pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    async with smtp_sink(Sink()) as running:
-        yield running
-
-
-@pytest.fixture
 async def server(tmp_path: Path, sink: Sink) -> AsyncIterator[ServerProcess]:
-    extra = f'[outbound]\nsmarthost = "smtp://{sink.endpoint}"\n'
-    running = ServerProcess(tmp_path, configuration(extra=extra))
-    await asyncio.to_thread(running.start)
-    for account in (ADA, EVE):
-        await asyncio.to_thread(running.add_account, account)
-    yield running
-    await asyncio.to_thread(running.stop)
+    async with serving(tmp_path, sink.as_smarthost, accounts=[ADA, EVE]) as running:
+        yield running
 
 
 def submit(server: ServerProcess, sender: str, *recipients: str) -> None:

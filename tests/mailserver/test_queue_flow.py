@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.server import PASSWORD, ServerProcess, configuration, until
+from tests.support.server import PASSWORD, ServerProcess, serving, until
 from tests.support.smtp_sink import Sink, smtp_sink
 
 ADA, BOB = "ada@example.test", "bob@world.test"
@@ -29,12 +29,9 @@ async def sink() -> AsyncIterator[Sink]:
 
 @pytest.fixture
 async def server(tmp_path: Path, sink: Sink) -> AsyncIterator[ServerProcess]:
-    extra = f'[outbound]\nsmarthost = "smtp://{sink.endpoint}"\ndelay_notice_after = "1s"\n'
-    running = ServerProcess(tmp_path, configuration(extra=extra))
-    await asyncio.to_thread(running.start)
-    await asyncio.to_thread(running.add_account, ADA)
-    yield running
-    await asyncio.to_thread(running.stop)
+    extra = sink.as_smarthost + 'delay_notice_after = "1s"\n'
+    async with serving(tmp_path, extra, accounts=[ADA]) as running:
+        yield running
 
 
 def submit(server: ServerProcess) -> None:

@@ -19,7 +19,7 @@ from message.headers import header_block
 from tests.support.dkim_messages import chain, checked, key, records
 from tests.support.dkim_peer import peer_chain
 from tests.support.dns_server import DnsServer, dns_server
-from tests.support.server import ServerProcess, configuration
+from tests.support.server import ServerProcess, serving
 from tests.support.smtp_sink import Sink
 
 ALIAS, OUTSIDE = "away@example.test", "bob@world.test"
@@ -41,15 +41,9 @@ async def dns() -> AsyncIterator[DnsServer]:
 
 @pytest.fixture
 async def server(tmp_path: Path, sink: Sink, dns: DnsServer) -> AsyncIterator[ServerProcess]:
-    extra = (
-        f'[outbound]\nsmarthost = "smtp://{sink.endpoint}"\n'
-        f'[dns]\nnameservers = ["{dns.endpoint}"]\n'
-    )
-    running = ServerProcess(tmp_path, configuration(extra=extra))
-    await asyncio.to_thread(running.start)
-    await asyncio.to_thread(running.command, "alias", "add", ALIAS, OUTSIDE)
-    yield running
-    await asyncio.to_thread(running.stop)
+    extra = f'{sink.as_smarthost}[dns]\nnameservers = ["{dns.endpoint}"]\n'
+    async with serving(tmp_path, extra, aliases={ALIAS: OUTSIDE}) as running:
+        yield running
 
 
 def receive(server: ServerProcess, message: bytes) -> None:

@@ -13,18 +13,14 @@ import pytest
 
 from message.headers import all_values, first, header_block
 from tests.mailserver.test_queue_flow import ADA, BOB
-from tests.support.server import PASSWORD, ServerProcess, configuration, until
+from tests.support.server import PASSWORD, ServerProcess, serving, until
 from tests.support.smtp_sink import Sink
 
 
 @pytest.fixture
 async def server(tmp_path: Path, sink: Sink) -> AsyncIterator[ServerProcess]:
-    extra = f'[outbound]\nsmarthost = "smtp://{sink.endpoint}"\n'
-    running = ServerProcess(tmp_path, configuration(extra=extra))
-    await asyncio.to_thread(running.start)
-    await asyncio.to_thread(running.add_account, ADA)
-    yield running
-    await asyncio.to_thread(running.stop)
+    async with serving(tmp_path, sink.as_smarthost, accounts=[ADA]) as running:
+        yield running
 
 
 def submit(server: ServerProcess, text: str, *recipients: str) -> None:

@@ -16,7 +16,7 @@ import trustme
 
 from tests.support.dns_server import DnsServer, dns_server
 from tests.support.https_server import https_server
-from tests.support.server import PASSWORD, ServerProcess, configuration, until
+from tests.support.server import PASSWORD, ServerProcess, serving, until
 from tests.support.smtp_sink import Sink, smtp_sink
 from tests.support.tls_peers import Kind, server_context
 
@@ -52,11 +52,8 @@ async def world(tmp_path: Path) -> AsyncIterator[tuple[ServerProcess, dict[str, 
         publish(dns, port)
         extra = f'[dns]\nnameservers = ["{dns.endpoint}"]\n[outbound]\nport = {port}\n'
         trust = {"SSL_CERT_FILE": str(tmp_path / "authority.pem")}
-        server = ServerProcess(tmp_path / "server", configuration(extra=extra), trust)
-        await asyncio.to_thread(server.start)
-        await asyncio.to_thread(server.add_account, ADA)
-        yield server, sinks
-        await asyncio.to_thread(server.stop)
+        made = serving(tmp_path / "server", extra, accounts=[ADA], environment=trust)
+        yield await stack.enter_async_context(made), sinks
 
 
 def publish(dns: DnsServer, port: int) -> None:

@@ -3,6 +3,7 @@
 The process is started from the command line as an operator would; its log is kept.
 """
 
+import asyncio
 import json
 import os
 import queue
@@ -11,10 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from mailserver import control
 
 ROOT = Path(__file__).parents[2]
 MAILSERVER = [sys.executable, "-m", "mailserver"]
@@ -57,6 +61,8 @@ class ServerProcess:
             folder.mkdir(parents=True, exist_ok=True)
             self.config.write_text(config if config is not None else configuration())
         self.environment = {**os.environ, **(environment or {}), "PYTHONPATH": str(ROOT)}
+        # an installed program has its byte code; without, each command compiles what it imports
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self.addresses: dict[str, tuple[str, int]] = {}
         self.log: list[str] = []
         self.process: subprocess.Popen[str] | None = None
@@ -108,7 +114,7 @@ class ServerProcess:
         arguments = ("account", "add", address, "--password-stdin", *options)
         self.command(*arguments, input_text=password + "\n")
 
-    def start(self, wait: float = 20) -> None:
+    def start(self, wait: float = 45) -> None:
         """Starts and waits for the ready event; fails with the log when it does not come."""
         self.spawn()
         self.wait_ready(wait)
@@ -131,7 +137,7 @@ class ServerProcess:
             cwd=self.folder,
         )
 
-    def wait_ready(self, wait: float = 20) -> None:
+    def wait_ready(self, wait: float = 45) -> None:
         """Returns when every listener accepts."""
         try:
             event = self._ready.get(timeout=wait)
@@ -155,7 +161,7 @@ class ServerProcess:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def wait(self, seconds: float = 20) -> int:
+    def wait(self, seconds: float = 45) -> int:
         """The exit status."""
         assert self.process is not None
         status = self.process.wait(seconds)
@@ -180,7 +186,35 @@ class ServerProcess:
         return [entry for entry in entries if entry.get("event") == name]
 
 
-def until(check: Any, seconds: float = 10, pause: float = 0.02) -> Any:
+@asynccontextmanager
+async def serving(
+    folder: Path,
+    extra: str = "",
+    *,
+    accounts: Sequence[str] = (),
+    aliases: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[ServerProcess]:
+    """A server beside peers in the test's own loop, with accounts (of PASSWORD) and aliases.
+
+    SIGTERM at the end, also when the test failed; an exit status other than 0 fails it.
+    """
+    server = ServerProcess(folder, configuration(extra=extra), environment)
+    try:
+        await asyncio.to_thread(server.start)
+        for address in accounts:
+            args = {"address": address, "password": PASSWORD}
+            await control.call(server.data, "account.add", args, lambda *_: None)
+        for alias, target in (aliases or {}).items():
+            made = {"alias": alias, "targets": [target]}
+            await control.call(server.data, "alias.add", made, lambda *_: None)
+        yield server
+    finally:
+        if server.process is not None and server.process.poll() is None:
+            await asyncio.to_thread(server.stop)
+
+
+def until(check: Any, seconds: float = 30, pause: float = 0.02) -> Any:
     """The first true value of `check()`; fails when none comes in time."""
     deadline = time.monotonic() + seconds
     while not (value := check()):

@@ -78,6 +78,12 @@ class Sink:
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
+
+    @property
+    def as_smarthost(self) -> str:
+        """The configuration's section that sends everything here."""
+        return f'[outbound]\nsmarthost = "smtp://{self.endpoint}"\n'
+
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def closes_on(self, reply: str) -> bool:
