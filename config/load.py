@@ -150,7 +150,7 @@ class _Loader:
             return self._at(key, "", f"unknown key{_nearest(key)}")
         if kind == "missing":
             return self._at(key, "nothing", "this key is needed")
-        text = error["msg"].removeprefix("Value error, ")
+        text = _allowed(kind, error["msg"])
         return self._at(key, found, text if "not in this version" in text else f"allowed: {text}")
 
     def _at(self, key: Key, found: str, allowed: str) -> ConfigError:
@@ -177,6 +177,16 @@ class _Loader:
         )
         store = loaded.store.model_copy(update={"maildir": data_dir / loaded.store.maildir})
         return loaded.model_copy(update={"data_dir": data_dir, "tls": tls, "store": store})
+
+
+def _allowed(kind: str, message: str) -> str:
+    """What the key takes, in an operator's words."""
+    if kind == "path_type":
+        return "a path"
+    text = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    return text.removesuffix(", unable to parse string as an integer").removesuffix(
+        ", unable to parse string as a number"
+    )
 
 
 def _sections() -> dict[str, type[Section]]:

@@ -10,13 +10,16 @@ import secrets
 import sys
 from pathlib import Path
 
+from config.clock import SystemClock
 from config.load import ConfigInvalid, load
 from config.settings import Settings
 from mailserver.cli.context import EX_CONFIG, fail
-from mailserver.offline import run_offline
 from mailserver.operations.errors import OperationError
-from mailserver.serve import CannotServe, run_server
+from mailserver.stopping import stop_with_status_0
+from net.threads import Offload
 from net.tls import make_self_signed
+from storage.directory import Directory
+from storage.errors import StoreError
 
 ADDRESS = "user@example.test"
 EXAMPLE = Path(__file__).parent.parent / "config" / "example.toml"
@@ -35,12 +38,29 @@ def write_configuration(home: Path) -> Path:
 
 async def ensure_account(path: Path, settings: Settings) -> str | None:
     """The password of the first account when it had to be made; None when an account exists."""
+    if (settings.data_dir / "config.db").exists() and await _has_accounts(settings):
+        return None
+    from mailserver.offline import run_offline
+
     if await run_offline(path, settings, "account.list", {}, _no_progress):
         return None
     password = secrets.token_urlsafe(12)
     args = {"address": ADDRESS, "password": password, "name": "User", "quota": 0, "admin": True}
     await run_offline(path, settings, "account.add", args, _no_progress)
     return password
+
+
+async def _has_accounts(settings: Settings) -> bool:
+    """Asks the directory alone, which is much quicker than opening the whole store."""
+    offload = Offload()
+    try:
+        directory = await Directory.open(settings, SystemClock(), offload)
+        try:
+            return bool(await directory.accounts())
+        finally:
+            await directory.close()
+    finally:
+        offload.close()
 
 
 def _no_progress(_done: int, _total: int, _what: str) -> None:
@@ -64,19 +84,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/start")
     parser.add_argument("--setup-only", action="store_true", help="set up, print, do not serve")
     arguments = parser.parse_args()
+    stop_with_status_0()
+    from mailserver.serve import CannotServe, run_server
+
     home = Path(os.environ.get("MAILSERVER_HOME") or "var").resolve()
     path = write_configuration(home)
     try:
         settings = load(path)
-        marker = settings.data_dir / "config.db"
-        password = None if marker.exists() else asyncio.run(ensure_account(path, settings))
+        password = asyncio.run(ensure_account(path, settings))
         print_settings(settings, password)
         if not arguments.setup_only:
             run_server(path, settings)
     except ConfigInvalid as invalid:
         print(invalid, file=sys.stderr)
         raise SystemExit(EX_CONFIG) from None
-    except (CannotServe, OperationError) as error:
+    except (CannotServe, OperationError, StoreError) as error:
         fail(str(error))
 
 

@@ -183,3 +183,15 @@ def test_name_servers_are_addresses(tmp_path: Path) -> None:
         text = f'hostname = "a.test"\n[dns]\nnameservers = ["{wrong}"]\n'
         (error,) = errors_of(write(tmp_path, text))
         assert "the address of a resolver" in error
+
+
+def test_what_is_allowed_is_said_in_plain_words(tmp_path: Path) -> None:
+    path = tmp_path / "mailserver.toml"
+    path.write_text('hostname = "mx.example.test"\ndata_dir = 5\n[outbound]\nport = 99999\n')
+    with pytest.raises(ConfigInvalid) as caught:
+        load(path, {"MAILSERVER_LIMITS_RECIPIENTS": "many"})
+    assert [str(error).partition(": ")[2] for error in caught.value.errors] == [
+        "limits.recipients: found 'many', allowed: a valid integer",
+        "data_dir: found 5, allowed: a path",
+        "outbound.port: found 99999, allowed: less than or equal to 65535",
+    ]

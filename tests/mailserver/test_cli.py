@@ -1,9 +1,12 @@
 """The command line as an operator uses it: exit statuses, --json, with and without a server."""
 
 import json
+import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -267,6 +270,51 @@ def test_signals_stop_with_status_0(tmp_path: Path, number: int) -> None:
     server.signal(number)
     assert server.wait() == 0
     assert len(server.events("ready")) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_stop_a_start_with_status_0(tmp_path: Path, number: int) -> None:
+    os.mkfifo(tmp_path / "slow.pem")
+    tls = '[tls]\ncertificate = "slow.pem"\nkey = "slow.pem"\n'
+    server = ServerProcess(tmp_path, configuration(extra=tls))
+    server.spawn()
+    # opening it returns once the server, which waits for its content, has it open too
+    with (tmp_path / "slow.pem").open("wb"):
+        server.signal(number)
+        assert server.wait() == 0
+    assert server.log == []
+
+
+def test_the_first_account_is_made_where_there_is_none(tmp_path: Path) -> None:
+    (tmp_path / "mailserver.toml").write_text(configuration())
+    environment = os.environ | {"MAILSERVER_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "mailserver.development", "--setup-only"]
+
+    def lines() -> list[str]:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, check=True, timeout=60
+        )
+        return [line.partition(":")[0] for line in done.stdout.splitlines()]
+
+    assert lines()[:2] == ["address", "password"]
+    assert "password" not in lines()
+    server = ServerProcess(tmp_path)
+    server.command("account", "delete", "user@example.test")
+    assert lines()[:2] == ["address", "password"]
+    (row,) = server.json("account", "list")
+    assert (row["address"], row["admin"]) == ("user@example.test", True)
+
+
+def test_import_of_what_is_not_there_is_one_line(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, configuration())
+    for kind in ("maildir", "mbox"):
+        done = server.command("import", kind, "/no/mail", "user@example.test", expect=1)
+        assert done.stderr == "mailserver: /no/mail: there is no such file or folder\n"
+
+
+def test_version(tmp_path: Path) -> None:
+    done = ServerProcess(tmp_path, configuration()).command("--version")
+    assert done.stdout == f"mailserver {version('mailserver')}\n"
 
 
 def test_reload_applies_and_says_what_needs_a_restart(tmp_path: Path) -> None:
