@@ -21,7 +21,7 @@ _ENTRY = (
     % {b"word": _WORD, b"local": _LOCAL, b"domain": _DOMAIN, b"comment": _COMMENT}
 )
 _PLAIN = re.compile(_ENTRY + rb"(?:," + _ENTRY + rb")*+", re.DOTALL)
-
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 # Far above what people write, and far below what would keep others waiting.
 MAX_VALUE = 16 * 1024
@@ -55,6 +55,8 @@ def authors(header: bytes) -> Authors | None:
     if not entries or not all(entry.local and entry.domain for entry in entries):
         raise AuthorsError("From is not a list of addresses")
     addresses = tuple(entry.text for entry in entries)
+    if any(map(_CONTROL.search, addresses)):
+        raise AuthorsError("From has control characters in an address")
     if _PLAIN.fullmatch(values[0]):
         return Authors(addresses)
     return Authors(addresses, build_field("From", ", ".join(map(_written, entries)), utf8=True))

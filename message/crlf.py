@@ -33,12 +33,6 @@ def to_crlf(data: Buffer) -> bytes:
     return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
-def crlf_length(data: Buffer) -> int:
-    """Length of the CRLF form in octets (RFC822.SIZE), without making it."""
-    data = as_bytes(data)
-    return len(data) + _bare(data, 0, len(data))
-
-
 def crlf_slice(data: Buffer, offset: int, length: int) -> bytes:
     """`to_crlf(data)[offset:offset + length]`, converting only about `length` bytes.
 

@@ -1,7 +1,7 @@
 """Dates of header fields (RFC 5322 §3.3, and what §4.3 and real senders add)."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -85,9 +85,3 @@ def _zone(text: bytes) -> int:
             return 0
         return -minutes if text[:1] == b"-" else minutes
     return _ZONES.get(text.lower(), 0) * 60
-
-
-def local_time(date: HeaderDate) -> datetime:
-    """The sender's wall clock, for searches that disregard the zone (RFC 9051 §6.4.4)."""
-    zone = timezone(timedelta(minutes=date.zone))
-    return datetime.fromtimestamp(0, UTC).astimezone(zone) + timedelta(seconds=date.timestamp)

@@ -4,7 +4,7 @@ All of it is pure: which names to ask comes from here, asking them is the filter
 lower-case A-labels without a final dot.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -95,12 +95,6 @@ def is_aligned(mode: Mode, author: str, other: str, organizations: tuple[str, st
     if author == other:
         return True
     return mode is Mode.RELAXED and organizations[0] == organizations[1]
-
-
-def strictest(policies: Iterable[Policy]) -> Policy:
-    """The most severe; NONE of none."""
-    order = list(Policy)
-    return max(policies, key=order.index, default=Policy.NONE)
 
 
 def _below(start: str, suffix: str) -> str:

@@ -114,11 +114,6 @@ def folded(name: bytes, value: bytes) -> bytes:
     return b"\r\n ".join(_fill(name + b":", value.split(b" "))) + b"\r\n"
 
 
-def add_top(data: bytes, *fields: bytes) -> bytes:
-    """The message with complete fields (each with its CRLF) before its first one."""
-    return b"".join((*fields, data))
-
-
 def _fill(line: bytes, words: list[bytes]) -> list[bytes]:
     lines = []
     for word in words:

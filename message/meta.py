@@ -158,24 +158,6 @@ def all_current(blobs: Iterable[bytes]) -> bool:
     return {blob[:2] for blob in blobs} <= {_VERSION}
 
 
-def meta_size(blob: bytes) -> int:
-    """RFC822.SIZE alone."""
-    return int.from_bytes(blob[8:16], "little")
-
-
-def meta_envelope(blob: bytes) -> bytes:
-    """The ENVELOPE alone."""
-    length = int.from_bytes(blob[_LENGTHS_AT : _LENGTHS_AT + 4], "little")
-    return blob[_HEAD.size : _HEAD.size + length]
-
-
-def meta_bodystructure(blob: bytes) -> bytes:
-    """The BODYSTRUCTURE alone."""
-    before, length = _TWO.unpack_from(blob, _LENGTHS_AT)
-    start = _HEAD.size + before
-    return blob[start : start + length]
-
-
 def envelopes(blobs: Iterable[bytes]) -> list[bytes]:
     """The ENVELOPE of each; a list's FETCH makes 10,000, hence no call for each."""
     start, lengths, at = _HEAD.size, _ONE.unpack_from, _LENGTHS_AT

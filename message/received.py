@@ -81,12 +81,6 @@ def count_received(block: bytes) -> int:
     return len(_RECEIVED.findall(block))
 
 
-def count_own(block: bytes, hostname: str) -> int:
-    """How many of them this host wrote: how often the message came by here."""
-    by = re.compile(rb"\bby\s+" + re.escape(hostname.encode()) + rb"(?![\w.-])", re.IGNORECASE)
-    return sum(by.search(value) is not None for value in all_values(block, b"received"))
-
-
 def is_looping(block: bytes, trace_id: str = "", limit: int = MAX_HOPS) -> bool:
     """True for more than `limit` hops, or when a Received field has the `id` `trace_id`.
 

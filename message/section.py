@@ -85,12 +85,6 @@ def locate(
     return _of_message(_row(parts, node[3]), specifier)
 
 
-def part_encoding(parts: bytes, numbers: tuple[int, ...]) -> str | None:
-    """A part's Content-Transfer-Encoding, `unknown` for what is none; None: no such part."""
-    node = _find(parts, numbers) if numbers else _row(parts, 0)
-    return None if node is None else _ENCODINGS[node[1]]
-
-
 def binary_part(parts: bytes, numbers: tuple[int, ...]) -> BinaryPart | None:
     """The part that BINARY means; `()` is the whole message as it is. None: no such part."""
     if not numbers:

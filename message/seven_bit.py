@@ -35,17 +35,6 @@ def seven_bit(data: bytes) -> bytes | None:
     return made if made.isascii() else None
 
 
-def seven_bit_body(data: bytes) -> bytes | None:
-    """The same with its header untouched, which is ASCII; None also where a part's header is not,
-    and where nothing is to be done.
-    """
-    if data.isascii() or not header_block(data).isascii():
-        return None
-    data = to_crlf(data)
-    made = _bodies(data, scan_crlf(data))
-    return made if made.isascii() else None
-
-
 def _with_mime(data: bytes) -> bytes:
     """RFC 1428 §3: text of which nothing is known has a charset of which nothing is known."""
     header = without_blank_line(header_block(data))

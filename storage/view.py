@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from storage.keywords import KeywordTable
 from storage.schema import KEYWORD_SHIFT
-from storage.values import AccountId, Flags, Mailbox, MailboxId, System
+from storage.values import AccountId, Mailbox, MailboxId, System
 
 _SYSTEM = (1 << KEYWORD_SHIFT) - 1
 _STEP = 1024
@@ -68,10 +68,6 @@ class View:
         uids = self.uids
         index = bisect_left(uids, uid)
         return index if index < len(uids) and uids[index] == uid else -1
-
-    def flags_at(self, index: int) -> Flags:
-        """Flags of the message at `index`."""
-        return self._keywords.flags(self.flags[index])
 
     def flags_text(self, field: int) -> bytes:
         """The flag list of a field of `flags` as IMAP writes it, without parentheses."""

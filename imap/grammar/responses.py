@@ -4,8 +4,7 @@ Each `*_line` ends with CRLF; each `*_code` is what stands between the brackets.
 FETCH response (envelopes, structures) comes ready from message; here it is only put together.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from imap.grammar.command import StatusItem
@@ -17,35 +16,6 @@ CHUNK: Final = 250
 def fetch_line(number: int, parts: Iterable[bytes]) -> bytes:
     """`* n FETCH (...)` of parts such as `UID 5`."""
     return b"* %d FETCH (%s)\r\n" % (number, b" ".join(parts))
-
-
-def uid_flags_chunks(rows: Iterable[tuple[int, int, bytes]], chunk: int = CHUNK) -> Iterator[bytes]:
-    """Lines with UID and FLAGS for rows of number, UID and flags without parentheses.
-
-    `chunk` lines come as one value, made when it is asked for. This is what `FETCH 1:* (FLAGS)` of
-    a large mailbox consists of, hence no call a line.
-    """
-    iterator = iter(rows)
-    while lines := [b"* %d FETCH (UID %d FLAGS (%s))\r\n" % row for row in islice(iterator, chunk)]:
-        yield b"".join(lines)
-
-
-def flags_chunks(rows: Iterable[tuple[int, bytes]], chunk: int = CHUNK) -> Iterator[bytes]:
-    """As uid_flags_chunks, without the UID."""
-    iterator = iter(rows)
-    while lines := [b"* %d FETCH (FLAGS (%s))\r\n" % row for row in islice(iterator, chunk)]:
-        yield b"".join(lines)
-
-
-def uid_flags_modseq_chunks(
-    rows: Iterable[tuple[int, int, bytes, int]], chunk: int = CHUNK
-) -> Iterator[bytes]:
-    """As uid_flags_chunks, with the modseq last (RFC 7162 §3.1.4.2)."""
-    iterator = iter(rows)
-    while lines := [
-        b"* %d FETCH (UID %d FLAGS (%s) MODSEQ (%d))\r\n" % row for row in islice(iterator, chunk)
-    ]:
-        yield b"".join(lines)
 
 
 def list_line(
@@ -156,13 +126,3 @@ def mailboxid_code(mailbox_id: bytes) -> bytes:
 def vanished_line(uids: Sequence[int], *, earlier: bool = False) -> bytes:
     """VANISHED of ascending UIDs, at least one (RFC 7162 §3.2.10)."""
     return b"* VANISHED %s%s\r\n" % (b"(EARLIER) " if earlier else b"", uid_set(uids))
-
-
-def permanentflags_code(flags: Iterable[str]) -> bytes:
-    """PERMANENTFLAGS; `\\*` among the flags says that keywords may be made."""
-    return b"PERMANENTFLAGS (%s)" % " ".join(flags).encode("ascii", "replace")
-
-
-def number_code(name: bytes, value: int) -> bytes:
-    """UIDVALIDITY, UIDNEXT, UNSEEN and HIGHESTMODSEQ."""
-    return b"%s %d" % (name, value)

@@ -4,7 +4,7 @@ import email.policy
 import email.utils
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from message.authors import AuthorsError, address_field, authors, sender
@@ -50,6 +50,7 @@ def test_doubtful_lists_are_written_anew(
 
 
 @given(st.binary(max_size=60))
+@example(b"\x01@\x00\x01")
 def test_any_bytes_are_an_error_or_a_list_that_all_read_alike(value: bytes) -> None:
     value = value.replace(b"\r", b"").replace(b"\n", b"")
     try:

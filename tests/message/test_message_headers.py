@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from message.date import format_date, local_time, parse_date
+from message.date import format_date, parse_date
 from message.headers import (
-    add_top,
     all_values,
     build_field,
     cached,
@@ -82,7 +81,6 @@ def test_a_value_cannot_start_a_field_of_its_own() -> None:
     field = build_field("Subject", "a\r\nBcc: x\n\0y")
     assert field.count(b"\r\n") == 1
     assert [one.name for one in iter_fields(field)] == [b"Subject"]
-    assert add_top(b"A: b\r\n\r\n", field) == field + b"A: b\r\n\r\n"
 
 
 def test_a_word_without_blanks_stays_below_the_line_limit() -> None:
@@ -192,7 +190,7 @@ def test_a_formatted_date_reads_back() -> None:
     assert text == "Thu, 29 Feb 2024 23:59:58 +0000"
     found = parse_date(text.encode())
     assert found is not None
-    assert local_time(found) == when
+    assert (found.timestamp, found.zone) == (when.timestamp(), 0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from message.scan import scan
-from message.section import Specifier, locate, pack_parts, part_encoding
+from message.section import Specifier, locate, pack_parts
 from tests.support.messages import ENVELOPE_HEADER, Node, leaf, message, multipart
 
 INNER = multipart("=_i", leaf(b"inner text"), leaf(b"<p>", "text/html"), extra=b"Subject: in\r\n")
@@ -92,12 +92,6 @@ def test_a_message_whose_body_is_a_message() -> None:
     found = locate(table, (1, 2))
     assert found is not None
     assert node.whole[found[0] : found[0] + found[1]] == b"<p>"
-
-
-def test_encodings() -> None:
-    assert part_encoding(TABLE, (2,)) == "base64"
-    assert part_encoding(TABLE, (1,)) == "7bit"
-    assert part_encoding(TABLE, (9,)) is None
 
 
 def rebuild(numbers: tuple[int, ...], node: Node, data: bytes, table: bytes) -> bytes:

@@ -11,7 +11,6 @@ from message.received import (
     Trace,
     build_received,
     build_return_path,
-    count_own,
     count_received,
     is_looping,
     with_protocol,
@@ -92,6 +91,4 @@ def test_loops_are_found_by_count_and_by_our_trace() -> None:
     assert not is_looping(b"Received: x\r\n" * MAX_HOPS)
     assert is_looping(block, "Q17")
     assert not is_looping(block, "Q1")
-    assert count_own(block, "MX.test") == 1
-    assert count_own(block, "test") == count_own(block, "mx") == 0
     assert not is_looping(block.replace(b"Received: from", b"X: from"), "Q17")

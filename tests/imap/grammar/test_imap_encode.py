@@ -30,16 +30,11 @@ from imap.grammar.responses import (
     copyuid_code,
     esearch_start,
     fetch_line,
-    flags_chunks,
     id_line,
     list_line,
     modified_code,
     namespace_line,
-    number_code,
-    permanentflags_code,
     status_line,
-    uid_flags_chunks,
-    uid_flags_modseq_chunks,
 )
 from imap.grammar.tokens import Cursor
 from imap.grammar.values import STAR, Partial, SequenceSet
@@ -184,17 +179,6 @@ def test_labels_of_answers(item: FetchAtom | FetchBody, label: bytes) -> None:
 
 def test_fetch_lines() -> None:
     assert fetch_line(3, [b"UID 5", b"FLAGS ()"]) == b"* 3 FETCH (UID 5 FLAGS ())\r\n"
-    rows = [(n, n + 100, b"\\Seen") for n in range(1, 6)]
-    chunks = list(uid_flags_chunks(iter(rows), 2))
-    assert [chunk.count(b"\r\n") for chunk in chunks] == [2, 2, 1]
-    assert b"".join(chunks) == b"".join(
-        [fetch_line(n, [b"UID %d" % uid, b"FLAGS (%s)" % flags]) for n, uid, flags in rows]
-    )
-    assert list(flags_chunks([(1, b"")])) == [b"* 1 FETCH (FLAGS ())\r\n"]
-    assert list(uid_flags_modseq_chunks([(1, 2, b"$x", 9)])) == [
-        b"* 1 FETCH (UID 2 FLAGS ($x) MODSEQ (9))\r\n"
-    ]
-    assert list(uid_flags_chunks([])) == []
 
 
 def test_mailbox_lines() -> None:
@@ -253,8 +237,6 @@ def test_codes_and_id() -> None:
         b"COPYUID 38505 304,319:320 3956:3958"
     )
     assert modified_code([7, 9]) == b"MODIFIED 7,9"
-    assert permanentflags_code(["\\Seen", "\\*"]) == b"PERMANENTFLAGS (\\Seen \\*)"
-    assert number_code(b"UIDNEXT", 4392) == b"UIDNEXT 4392"
     assert id_line([("name", "x y"), ("os", None)]) == b'* ID ("name" "x y" "os" NIL)\r\n'
     assert id_line(None) == b"* ID NIL\r\n"
 
