@@ -165,7 +165,7 @@ async def test_a_client_that_never_reads_is_dropped(tmp_path: Path) -> None:
         await client.ok("SELECT INBOX")
         client._reader._transport.pause_reading()  # type: ignore[attr-defined]
         await client.send("a FETCH 1 BODY.PEEK[]\r\n" * 3)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await imap.server._empty.wait()
         await _alive(imap)
 

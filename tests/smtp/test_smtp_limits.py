@@ -250,9 +250,9 @@ async def test_delivery_has_no_deadline(tmp_path: Path) -> None:
         running.store.gate = asyncio.Event()
         client = await running.client()
         await client.begin()
-        await asyncio.sleep(0.05)
         client.write(b"Subject: x\r\n\r\n.\r\n")
-        await asyncio.sleep(0.4)
+        await running.store.at_gate.wait()
+        await asyncio.sleep(0.4)  # twice what each reading may take
         running.store.gate.set()
         assert (await client.reply())[:3] == "250"
         assert (await client.say("NOOP"))[:3] == "250"
@@ -322,8 +322,7 @@ async def test_stopping_lets_deliveries_end(tmp_path: Path) -> None:
         await idle.greet()
         await busy.begin()
         busy.write(b"Subject: x\r\n\r\n.\r\n")
-        await busy.writer.drain()
-        await asyncio.sleep(0.05)
+        await running.store.at_gate.wait()
         stopping = asyncio.create_task(running.server.stop())
         assert await ending(idle) == "421 4.3.2 mx.example.test is shutting down"
         with pytest.raises(ConnectionError):

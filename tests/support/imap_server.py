@@ -203,12 +203,12 @@ class Client:
 
     async def line(self) -> bytes:
         """The next line without its CRLF; b"" at the end."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             return (await self._reader.readline()).removesuffix(b"\r\n")
 
     async def response(self) -> bytes:
         """The next response with its literals, as sent; b"" at the end."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             data = await self._reader.readline()
             while (found := _LITERAL.search(data)) is not None:
                 data += await self._reader.readexactly(int(found[1]))

@@ -67,6 +67,7 @@ class RecordingStore:
     failure: Exception | None = None
     room: bool = True
     gate: asyncio.Event | None = None
+    at_gate: asyncio.Event = field(default_factory=asyncio.Event)
     keep: bool = True
 
     def accepting(self, size: int) -> bool:
@@ -77,6 +78,7 @@ class RecordingStore:
 
     async def deliver(self, delivery: values.Delivery) -> DeliveryResult:
         if self.gate is not None:
+            self.at_gate.set()
             await self.gate.wait()
         if self.failure is not None:
             raise self.failure
