@@ -7,6 +7,7 @@ from pydantic import BeforeValidator
 
 _SIZE = re.compile(r"(\d+)\s*([KMGT]?)B?", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)", re.IGNORECASE)
+_MOST = (1 << 63) - 1  # what SQL takes
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -18,7 +19,10 @@ def parse_size(value: object) -> int:
     if match is None:
         raise ValueError('a size such as "50M" (K, M, G, T are powers of 1024)')
     power: int = " KMGT".index(match[2].upper() or " ")
-    return int(match[1]) << (10 * power)
+    octets = int(match[1]) << (10 * power)
+    if octets > _MOST:
+        raise ValueError("a size below 8388608T")
+    return octets
 
 
 def parse_duration(value: object) -> float:

@@ -13,6 +13,7 @@ from config.units import format_size
 from filters.dnslists import probe, zones_of
 from mailserver.control import is_served
 from mailserver.dkim_check import look_at_keys
+from mailserver.operations.errors import in_one_line
 from mailserver.source_check import look_at_sources
 from mailserver.sts_check import faults_of_policy
 from net.clamd import ClamdError, ping
@@ -69,7 +70,10 @@ def _data_folder(settings: Settings) -> Result:
 
 def _database(settings: Settings) -> Result:
     url = settings.store.database.get_secret_value()
-    problem = inspect(settings.data_dir, settings.store.maildir, url)
+    try:
+        problem = inspect(settings.data_dir, settings.store.maildir, url)
+    except OSError as error:
+        return result("database", False, in_one_line(error), "see data_dir above")
     if problem is None:
         return result("database", True, "sqlite" if url == "sqlite" else "postgresql")
     return result("database", False, problem.detail, problem.fix)
@@ -134,8 +138,8 @@ async def _dkim(settings: Settings) -> Result:
     resolver = Resolver(settings.dns.nameservers)
     try:
         found = await look_at_keys(settings, resolver, _is_public)
-    except StoreError as error:
-        return result("dkim", False, str(error), "see store.database")
+    except (StoreError, OSError) as error:
+        return result("dkim", False, in_one_line(error), "see store.database")
     if not settings.dkim.sign:
         return result("dkim", True, "off")
     if not found.used:

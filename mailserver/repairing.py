@@ -10,7 +10,7 @@ from typing import Any
 from config.clock import SystemClock
 from config.settings import Settings
 from mailserver.control import Progress
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import OperationError, in_one_line
 from net.threads import Offload
 from storage.directory import Directory
 from storage.errors import StoreError
@@ -43,6 +43,8 @@ async def _repair(settings: Settings, address: str | None, progress: Progress) -
         return report.as_dict()
     except StoreError as error:
         raise OperationError(str(error)) from error
+    except PermissionError as error:
+        raise OperationError(in_one_line(error)) from error
     finally:
         offload.close()
 

@@ -76,7 +76,7 @@ def set_(
     address: Address,
     quota: Annotated[str | None, typer.Option(help='Octets such as "2G"; 0 is none.')] = None,
     quota_messages: Annotated[
-        int | None, typer.Option(min=0, help="Number of messages; 0 is none.")
+        int | None, typer.Option(min=0, max=1 << 31, help="Number of messages; 0 is none.")
     ] = None,
     imap_mask: Annotated[
         list[str] | None,

@@ -8,6 +8,8 @@ import typer
 
 from config.units import parse_duration
 
+LAST = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+
 Until = Annotated[str | None, typer.Option(help='When it ends: "2h", "7d", or an RFC 3339 time.')]
 
 
@@ -16,7 +18,7 @@ def time_of(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        return time.time() + parse_duration(text)
+        return _at_latest(time.time() + parse_duration(text))
     except ValueError:
         pass
     try:
@@ -24,4 +26,10 @@ def time_of(text: str | None) -> float | None:
     except ValueError:
         allowed = 'a duration such as "2h" or a time such as "2026-01-02T03:04:05Z"'
         raise typer.BadParameter(allowed, param_hint="--until") from None
-    return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
+    return _at_latest((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp())
+
+
+def _at_latest(at: float) -> float:
+    if at >= LAST:
+        raise typer.BadParameter("a time before the year 9000", param_hint="--until")
+    return at

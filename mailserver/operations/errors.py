@@ -9,6 +9,9 @@ class OperationError(Exception):
 
 def in_one_line(error: StoreError | OSError) -> str:
     """What kept a store from being opened; of a system's error the file and the reason."""
+    cause = error.__cause__ if isinstance(error, StoreError) else error
+    if isinstance(cause, PermissionError) and cause.filename:
+        return f"{cause.filename}: {cause.strerror}; do it as the user whose files these are"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; see data_dir in the configuration"
     return str(error)

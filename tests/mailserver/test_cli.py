@@ -312,6 +312,41 @@ def test_import_of_what_is_not_there_is_one_line(tmp_path: Path) -> None:
         assert done.stderr == "mailserver: /no/mail: there is no such file or folder\n"
 
 
+@pytest.mark.parametrize("command", ["check", "serve", "repair", "account list"])
+def test_files_of_another_user_are_one_line(tmp_path: Path, command: str) -> None:
+    server = ServerProcess(tmp_path, configuration())
+    server.command("account", "list")
+    # root reads everything unless it gives that up, and then is like any other user
+    give_up = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    as_another = () if os.getuid() else give_up
+    server.data.chmod(0)
+    try:
+        done = subprocess.run(
+            [*as_another, *MAILSERVER, "--config", str(server.config), *command.split()],
+            capture_output=True,
+            text=True,
+            env=server.environment,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        server.data.chmod(0o700)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    said = done.stdout if command == "check" else done.stderr
+    assert "Permission denied" in said or "is not writable" in said, said
+    assert command == "check" or len(said.splitlines()) == 1
+
+
+def test_what_is_too_large_is_usage(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, configuration())
+    server.add_account("user@example.test")
+    change = ("account", "set", "user@example.test")
+    server.command(*change, "--quota", "99999999999999999999G", expect=2)
+    server.command(*change, "--quota-messages", "99999999999999999999", expect=2)
+    server.command("block", "add", "192.0.2.1", "--until", "99999999999d", expect=2)
+
+
 def test_version(tmp_path: Path) -> None:
     done = ServerProcess(tmp_path, configuration()).command("--version")
     assert done.stdout == f"mailserver {version('mailserver')}\n"
