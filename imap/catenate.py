@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from imap.fetch_plan import BodyItem
-from imap.grammar.command import Catenate, CatenatePart, CatenateUrl
+from imap.grammar.append_commands import Catenate, CatenatePart, CatenateUrl
 from imap.grammar.url import MessageUrl, badurl_code, parse_url
 from imap.mailboxes import resolve
 from imap.replies import CommandError, No

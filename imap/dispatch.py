@@ -40,7 +40,13 @@ from imap.commands.sort import cancel_update, sort, thread
 from imap.commands.status import status
 from imap.commands.store import store
 from imap.filters import filtered
-from imap.grammar import command as ast
+from imap.grammar import (
+    append_commands,
+    command,
+    mailbox_commands,
+    message_commands,
+    session_commands,
+)
 from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
 from imap.grammar.gmail import StoreLabels
 from imap.grammar.metadata import GetMetadata, SetMetadata
@@ -69,44 +75,44 @@ class Row:
 
 
 TABLE: dict[type, Row] = {
-    ast.Capability: Row(capability, State.ANY),
-    ast.Noop: Row(noop, State.ANY),
-    ast.Logout: Row(logout, State.ANY),
-    ast.Id: Row(id_, State.ANY),
-    ast.StartTls: Row(starttls, State.ANONYMOUS),
-    ast.Authenticate: Row(authenticate, State.ANONYMOUS),
-    ast.Login: Row(login, State.ANONYMOUS),
-    ast.Compress: Row(compress, State.LOGGED_IN),
-    ast.Unauthenticate: Row(unauthenticate, State.LOGGED_IN),
-    ast.Enable: Row(enable, State.LOGGED_IN),
-    ast.Select: Row(select, State.LOGGED_IN),
-    ast.Create: Row(create, State.LOGGED_IN),
-    ast.Delete: Row(delete, State.LOGGED_IN, long=True),
-    ast.Rename: Row(rename, State.LOGGED_IN, long=True),
-    ast.Subscribe: Row(subscribe, State.LOGGED_IN),
-    ast.Unsubscribe: Row(unsubscribe, State.LOGGED_IN),
-    ast.List: Row(list_, State.LOGGED_IN),
-    ast.Lsub: Row(lsub, State.LOGGED_IN),
-    ast.Xlist: Row(xlist, State.LOGGED_IN),
-    ast.Namespace: Row(namespace, State.LOGGED_IN),
-    ast.Status: Row(status, State.LOGGED_IN),
-    ast.Append: Row(append, State.LOGGED_IN, long=True),
-    ast.Notify: Row(notify, State.LOGGED_IN),
-    ast.Idle: Row(idle, State.LOGGED_IN),
-    ast.Check: Row(check, State.SELECTED),
-    ast.Close: Row(close, State.SELECTED, long=True),
-    ast.Unselect: Row(unselect, State.SELECTED),
-    ast.Expunge: Row(expunge, State.SELECTED, long=True),
-    ast.Search: Row(search, State.SELECTED, by_number=True, long=True),
+    session_commands.Capability: Row(capability, State.ANY),
+    session_commands.Noop: Row(noop, State.ANY),
+    session_commands.Logout: Row(logout, State.ANY),
+    session_commands.Id: Row(id_, State.ANY),
+    session_commands.StartTls: Row(starttls, State.ANONYMOUS),
+    session_commands.Authenticate: Row(authenticate, State.ANONYMOUS),
+    session_commands.Login: Row(login, State.ANONYMOUS),
+    session_commands.Compress: Row(compress, State.LOGGED_IN),
+    session_commands.Unauthenticate: Row(unauthenticate, State.LOGGED_IN),
+    session_commands.Enable: Row(enable, State.LOGGED_IN),
+    mailbox_commands.Select: Row(select, State.LOGGED_IN),
+    mailbox_commands.Create: Row(create, State.LOGGED_IN),
+    mailbox_commands.Delete: Row(delete, State.LOGGED_IN, long=True),
+    mailbox_commands.Rename: Row(rename, State.LOGGED_IN, long=True),
+    mailbox_commands.Subscribe: Row(subscribe, State.LOGGED_IN),
+    mailbox_commands.Unsubscribe: Row(unsubscribe, State.LOGGED_IN),
+    mailbox_commands.List: Row(list_, State.LOGGED_IN),
+    mailbox_commands.Lsub: Row(lsub, State.LOGGED_IN),
+    mailbox_commands.Xlist: Row(xlist, State.LOGGED_IN),
+    mailbox_commands.Namespace: Row(namespace, State.LOGGED_IN),
+    mailbox_commands.Status: Row(status, State.LOGGED_IN),
+    append_commands.Append: Row(append, State.LOGGED_IN, long=True),
+    message_commands.Notify: Row(notify, State.LOGGED_IN),
+    message_commands.Idle: Row(idle, State.LOGGED_IN),
+    message_commands.Check: Row(check, State.SELECTED),
+    message_commands.Close: Row(close, State.SELECTED, long=True),
+    message_commands.Unselect: Row(unselect, State.SELECTED),
+    message_commands.Expunge: Row(expunge, State.SELECTED, long=True),
+    message_commands.Search: Row(search, State.SELECTED, by_number=True, long=True),
     Sort: Row(sort, State.SELECTED, by_number=True, long=True),
     Thread: Row(thread, State.SELECTED, by_number=True, long=True),
     Esearch: Row(esearch, State.LOGGED_IN, long=True),
     CancelUpdate: Row(cancel_update, State.SELECTED),
-    ast.Fetch: Row(fetch, State.SELECTED, by_number=True, long=True),
-    ast.Replace: Row(replace, State.SELECTED, long=True),
-    ast.Store: Row(store, State.SELECTED, by_number=True, long=True),
-    ast.Copy: Row(copy, State.SELECTED, long=True),
-    ast.Move: Row(move, State.SELECTED, long=True),
+    message_commands.Fetch: Row(fetch, State.SELECTED, by_number=True, long=True),
+    append_commands.Replace: Row(replace, State.SELECTED, long=True),
+    message_commands.Store: Row(store, State.SELECTED, by_number=True, long=True),
+    message_commands.Copy: Row(copy, State.SELECTED, long=True),
+    message_commands.Move: Row(move, State.SELECTED, long=True),
     GetMetadata: Row(getmetadata, State.LOGGED_IN),
     SetMetadata: Row(setmetadata, State.LOGGED_IN),
     StoreLabels: Row(store_labels, State.SELECTED, by_number=True, long=True),
@@ -128,7 +134,7 @@ _LEGAL = {
 }
 
 
-async def run(session: Session, command: ast.Command) -> None:
+async def run(session: Session, command: command.Command) -> None:
     """Runs a command and answers it, unless its handler did (LOGOUT, STARTTLS: None).
 
     Raises Closing when the connection is to end.
@@ -151,7 +157,7 @@ async def run(session: Session, command: ast.Command) -> None:
         session.send(reply.tagged(command.tag))
 
 
-async def _handled(session: Session, handler: Handler, command: ast.Command) -> Reply | None:
+async def _handled(session: Session, handler: Handler, command: command.Command) -> Reply | None:
     command = await filtered(session, command)
     gmail.check(session, command)
     if session.mode.uidonly and _by_number(command):
@@ -159,7 +165,7 @@ async def _handled(session: Session, handler: Handler, command: ast.Command) -> 
     return await handler(session, command)
 
 
-async def _at_work(session: Session, row: Row, command: ast.Command) -> Reply | None:
+async def _at_work(session: Session, row: Row, command: command.Command) -> Reply | None:
     work = _handled(session, row.handler, command)
     if not row.long:
         return await _answer(session, work)
@@ -171,9 +177,9 @@ async def _at_work(session: Session, row: Row, command: ast.Command) -> Reply | 
         progress.end(session)
 
 
-def _by_number(command: ast.Command) -> bool:
+def _by_number(command: command.Command) -> bool:
     """Whether it names messages by sequence number, or asks for numbers (RFC 9586 §3.2)."""
-    if isinstance(command, ast.Expunge):
+    if isinstance(command, message_commands.Expunge):
         return False
     key: SearchKey | None = getattr(command, "key", None)
     return getattr(command, "uid", True) is False or (key is not None and names_numbers(key))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from imap.grammar.command import ListReturn, ListSelect
+from imap.grammar.mailbox_commands import ListReturn, ListSelect
 from imap.listing import Matcher, inbox_first, parents
 from imap.mailboxes import visible
 from imap.place import Place, is_others

@@ -11,22 +11,13 @@ from typing import Final
 
 from imap.capabilities import TABLE, Phase
 from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
-from imap.grammar.command import (
-    Compress,
-    Enable,
-    Id,
-    Idle,
-    Move,
-    Namespace,
-    Notify,
-    Replace,
-    Unauthenticate,
-    Unselect,
-    Xlist,
-)
+from imap.grammar.append_commands import Replace
+from imap.grammar.mailbox_commands import Namespace, Xlist
+from imap.grammar.message_commands import Idle, Move, Notify, Unselect
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from imap.grammar.search_commands import CancelUpdate, Esearch, Sort, Thread
+from imap.grammar.session_commands import Compress, Enable, Id, Unauthenticate
 from storage.directory_values import Account
 
 GMAIL: Final = "X-GM-EXT-1"

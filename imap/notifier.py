@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from imap.commands.fetch import tell_messages
-from imap.grammar import command as ast
+from imap.grammar import append_commands, mailbox_commands, message_commands
 from imap.grammar.gmail import StoreLabels
 from imap.grammar.notify_group import NotifyEvent, NotifyScope
 from imap.mailboxes import spelled, visible
@@ -37,7 +37,12 @@ if TYPE_CHECKING:
 MOST: Final = 1_000
 _MOST_ARRIVED: Final = 10_000
 _MOST_OWN: Final = 20
-_REMOVING: Final = (ast.Expunge, ast.Move, ast.Replace, StoreLabels)
+_REMOVING: Final = (
+    message_commands.Expunge,
+    message_commands.Move,
+    append_commands.Replace,
+    StoreLabels,
+)
 _OVERFLOW: Final = b"* OK [NOTIFICATIONOVERFLOW] Too much happened, nothing further is told\r\n"
 
 
@@ -189,13 +194,16 @@ class Notifier:
     def _own(self, event: FoldersChanged) -> bool:
         """Whether the command under way did this."""
         command, others = self._session.command, event.account != self._session.account
-        if isinstance(command, ast.Rename):
+        if isinstance(command, mailbox_commands.Rename):
             return _inside(command.source, others) in event.renamed
-        if isinstance(command, ast.Create):
+        if isinstance(command, mailbox_commands.Create):
             return _inside(command.mailbox.removesuffix("/"), others) in event.created
-        if isinstance(command, ast.Delete):
+        if isinstance(command, mailbox_commands.Delete):
             return _inside(command.mailbox, others) in event.deleted
-        if isinstance(command, ast.Subscribe | ast.Unsubscribe) and not others:
+        if (
+            isinstance(command, mailbox_commands.Subscribe | mailbox_commands.Unsubscribe)
+            and not others
+        ):
             return spelled(command.mailbox) in event.subscribed
         return False
 

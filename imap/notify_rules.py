@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Final
 
-from imap.grammar.command import StatusItem
 from imap.grammar.encode import mailbox
+from imap.grammar.mailbox_commands import StatusItem
 from imap.grammar.notify import CHANGES, MESSAGES, SELECTED
 from imap.grammar.notify_group import NotifyEvent, NotifyGroup, NotifyScope
 from imap.grammar.responses import list_line, status_line

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from imap.gmail_keys import without_gmail
-from imap.grammar.command import Search
 from imap.grammar.encode import ascending_ranges
+from imap.grammar.message_commands import Search
 from imap.grammar.number_lists import Numbers, as_set, spaced
 from imap.grammar.responses import esearch_start
 from imap.grammar.search_commands import Esearch, Sort

@@ -10,7 +10,7 @@ from filters.sent import is_sent
 from imap import message_limit
 from imap.catenate import catenate
 from imap.commands.store import flags_of
-from imap.grammar.command import Append, AppendMessage, Catenate, Replace
+from imap.grammar.append_commands import Append, AppendMessage, Catenate, Replace
 from imap.grammar.responses import appenduid_code
 from imap.grammar.values import RECENT
 from imap.mailboxes import resolve

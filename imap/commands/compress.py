@@ -4,7 +4,7 @@ A client has to wait for the OK. What comes before it was sent is taken as compr
 since that is what the first octet behind the command has to be.
 """
 
-from imap.grammar.command import Compress
+from imap.grammar.session_commands import Compress
 from imap.replies import Bad, Reply
 from imap.session import Session
 

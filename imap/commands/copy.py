@@ -10,7 +10,7 @@ answer carries HIGHESTMODSEQ.
 from dataclasses import replace
 
 from imap import message_limit
-from imap.grammar.command import Copy, Move
+from imap.grammar.message_commands import Copy, Move
 from imap.grammar.responses import copyuid_code
 from imap.mailboxes import resolve
 from imap.place import settable

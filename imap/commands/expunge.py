@@ -7,7 +7,7 @@ carries HIGHESTMODSEQ when messages went (RFC 7162 §3.2.7, §3.2.9).
 from collections.abc import Sequence
 
 from imap import message_limit
-from imap.grammar.command import Expunge
+from imap.grammar.message_commands import Expunge
 from imap.replies import No, Reply
 from imap.session import Session
 

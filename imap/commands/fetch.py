@@ -12,8 +12,8 @@ from typing import Final
 from imap import message_limit
 from imap.fetch_plan import Messages, Plan, plan_of, responses, starts
 from imap.gmail import with_labels
-from imap.grammar.command import Fetch
 from imap.grammar.fetch_item import FetchAtom, FetchItem
+from imap.grammar.message_commands import Fetch
 from imap.replies import Bad, Reply, Status
 from imap.resync import changed, tell_vanished
 from imap.section_writer import SectionWriter

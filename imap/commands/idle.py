@@ -4,7 +4,7 @@ Apple Mail (iOS 18) sends its next command right behind DONE, some clients witho
 line that is not DONE ends IDLE and is read as a command.
 """
 
-from imap.grammar.command import Idle
+from imap.grammar.message_commands import Idle
 from imap.replies import Reply
 from imap.session import Session
 

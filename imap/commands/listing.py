@@ -13,7 +13,7 @@ from auth.rights import shown as written
 from imap.annotations import computed_for_mailbox
 from imap.commands.status import status_of
 from imap.grammar.acl import myrights_line
-from imap.grammar.command import List, ListReturn, ListSelect, Lsub, Namespace, Xlist
+from imap.grammar.mailbox_commands import List, ListReturn, ListSelect, Lsub, Namespace, Xlist
 from imap.grammar.metadata import metadata_line
 from imap.grammar.responses import list_line, namespace_line
 from imap.grammar.values import INBOX

@@ -6,7 +6,7 @@ from auth.admission import TOO_MANY_OF_ACCOUNT
 from auth.login import Login as LoggedIn
 from auth.sasl.exchange import Challenge, Credentials, Failure, Reason
 from auth.sasl.registry import UnknownMechanism, exchange
-from imap.grammar.command import Authenticate, Login
+from imap.grammar.session_commands import Authenticate, Login
 from imap.replies import Bad, No, Reply
 from imap.session import Session
 

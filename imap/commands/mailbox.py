@@ -5,7 +5,7 @@ RFC 4314 §4.
 """
 
 from imap.annotations import USES
-from imap.grammar.command import Create, Delete, Rename, Subscribe, Unsubscribe
+from imap.grammar.mailbox_commands import Create, Delete, Rename, Subscribe, Unsubscribe
 from imap.grammar.responses import list_line, mailboxid_code
 from imap.hierarchy import Birth, forget
 from imap.mailboxes import resolve

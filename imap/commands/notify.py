@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from imap.grammar.command import Notify
+from imap.grammar.message_commands import Notify
 from imap.grammar.notify_group import NotifyEvent
 from imap.mailboxes import spelled
 from imap.notifier import Notifier

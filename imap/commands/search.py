@@ -3,7 +3,7 @@ RFC 5267, RFC 6203, RFC 7162 §3.1.5, RFC 9394, RFC 9738).
 """
 
 from imap import message_limit
-from imap.grammar.command import Search
+from imap.grammar.message_commands import Search
 from imap.grammar.search_key import SearchReturn
 from imap.live_update import keeping
 from imap.replies import Reply

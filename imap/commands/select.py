@@ -5,7 +5,8 @@
 """
 
 from imap import updates
-from imap.grammar.command import Check, Close, Select, Unselect
+from imap.grammar.mailbox_commands import Select
+from imap.grammar.message_commands import Check, Close, Unselect
 from imap.grammar.responses import list_line, mailboxid_code
 from imap.grammar.resync import Resync
 from imap.mailboxes import resolve

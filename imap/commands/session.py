@@ -3,8 +3,16 @@ RFC 2971, RFC 8437).
 """
 
 from imap.capabilities import ENABLE
-from imap.grammar.command import Capability, Enable, Id, Logout, Noop, StartTls, Unauthenticate
 from imap.grammar.responses import id_line
+from imap.grammar.session_commands import (
+    Capability,
+    Enable,
+    Id,
+    Logout,
+    Noop,
+    StartTls,
+    Unauthenticate,
+)
 from imap.metadata_watch import MetadataWatch
 from imap.replies import Bad, No, Reply, untagged
 from imap.session import Session

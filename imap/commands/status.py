@@ -4,7 +4,7 @@ RFC 8438, RFC 8474, RFC 9208).
 
 from collections.abc import Sequence
 
-from imap.grammar.command import Status, StatusItem
+from imap.grammar.mailbox_commands import Status, StatusItem
 from imap.grammar.responses import status_line
 from imap.mailboxes import resolve
 from imap.object_ids import mailbox_id

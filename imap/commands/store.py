@@ -8,7 +8,7 @@ with CONDSTORE still gives the MODSEQ.
 from collections.abc import Sequence
 
 from imap import message_limit, updates
-from imap.grammar.command import Store, StoreMode
+from imap.grammar.message_commands import Store, StoreMode
 from imap.grammar.responses import modified_code
 from imap.grammar.values import Flag
 from imap.place import settable

@@ -7,16 +7,16 @@ RFC 9051 §6.3.12, RFC 3502, RFC 4469 (CATENATE), RFC 8508, and RFC 6855 §4 (`U
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from imap.grammar.command import (
+from imap.grammar.append_commands import (
     Append,
     AppendMessage,
     Catenate,
     CatenatePart,
     CatenateText,
     CatenateUrl,
-    Command,
     Replace,
 )
+from imap.grammar.command import Command
 from imap.grammar.dates import parse_date_time
 from imap.grammar.frame import Frame, LiteralBegin
 from imap.grammar.tokens import Cursor

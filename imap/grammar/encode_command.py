@@ -7,8 +7,15 @@ from binascii import b2a_base64
 from collections.abc import Iterable
 from functools import singledispatch
 
-from imap.grammar import command as ast
-from imap.grammar import search_commands, utf7
+from imap.grammar import (
+    append_commands,
+    command,
+    mailbox_commands,
+    message_commands,
+    search_commands,
+    session_commands,
+    utf7,
+)
 from imap.grammar.dates import format_date_time
 from imap.grammar.encode import (
     astring,
@@ -35,23 +42,23 @@ from imap.grammar.resync import encode_resync
 from imap.grammar.values import Literal
 
 _UID_COMMANDS = (
-    ast.Copy
-    | ast.Expunge
-    | ast.Fetch
-    | ast.Move
-    | ast.Replace
-    | ast.Search
-    | ast.Store
+    message_commands.Copy
+    | message_commands.Expunge
+    | message_commands.Fetch
+    | message_commands.Move
+    | append_commands.Replace
+    | message_commands.Search
+    | message_commands.Store
     | StoreLabels
     | search_commands.Sort
     | search_commands.Thread
 )
 
 
-def encode_command(command: ast.Command) -> bytes:
+def encode_command(command: command.Command) -> bytes:
     """The whole command with its CRLF; ValueError if a literal in it was streamed away."""
     name = type(command).__name__.upper()
-    if isinstance(command, ast.Select) and command.read_only:
+    if isinstance(command, mailbox_commands.Select) and command.read_only:
         name = "EXAMINE"
     elif isinstance(command, StoreLabels):
         name = "STORE"
@@ -61,40 +68,40 @@ def encode_command(command: ast.Command) -> bytes:
 
 
 @singledispatch
-def _arguments(_: ast.Command) -> list[bytes]:
+def _arguments(_: command.Command) -> list[bytes]:
     """The arguments; most commands have none."""
     return []
 
 
 @_arguments.register
-def _(command: ast.Authenticate) -> list[bytes]:
+def _(command: session_commands.Authenticate) -> list[bytes]:
     if command.initial is None:
         return [command.mechanism.encode()]
     return [command.mechanism.encode(), _base64(command.initial)]
 
 
 @_arguments.register
-def _(command: ast.Compress) -> list[bytes]:
+def _(command: session_commands.Compress) -> list[bytes]:
     return [command.mechanism.encode()]
 
 
 @_arguments.register
-def _(command: ast.Login) -> list[bytes]:
+def _(command: session_commands.Login) -> list[bytes]:
     return [_astring(command.user), _astring(command.password)]
 
 
 @_arguments.register
-def _(command: ast.Enable) -> list[bytes]:
+def _(command: session_commands.Enable) -> list[bytes]:
     return [name.encode() for name in command.capabilities]
 
 
 @_arguments.register
-def _(command: ast.Id) -> list[bytes]:
+def _(command: session_commands.Id) -> list[bytes]:
     return [encode_id(command.parameters, plus=True)]
 
 
 @_arguments.register
-def _(command: ast.Select) -> list[bytes]:
+def _(command: mailbox_commands.Select) -> list[bytes]:
     parameters = [b"CONDSTORE"] if command.condstore else []
     if command.resync is not None:
         parameters.append(encode_resync(command.resync))
@@ -102,23 +109,27 @@ def _(command: ast.Select) -> list[bytes]:
 
 
 @_arguments.register
-def _(command: ast.Create) -> list[bytes]:
+def _(command: mailbox_commands.Create) -> list[bytes]:
     use = [b"(USE %s)" % flag_list(command.use)] if command.use else []
     return [mailbox(command.mailbox), *use]
 
 
-@_arguments.register(ast.Delete | ast.Subscribe | ast.Unsubscribe)
-def _(command: ast.Delete | ast.Subscribe | ast.Unsubscribe) -> list[bytes]:
+@_arguments.register(
+    mailbox_commands.Delete | mailbox_commands.Subscribe | mailbox_commands.Unsubscribe
+)
+def _(
+    command: mailbox_commands.Delete | mailbox_commands.Subscribe | mailbox_commands.Unsubscribe,
+) -> list[bytes]:
     return [mailbox(command.mailbox)]
 
 
 @_arguments.register
-def _(command: ast.Rename) -> list[bytes]:
+def _(command: mailbox_commands.Rename) -> list[bytes]:
     return [mailbox(command.source), mailbox(command.target)]
 
 
 @_arguments.register
-def _(command: ast.List) -> list[bytes]:
+def _(command: mailbox_commands.List) -> list[bytes]:
     patterns = [_pattern(pattern) for pattern in command.patterns]
     if not command.extended:
         return [_pattern(command.reference), *patterns]
@@ -132,18 +143,18 @@ def _(command: ast.List) -> list[bytes]:
     return [selection, _pattern(command.reference), b"(%s)" % b" ".join(patterns), *options]
 
 
-@_arguments.register(ast.Lsub | ast.Xlist)
-def _(command: ast.Lsub | ast.Xlist) -> list[bytes]:
+@_arguments.register(mailbox_commands.Lsub | mailbox_commands.Xlist)
+def _(command: mailbox_commands.Lsub | mailbox_commands.Xlist) -> list[bytes]:
     return [_pattern(command.reference), _pattern(command.pattern)]
 
 
 @_arguments.register
-def _(command: ast.Status) -> list[bytes]:
+def _(command: mailbox_commands.Status) -> list[bytes]:
     return [mailbox(command.mailbox), _status_items(command.items)]
 
 
 @_arguments.register
-def _(command: ast.Append) -> list[bytes]:
+def _(command: append_commands.Append) -> list[bytes]:
     words = [mailbox(command.mailbox)]
     for message in command.messages:
         words += _message(message)
@@ -151,18 +162,18 @@ def _(command: ast.Append) -> list[bytes]:
 
 
 @_arguments.register
-def _(command: ast.Replace) -> list[bytes]:
+def _(command: append_commands.Replace) -> list[bytes]:
     number = sequence_set(command.sequence)
     return [number, mailbox(command.mailbox), *_message(command.message)]
 
 
 @_arguments.register
-def _(command: ast.Expunge) -> list[bytes]:
+def _(command: message_commands.Expunge) -> list[bytes]:
     return [] if command.sequence is None else [sequence_set(command.sequence)]
 
 
 @_arguments.register
-def _(command: ast.Search) -> list[bytes]:
+def _(command: message_commands.Search) -> list[bytes]:
     return [*returns(command.returns, command.partial), search_keys(command.key)]
 
 
@@ -173,7 +184,7 @@ _arguments.register(search_commands.CancelUpdate, cancel_arguments)
 
 
 @_arguments.register
-def _(command: ast.Fetch) -> list[bytes]:
+def _(command: message_commands.Fetch) -> list[bytes]:
     items = b" ".join([fetch_item(item, plus=True) for item in command.items])
     modifiers = []
     if command.changed_since is not None:
@@ -187,7 +198,7 @@ def _(command: ast.Fetch) -> list[bytes]:
 
 
 @_arguments.register
-def _(command: ast.Store) -> list[bytes]:
+def _(command: message_commands.Store) -> list[bytes]:
     since = command.unchanged_since
     modifiers = [] if since is None else [b"(UNCHANGEDSINCE %d)" % since]
     silent = ".SILENT" if command.silent else ""
@@ -195,12 +206,12 @@ def _(command: ast.Store) -> list[bytes]:
     return [sequence_set(command.sequence), *modifiers, mode, flag_list(command.flags)]
 
 
-@_arguments.register(ast.Copy | ast.Move)
-def _(command: ast.Copy | ast.Move) -> list[bytes]:
+@_arguments.register(message_commands.Copy | message_commands.Move)
+def _(command: message_commands.Copy | message_commands.Move) -> list[bytes]:
     return [sequence_set(command.sequence), mailbox(command.mailbox)]
 
 
-_arguments.register(ast.Notify, encode_notify)
+_arguments.register(message_commands.Notify, encode_notify)
 for _kind, _encode in ENCODERS.items():
     _arguments.register(_kind, _encode)
 
@@ -213,18 +224,18 @@ def _pattern(text: str) -> bytes:
     return string(utf7.encode(text), plus=True)
 
 
-def _message(message: ast.AppendMessage) -> list[bytes]:
+def _message(message: append_commands.AppendMessage) -> list[bytes]:
     words = [flag_list(message.flags)] if message.flags else []
     if message.date is not None:
         words.append(format_date_time(message.date))
-    if isinstance(message.data, ast.Catenate):
+    if isinstance(message.data, append_commands.Catenate):
         parts = b" ".join(map(_part, message.data.parts))
         return [*words, b"CATENATE (%s)" % parts]
     return [*words, _text(message.data, message.utf8)]
 
 
-def _part(part: ast.CatenatePart) -> bytes:
-    if isinstance(part, ast.CatenateUrl):
+def _part(part: append_commands.CatenatePart) -> bytes:
+    if isinstance(part, append_commands.CatenateUrl):
         return b"URL " + _astring(part.url)
     return _text(part.literal, True) if part.utf8 else b"TEXT " + _literal(part.literal)
 
@@ -243,7 +254,7 @@ def _list(words: Iterable[str]) -> bytes:
     return f"({' '.join(words)})".encode()
 
 
-def _status_items(items: Iterable[ast.StatusItem]) -> bytes:
+def _status_items(items: Iterable[mailbox_commands.StatusItem]) -> bytes:
     return _list(item.value for item in items)
 
 

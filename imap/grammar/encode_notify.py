@@ -1,7 +1,7 @@
 """NOTIFY to bytes, for encode_command."""
 
-from imap.grammar.command import Notify
 from imap.grammar.encode import fetch_item, mailbox
+from imap.grammar.message_commands import Notify
 from imap.grammar.notify import NAMED
 from imap.grammar.notify_group import NotifyEvent, NotifyGroup
 

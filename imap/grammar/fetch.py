@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from imap.grammar.command import Command, Fetch
+from imap.grammar.command import Command
 from imap.grammar.fetch_item import (
     FetchAtom,
     FetchBinary,
@@ -23,6 +23,7 @@ from imap.grammar.fetch_item import (
     SectionKind,
 )
 from imap.grammar.frame import LITERAL_MARK, Frame, ParseError
+from imap.grammar.message_commands import Fetch
 from imap.grammar.tokens import MAX_NUMBER, MAX_NUMBER64, Cursor
 from imap.grammar.values import Partial
 from imap.grammar.window import Window, parse_window

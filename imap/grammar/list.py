@@ -6,8 +6,9 @@ RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 9590.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from imap.grammar.command import Command, List, ListReturn, ListSelect, Lsub, StatusItem, Xlist
+from imap.grammar.command import Command
 from imap.grammar.mailbox import status_items
+from imap.grammar.mailbox_commands import List, ListReturn, ListSelect, Lsub, StatusItem, Xlist
 from imap.grammar.metadata import entries
 from imap.grammar.tokens import Cursor
 

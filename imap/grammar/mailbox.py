@@ -6,8 +6,8 @@ Not LIST and LSUB, which name patterns, nor APPEND.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from imap.grammar.command import (
-    Command,
+from imap.grammar.command import Command
+from imap.grammar.mailbox_commands import (
     Create,
     Delete,
     Rename,

@@ -9,9 +9,10 @@ selected mailbox.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from imap.grammar.command import Command, Notify
+from imap.grammar.command import Command
 from imap.grammar.fetch import parse_items
 from imap.grammar.fetch_item import FetchItem
+from imap.grammar.message_commands import Notify
 from imap.grammar.notify_group import NotifyEvent, NotifyGroup, NotifyScope
 from imap.grammar.tokens import Cursor
 

@@ -7,8 +7,8 @@ FETCH response (envelopes, structures) comes ready from message; here it is only
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from imap.grammar.command import StatusItem
 from imap.grammar.encode import NIL, encode_id, joined, mailbox, quoted, uid_set
+from imap.grammar.mailbox_commands import StatusItem
 
 CHUNK: Final = 250
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 from encodings.aliases import aliases
 from typing import Final, TypeAlias
 
-from imap.grammar.command import Command, Search
+from imap.grammar.command import Command
 from imap.grammar.dates import parse_date
 from imap.grammar.frame import ParseError, Status
 from imap.grammar.gmail import parse_label
+from imap.grammar.message_commands import Search
 from imap.grammar.search_key import (
     AgeKey,
     AllKey,

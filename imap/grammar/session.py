@@ -8,23 +8,20 @@ from binascii import Error, a2b_base64
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from imap.grammar.command import (
+from imap.grammar.command import Command
+from imap.grammar.mailbox_commands import Namespace
+from imap.grammar.message_commands import Check, Close, Idle, Unselect
+from imap.grammar.session_commands import (
     Authenticate,
     Capability,
-    Check,
-    Close,
-    Command,
     Compress,
     Enable,
     Id,
-    Idle,
     Login,
     Logout,
-    Namespace,
     Noop,
     StartTls,
     Unauthenticate,
-    Unselect,
 )
 from imap.grammar.tokens import Cursor
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from imap.grammar.command import Command, Copy, Expunge, Move, Store, StoreMode
+from imap.grammar.command import Command
 from imap.grammar.gmail import StoreLabels, parse_labels
+from imap.grammar.message_commands import Copy, Expunge, Move, Store, StoreMode
 from imap.grammar.tokens import MAX_NUMBER64, Cursor
 from imap.grammar.values import Flag
 

@@ -4,7 +4,13 @@ from datetime import date, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
-from imap.grammar import command as ast
+from imap.grammar import (
+    append_commands,
+    command,
+    mailbox_commands,
+    message_commands,
+    session_commands,
+)
 from imap.grammar.acl import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
 from imap.grammar.fetch_item import (
     FetchAtom,
@@ -150,23 +156,25 @@ _plain = st.binary(max_size=50).map(lambda octets: Literal.of(octets.replace(b"\
 _binary = st.binary(max_size=50).map(lambda octets: Literal.of(octets, True))
 _catenated = st.lists(
     st.one_of(
-        st.builds(ast.CatenateText, st.one_of(_plain, _binary)),
-        st.builds(ast.CatenateText, _binary, st.just(True)),
-        st.builds(ast.CatenateUrl, texts),
+        st.builds(append_commands.CatenateText, st.one_of(_plain, _binary)),
+        st.builds(append_commands.CatenateText, _binary, st.just(True)),
+        st.builds(append_commands.CatenateUrl, texts),
     ),
     min_size=1,
     max_size=4,
-).map(lambda parts: ast.Catenate(tuple(parts)))
+).map(lambda parts: append_commands.Catenate(tuple(parts)))
 _dates = st.one_of(st.none(), moments)
 _messages = st.one_of(
-    st.builds(ast.AppendMessage, st.one_of(_plain, _binary, _catenated), flag_lists, _dates),
-    st.builds(ast.AppendMessage, _binary, flag_lists, _dates, st.just(True)),
+    st.builds(
+        append_commands.AppendMessage, st.one_of(_plain, _binary, _catenated), flag_lists, _dates
+    ),
+    st.builds(append_commands.AppendMessage, _binary, flag_lists, _dates, st.just(True)),
 )
 _singles = st.one_of(numbers, st.just(STAR)).map(lambda one: SequenceSet(((one, one),)))
-_status = st.lists(st.sampled_from(ast.StatusItem), min_size=1, unique=True).map(tuple)
+_status = st.lists(st.sampled_from(mailbox_commands.StatusItem), min_size=1, unique=True).map(tuple)
 _pairs = st.lists(st.tuples(texts, st.one_of(st.none(), texts)), max_size=3).map(tuple)
-_selections = st.sets(st.sampled_from(ast.ListSelect)).map(
-    lambda some: frozenset(some | {ast.ListSelect.SUBSCRIBED})
+_selections = st.sets(st.sampled_from(mailbox_commands.ListSelect)).map(
+    lambda some: frozenset(some | {mailbox_commands.ListSelect.SUBSCRIBED})
 )
 _entry = st.builds(
     lambda scope, rest: f"/{scope}/" + "/".join(rest),
@@ -175,14 +183,14 @@ _entry = st.builds(
 )
 _entries = st.lists(_entry, min_size=1, max_size=3, unique=True).map(tuple)
 _lists = st.one_of(
-    st.builds(ast.List, tags, names, st.tuples(names)),
+    st.builds(mailbox_commands.List, tags, names, st.tuples(names)),
     st.builds(
-        ast.List,
+        mailbox_commands.List,
         tags,
         names,
         st.lists(names, min_size=1, max_size=3).map(tuple),
-        st.one_of(st.just(frozenset[ast.ListSelect]()), _selections),
-        st.frozensets(st.sampled_from(ast.ListReturn)),
+        st.one_of(st.just(frozenset[mailbox_commands.ListSelect]()), _selections),
+        st.frozensets(st.sampled_from(mailbox_commands.ListReturn)),
         st.one_of(st.just(()), _status),
         st.just(True),
         st.one_of(st.just(()), _entries),
@@ -200,7 +208,7 @@ _windows = st.one_of(st.none(), _some_windows)
 _known = st.sets(numbers, min_size=1, max_size=5).map(lambda some: SequenceSet.of(sorted(some)))
 _fetches = st.one_of(
     st.builds(
-        ast.Fetch,
+        message_commands.Fetch,
         tags,
         st.booleans(),
         sets,
@@ -209,7 +217,16 @@ _fetches = st.one_of(
         st.just(False),
         _windows,
     ),
-    st.builds(ast.Fetch, tags, st.just(True), sets, _item_lists, modseqs, st.booleans(), _windows),
+    st.builds(
+        message_commands.Fetch,
+        tags,
+        st.just(True),
+        sets,
+        _item_lists,
+        modseqs,
+        st.booleans(),
+        _windows,
+    ),
 )
 _resyncs = st.builds(
     Resync,
@@ -218,17 +235,17 @@ _resyncs = st.builds(
     st.one_of(st.none(), sets.filter(lambda some: not some.has_star)),
     st.one_of(st.none(), _known.map(lambda some: SequenceMatch(some, some))),
 )
-_BARE: tuple[type[ast.Command], ...] = (
-    ast.Capability,
-    ast.Check,
-    ast.Close,
-    ast.Idle,
-    ast.Logout,
-    ast.Namespace,
-    ast.Noop,
-    ast.StartTls,
-    ast.Unauthenticate,
-    ast.Unselect,
+_BARE: tuple[type[command.Command], ...] = (
+    session_commands.Capability,
+    message_commands.Check,
+    message_commands.Close,
+    message_commands.Idle,
+    session_commands.Logout,
+    mailbox_commands.Namespace,
+    session_commands.Noop,
+    session_commands.StartTls,
+    session_commands.Unauthenticate,
+    message_commands.Unselect,
 )
 _message_events = (NotifyEvent.MESSAGE_NEW, NotifyEvent.MESSAGE_EXPUNGE)
 _other_events = st.lists(
@@ -253,20 +270,23 @@ _selected_groups = st.builds(
     st.sampled_from([_message_events, (*_message_events, NotifyEvent.FLAG_CHANGE)]),
     st.one_of(st.just(()), _item_lists),
 )
-BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
+BY_NAME: dict[str, st.SearchStrategy[command.Command]] = {
     **{kind.__name__.lower(): st.builds(kind, tags) for kind in _BARE},
     "append": st.builds(
-        ast.Append, tags, names, st.lists(_messages, min_size=1, max_size=3).map(tuple)
+        append_commands.Append, tags, names, st.lists(_messages, min_size=1, max_size=3).map(tuple)
     ),
-    "authenticate": st.builds(ast.Authenticate, tags, words, initials),
-    "compress": st.builds(ast.Compress, tags, words),
-    "copy": st.builds(ast.Copy, tags, st.booleans(), sets, names),
-    "create": st.builds(ast.Create, tags, names, _uses),
-    "delete": st.builds(ast.Delete, tags, names),
+    "authenticate": st.builds(session_commands.Authenticate, tags, words, initials),
+    "compress": st.builds(session_commands.Compress, tags, words),
+    "copy": st.builds(message_commands.Copy, tags, st.booleans(), sets, names),
+    "create": st.builds(mailbox_commands.Create, tags, names, _uses),
+    "delete": st.builds(mailbox_commands.Delete, tags, names),
     "deleteacl": st.builds(DeleteAcl, tags, names, texts),
-    "enable": st.builds(ast.Enable, tags, st.lists(words, min_size=1, max_size=3).map(tuple)),
+    "enable": st.builds(
+        session_commands.Enable, tags, st.lists(words, min_size=1, max_size=3).map(tuple)
+    ),
     "expunge": st.one_of(
-        st.builds(ast.Expunge, tags), st.builds(ast.Expunge, tags, st.just(True), sets)
+        st.builds(message_commands.Expunge, tags),
+        st.builds(message_commands.Expunge, tags, st.just(True), sets),
     ),
     "fetch": _fetches,
     "getacl": st.builds(GetAcl, tags, names),
@@ -280,17 +300,17 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
     ),
     "getquota": st.builds(GetQuota, tags, texts),
     "getquotaroot": st.builds(GetQuotaRoot, tags, names),
-    "id": st.builds(ast.Id, tags, st.one_of(st.none(), _pairs)),
+    "id": st.builds(session_commands.Id, tags, st.one_of(st.none(), _pairs)),
     "list": _lists,
     "listrights": st.builds(ListRights, tags, names, texts),
-    "login": st.builds(ast.Login, tags, texts, texts),
-    "lsub": st.builds(ast.Lsub, tags, names, names),
-    "move": st.builds(ast.Move, tags, st.booleans(), sets, names),
+    "login": st.builds(session_commands.Login, tags, texts, texts),
+    "lsub": st.builds(mailbox_commands.Lsub, tags, names, names),
+    "move": st.builds(message_commands.Move, tags, st.booleans(), sets, names),
     "myrights": st.builds(MyRights, tags, names),
     "notify": st.one_of(
-        st.builds(ast.Notify, tags),
+        st.builds(message_commands.Notify, tags),
         st.builds(
-            ast.Notify,
+            message_commands.Notify,
             tags,
             st.tuples(
                 st.lists(_notify_groups, max_size=3).map(tuple), st.tuples(_selected_groups)
@@ -298,13 +318,18 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
             st.booleans(),
         ),
     ),
-    "rename": st.builds(ast.Rename, tags, names, names),
-    "replace": st.builds(ast.Replace, tags, st.booleans(), _singles, names, _messages),
+    "rename": st.builds(mailbox_commands.Rename, tags, names, names),
+    "replace": st.builds(append_commands.Replace, tags, st.booleans(), _singles, names, _messages),
     **search_strategies(tags, names, keys, _some_windows),
     "select": st.builds(
-        ast.Select, tags, names, st.booleans(), st.booleans(), st.one_of(st.none(), _resyncs)
+        mailbox_commands.Select,
+        tags,
+        names,
+        st.booleans(),
+        st.booleans(),
+        st.one_of(st.none(), _resyncs),
     ),
-    "status": st.builds(ast.Status, tags, names, _status),
+    "status": st.builds(mailbox_commands.Status, tags, names, _status),
     "setacl": st.one_of(
         st.builds(SetAcl, tags, names, texts, st.sampled_from("+-"), texts),
         st.builds(SetAcl, tags, names, texts, st.just(""), st.text("lrswipkxteacd", max_size=13)),
@@ -324,11 +349,11 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
         st.lists(st.tuples(words, modseqs), max_size=3, unique_by=lambda pair: pair[0]).map(tuple),
     ),
     "store": st.builds(
-        ast.Store,
+        message_commands.Store,
         tags,
         st.booleans(),
         sets,
-        st.sampled_from(ast.StoreMode),
+        st.sampled_from(message_commands.StoreMode),
         flag_lists,
         st.booleans(),
         _optional_modseqs,
@@ -342,9 +367,9 @@ BY_NAME: dict[str, st.SearchStrategy[ast.Command]] = {
         st.lists(_labels, max_size=3, unique=True).map(tuple),
         st.booleans(),
     ),
-    "subscribe": st.builds(ast.Subscribe, tags, names),
-    "xlist": st.builds(ast.Xlist, tags, names, names),
-    "unsubscribe": st.builds(ast.Unsubscribe, tags, names),
+    "subscribe": st.builds(mailbox_commands.Subscribe, tags, names),
+    "xlist": st.builds(mailbox_commands.Xlist, tags, names, names),
+    "unsubscribe": st.builds(mailbox_commands.Unsubscribe, tags, names),
 }
 commands = st.one_of(*BY_NAME.values())
 

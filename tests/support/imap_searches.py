@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from imap.grammar import command as ast
+from imap.grammar import command, message_commands
 from imap.grammar.search_commands import (
     CancelUpdate,
     Esearch,
@@ -17,7 +17,7 @@ from imap.grammar.search_commands import (
 from imap.grammar.search_key import FuzzyKey, SearchKey, SearchReturn
 from imap.grammar.window import Window
 
-Strategy = st.SearchStrategy[ast.Command]
+Strategy = st.SearchStrategy[command.Command]
 
 
 def search_strategies(
@@ -49,7 +49,9 @@ def search_strategies(
             *(tags, keys, returns, st.lists(_sources(names), max_size=3).map(tuple)),
         ),
         "search": st.builds(
-            lambda tag, uid, key, options: ast.Search(tag, uid, _fuzzy(key, options[0]), *options),
+            lambda tag, uid, key, options: message_commands.Search(
+                tag, uid, _fuzzy(key, options[0]), *options
+            ),
             *(tags, uid, keys, returns),
         ),
         "sort": st.builds(

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imap.grammar import utf7
-from imap.grammar.command import StatusItem
 from imap.grammar.dates import format_date_time, format_seconds
 from imap.grammar.encode import (
     ascending_ranges,
@@ -24,6 +23,7 @@ from imap.grammar.encode import (
     uid_set,
 )
 from imap.grammar.fetch_item import FetchAtom, FetchBody, Section, SectionKind
+from imap.grammar.mailbox_commands import StatusItem
 from imap.grammar.number_lists import as_set, spaced
 from imap.grammar.responses import (
     appenduid_code,

@@ -4,7 +4,13 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from imap.grammar import command as ast
+from imap.grammar import (
+    append_commands,
+    command,
+    mailbox_commands,
+    message_commands,
+    session_commands,
+)
 from imap.grammar.append import target_of
 from imap.grammar.fetch_item import FetchAtom, FetchBody, Section, SectionKind
 from imap.grammar.frame import AFTER_LOGIN, LiteralBegin, ParseError, Status
@@ -41,20 +47,20 @@ from imap.grammar.values import (
 from tests.support.imap_commands import events, frame_of
 
 
-def run(text: str | bytes) -> ast.Command:
+def run(text: str | bytes) -> command.Command:
     octets = text.encode() if isinstance(text, str) else text
     return parse(frame_of(octets + b"\r\n"))
 
 
-def fetched(text: str) -> ast.Fetch:
+def fetched(text: str) -> message_commands.Fetch:
     command = run(text)
-    assert isinstance(command, ast.Fetch)
+    assert isinstance(command, message_commands.Fetch)
     return command
 
 
 def key_of(text: str) -> object:
     command = run(text)
-    assert isinstance(command, ast.Search)
+    assert isinstance(command, message_commands.Search)
     return command.key
 
 
@@ -66,8 +72,12 @@ ONE = SequenceSet.of([1])
 
 
 def test_thunderbird_opens_a_folder() -> None:
-    assert run('5 select "INBOX" (CONDSTORE)') == ast.Select("5", "INBOX", condstore=True)
-    assert run("6 UID fetch 1:* (FLAGS)") == ast.Fetch("6", True, ALL, (FetchAtom.FLAGS,))
+    assert run('5 select "INBOX" (CONDSTORE)') == mailbox_commands.Select(
+        "5", "INBOX", condstore=True
+    )
+    assert run("6 UID fetch 1:* (FLAGS)") == message_commands.Fetch(
+        "6", True, ALL, (FetchAtom.FLAGS,)
+    )
     command = fetched("7 UID fetch 1:* (FLAGS) (CHANGEDSINCE 4711)")
     assert command.changed_since == 4711
 
@@ -90,33 +100,37 @@ def test_thunderbird_headers_and_bodies() -> None:
 
 
 def test_thunderbird_lists_folders() -> None:
-    assert run('4 list (subscribed) "" "*" return (special-use)') == ast.List(
+    assert run('4 list (subscribed) "" "*" return (special-use)') == mailbox_commands.List(
         "4",
         "",
         ("*",),
-        frozenset({ast.ListSelect.SUBSCRIBED}),
-        frozenset({ast.ListReturn.SPECIAL_USE}),
+        frozenset({mailbox_commands.ListSelect.SUBSCRIBED}),
+        frozenset({mailbox_commands.ListReturn.SPECIAL_USE}),
         (),
         True,
     )
-    assert run('5 lsub "" "INBOX/%"') == ast.Lsub("5", "", "INBOX/%")
+    assert run('5 lsub "" "INBOX/%"') == mailbox_commands.Lsub("5", "", "INBOX/%")
 
 
 def test_thunderbird_sends_a_raw_ampersand() -> None:
-    assert run('5 create "R&D"') == ast.Create("5", "R&D")
-    assert run('5 create "R&D-2"') == ast.Create("5", "R&D-2")
-    assert run('5 create "R&-D"') == ast.Create("5", "R&D")
-    assert run('5 create "Entwürfe & Ähnliches"') == ast.Create("5", "Entwürfe & Ähnliches")
-    assert run('5 create "Entw&APw-rfe"') == ast.Create("5", "Entwürfe")
+    assert run('5 create "R&D"') == mailbox_commands.Create("5", "R&D")
+    assert run('5 create "R&D-2"') == mailbox_commands.Create("5", "R&D-2")
+    assert run('5 create "R&-D"') == mailbox_commands.Create("5", "R&D")
+    assert run('5 create "Entwürfe & Ähnliches"') == mailbox_commands.Create(
+        "5", "Entwürfe & Ähnliches"
+    )
+    assert run('5 create "Entw&APw-rfe"') == mailbox_commands.Create("5", "Entwürfe")
 
 
 def test_thunderbird_stores_and_moves() -> None:
-    assert run("11 uid store 3,5 +Flags (\\SEEN $label1)") == ast.Store(
-        "11", True, SequenceSet.of([3, 5]), ast.StoreMode.ADD, (SEEN, Flag("$label1"))
+    assert run("11 uid store 3,5 +Flags (\\SEEN $label1)") == message_commands.Store(
+        "11", True, SequenceSet.of([3, 5]), message_commands.StoreMode.ADD, (SEEN, Flag("$label1"))
     )
-    assert run('12 uid move 3 "Trash"') == ast.Move("12", True, SequenceSet.of([3]), "Trash")
-    assert run("13 UID expunge 3") == ast.Expunge("13", True, SequenceSet.of([3]))
-    assert run('14 ID ("name" "Thunderbird" "version" "140.0")') == ast.Id(
+    assert run('12 uid move 3 "Trash"') == message_commands.Move(
+        "12", True, SequenceSet.of([3]), "Trash"
+    )
+    assert run("13 UID expunge 3") == message_commands.Expunge("13", True, SequenceSet.of([3]))
+    assert run('14 ID ("name" "Thunderbird" "version" "140.0")') == session_commands.Id(
         "14", (("name", "Thunderbird"), ("version", "140.0"))
     )
 
@@ -125,31 +139,33 @@ def test_thunderbird_stores_and_moves() -> None:
 
 
 def test_outlook() -> None:
-    assert run('x1 LOGIN "me@example.org" "pa\\"ss\\\\"') == ast.Login(
+    assert run('x1 LOGIN "me@example.org" "pa\\"ss\\\\"') == session_commands.Login(
         "x1", "me@example.org", 'pa"ss\\'
     )
     assert fetched("x2 UID FETCH 1:* (UID FLAGS)").items == (FetchAtom.UID, FetchAtom.FLAGS)
     assert fetched("x3 UID FETCH 2 (BODY.PEEK[HEADER] UID)").items[0] == FetchBody(
         Section((), SectionKind.HEADER), True
     )
-    assert run('x4 LSUB "" "*"') == ast.Lsub("x4", "", "*")
+    assert run('x4 LSUB "" "*"') == mailbox_commands.Lsub("x4", "", "*")
 
 
 def test_apple_mail_and_ios() -> None:
     assert fetched("a UID FETCH 1:* (FLAGS) (CHANGEDSINCE 0)").changed_since == 0
-    assert run('b STATUS "Sent Messages" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)') == ast.Status(
+    assert run(
+        'b STATUS "Sent Messages" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)'
+    ) == mailbox_commands.Status(
         "b",
         "Sent Messages",
         (
-            ast.StatusItem.MESSAGES,
-            ast.StatusItem.UIDNEXT,
-            ast.StatusItem.UIDVALIDITY,
-            ast.StatusItem.UNSEEN,
+            mailbox_commands.StatusItem.MESSAGES,
+            mailbox_commands.StatusItem.UIDNEXT,
+            mailbox_commands.StatusItem.UIDVALIDITY,
+            mailbox_commands.StatusItem.UNSEEN,
         ),
     )
     items = fetched("c FETCH 1:3 (INTERNALDATE UID RFC822.SIZE FLAGS BODY.PEEK[1.2.MIME])").items
     assert items[-1] == FetchBody(Section((1, 2), SectionKind.MIME), True)
-    assert run("d UID SEARCH RETURN (ALL) 1:* NOT DELETED") == ast.Search(
+    assert run("d UID SEARCH RETURN (ALL) 1:* NOT DELETED") == message_commands.Search(
         "d",
         True,
         AndKey((SetKey(ALL), NotKey(FlagKey(DELETED)))),
@@ -158,7 +174,9 @@ def test_apple_mail_and_ios() -> None:
 
 
 def test_mbsync_and_imaplib() -> None:
-    assert run("1 UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (X-TUID)])") == ast.Fetch(
+    assert run(
+        "1 UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (X-TUID)])"
+    ) == message_commands.Fetch(
         "1",
         True,
         ALL,
@@ -170,11 +188,15 @@ def test_mbsync_and_imaplib() -> None:
     )
     command = run(b'2 APPEND "INBOX" (\\Seen) " 1-Feb-2024 00:00:00 +0100" {3+}\r\nabc')
     zone = timezone(timedelta(hours=1))
-    message = ast.AppendMessage(Literal.of(b"abc"), (SEEN,), datetime(2024, 2, 1, tzinfo=zone))
-    assert command == ast.Append("2", "INBOX", (message,))
-    assert run("AAAA1 FETCH 1 (RFC822)") == ast.Fetch("AAAA1", False, ONE, (FetchAtom.RFC822,))
-    assert run("AAAA2 SEARCH ALL") == ast.Search("AAAA2", False, AllKey())
-    assert run("AAAA3 AUTHENTICATE PLAIN") == ast.Authenticate("AAAA3", "PLAIN")
+    message = append_commands.AppendMessage(
+        Literal.of(b"abc"), (SEEN,), datetime(2024, 2, 1, tzinfo=zone)
+    )
+    assert command == append_commands.Append("2", "INBOX", (message,))
+    assert run("AAAA1 FETCH 1 (RFC822)") == message_commands.Fetch(
+        "AAAA1", False, ONE, (FetchAtom.RFC822,)
+    )
+    assert run("AAAA2 SEARCH ALL") == message_commands.Search("AAAA2", False, AllKey())
+    assert run("AAAA3 AUTHENTICATE PLAIN") == session_commands.Authenticate("AAAA3", "PLAIN")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +223,7 @@ def test_odd_forms_mean_the_plain_one(odd: str, plain: str) -> None:
 def test_search_keys() -> None:
     assert key_of('a SEARCH CHARSET UTF-8 SUBJECT "Grüße"') == TextKey(TextField.SUBJECT, "Grüße")
     latin = b'a SEARCH CHARSET ISO-8859-1 SUBJECT "Gr\xfc\xdfe"'
-    assert run(latin) == ast.Search("a", False, TextKey(TextField.SUBJECT, "Grüße"))
+    assert run(latin) == message_commands.Search("a", False, TextKey(TextField.SUBJECT, "Grüße"))
     assert key_of("a SEARCH OR (SEEN NEW) NOT UNKEYWORD $x") == OrKey(
         AndKey((FlagKey(SEEN), AndKey((FlagKey(RECENT), FlagKey(SEEN, False))))),
         NotKey(FlagKey(Flag("$x"), False)),
@@ -337,9 +359,9 @@ def test_what_is_no_set(text: str) -> None:
 
 def test_short_forms_of_options() -> None:
     assert run("a SEARCH RETURN () ALL") == run("a SEARCH RETURN (ALL) ALL")
-    assert run("a LIST x (%)") == ast.List("a", "x", ("%",), extended=True)
-    assert run("a LIST () x %") == ast.List("a", "x", ("%",), extended=True)
-    assert run("a LIST x %") == ast.List("a", "x", ("%",))
+    assert run("a LIST x (%)") == mailbox_commands.List("a", "x", ("%",), extended=True)
+    assert run("a LIST () x %") == mailbox_commands.List("a", "x", ("%",), extended=True)
+    assert run("a LIST x %") == mailbox_commands.List("a", "x", ("%",))
 
 
 def test_a_set_may_fill_the_line() -> None:
@@ -358,6 +380,6 @@ def test_literals_where_none_belongs(text: bytes) -> None:
 
 def test_names_in_utf8_mode_are_not_decoded() -> None:
     frame = frame_of(b'a CREATE "R&-D"\r\n')
-    assert parse(frame, utf8=True) == ast.Create("a", "R&-D")
+    assert parse(frame, utf8=True) == mailbox_commands.Create("a", "R&-D")
     with pytest.raises(ParseError, match="in modified UTF-7 or UTF-8"):
         parse(frame_of(b'a CREATE "\xff"\r\n'))
