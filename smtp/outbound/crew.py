@@ -7,7 +7,7 @@ most UNPROVEN of all sessions, and wait behind the others: hosts that hang canno
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -36,20 +36,26 @@ Waiting = OrderedDict[str, Site]
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """`given` is set while it waits for something to do."""
+    """`given` is set while it waits for something to do. `outdated`: its courier is of settings
+    that hold no more.
+    """
 
     site: Site
     courier: Courier
     messages: int = 0
     given: "asyncio.Future[Task | None] | None" = None
+    outdated: bool = False
     task: "asyncio.Task[None] | None" = field(default=None)
 
 
 class Crew:
-    """`make` gives a courier for the settings of the moment, `most` bounds the sessions."""
+    """`make` gives a courier for the settings of the moment, `most` bounds the sessions,
+    `look_again` is called when claims have gone back to the queue.
+    """
 
     make: Callable[[], Courier]
     most: int
+    look_again: Callable[[], None]
 
     def __init__(self, sites: Sites, desk: Desk, clock: Clock, log: Logger) -> None:
         self.sites = sites
@@ -59,6 +65,24 @@ class Crew:
         self._idle: dict[str, list[_Worker]] = {}
         self._starving: tuple[Waiting, Waiting] = (OrderedDict(), OrderedDict())
         self._stopping = False
+
+    def reload(self, make: Callable[[], Courier], most: int, abandoned: Iterable[Site]) -> None:
+        """Messages that begin from here on go by `make`; who is at one leaves after it. What
+        `abandoned` sites have goes to others.
+        """
+        self.make, self.most = make, most
+        for worker in self._workers:
+            worker.outdated = True
+            _hand(worker, None)
+        for site in abandoned:
+            for waiting in self._starving:
+                waiting.pop(site.key, None)
+            self._empty(site)
+
+    def _empty(self, site: Site) -> None:
+        claims = [claim for due in site.backlog.due() for claim in site.backlog.take(due)]
+        if claims:
+            self._desk.send_back(claims, self.look_again)
 
     async def stop(self, grace: float) -> None:
         """Lets messages under way finish for `grace` seconds; the rest is given back."""
@@ -87,6 +111,10 @@ class Crew:
         return self._desk.has_room(site)
 
     def take(self, due: DueLane, claim: Claim) -> None:
+        if len({one.domain for one in claim.recipients}) > 1 and not self.together:
+            # The settings changed between `takes` and this.
+            self._desk.send_back([claim], self.look_again)
+            return
         site = self.sites.receive(due)
         self._desk.take(site, due, claim)
         self.serve(site)
@@ -94,6 +122,9 @@ class Crew:
     def serve(self, site: Site) -> None:
         """Gives the site's mail to its workers, as far as it has some and may have more."""
         if self._stopping:
+            return
+        if site.abandoned:
+            self._empty(site)
             return
         if site.is_dead(self._clock.now()):
             self._desk.put_off(site)
@@ -185,7 +216,9 @@ class Crew:
 
     async def _next(self, worker: _Worker) -> Task | None:
         site = worker.site
-        if self._stopping or (any(self._starving) and worker.messages >= QUANTUM):
+        if self._stopping or worker.outdated or site.abandoned:
+            return None
+        if any(self._starving) and worker.messages >= QUANTUM:
             return None
         task = site.backlog.pop()
         if self._desk.wants(site):

@@ -186,6 +186,24 @@ class Desk:
         self._let_go(claim)
         await self._queue.give_back([claim])
 
+    def send_back(self, claims: Sequence[Claim], then: Callable[[], None]) -> None:
+        """Claims that were not begun go back to the queue, in the background."""
+        self._held.update((id(claim), claim) for claim in claims)
+        self._spawn(self._send_back(list(claims), then), "outbound sent back")
+
+    async def _send_back(self, left: list[Claim], then: Callable[[], None]) -> None:
+        while left:
+            try:
+                await self._queue.give_back(left[:_PIECE])
+            except StoreError as error:
+                self._log.error("mail not given back", error=str(error))
+                await asyncio.sleep(AFTER_ERROR)
+                continue
+            for claim in left[:_PIECE]:
+                self._let_go(claim)
+            del left[:_PIECE]
+        then()
+
     def put_off(self, site: Site) -> None:
         """What else is due at a site that can't be reached shares the outcome, without attempts
         of its own: in the background.

@@ -27,7 +27,7 @@ class Routing:
     """Of one configuration."""
 
     def __init__(self, rules: Sequence[PoolRoute] = (), address_of: AddressOf = nobody) -> None:
-        self._rules, self._address_of = rules, address_of
+        self.rules, self._address_of = tuple(rules), address_of
         self._by_account = any(rule.account for rule in rules)
         self._addresses: LRUCache[AccountId, str] = LRUCache(REMEMBERED)
         self.by_recipient = any(rule.recipient_domain for rule in rules)
@@ -51,14 +51,14 @@ class Routing:
 
     def pool_of(self, due: DueLane) -> str:
         """The pool's name, "" for none: the first rule of which all holds."""
-        if not self._rules:
+        if not self.rules:
             return ""
         sender, account, priority = lane_parts(due.lane)
         if account is None:
             address, sender = "", sender or "<>"
         else:
             address = self._addresses.get(account, "").casefold()
-        for rule in self._rules:
+        for rule in self.rules:
             lowest, highest = rule.priority
             if (
                 lowest <= priority <= highest

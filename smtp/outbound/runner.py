@@ -99,6 +99,7 @@ class Outbound:
         self._scout = Scout(self._queue, clock)
         self._desk = Desk(self._queue, clock, log, home)
         self._crew = Crew(Sites(), self._desk, clock, log)
+        self._crew.look_again = self._look_again
         self.reload(settings)
 
     def reload(self, settings: Settings) -> None:
@@ -109,11 +110,7 @@ class Outbound:
         opener = Opener(settings.hostname, self._tls, self._timeouts, self.watch, self._clock)
         counts = None if self._directory is None else self._directory.source_counts
         sources = Sources(limits, counts, self._clock)
-        crew.make = lambda: Courier(
-            opener, router, self._converter, self._offload, self._clock, sources
-        )
-        crew.most = limits.connections
-        crew.sites.configure(
+        abandoned = crew.sites.configure(
             limits.connections_per_destination,
             one_way=router.one_way,
             routing=Routing(limits.route, self._address_of),
@@ -129,6 +126,13 @@ class Outbound:
             self._chance,
             self._log,
         )
+        crew.reload(
+            lambda: Courier(opener, router, self._converter, self._offload, self._clock, sources),
+            limits.connections,
+            abandoned,
+        )
+        if abandoned:
+            self._look_again()
 
     async def start(self) -> None:
         """Begins to send. The store has ended the leases of a killed process already."""
@@ -171,11 +175,16 @@ class Outbound:
         """Looks at the queue at once."""
         self._wanted.set()
 
+    def _look_again(self) -> None:
+        """At all that is due."""
+        self._scout.anew()
+        self._wanted.set()
+
     def _on_event(self, event: Event) -> None:
         if isinstance(event, QueueChanged):
             if event.again:
-                self._scout.anew()
                 self._crew.sites.revive()
+                self._look_again()
             self._wanted.set()
 
     async def _run(self) -> None:

@@ -37,6 +37,8 @@ class Site:
         self.outcome: Outcome | None = None
         self.succeeded_at = float("-inf")
         self.fetching = self.putting_off = False
+        self.abandoned = False
+        """The settings lead its mail elsewhere: what comes back here goes back to the queue."""
 
     @property
     def idle(self) -> bool:
@@ -96,17 +98,22 @@ class Sites:
         """How many sites are remembered."""
         return len(self._sites)
 
-    def configure(self, most: int, *, one_way: bool, routing: Routing | None = None) -> None:
-        """`most` sessions a site. Between a smarthost and none, what is known of sites goes;
-        what they have to do is found again.
+    def configure(self, most: int, *, one_way: bool, routing: Routing | None = None) -> list[Site]:
+        """`most` sessions a site. Between a smarthost and none, and with other rules for pools,
+        all sites are abandoned: those that were, whose claims are to go back to the queue.
         """
-        if one_way != self.one_way:
+        routing = routing or Routing()
+        abandoned: list[Site] = []
+        if one_way != self.one_way or routing.rules != self.routing.rules:
+            abandoned = list(self._sites.values())
             for known in (self._sites, self._site_of, self._working):
                 known.clear()
-        self._most, self.one_way = most, one_way
-        self.routing = routing or Routing()
+        self._most, self.one_way, self.routing = most, one_way, routing
         for site in self._sites.values():
             site.window.most = most
+        for site in abandoned:
+            site.abandoned = True
+        return abandoned
 
     def working(self) -> list[Site]:
         """Sites with something due."""
@@ -157,7 +164,7 @@ class Sites:
         to their site.
         """
         before = before or self.of(domain)
-        if self.one_way:
+        if self.one_way or before.abandoned:
             return before
         key, place = _by_pool(_key(hops), before.pool), _by_pool(domain, before.pool)
         self._site_of[place] = key

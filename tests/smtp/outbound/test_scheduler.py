@@ -234,3 +234,63 @@ async def test_a_site_has_no_more_fresh_mail_at_hand_than_its_sessions_claim_bef
         assert site is not None
         assert site.backlog.claimed <= 2 * AHEAD  # handed over and claimed
     await there.wait(40, 20)
+
+
+def _smarthost(sink: Sink) -> str:
+    return f"smtp://127.0.0.1:{sink.endpoint.port}"
+
+
+async def test_what_waits_when_a_smarthost_comes_or_goes_is_sent_the_other_way(
+    sender: Sender, there: Sink
+) -> None:
+    there.pause = 0.05
+    queued = [await sender.store.put(f"u{number}@there.test") for number in range(30)]
+    await sender.start(there.endpoint.port, connections_per_destination=1)
+    await there.wait(3)  # others are claimed and wait for a session
+    async with smtp_sink(Sink(pause=0.05)) as other:
+        sender.reload(smarthost=_smarthost(other), connections_per_destination=1)
+        await other.wait(3, 20)
+        sender.reload(port=there.endpoint.port, connections_per_destination=1)
+        before = len(there.received)
+        await there.wait(before + 3, 20)
+        for queue in queued:
+            await sender.until_gone(queue)
+        assert len(there.received) + len(other.received) == len(queued)
+    await sender.until_idle()
+
+
+async def test_one_message_to_many_domains_is_sent_when_the_smarthost_goes(
+    sender: Sender, there: Sink
+) -> None:
+    for number in range(3):
+        sender.dns.set(f"d{number}.test", "MX", f"10 mx{number}.test.")
+        sender.dns.set(f"mx{number}.test", "A", f"127.0.0.{1 + number}")
+    async with (
+        smtp_sink(Sink(), "127.0.0.2", there.endpoint.port) as second,
+        smtp_sink(Sink(), "127.0.0.3", there.endpoint.port) as third,
+        smtp_sink(Sink(stall_at="RCPT")) as held_up,
+    ):
+        await sender.start(smarthost=_smarthost(held_up), connections_per_destination=1)
+        first = await sender.store.put("a@there.test")
+        rest = [await sender.store.put("u@d0.test", "u@d1.test", "u@d2.test") for _ in range(5)]
+        sender.reload(port=there.endpoint.port)
+        for queue in rest:
+            await sender.until_gone(queue)
+        for number, sink in enumerate((there, second, third)):
+            got = {to for one in sink.received for to in one.recipients}
+            assert got <= {f"u@d{number}.test", "a@there.test"}
+        await sender.until_tried(first)
+
+
+async def test_the_next_message_goes_to_another_smarthost_while_mail_flows(
+    sender: Sender, there: Sink
+) -> None:
+    there.pause = 0.02
+    for number in range(60):
+        await sender.store.put(f"u{number}@there.test")
+    await sender.start(smarthost=_smarthost(there), connections_per_destination=1)
+    await there.wait(3)
+    async with smtp_sink(Sink()) as other:
+        sender.reload(smarthost=_smarthost(other), connections_per_destination=1)
+        await other.wait(40, 20)
+    assert len(there.received) + len(other.received) <= 60
