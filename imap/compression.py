@@ -4,11 +4,13 @@ Invariants: one step of the loop deflates at most STEP octets and inflates at mo
 client holds it up, whatever it sends; limits of the input count inflated octets. Every step of
 output ends with a sync flush, behind which a fresh deflater may go on: it never looks back. At rest
 neither side keeps zlib's memory, only the client's last 32 KiB, which its next octets may refer to.
+No more than _HOLDERS connections keep it between two steps: what many free at a time (each 170 KiB
+in blocks that glibc does not map on their own) would stay in the heap.
 """
 
 import asyncio
 import zlib
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +18,8 @@ STEP: Final = 32 * 1024
 # What waits to be deflated before whoever sends has to wait.
 _HIGH: Final = 64 * 1024
 _REST: Final = 1.0
+# Beyond it a step costs 20 microseconds more, for zlib's memory anew.
+_HOLDERS: Final = 64
 _WINDOW: Final = 32 * 1024
 _FARE_STEPS: Final = 4
 # Level 1 costs 0.1 ms a step of text, and ten times that for what is compressed already. There
@@ -32,6 +36,29 @@ class BadDeflate(Exception):
     """What came in is no deflate stream."""
 
 
+class Holders:
+    """The connections of a server that hold zlib's memory, the one longest unused first."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[Compression, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def use(self, compression: "Compression") -> None:
+        """It takes memory, or goes on with its own; another may have to let go."""
+        self._held[compression] = None
+        self._held.move_to_end(compression)
+        if len(self._held) > _HOLDERS:
+            self._held.popitem(last=False)[0].let_go()
+
+    def forget(self, compression: "Compression") -> None:
+        """It let go."""
+        self._held.pop(compression, None)
+
+
 class Compression:
     """Both directions of one connection. `block` is called when too much waits for the client,
     `unblock` when it was taken.
@@ -44,6 +71,7 @@ class Compression:
         "_dense",
         "_due",
         "_history",
+        "_holders",
         "_inflate",
         "_input",
         "_loop",
@@ -63,8 +91,10 @@ class Compression:
         transport: asyncio.Transport,
         block: Callable[[], None],
         unblock: Callable[[], None],
+        holders: Holders,
     ) -> None:
         self._loop, self._transport = loop, transport
+        self._holders = holders
         self._block, self._unblock = block, unblock
         self._queue: deque[memoryview] = deque()
         self._waiting = self._dense = 0
@@ -107,6 +137,7 @@ class Compression:
         self._waiting = 0
         if self._timer is not None:
             self._timer.cancel()
+        self._holders.forget(self)
 
     def _step(self) -> None:
         self._due = False
@@ -161,7 +192,6 @@ class Compression:
     def receive(self, data: bytes) -> None:
         """Takes compressed octets in."""
         self._input = self._input + data if self._input else data
-        self._touch()
 
     @property
     def pending(self) -> bool:
@@ -172,6 +202,7 @@ class Compression:
         """The next octets, at most a step of them. Raises BadDeflate."""
         if not self.pending:
             return b""
+        self._touch()
         if self._inflate is None:
             self._inflate = zlib.decompressobj(-15, zdict=self._history)
         try:
@@ -190,6 +221,7 @@ class Compression:
 
     def _touch(self) -> None:
         self._touched = True
+        self._holders.use(self)
         if self._timer is None:
             self._timer = self._loop.call_later(_REST, self._rest)
 
@@ -200,6 +232,11 @@ class Compression:
             self._timer = self._loop.call_later(_REST, self._rest)
             return
         self._timer = None
+        self._holders.forget(self)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Gives zlib's memory back: the deflater's, and the inflater's where it may be missed."""
         self._deflate = None
         if self._inflate is not None and _between_blocks(self._inflate):
             self._inflate = None

@@ -314,7 +314,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def compress(self) -> None:
         """Compresses what is sent from here on, and takes what comes as compressed (RFC 4978)."""
-        self._inbox.compress(self._outbox.compress())
+        self._inbox.compress(self._outbox.compress(self._context.compressed))
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Upgrades; what came in behind the command is forgotten (RFC 9051 §11.1)."""

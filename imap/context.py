@@ -9,6 +9,7 @@ from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
 from filters.sent import SentCopies
+from imap.compression import Holders
 from imap.progress import Progress
 from imap.sort_columns import SortCache
 from net.threads import Offload
@@ -76,6 +77,7 @@ class Context:
     sent: SentCopies | None = None
     admission: Admission | None = None
     sorts: SortCache = field(default_factory=SortCache)
+    compressed: Holders = field(default_factory=Holders)
     progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from imap.compression import Compression
+from imap.compression import Compression, Holders
 
 _GATHER: Final = 64 * 1024
 _SLICE: Final = 0.002
@@ -68,11 +68,11 @@ class Outbox:
             if not self.closed and sink is not None:
                 sink.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
-    def compress(self) -> Compression:
+    def compress(self, holders: Holders) -> Compression:
         """Compresses what is sent from here on."""
         assert self.transport is not None
         self.flush()
-        compression = Compression(self._loop, self.transport, self._block, self._unblock)
+        compression = Compression(self._loop, self.transport, self._block, self._unblock, holders)
         if self.blocked_since is not None:
             compression.pause()
         self.compression = compression

@@ -1,4 +1,4 @@
-"""COMPRESS=DEFLATE: bombs and rubbish, what is pipelined, large messages, memory at rest."""
+"""COMPRESS=DEFLATE: bombs and rubbish, what is pipelined, large messages, zlib's memory."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imap import compression
-from imap.compression import BadDeflate, Compression
+from imap.compression import BadDeflate, Compression, Holders
 from imap.context import Bounds, Timing
 from tests.support.imap_server import Client, Imap, message, serving
 
@@ -149,6 +149,58 @@ async def test_at_rest_zlib_holds_no_memory_and_goes_on(
         assert await client.done() == []
 
 
+async def test_of_many_clients_only_the_last_hold_zlibs_memory_and_all_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compression, "_HOLDERS", 2)
+    monkeypatch.setattr(compression, "_REST", 3600)
+    data = message("m", "some text\r\n" * 2_000)
+    async with serving(tmp_path) as imap:
+        await imap.deliver(data)
+        clients = [await _compressed(imap) for _ in range(5)]
+        made = [c._inbox.compression for c in imap.server._connections]
+        for client in clients * 2:
+            (fetched,) = await client.ok("FETCH 1 BODY.PEEK[]")
+            assert fetched.endswith(data + b")")
+            assert sum(c is not None and c._deflate is not None for c in made) == 2
+            assert sum(c is not None and c._inflate is not None for c in made) == 2
+        for tag in (b"f", b"g"):
+            for client in clients:
+                await client.send(tag + b" FETCH 1 BODY.PEEK[]\r\n")
+            for client in clients:
+                (fetched,), tagged = await client.until(tag)
+                assert fetched.endswith(data + b")")
+                assert tagged.startswith(b"OK")
+        for client in clients:
+            await client.ok("LOGOUT")
+        async with asyncio.timeout(10):
+            await imap.server._empty.wait()
+    assert [c for c in made if c is not None and c in c._holders._held] == []
+
+
+async def test_who_lets_go_in_the_middle_loses_nothing() -> None:
+    made, transport, _ = await _pair()
+    client = zlib.compressobj(9, wbits=-15)
+    phrase = os.urandom(20_000)
+    told = (phrase + b"x" * 100_000) * 2
+    sent = client.compress(told) + client.flush(zlib.Z_SYNC_FLUSH)
+    taken, written = b"", 0
+    for start in range(0, len(sent), 1_000):
+        made.receive(sent[start : start + 1_000])
+        while made.pending:
+            taken += made.read()
+            made.write(phrase)
+            written += 1
+            made.let_go()
+            assert made._deflate is None
+    assert taken == told
+    assert made._inflate is None
+    for _ in range(2 * written):  # a step is a turn of the loop
+        await asyncio.sleep(0)
+    assert zlib.decompressobj(-15).decompress(transport.data) == phrase * written
+    made.close()
+
+
 class _Transport:
     """Takes what is written."""
 
@@ -166,6 +218,7 @@ async def _pair() -> tuple[Compression, _Transport, list[str]]:
         transport,  # type: ignore[arg-type]
         lambda: calls.append("block"),
         lambda: calls.append("unblock"),
+        Holders(),
     )
     return made, transport, calls
 
