@@ -91,6 +91,7 @@ class Outbox:
         self._on_free = _nothing
         if self.compression is not None:
             self.compression.close()
+            self.compression = None
 
     # Pressure.
 

@@ -232,6 +232,7 @@ class Session:
         self.unselect()
         if self.metadata is not None:
             self.metadata.close()
+            self.metadata = None
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None

@@ -73,7 +73,10 @@ def key_of(records: Sequence[bytes]) -> PublicKey:
             return parse_key(record)
         except DkimFault as fault:
             faults.append(fault)
-    raise faults[0]
+    try:
+        raise faults[0]
+    finally:
+        del faults  # else they refer to themselves by way of this frame
 
 
 def parse_key(record: bytes) -> PublicKey:

@@ -99,7 +99,10 @@ class Questions(ABC):
         if found:
             together = [address for one in found for address in one]
             return Answer(together, secure=all(one.secure for one in found), name=found[0].name)
-        raise next((e for e in errors if isinstance(e, DnsUnavailable)), errors[0])
+        try:
+            raise next((e for e in errors if isinstance(e, DnsUnavailable)), errors[0])
+        finally:
+            del both, errors  # they refer to the error, and it to this frame
 
     async def a(self, host: str) -> Answer[str]:
         """IPv4 addresses of a name. Raises as `mx`."""

@@ -66,7 +66,7 @@ class Exchange:
 
     async def _rounds(self, make: Callable[..., Question], until: float) -> Reading:
         servers, clock = list(self._servers), asyncio.get_running_loop().time
-        failure = Unusable("no answer")
+        failure = "no answer"
         for _ in range(self._tries):
             for server in tuple(servers):
                 now = clock()
@@ -76,14 +76,14 @@ class Exchange:
                 try:
                     return await self._read(server, make, limit)
                 except Unusable as error:
-                    failure = error
+                    failure = str(error)
                     servers.remove(server)
                 except TimeoutError:
                     self._put_last(server)
                 except OSError:
                     self._put_last(server)
                     await asyncio.sleep(PAUSE)
-        raise failure
+        raise Unusable(failure)
 
     def _put_last(self, server: Address) -> None:
         """A server that is not there costs one question its time, not every one."""

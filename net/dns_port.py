@@ -74,7 +74,8 @@ class Port:
             return
         except OSError as error:
             if answer is not None and not answer.done():
-                answer.set_exception(error)
+                # without this frame, which refers to the answer
+                answer.set_exception(error.with_traceback(None))
             self.close()
             return
         if question is None or answer is None or answer.done():

@@ -19,21 +19,26 @@ def start(
         waited = work.send(None)
     except StopIteration:
         return None
-    return loop.create_task(_go_on(work, waited))
+    return loop.create_task(_go_on(work, [waited]))
 
 
-async def _go_on(work: Coroutine[Any, Any, None], waited: object) -> None:
-    await _delegate(work, waited)
+async def _go_on(work: Coroutine[Any, Any, None], begun: list[object]) -> None:
+    await _delegate(work, begun)
 
 
 @coroutine
-def _delegate(work: Coroutine[Any, Any, None], waited: object) -> Generator[Any, Any, None]:
-    """As `yield from work`, for one that has yielded `waited` already."""
+def _delegate(work: Coroutine[Any, Any, None], begun: list[object]) -> Generator[Any, Any, None]:
+    """As `yield from work`, for one that has yielded what `begun` holds already.
+
+    What is waited for is let go of when it fails: its error refers to this frame.
+    """
+    waited = begun.pop()
     try:
         while True:
             try:
                 sent = yield waited
             except BaseException as error:
+                waited = None
                 waited = work.throw(error)
             else:
                 waited = work.send(sent)

@@ -26,6 +26,22 @@ async def connect_first(
     address that failed, or TimeoutError after so many seconds. `sources` are our own addresses
     to connect from, by family; the system chooses where there is none.
     """
+    came = await _race(addresses, port, seconds, sources)
+    if isinstance(came, BaseException):
+        try:
+            raise came
+        finally:
+            del came  # else it refers to itself by way of this frame
+    return came
+
+
+async def _race(
+    addresses: Sequence[str],
+    port: int,
+    seconds: float,
+    sources: Mapping[socket.AddressFamily, str],
+) -> tuple[str, socket.socket] | BaseException:
+    """The first connection, or why there is none. Raises TimeoutError."""
     waiting, tasks = deque(addresses), dict[asyncio.Task[socket.socket], str]()
     won: asyncio.Task[socket.socket] | None = None
     failure: BaseException = TimeoutError()
@@ -49,7 +65,7 @@ async def connect_first(
                         won = task
                         return tasks[task], task.result()
                     failure = error
-        raise failure
+        return failure
     finally:
         for task in tasks:
             if task is not won:

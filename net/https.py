@@ -94,15 +94,15 @@ class HttpsClient:
         self, aiohttp: ModuleType, request: "_Request", addresses: list[str], limit: int
     ) -> HttpsResponse:
         """From the first address that can be connected to."""
-        failure = HttpsError(f"{request.host}: no address")
+        failure = "no address"
         for address in addresses:
             try:
                 return await self._ask(aiohttp, request, address, limit)
             except aiohttp.ClientConnectorCertificateError as error:
                 raise CertificateNotTrusted(f"{request.host}: {_certificate(error)}") from None
             except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
-                failure = HttpsError(f"{request.host}: {_reason(error)}")
-        raise failure
+                failure = _reason(error)
+        raise HttpsError(f"{request.host}: {failure}")
 
     async def _ask(
         self, aiohttp: ModuleType, request: "_Request", address: str, limit: int

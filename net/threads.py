@@ -97,7 +97,10 @@ class Offload:
     async def _in_process(self, call: Callable[[A], T], argument: A) -> T:
         # Starting a worker and waking it through its pipe block: both happen in a thread.
         future = await self.run(Pool.DISK, self._submit, call, argument)
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            del future  # its error refers to this frame
 
     def _submit(self, call: Callable[[A], T], argument: A) -> Future[T]:
         with self._starting:
@@ -118,6 +121,8 @@ class Offload:
             while not future.done():  # a call that had not begun is cancelled, and done
                 await _over(asyncio.wrap_future(future))
             raise
+        finally:
+            del future
 
 
 async def _over(future: "asyncio.Future[T]") -> None:

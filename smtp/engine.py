@@ -132,11 +132,22 @@ class Engine(SMTP):
         if self._ends == 2:
             self._client_connected_cb = None
             self._stream_writer = None
+            self._handler_coroutine = None
             del self._writer
+            self._forget_error()
+
+    def _forget_error(self) -> None:
+        """Of a connection that broke: it refers to the frame that waited, and so to this object."""
+        self._reader._exception = None  # type: ignore[attr-defined]
+        closed: asyncio.Future[None] = self._closed  # type: ignore[has-type]
+        self._closed = self.loop.create_future()
+        if closed.done() and not closed.cancelled():
+            closed.exception()  # else it is told of as one that nobody read
 
     def never_began(self) -> None:
         """The TLS handshake failed: there was no conversation."""
         self.phase = Phase.ENDED
+        self._client_connected_cb = None
         self._on_end(self)
 
     def abort_quietly(self) -> None:

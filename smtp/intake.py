@@ -125,6 +125,8 @@ class Intake:
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             self._settle(replies.STORAGE_FULL if full else replies.LOCAL_ERROR)
+        finally:
+            del job  # its error refers to this frame
 
     def _settle(self, fault: Reply | None) -> None:
         if fault is not None and self.fault is None:

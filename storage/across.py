@@ -135,6 +135,8 @@ class Across:
         except asyncio.CancelledError:
             await asyncio.wait([work])
             raise
+        finally:
+            del work  # its error refers to this frame
 
     async def _find(
         self, account: AccountId, mailbox: MailboxId, row: tuple[Any, ...], name: str

@@ -27,7 +27,7 @@ from storage.committer_errors import (
 )
 from storage.committer_work import Work
 from storage.database import PostgresDatabase, SqliteDatabase
-from storage.errors import StoreUnavailable
+from storage.errors import StoreError, StoreUnavailable
 from storage.file_writer import FileWriter
 from storage.files import NewFile, discard
 from storage.job import Job, Stage, Turn, as_store_error
@@ -381,10 +381,20 @@ class Committer:
             for job in outcome.done:
                 self._waiting_bytes -= job.size
                 self._waiting_jobs -= 1
-                future = job.future
-                if future is not None and not future.done():
-                    if job.error is not None:
-                        future.set_exception(job.error)
-                    else:
-                        future.set_result(job.result)
+                _settle(job)
             faults.reached(6)
+
+
+def _settle(job: Job[T]) -> None:
+    """Gives the answer, and lets go of it: an error refers to the frames it was raised in, which
+    refer to the group and its jobs. Such a circle waits for the collector with all it holds.
+    """
+    future, error = job.future, job.error
+    job.future = job.error = None
+    if isinstance(error, StoreError):
+        error.with_traceback(None)  # a refusal: nobody asks where it was said
+    if future is not None and not future.done():
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(job.result)

@@ -284,3 +284,5 @@ class Follower:
         except asyncio.CancelledError:
             await asyncio.wait([work])
             raise
+        finally:
+            del work  # its error refers to this frame

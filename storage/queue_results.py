@@ -65,7 +65,10 @@ class Gathered(Generic[E, R]):
         self._waiting.append(waiting)
         if self._task is None:
             self._task = loop.create_task(self._run())
-        return await waiting.done
+        try:
+            return await waiting.done
+        finally:
+            del waiting  # its error refers to this frame
 
     async def _run(self) -> None:
         try:

@@ -69,7 +69,7 @@ class Walker:
                 # Top-level domains hardly ever have a record; their servers must not decide.
                 if "." not in name:
                     continue
-                raise answer
+                raise DnsUnavailable(str(answer))
             if answer is not None:
                 found.append(Found(name, answer))
                 if ends_walk(answer):

@@ -249,7 +249,7 @@ class Opener:
             )
             absent = TlsFailed(ResultType.STARTTLS_NOT_SUPPORTED, text)
             if use is TlsUse.REQUIRED:
-                raise absent
+                raise TlsFailed(ResultType.STARTTLS_NOT_SUPPORTED, text)
             if not hop.security.testing:
                 absent.own_address = session.connection.own_address
                 self._count(hop, address, absent)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from net import eager
+from tests.support.freed import eventually, uncollected
 
 
 async def test_one_that_does_not_wait_is_done_at_once() -> None:
@@ -54,6 +55,28 @@ async def test_what_it_raises_reaches_the_caller_or_the_task() -> None:
     assert task is not None
     with pytest.raises(ValueError, match="lost"):
         await task
+
+
+async def test_a_failure_is_free_without_a_collection() -> None:
+    class Waited(asyncio.Future[None]):
+        pass
+
+    async def work(waited: list[Waited]) -> None:
+        await waited.pop()
+
+    async def fail() -> None:
+        loop = asyncio.get_running_loop()
+        waited = Waited(loop=loop)
+        task = eager.start(loop, work([waited]))
+        assert task is not None
+        waited.set_exception(ValueError("lost"))
+        del waited
+        await asyncio.wait([task])
+        assert str(task.exception()) == "lost"
+
+    with uncollected(Waited) as left:
+        await fail()
+        await eventually(lambda: not left())
 
 
 async def test_cancelling_ends_it_where_it_waits() -> None:
