@@ -48,19 +48,19 @@ class Views:
         self._views: dict[Key, View] = {}
         self._idle: OrderedDict[Key, View] = OrderedDict()
         self._idle_messages = 0
-        self._loading: dict[Key, asyncio.Task[View]] = {}
-        self._pending: dict[Key, list[Delta]] = {}
+        self._loading: dict[Key, asyncio.Task[None]] = {}
+        self._pending: dict[Key, list[list[Delta]]] = {}  # one of each reader
 
     async def get(self, account: AccountId, mailbox: MailboxId) -> View:
         """The view, with one user more. Raises NoSuchAccount, NoSuchMailbox."""
         key = (account, mailbox)
-        view = self._views.get(key)
-        if view is None:
+        # What was loaded may be forgotten again, with nobody to use it, before this goes on.
+        while (view := self._views.get(key)) is None:
             task = self._loading.get(key)
             if task is None:
                 task = self._loading[key] = asyncio.create_task(self._load(key))
                 task.add_done_callback(_seen)
-            view = await asyncio.shield(task)
+            await asyncio.shield(task)
         if not view.users and self._idle.pop(key, None) is not None:
             self._idle_messages -= len(view)
         view.users += 1
@@ -74,9 +74,8 @@ class Views:
     def apply(self, delta: Delta) -> MailboxChanged:
         """Brings the view up to date; the event to publish afterwards."""
         key = (delta.account, delta.mailbox)
-        pending = self._pending.get(key)
-        if pending is not None:
-            pending.append(delta)
+        for mine in self._pending.get(key, ()):
+            mine.append(delta)
         view = self._views.get(key)
         if view is not None:
             feed(view, delta)
@@ -87,7 +86,9 @@ class Views:
         events: list[MailboxChanged] = []
         await self._packed.drop(account)
         for key in [key for key in self._views if key[0] == account]:
-            view = self._views[key]
+            view = self._views.get(key)
+            if view is None:
+                continue
             if not view.users:
                 self._forget(key)
                 continue
@@ -111,13 +112,12 @@ class Views:
         """The account is gone."""
         await self._packed.drop(account)
 
-    async def _load(self, key: Key) -> View:
+    async def _load(self, key: Key) -> None:
         try:
             view = await self._read(key)
             self._views[key] = self._idle[key] = view
             self._idle_messages += len(view)
             self._packed.keep(view)
-            return view
         finally:
             del self._loading[key]
 
@@ -130,7 +130,7 @@ class Views:
         """A view of what is committed, with the changes that came while it was read."""
         account, mailbox = key
         mine: list[Delta] = []
-        self._pending[key] = mine
+        self._pending.setdefault(key, []).append(mine)
         try:
             keywords = await self._images.keywords(account)
             box = box_of(await self._images.get(account), mailbox)
@@ -158,8 +158,9 @@ class Views:
             if not filled or self._agrees(view):
                 return view
         finally:
-            if self._pending.get(key) is mine:
-                del self._pending[key]
+            others = [other for other in self._pending.pop(key) if other is not mine]
+            if others:
+                self._pending[key] = others
         await self._packed.drop(*key)
         return await self._read(key, packed=False)
 
@@ -181,7 +182,7 @@ class Views:
             self._idle_messages = 0
 
 
-def _seen(task: "asyncio.Task[View]") -> None:
+def _seen(task: "asyncio.Task[None]") -> None:
     """Takes note of an error even when everybody who waited has gone."""
     if not task.cancelled():
         task.exception()
