@@ -197,6 +197,24 @@ def zipped(data: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     return made.getvalue()
 
 
+def flagged(packed: bytes, flag: int) -> bytes:
+    """A zip archive whose files have a general purpose flag set, in both of their headers."""
+    made = bytearray(packed)
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = packed.find(mark)
+        while at >= 0:
+            made[at + place] |= flag
+            at = packed.find(mark, at + 4)
+    return bytes(made)
+
+
+@pytest.mark.parametrize("flag", [0x01, 0x20, 0x40], ids=["password", "patched", "encrypted"])
+def test_archives_that_nobody_can_read_are_refused(flag: int) -> None:
+    assert unpack(flagged(zipped(RECEIVED), 0)) == RECEIVED
+    with pytest.raises(ArchiveRefused):
+        unpack(flagged(zipped(RECEIVED), flag))
+
+
 def test_archives_are_unpacked() -> None:
     for packed in (gzip.compress(RECEIVED), zipped(RECEIVED), RECEIVED):
         assert unpack(packed) == RECEIVED
