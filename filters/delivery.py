@@ -319,7 +319,7 @@ def _ids(envelope: Envelope) -> dict[str, str]:
 
 
 def _local(recipients: Sequence[Recipient], verdict: Verdict) -> tuple[LocalRecipient, ...]:
-    mailbox = "Junk" if verdict.action is Action.QUARANTINE else "INBOX"
+    mailbox = "Junk" if verdict.action >= Action.JUNK else "INBOX"
     flags = Flags(keywords=verdict.keywords)
     found: dict[int, LocalRecipient] = {}
     for recipient in recipients:

@@ -7,14 +7,14 @@ Invariants: look-ups run side by side and end within SECONDS; a list that fails 
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
 from config.clock import Clock
 from config.dnsbl import is_error, is_listing, parse_codes, symbol_of
 from config.logging import Logger
 from config.settings import DnsList
-from filters.verdict import ACCEPT, Action, Verdict, merge
+from filters.verdict import ACCEPT, Action, Scored, Verdict, merge
 from net.dns import DnsError, NoRecords, NoSuchName, Resolver
 from net.networks import parse_address
 
@@ -22,7 +22,7 @@ SECONDS = 5.0
 CHECK_SECONDS = 300.0
 _ACTIONS = {
     "mark": Action.ACCEPT,
-    "quarantine": Action.QUARANTINE,
+    "quarantine": Action.JUNK,
     "defer": Action.DEFER,
     "reject": Action.REJECT,
 }
@@ -122,7 +122,9 @@ class DnsLists:
             return ACCEPT
         listings = [one for one in answers if is_listing(one)]
         found = [one for one in zone.entries if listings and _applies(one, listings)]
-        return merge([_verdict(one, await self._text(one, name, subject)) for one in found])
+        return merge(
+            [_verdict(one, subject, await self._text(one, name, subject)) for one in found]
+        )
 
     async def _text(self, entry: DnsList, name: str, subject: str) -> str:
         """What the peer is told; with what the list itself says to it."""
@@ -198,14 +200,19 @@ def _applies(entry: DnsList, listings: list[IPv4Address]) -> bool:
     return not codes or any(one in code for one in listings for code in codes)
 
 
-def _verdict(entry: DnsList, text: str) -> Verdict:
+def _verdict(entry: DnsList, subject: str, text: str) -> Verdict:
     action = _ACTIONS[entry.action]
     symbol = entry.symbol or symbol_of(entry.zone)
+    told = Verdict(
+        action,
+        scored=(Scored(symbol, entry.weight, subject),) if entry.weight else (),
+        symbols=(symbol,),
+    )
     if action is Action.REJECT:
-        return Verdict(action, entry.weight, (symbol,), code=554, status="5.7.1", text=text)
+        return replace(told, code=554, status="5.7.1", text=text)
     if action is Action.DEFER:
-        return Verdict(action, entry.weight, (symbol,), code=450, status="4.7.1", text=text)
-    return Verdict(action, entry.weight, (symbol,))
+        return replace(told, code=450, status="4.7.1", text=text)
+    return told
 
 
 def _is_askable(name: str) -> bool:

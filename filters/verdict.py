@@ -1,6 +1,6 @@
 """What a filter says: a value. Only the pipeline merges verdicts, and only its caller acts on them.
 
-Merging: the worst action wins with its own reply, scores add up, everything else is joined.
+Merging: the worst action wins with its own reply; everything else is joined, so that scores add up.
 """
 
 from collections.abc import Iterable
@@ -11,25 +11,38 @@ from filters.authentication.results import Result
 
 
 class Action(IntEnum):
-    """In order of severity. QUARANTINE delivers into Junk."""
+    """In order of severity. JUNK delivers into Junk; QUARANTINE keeps the message from its
+    recipients until somebody releases it, and the sender is told that it was taken.
+    """
 
     ACCEPT = 0
-    QUARANTINE = 1
-    DEFER = 2
-    REJECT = 3
+    JUNK = 1
+    QUARANTINE = 2
+    DEFER = 3
+    REJECT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A symbol that counts: `weight` is added to the score, `detail` says what it was found in."""
+
+    name: str
+    weight: float
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`headers` are complete raw fields with CRLF; `keywords` IMAP keywords for local copies,
-    `results` what authentication found; the pipeline puts them into Context.results. `reverse` is
-    the peer's verified name, found at connect.
+    """`scored` are those of the symbols that count; `symbols` names them too. `headers` are complete
+    raw fields with CRLF; `keywords` IMAP keywords for local copies, `results` what authentication
+    found; the pipeline puts them into Context.results. `reverse` is the peer's verified name, found
+    at connect.
 
     `code`, `status` and `text` are the reply of DEFER and REJECT; `text` may be shown to the peer.
     """
 
     action: Action = Action.ACCEPT
-    score: float = 0.0
+    scored: tuple[Scored, ...] = ()
     symbols: tuple[str, ...] = ()
     headers: tuple[bytes, ...] = ()
     keywords: frozenset[str] = frozenset()
@@ -38,6 +51,11 @@ class Verdict:
     status: str = ""
     text: str = ""
     reverse: str = ""
+
+    @property
+    def score(self) -> float:
+        """The sum of the weights."""
+        return sum(one.weight for one in self.scored)
 
     @property
     def refused(self) -> bool:
@@ -70,7 +88,7 @@ def merge(verdicts: Iterable[Verdict]) -> Verdict:
     worst = max(told, key=lambda verdict: verdict.action)
     return Verdict(
         worst.action,
-        sum(verdict.score for verdict in told),
+        tuple(scored for verdict in told for scored in verdict.scored),
         tuple(symbol for verdict in told for symbol in verdict.symbols),
         tuple(header for verdict in told for header in verdict.headers),
         frozenset().union(*(verdict.keywords for verdict in told)),

@@ -86,7 +86,7 @@ class Dmarc(Filter):
             disposition="quarantine" if enforced else "none",
             reason="several author domains",
         )
-        action = Action.QUARANTINE if enforced else Action.ACCEPT
+        action = Action.JUNK if enforced else Action.ACCEPT
         return Verdict(action, symbols=("DMARC_SEVERAL_FROM",), results=(result,))
 
     async def _judge(self, context: Context, found: Evaluation) -> Verdict:
@@ -183,7 +183,7 @@ def _told(result: DmarcResult, symbol: str) -> Verdict:
 def _refusal(result: DmarcResult, found: Evaluation, done: Policy, symbol: str) -> Verdict:
     """Symbol and action of a message that fails."""
     if done is not Policy.REJECT:
-        action = Action.QUARANTINE if done is Policy.QUARANTINE else Action.ACCEPT
+        action = Action.JUNK if done is Policy.QUARANTINE else Action.ACCEPT
         return Verdict(action, symbols=(symbol,), results=(result,))
     assert found.applied is not None
     owner = found.applied.found.domain

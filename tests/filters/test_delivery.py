@@ -27,7 +27,7 @@ async def envelope(running: Receiving, *recipients: str) -> Envelope:
 async def test_a_verdict_is_carried_out(tmp_path: Path) -> None:
     async with receiving(tmp_path) as running:
         verdict = Verdict(
-            Action.QUARANTINE, headers=(b"X-Spam: yes\r\n",), keywords=frozenset(["junkish"])
+            Action.JUNK, headers=(b"X-Spam: yes\r\n",), keywords=frozenset(["junkish"])
         )
         sent = await envelope(running, ADA)
         (outcome,) = await running.delivery.accept(sent, message(), verdict)

@@ -104,9 +104,9 @@ REJECT = "v=DMARC1; p=reject"
         (REJECT, [dkim("example.com", FAIL)], "DMARC_POLICY_REJECT", Action.REJECT),
         (REJECT, [], "DMARC_POLICY_REJECT", Action.REJECT),
         (REJECT, [spf("example.com.evil.test"), dkim("com")], "DMARC_POLICY_REJECT", Action.REJECT),
-        ("v=DMARC1; p=quarantine", [], "DMARC_POLICY_QUARANTINE", Action.QUARANTINE),
+        ("v=DMARC1; p=quarantine", [], "DMARC_POLICY_QUARANTINE", Action.JUNK),
         ("v=DMARC1; p=none", [], "DMARC_POLICY_SOFTFAIL", Action.ACCEPT),
-        ("v=DMARC1; p=reject; t=y", [], "DMARC_POLICY_QUARANTINE", Action.QUARANTINE),
+        ("v=DMARC1; p=reject; t=y", [], "DMARC_POLICY_QUARANTINE", Action.JUNK),
         ("v=DMARC1; p=quarantine; t=y", [], "DMARC_POLICY_SOFTFAIL", Action.ACCEPT),
         ("v=DMARC1; p=reject; pct=0", [], "DMARC_POLICY_REJECT", Action.REJECT),
         ("v=DMARC1; p=odd", [], "DMARC_BAD_POLICY", Action.ACCEPT),
@@ -123,7 +123,7 @@ async def test_what_becomes_of_a_message(
         told, result, verdict = await made.ask("example.com", *results)
         assert (told, verdict.action) == (symbol, action)
         assert result.domain == "example.com"
-        done = {Action.REJECT: "reject", Action.QUARANTINE: "quarantine"}.get(action, "none")
+        done = {Action.REJECT: "reject", Action.JUNK: "quarantine"}.get(action, "none")
         assert result.disposition == done
         if action is Action.REJECT:
             assert (verdict.code, verdict.status) == (550, "5.7.1")
@@ -208,7 +208,7 @@ async def test_authors_that_cannot_be_judged() -> None:
             "From: a@other.test\r\nFrom: a@example.com\r\n",
         ):
             symbol, result, verdict = await made.say(header, dkim("example.com"))
-            assert (symbol, verdict.action) == ("DMARC_SEVERAL_FROM", Action.QUARANTINE)
+            assert (symbol, verdict.action) == ("DMARC_SEVERAL_FROM", Action.JUNK)
             assert result.outcome is Outcome.PERMERROR
         assert (await made.say("From: a@example.com, b@EXAMPLE.com\r\n"))[2].action is Action.REJECT
 

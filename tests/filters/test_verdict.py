@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.authentication.results import ArcResult, Outcome
-from filters.verdict import ACCEPT, Action, Verdict, defer, merge, reject
+from filters.verdict import ACCEPT, Action, Scored, Verdict, defer, merge, reject
 
 verdicts = st.builds(
     Verdict,
     st.sampled_from(Action),
-    st.integers(-5, 5).map(float),
+    st.lists(st.builds(Scored, st.just("A"), st.integers(-5, 5).map(float)), max_size=2).map(tuple),
     st.lists(st.sampled_from(["A", "B"]), max_size=2).map(tuple),
     st.just(()),
     st.frozensets(st.sampled_from(["x", "y", "z"])),
@@ -28,7 +28,7 @@ def test_the_worst_speaks_first_come_first() -> None:
         [defer("later"), reject("no"), reject("never"), Verdict(keywords=frozenset("k"))]
     )
     assert (merged.code, merged.text, merged.keywords) == (550, "no", frozenset("k"))
-    assert merged.refused and not Verdict(Action.QUARANTINE).refused
+    assert merged.refused and not Verdict(Action.JUNK).refused
 
 
 @given(st.lists(verdicts, min_size=1, max_size=5))
