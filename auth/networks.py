@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from config.settings import Network
+from config.fields import Network
 from net.networks import parse_address
 
 

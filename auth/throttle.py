@@ -12,7 +12,7 @@ from cachetools import TTLCache
 
 from auth.networks import in_networks
 from config.clock import Clock
-from config.settings import Network
+from config.fields import Network
 from net.limits import address_key
 
 

@@ -14,8 +14,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from config.fields import Section
 from config.lines import KeyLines
-from config.settings import Section, Settings
+from config.settings import Settings
 
 ENVIRONMENT_PREFIX = "MAILSERVER_"
 _NOT_KEYS = {"MAILSERVER_CONFIG", "MAILSERVER_HOME"}

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from config.clock import Clock
 from config.dnsbl import is_error, is_listing, parse_codes, symbol_of
 from config.logging import Logger
-from config.settings import DnsList
+from config.sections_filters import DnsList
 from filters.verdict import ACCEPT, Action, Scored, Verdict, merge
 from net.dns import DnsError, NoRecords, NoSuchName, Resolver
 from net.networks import parse_address

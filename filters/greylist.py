@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 
 from config.clock import Clock
-from config.settings import Greylisting
+from config.sections_filters import Greylisting
 from filters.authentication.results import (
     DkimResult,
     DmarcResult,

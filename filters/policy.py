@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from config.settings import PolicyRule
+from config.sections_server import PolicyRule
 from net.networks import parse_address
 
 NULL_SENDER = "<>"

@@ -4,7 +4,7 @@ Peers in filters.local_networks are exempt. The rates are arithmetic of net/limi
 """
 
 from config.clock import Clock
-from config.settings import Limits
+from config.sections_server import Limits
 from filters.context import Context, Kind
 from filters.filter import Filter
 from filters.verdict import ACCEPT, Verdict, defer

@@ -3,7 +3,7 @@
 Line ends, NUL and the size while the message arrives are smtp/intake.py's.
 """
 
-from config.settings import Limits
+from config.sections_server import Limits
 from filters.context import Context
 from filters.filter import Filter
 from filters.verdict import ACCEPT, Verdict, reject

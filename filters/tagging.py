@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from config.settings import TaggingRule
+from config.sections_filters import TaggingRule
 from filters.context import Context
 from filters.filter import Filter
 from filters.verdict import ACCEPT, Verdict

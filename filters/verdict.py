@@ -33,10 +33,11 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`scored` are those of the symbols that count; `symbols` names them too. `headers` are complete
-    raw fields with CRLF; `keywords` IMAP keywords for local copies, `results` what authentication
-    found; the pipeline puts them into Context.results. `reverse` is the peer's verified name, found
-    at connect.
+    """`scored` are those of the symbols that count; `symbols` names them too.
+
+    `headers` are complete raw fields with CRLF; `keywords` IMAP keywords for local copies,
+    `results` what authentication found; the pipeline puts them into Context.results. `reverse` is
+    the peer's verified name, found at connect.
 
     `code`, `status` and `text` are the reply of DEFER and REJECT; `text` may be shown to the peer.
     """

@@ -9,7 +9,7 @@ from enum import Flag, auto
 from functools import lru_cache
 from typing import NamedTuple
 
-from config.settings import Imap
+from config.sections_server import Imap
 
 
 class Phase(Flag):

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from auth.admission import Admission, Denied
 from auth.login import Authenticator
 from config.clock import Clock
+from config.fields import Endpoint
 from config.logging import Logger
-from config.settings import Endpoint, Settings
+from config.settings import Settings
 from filters.sent import SentCopies
 from imap.connection import Connection
 from imap.context import Bounds, Context, Timing

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from config.settings import Section, Settings
+from config.fields import Section
+from config.settings import Settings
 
 NEEDS_RESTART = (
     "hostname",

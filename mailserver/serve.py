@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 import uvloop
 
+from config.fields import Endpoint
 from config.load import ConfigInvalid, load
 from config.logging import configure, get_logger
-from config.settings import Endpoint, Settings
+from config.settings import Settings
 from mailserver.control import ControlServer, Progress
 from mailserver.notify import sd_notify
 from mailserver.opening import close_services, open_services

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from config.settings import Settings, SourceAddress
+from config.sections_sending import SourceAddress
+from config.settings import Settings
 from net.dns import DnsError, Resolver
 from net.local_address import can_bind
 

@@ -11,8 +11,8 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 
+from config.fields import Network
 from config.logging import Logger
-from config.settings import Network
 from net.networks import parse_address
 from net.proxy_protocol import MAX_HEADER, NotProxied, ProxyHeader, parse_header
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import TypeVar, cast
 
-from config.settings import Endpoint
+from config.fields import Endpoint
 from net.dns_finder import Finder, Key, Known
 from net.dns_message import Absent
 from net.dns_names import literal_addresses, numeric, system_servers

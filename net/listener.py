@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from config.settings import Endpoint
+from config.fields import Endpoint
 
 BACKLOG = 1024
 OPEN_FILES = 65_536

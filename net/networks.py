@@ -5,7 +5,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Generic, TypeVar
 
-from config.settings import Network
+from config.fields import Network
 
 T = TypeVar("T")
 Address = IPv4Address | IPv6Address

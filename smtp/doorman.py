@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 from auth.admission import Admission, Denied
 from config.clock import Clock
+from config.fields import Network
 from config.logging import Logger
-from config.settings import Network
 from filters.context import Context, Kind, Peer
 from filters.envelope import make_trace
 from filters.filter import Stage

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from auth.admission import Admission, Denied
 from auth.login import Authenticator
 from config.clock import Clock
+from config.fields import Endpoint
 from config.logging import Logger
-from config.settings import Endpoint, Settings
+from config.settings import Settings
 from filters.context import Peer
 from filters.delivery import Delivery
 from filters.envelope import make_trace

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
-from config.settings import Network
+from config.fields import Network
 from net.networks import NetworkTable, parse_address, plain_network
 from storage.config_database import ConfigDatabase
 from storage.config_schema import block

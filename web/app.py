@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from config.settings import Network
+from config.fields import Network
 
 PLAIN_PATHS = ("/healthz",)
 

@@ -11,8 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from auth.admission import Admission
+from config.fields import Endpoint, Network
 from config.logging import get_logger
-from config.settings import Endpoint, Network
 from net.accepting import Name, Serving
 from net.listener import address_of, bind
 from net.tls import TlsContexts

@@ -8,7 +8,7 @@ as the domain's owner asks, and accepts whatever could not be decided.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from config.settings import Dmarc as DmarcSettings
+from config.sections_filters import Dmarc as DmarcSettings
 from filters.authentication.dmarc_evaluation import Evaluation, evaluate
 from filters.authentication.dmarc_lookup import Walker
 from filters.authentication.results import (

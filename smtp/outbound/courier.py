@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from config.clock import Clock
-from config.settings import Outbound
+from config.sections_sending import Outbound
 from net.threads import Offload
 from smtp.outbound.converter import Converter
 from smtp.outbound.hop import Hop

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from cachetools import LRUCache
 
-from config.settings import PoolRoute
+from config.sections_sending import PoolRoute
 from storage.queue_scan import DueLane
 from storage.queue_values import lane_parts
 from storage.values import AccountId

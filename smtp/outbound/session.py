@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from config.clock import Clock, SystemClock
-from config.settings import SourceAddress
+from config.sections_sending import SourceAddress
 from message.tls_rpt import ResultType, SessionResult
 from net.client_tls import ClientTls
 from net.happy_eyeballs import connect_first

@@ -14,7 +14,7 @@ from typing import Protocol
 from zlib import crc32
 
 from config.clock import Clock
-from config.settings import Outbound, Pool, SourceAddress, WarmUp
+from config.sections_sending import Outbound, Pool, SourceAddress, WarmUp
 from net.happy_eyeballs import family_of
 from net.local_address import can_bind
 

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from config.fields import Section
 from config.load import ConfigInvalid, find_config, load
-from config.settings import DnsList, PolicyRule, Section, Settings, TaggingRule
+from config.sections_filters import DnsList, TaggingRule
+from config.sections_server import PolicyRule
+from config.settings import Settings
 from mailserver.reloading import flatten
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.toml"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from auth.login import Login
-from config.settings import Dmarc as DmarcSettings
+from config.sections_filters import Dmarc as DmarcSettings
 from filters.authentication.dmarc import Dmarc
 from filters.authentication.results import (
     ArcResult,

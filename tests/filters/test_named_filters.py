@@ -3,7 +3,8 @@
 import pytest
 
 from auth.login import Login
-from config.settings import Limits, TaggingRule
+from config.sections_filters import TaggingRule
+from config.sections_server import Limits
 from filters.context import Context, Kind, Message, Peer
 from filters.ratelimit import RateLimit, Rates
 from filters.syntax import Syntax

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from structlog.testing import capture_logs
 
-from config.settings import DEFAULT_PIPELINE, FILTER_NAMES
+from config.sections_filters import DEFAULT_PIPELINE, FILTER_NAMES
 from filters.authentication.results import Identity, Outcome, SpfResult
 from filters.context import Context, Kind, Message, Peer
 from filters.filter import Filter, Stage

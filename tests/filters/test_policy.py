@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import PolicyRule
+from config.sections_server import PolicyRule
 from filters.policy import (
     NO_POLICY,
     NULL_SENDER,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from config.settings import Endpoint
+from config.fields import Endpoint
 from net.dns import (
     DnsUnavailable,
     NoRecords,

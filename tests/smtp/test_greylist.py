@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from auth.login import Login
-from config.settings import Greylisting
+from config.sections_filters import Greylisting
 from filters.authentication.results import DkimResult, Identity, Outcome, Result, SpfResult
 from filters.context import Context, Kind, Peer, Recipient
 from filters.greylist import Greylist, proven_domains, triplet

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import Network
+from config.fields import Network
 from net.networks import NetworkTable
 from net.threads import Offload
 from storage.blocks import Block

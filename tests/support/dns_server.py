@@ -21,7 +21,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from config.settings import Endpoint
+from config.fields import Endpoint
 
 UDP_MAX = 512
 

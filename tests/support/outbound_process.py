@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from config.clock import SystemClock
+from config.fields import Endpoint
 from config.logging import get_logger
-from config.settings import Endpoint
 from filters.delivery import Delivery
 from net.dns import Resolver
 from net.threads import Offload

@@ -9,7 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
-from config.settings import Endpoint
+from config.fields import Endpoint
 from tests.support.dns_server import port_of_both
 
 Answers = Callable[[bytes], Iterable[bytes]]

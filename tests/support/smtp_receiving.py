@@ -20,8 +20,9 @@ import structlog
 from auth.login import Authenticator
 from auth.password import hash_password
 from config.clock import SystemClock
+from config.fields import Endpoint
 from config.logging import Logger
-from config.settings import Endpoint, Settings
+from config.settings import Settings
 from filters.delivery import Delivery
 from filters.dnslists import DnsLists
 from filters.filter import Filter

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from dns.dnssectypes import Algorithm
 from dns.rdtypes.ANY.DNSKEY import DNSKEY
 
-from config.settings import Endpoint
+from config.fields import Endpoint
 from tests.support.programs import SYSTEM_PATH, need, unavailable
 from tests.support.run import free_port
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from config.settings import Endpoint
+from config.fields import Endpoint
 from mailserver import control
 from tests.support import imap_server, smtp_receiving
 from tests.support.server import PASSWORD, ROOT, ServerProcess, configuration

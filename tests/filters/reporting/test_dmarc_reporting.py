@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import Dmarc as DmarcSettings
+from config.sections_filters import Dmarc as DmarcSettings
 from config.settings import Settings
 from filters.authentication.dmarc import Dmarc
 from filters.authentication.results import DkimResult, Identity, Outcome, Result, SpfResult

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import Dmarc as DmarcSettings
+from config.sections_filters import Dmarc as DmarcSettings
 from filters.authentication.dmarc import Dmarc
 from filters.authentication.results import DkimResult, Identity, Outcome, SpfResult
 from filters.context import Context, Kind, Message, Peer

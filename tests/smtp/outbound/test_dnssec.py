@@ -10,7 +10,7 @@ import dns.rdatatype
 import dns.zone
 import pytest
 
-from config.settings import Endpoint
+from config.fields import Endpoint
 from net.client_tls import ClientTls, opportunistic_context
 from net.dns import DnsUnavailable, NoRecords, NoSuchName, Resolver
 from tests.smtp.outbound.conftest import Sender

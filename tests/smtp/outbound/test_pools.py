@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from config.settings import Outbound, PoolRoute, WarmUp
+from config.sections_sending import Outbound, PoolRoute, WarmUp
 from net.threads import Offload
 from smtp.outbound.results import given_up
 from smtp.outbound.routing import Routing

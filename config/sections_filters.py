@@ -1,0 +1,107 @@
+"""Sections of mailserver.toml about what is decided of a message: [filters], and by filter."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from config.dnsbl import parse_codes
+from config.fields import Domain, Net, Section, network
+from config.units import Duration
+
+DEFAULT_PIPELINE = ("ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc", "tagging")
+
+FILTER_NAMES = (*DEFAULT_PIPELINE, "greylist")
+
+LATER_FILTERS = ("virus", "spam")
+
+# Filters that a policy may leave out: those with a name, and the questions about strangers.
+SKIPPABLE = (*FILTER_NAMES, "stranger")
+
+
+def _filter_name(value: str) -> str:
+    if value in LATER_FILTERS:
+        raise ValueError(f"not in this version: {value!r}; one of {', '.join(FILTER_NAMES)}")
+    if value not in FILTER_NAMES:
+        raise ValueError(f"one of {', '.join(FILTER_NAMES)}")
+    return value
+
+
+def _in_order(names: list[str]) -> list[str]:
+    """DMARC judges by what the other two found; without them it would refuse everybody."""
+    before = names[: names.index("dmarc")] if "dmarc" in names else ["spf", "dkim"]
+    if not {"spf", "dkim"} <= set(before):
+        raise ValueError('"spf" and "dkim" in front of "dmarc"')
+    return names
+
+
+Pipeline = Annotated[list[Annotated[str, AfterValidator(_filter_name)]], AfterValidator(_in_order)]
+
+
+class Filters(Section):
+    pipeline: Pipeline = list(DEFAULT_PIPELINE)
+    local_networks: list[Net] = [network("127.0.0.0/8"), network("::1/128")]
+    own: str = ""
+
+
+class TaggingRule(Section):
+    header: Annotated[str, Field(min_length=1, pattern=r"^[!-9;-~]+$")]
+    contains: Annotated[str, Field(min_length=1)]
+    tag: Annotated[
+        str, Field(min_length=1, max_length=64, pattern=r'^[^\\(){}%*"\]\x00-\x20\x7f-\xff]+$')
+    ]
+
+
+class Tagging(Section):
+    rule: list[TaggingRule] = []
+
+
+class Blocklist(Section):
+    networks: list[Net] = []
+
+
+class Spf(Section):
+    reject: bool = False
+
+
+class Greylisting(Section):
+    delay: Duration = 300.0
+    window: Duration = 172800.0
+    keep: Duration = 3110400.0
+
+
+class Dmarc(Section):
+    enforce: bool = True
+    trusted_arc: list[Domain] = []
+
+
+def _codes(value: str) -> str:
+    parse_codes(value)
+    return value
+
+
+class DnsList(Section):
+    zone: Domain
+    kind: Literal["address", "domain"] = "address"
+    codes: list[Annotated[str, AfterValidator(_codes)]] = []
+    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9_]{0,64}$")] = ""
+    weight: float = 0.0
+    action: Literal["mark", "quarantine", "defer", "reject"] = "mark"
+    test: Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9.-]*$")] = ""
+
+
+# In the class the name `list` would be the key's.
+_DnsLists = list[DnsList]
+
+
+class Dnsbl(Section):
+    list: _DnsLists = []
+
+
+class Virus(Section):
+    clamd: Annotated[str, Field(pattern=r"^(unix:/.+|tcp:.+:\d+)?$")] = ""
+    on_error: Literal["defer", "accept"] = "defer"
+
+
+class Spam(Section):
+    tag_at: float = 5.0
+    reject_at: float = 15.0

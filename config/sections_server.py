@@ -1,0 +1,163 @@
+"""Sections of mailserver.toml about the server itself: listeners, store, protocols, limits."""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from config.fields import (
+    AccountName,
+    Endpoint,
+    Endpoints,
+    Net,
+    Pattern,
+    Section,
+    Some,
+    endpoints,
+    parse_endpoint,
+    secret_of,
+)
+from config.sections_filters import SKIPPABLE
+from config.units import Duration, Size
+
+_database = secret_of(
+    '"sqlite" or "postgresql://user:password@host/name"', "sqlite", r"postgresql://.+"
+)
+
+_cache = secret_of('"memory" or "redis://host:port/db"', "memory", r"rediss?://.+")
+
+
+def _sms(value: str) -> str:
+    if value != "outbox" and not re.fullmatch(r"(webhook|smpp):.+", value):
+        raise ValueError('"outbox", "webhook:URL" or "smpp:..."')
+    return value
+
+
+def _nameserver(value: object) -> Endpoint:
+    """An address with or without a port; a name could not be looked up."""
+    try:
+        return Endpoint(host=str(ipaddress.ip_address(str(value))), port=53)
+    except ValueError:
+        pass
+    try:
+        found = parse_endpoint(value)
+        if found.host != "localhost":
+            ipaddress.ip_address(found.host)
+    except ValueError:
+        raise ValueError('the address of a resolver such as "127.0.0.1:53"') from None
+    return found
+
+
+def _none_yet(value: Endpoints) -> Endpoints:
+    if value:
+        raise ValueError("not in this version; only [] is allowed")
+    return value
+
+
+LaterEndpoints = Annotated[Endpoints, AfterValidator(_none_yet)]
+
+
+class Listen(Section):
+    smtp: Endpoints = endpoints("127.0.0.1:2525")
+    submission: Endpoints = endpoints("127.0.0.1:2587")
+    submissions: Endpoints = endpoints("127.0.0.1:2465")
+    lmtp: Endpoints = []
+    imap: Endpoints = endpoints("127.0.0.1:2143")
+    imaps: Endpoints = endpoints("127.0.0.1:2993")
+    managesieve: LaterEndpoints = []
+    pop3: LaterEndpoints = []
+    metrics: LaterEndpoints = []
+    http: Endpoints = endpoints("127.0.0.1:2080")
+    https: Endpoints = endpoints("127.0.0.1:2443")
+    proxy_protocol_from: list[Net] = []
+
+
+class Tls(Section):
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class Auth(Section):
+    plaintext_from: list[Net] = []
+    bcrypt_rounds: Annotated[int, Field(ge=4, le=16)] = 12
+    signup: Literal["closed", "invite", "open"] = "closed"
+    sms: Annotated[str, AfterValidator(_sms)] = "outbox"
+
+
+class Store(Section):
+    database: Annotated[SecretStr, AfterValidator(_database)] = SecretStr("sqlite")
+    cache: Annotated[SecretStr, AfterValidator(_cache)] = SecretStr("memory")
+    maildir: Path = Path("mail")
+
+
+class Dns(Section):
+    nameservers: list[Annotated[Endpoint, BeforeValidator(_nameserver)]] = []
+
+
+class Http(Section):
+    trusted_proxies: list[Net] = []
+    metrics_from: list[Net] = []
+
+
+class Imap(Section):
+    uidonly: bool = False
+    message_limit: Annotated[int, Field(ge=0)] = 0
+    share_with_anyone: bool = True
+
+
+HeloSymbol = Literal[
+    "HELO_OURS",
+    "HELO_SYNTAX",
+    "HELO_UNQUALIFIED",
+    "HELO_LITERAL",
+    "HELO_FOREIGN_LITERAL",
+    "HELO_BARE_ADDRESS",
+]
+
+
+class Smtp(Section):
+    binarymime: bool = False
+    greet_delay: Duration = 0.5
+    early_talkers: Literal["refuse", "mark"] = "refuse"
+    refuse_helo: list[HeloSymbol] = []
+    tarpit: Duration = 2.0
+    hold_at_most: Duration = 2592000.0
+
+
+class Limits(Section):
+    message_size: Size = 50 * 1024**2
+    recipients: Annotated[int, Field(ge=1)] = 1000
+    connections_per_address: Annotated[int, Field(ge=1)] = 100
+    connections_per_account: Annotated[int, Field(ge=0)] = 200
+    connections_per_minute_per_address: Annotated[int, Field(ge=0)] = 600
+    messages_per_minute_per_address: Annotated[int, Field(ge=1)] = 100
+    recipients_per_minute_per_address: Annotated[int, Field(ge=0)] = 5000
+    unknown_recipients: Annotated[int, Field(ge=1)] = 50
+    unknown_recipients_per_hour_per_address: Annotated[int, Field(ge=0)] = 200
+    network_factor: Annotated[int, Field(ge=0)] = 10
+    messages_per_minute_per_account: Annotated[int, Field(ge=0)] = 100
+    recipients_per_minute_per_account: Annotated[int, Field(ge=0)] = 5000
+    memory: Size = 500 * 1024**2
+
+
+def _skippable(value: str) -> str:
+    if value not in SKIPPABLE:
+        raise ValueError(f"one of {', '.join(SKIPPABLE)}")
+    return value
+
+
+class PolicyRule(Section):
+    listener: Some[Literal["smtp", "submission", "submissions", "lmtp"]] = []
+    network: Some[Net] = []
+    account: Some[AccountName] = []
+    sender_domain: Some[Pattern] = []
+    recipient_domain: Some[Pattern] = []
+    action: Literal["accept", "refuse", "defer"] | None = None
+    text: Annotated[str, Field(max_length=300)] = ""
+    require_tls: bool | None = None
+    message_size: Size | None = None
+    recipients: Annotated[int, Field(ge=1)] | None = None
+    messages_per_minute: Annotated[int, Field(ge=0)] | None = None
+    skip: list[Annotated[str, AfterValidator(_skippable)]] | None = None
