@@ -293,6 +293,27 @@ failed_address = Table(
     Column("last", Float, nullable=False),
 )
 
+# Sieve scripts (storage/scripts.py); at most one of an account is active.
+script = Table(
+    "config_script",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("text", LargeBinary, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("changed", Float, nullable=False),
+    UniqueConstraint("account", "name", name="config_script_name"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "config_script_active",
+    script.c.account,
+    unique=True,
+    sqlite_where=script.c.active,
+    postgresql_where=script.c.active,
+)
+
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -364,6 +385,10 @@ def _source_counts(connection: Connection) -> None:
     source_count.create(connection, checkfirst=True)
 
 
+def _scripts(connection: Connection) -> None:
+    script.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -380,4 +405,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _sent_counts,
     _suppressions,
     _source_counts,
+    _scripts,
 )

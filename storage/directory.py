@@ -45,6 +45,7 @@ from storage.directory_values import (
 from storage.hold_rules import HoldRules
 from storage.resolver import Resolver
 from storage.rewritten import Rewritten
+from storage.scripts import Scripts
 from storage.seen import Seen
 from storage.sent_counts import SentCounts
 from storage.sites import sites_of
@@ -79,6 +80,7 @@ class Directory:
         self._settings, self._commanded, self._clock = settings, commanded, clock
         self._cache = DirectoryCache(database)
         self.acl = AclTable(database)
+        self.scripts = Scripts(database, clock)
         self.seen = Seen(database, clock)
         self.sent_counts = SentCounts(database, clock)
         self.rewritten = Rewritten(database, clock)
@@ -378,6 +380,7 @@ class Directory:
         self._cache.clear()
         if kind is ChangeKind.DELETED:
             self.acl.clear()
+            self.scripts.forget(account.id)
         for listener in tuple(self._listeners.values()):
             listener(AccountChange(account.id, kind))
 

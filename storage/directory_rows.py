@@ -19,6 +19,7 @@ from storage.config_schema import (
     domain,
     entry,
     journal,
+    script,
 )
 from storage.directory_values import Account, Alias, Submission
 from storage.values import AccountId
@@ -94,6 +95,7 @@ async def update_account(at: AsyncConnection, key: str, values: dict[str, Any]) 
 async def remove_account(at: AsyncConnection, number: AccountId) -> None:
     await at.execute(delete(journal).where(journal.c.account == number))
     await at.execute(delete(answered).where(answered.c.account == number))
+    await at.execute(delete(script).where(script.c.account == number))
     await at.execute(delete(acl).where((acl.c.account == number) | (acl.c.grantee == number)))
     mine = (entry.c.account == number) | (entry.c.user == number)
     await at.execute(delete(entry).where(mine))

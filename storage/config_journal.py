@@ -1,0 +1,94 @@
+"""What an account changed of its scripts, contacts and preferences, numbered by its modseq.
+
+Clients that keep a copy ask what changed since they last looked. Invariants: a change and its row
+are one transaction; at most KEPT rows of an account are kept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.config_schema import account as accounts
+from storage.config_schema import journal
+from storage.errors import NoSuchAccount
+from storage.values import AccountId
+
+KEPT: Final = 10_000
+_j = journal.c
+
+
+class Kind(StrEnum):
+    """What was changed."""
+
+    SCRIPT = "script"
+    PERSON = "person"
+    GROUP = "group"
+    TAG = "tag"
+    PREFERENCE = "preference"
+
+
+class How(StrEnum):
+    """What became of it."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`what` is its id, of a preference its key."""
+
+    kind: Kind
+    how: How
+    what: str
+
+
+async def note(at: AsyncConnection, account: AccountId, changes: Sequence[Change]) -> int:
+    """Writes changes down, each with a modseq of its own; the last of them.
+
+    Raises NoSuchAccount.
+    """
+    row = (
+        update(accounts)
+        .where(accounts.c.id == account)
+        .values(modseq=accounts.c.modseq + len(changes))
+        .returning(accounts.c.modseq)
+    )
+    last: int | None = (await at.execute(row)).scalar()
+    if last is None:
+        raise NoSuchAccount("The account is gone")
+    first = last - len(changes) + 1
+    for modseq, change in enumerate(changes, first):
+        values = {"kind": change.kind.value, "what": f"{change.how.value} {change.what}"}
+        await at.execute(insert(journal).values(account=account, modseq=modseq, **values))
+    if first // 256 != last // 256 or last % 256 == 0:
+        await at.execute(delete(journal).where(_j.account == account, _j.modseq <= last - KEPT))
+    return last
+
+
+async def modseq_of(at: AsyncConnection, account: AccountId) -> int:
+    """Where an account stands. Raises NoSuchAccount."""
+    query = select(accounts.c.modseq).where(accounts.c.id == account)
+    found: int | None = (await at.execute(query)).scalar()
+    if found is None:
+        raise NoSuchAccount("The account is gone")
+    return found
+
+
+async def since(at: AsyncConnection, account: AccountId, modseq: int) -> list[Change] | None:
+    """Changes above `modseq`, in order; None when they are no longer all known."""
+    first = (await at.execute(select(func.min(_j.modseq)).where(_j.account == account))).scalar()
+    if modseq < await modseq_of(at, account) and (first is None or modseq < first - 1):
+        return None
+    query = select(_j.kind, _j.what).where(_j.account == account, _j.modseq > modseq)
+    return [_change(*row) for row in await at.execute(query.order_by(_j.modseq))]
+
+
+def _change(kind: str, what: str) -> Change:
+    how, _, name = what.partition(" ")
+    return Change(Kind(kind), How(how), name)
