@@ -4,12 +4,13 @@ Tags, comments, scripts and styles go, entities are decoded, white space is one 
 lines. What links lead to and what `alt` and `title` say follows behind the text. Not a sanitizer.
 """
 
-import html
 import re
 from typing import Final
 
+from message.entities import unescape
+
 _SPACE: Final = re.compile(r"\s+")
-_MARK: Final = re.compile(r"<(?:(!--)|(/?)([a-zA-Z][a-zA-Z0-9:-]*)([^<>]*)>|[!?/][^<>]*>)")
+_MARK: Final = re.compile(r"<(?:(!--)|(/?)([a-zA-Z][a-zA-Z0-9:-]*+)([^<>]*+)>|[!?/][^<>]*+>)")
 _ATTRIBUTE: Final = re.compile(
     r"\b(?:href|alt|title)\s?=\s?(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE
 )
@@ -27,8 +28,8 @@ def html_text(source: str) -> str:
     """The text, lines joined by newlines."""
     reader = _Reader(_SPACE.sub(" ", source))
     reader.read()
-    text = html.unescape("".join(reader.text))
-    said = [html.unescape(value) for value in reader.said]
+    text = unescape("".join(reader.text))
+    said = [unescape(value) for value in reader.said]
     return _BREAK.sub("\n", "\n".join([text, *said])).strip()
 
 

@@ -6,10 +6,10 @@ Work is bounded whatever the message holds: a few parts, of each its first octet
 """
 
 import re
-from html import unescape
 from typing import Final
 
 from message.decoding import decode
+from message.entities import unescape
 from message.scan import Part
 from message.words import decode_text
 
