@@ -1,0 +1,1 @@
+"""Is this message wanted? Reading, features, model, rules and reputation."""
