@@ -4,6 +4,7 @@ Invariant: imports no listener, filter of received mail or background task; thos
 mailserver/wiring.py, so that a command without a server starts quickly.
 """
 
+import contextlib
 from pathlib import Path
 
 from auth.login import Authenticator
@@ -17,6 +18,7 @@ from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
+from storage.history_database import HistoryDatabase
 from storage.store import Store
 
 
@@ -25,22 +27,17 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
     clock = SystemClock()
     offload = Offload()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = None
-    try:
+    database = settings.store.database.get_secret_value()
+    async with contextlib.AsyncExitStack() as opened:
+        opened.callback(offload.close)
         store = await Store.open(
-            settings.data_dir,
-            settings.store.maildir,
-            settings.store.database.get_secret_value(),
-            offload,
-            clock,
-            settings.hostname,
+            settings.data_dir, settings.store.maildir, database, offload, clock, settings.hostname
         )
+        opened.push_async_callback(store.close)
         directory = await Directory.open(settings, clock, offload)
-    except BaseException:
-        if store is not None:
-            await store.close()
-        offload.close()
-        raise
+        opened.push_async_callback(directory.close)
+        history = await HistoryDatabase.open(database, settings.data_dir, offload)
+        opened.pop_all()
     keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("dkim"))
     return Services(
         config_path=config_path,
@@ -50,6 +47,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         offload=offload,
         store=store,
         directory=directory,
+        history=history,
         auth=Authenticator(settings, directory, offload, clock),
         resolver=Resolver(settings.dns.nameservers),
         keyring=keyring,
@@ -61,5 +59,6 @@ async def close_services(services: Services) -> None:
     """Closes in the opposite order; what was queued for the store is finished first."""
     await services.auth.close()
     await services.store.close()
+    await services.history.close()
     await services.directory.close()
     services.offload.close()

@@ -13,6 +13,7 @@ from filters.signing.signer import Signer
 from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
+from storage.history_database import HistoryDatabase
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Services:
     offload: Offload
     store: Store
     directory: Directory
+    history: HistoryDatabase
     auth: Authenticator
     resolver: Resolver
     keyring: Keyring

@@ -93,7 +93,7 @@ class Directory:
 
     @classmethod
     async def open(cls, settings: Settings, clock: Clock, offload: Offload) -> Self:
-        """Opens and migrates config.db. Raises storage.config_database.ConfigDatabaseError."""
+        """Opens and migrates config.db. Raises storage.small_database.DatabaseUnusable."""
         url = settings.store.database.get_secret_value()
         database = await ConfigDatabase.open(url, settings.data_dir, offload)
         try:

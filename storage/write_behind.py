@@ -11,8 +11,8 @@ from typing import ClassVar, Generic, TypeVar
 
 from config.clock import Clock
 from config.logging import get_logger
-from storage.config_database import ConfigDatabase
 from storage.errors import StoreError
+from storage.small_database import SmallDatabase
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -32,7 +32,7 @@ class WriteBehind(ABC, Generic[K, V]):
     """What the log says of a write that failed."""
     flush_seconds: ClassVar[float]
 
-    def __init__(self, database: ConfigDatabase, clock: Clock) -> None:
+    def __init__(self, database: SmallDatabase, clock: Clock) -> None:
         self._database, self._clock = database, clock
         self._waiting: dict[K, V] = {}
         self._timer: asyncio.TimerHandle | None = None

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from net.threads import Offload
 from storage import directory_rows
-from storage.config_database import ConfigDatabase, ConfigDatabaseError
+from storage.config_database import ConfigDatabase
 from storage.directory import Directory
 from storage.directory_values import (
     Absent,
@@ -26,6 +26,7 @@ from storage.directory_values import (
     Source,
     Status,
 )
+from storage.small_database import DatabaseUnusable
 from tests.support.directories import make_settings, open_directory, own_database
 
 
@@ -481,7 +482,7 @@ async def test_a_newer_schema_is_refused_in_one_line(tmp_path: Path) -> None:
     ):
         await connection.exec_driver_sql("UPDATE config_schema SET version = 99")
     offload = Offload()
-    with pytest.raises(ConfigDatabaseError, match="run the newer mailserver"):
+    with pytest.raises(DatabaseUnusable, match="run the newer mailserver"):
         await ConfigDatabase.open("sqlite", settings.data_dir, offload)
     offload.close()
 
@@ -491,7 +492,7 @@ async def test_a_damaged_file_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/config.db").write_bytes(b"no database at all" * 100)
     offload = Offload()
-    with pytest.raises(ConfigDatabaseError) as caught:
+    with pytest.raises(DatabaseUnusable) as caught:
         await ConfigDatabase.open("sqlite", tmp_path / "data", offload)
     offload.close()
     assert "not a database" in str(caught.value)

@@ -14,6 +14,7 @@ from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
+from storage.history_database import HistoryDatabase
 from storage.store import Store
 from tests.support.directories import make_settings
 
@@ -33,6 +34,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
         settings.hostname,
     )
     directory = await Directory.open(settings, clock, offload)
+    history = await HistoryDatabase.open("sqlite", settings.data_dir, offload)
     auth = Authenticator(settings, directory, offload, clock)
     keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("test"))
     try:
@@ -44,6 +46,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             offload=offload,
             store=store,
             directory=directory,
+            history=history,
             auth=auth,
             resolver=Resolver(),
             keyring=keyring,
@@ -51,6 +54,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
         )
     finally:
         await auth.close()
+        await history.close()
         await directory.close()
         await store.close()
         offload.close()

@@ -1,0 +1,25 @@
+"""Tables of history.db: spam models, reputation, records of what happened to messages.
+
+On PostgreSQL they lie in the database of the index, hence the prefix. Account ids have no foreign
+key: accounts are in another database, and what belongs to an account goes when it is deleted.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import Column, Connection, Integer, MetaData, Table
+
+metadata = MetaData()
+
+schema_version = Table(
+    "history_schema",
+    metadata,
+    Column("version", Integer, nullable=False),
+)
+
+
+def _first(connection: Connection) -> None:
+    schema_version.create(connection)
+
+
+# Number n is entry n - 1. A step once released is never edited: the next change is the next step.
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
