@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Table
 
+from storage import spam_tables
+
 metadata = MetaData()
 
 schema_version = Table(
@@ -21,5 +23,10 @@ def _first(connection: Connection) -> None:
     schema_version.create(connection)
 
 
+def _spam(connection: Connection) -> None:
+    for table in spam_tables.TABLES:
+        table.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _spam)

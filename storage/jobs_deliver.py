@@ -17,7 +17,7 @@ from storage.queue_file import Envelope
 from storage.queue_scan import DueLane
 from storage.queue_values import Claim
 from storage.rendering import Prepared
-from storage.schema import ChangeKind, suspect
+from storage.schema import ChangeKind, Origin, suspect
 from storage.state import Account
 from storage.transaction import Tx
 from storage.values import (
@@ -145,7 +145,8 @@ class DeliverJob(Job[DeliveryResult]):
         field = add_message(tx, owner, self._blob, self._item, copy, modseq, date)
         count(owner, box, self._item.size)
         tx.appended(owner, box, copy.uid, field, modseq)
-        tx.log(owner, modseq, ChangeKind.APPEND, box.id, array("I", (copy.uid,)))
+        uids = array("I", (copy.uid,))
+        tx.log(owner, modseq, ChangeKind.APPEND, box.id, uids, name=Origin.DELIVERY.value)
         return Delivered(copy.account, copy.mailbox, copy.uid)
 
     def _add_queue_file(self, stage: Stage, envelope: Envelope) -> None:

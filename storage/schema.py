@@ -9,7 +9,7 @@ by the place's own mailbox (it may differ from the message's while a MOVE or a D
 mirrored). `folder.path` is "" for INBOX and `.Sent` else; `place.path` is `new/NAME` or `cur/NAME`.
 """
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from sqlalchemy import (
     BigInteger,
@@ -47,6 +47,14 @@ class ChangeKind(IntEnum):
     DELETE = 6
     SUBSCRIBE = 7
     SPECIAL_USE = 8
+
+
+class Origin(StrEnum):
+    """Who brought the messages of an APPEND row; it stands in the row's `name`."""
+
+    CLIENT = ""
+    DELIVERY = "delivery"
+    IMPORT = "import"
 
 
 CHANGED = f"kind IN ({int(ChangeKind.EXPUNGE)}, {int(ChangeKind.FLAGS)})"
@@ -215,7 +223,8 @@ place = Table(
     sqlite_with_rowid=False,
 )
 
-# `uids` is array('I').tobytes(), little-endian; `name` is the mailbox's name, `old` its former one.
+# `uids` is array('I').tobytes(), little-endian; `name` is the mailbox's name, `old` its former one;
+# in APPEND `name` is who brought the messages (Origin).
 # The index holds what a reconnect asks for, EXPUNGE and FLAGS: no delivery pays for it.
 journal = Table(
     "journal",

@@ -13,7 +13,7 @@ from storage.job import Job, Stage, Turn, find_account, find_box
 from storage.jobs_insert import Copy, add_blob, add_message, check_quota, count
 from storage.maildir_names import flag_letters
 from storage.rendering import Prepared
-from storage.schema import ChangeKind
+from storage.schema import ChangeKind, Origin
 from storage.transaction import Tx
 from storage.values import AccountId, BlobId, Flags, MailboxId
 
@@ -103,6 +103,6 @@ class ImportJob(Job[int]):
             tx.appended(owner, box, copy.uid, field, modseq)
             count(owner, box, item.prepared.size)
         uids = array("I", [copy.uid for _, _, copy in self._copies])
-        tx.log(owner, modseq, ChangeKind.APPEND, box.id, uids)
+        tx.log(owner, modseq, ChangeKind.APPEND, box.id, uids, name=Origin.IMPORT.value)
         self.result = len(self._items)
         return True

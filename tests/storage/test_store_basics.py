@@ -8,6 +8,7 @@ import pytest
 
 from storage.errors import NoSuchAccount, NoSuchMailbox, OverQuota, TooMany
 from storage.maildir_names import parse_base
+from storage.schema import Origin
 from storage.store import Store
 from storage.values import (
     AccountId,
@@ -279,6 +280,15 @@ async def test_journal_tells_every_change_in_order(store: Store) -> None:
     ]
     assert changes[2].modseq == changes[3].modseq
     assert await store.journal(ACCOUNT, changes[1].modseq) == changes[2:]
+
+
+async def test_journal_tells_delivered_mail_from_what_a_client_brings(store: Store) -> None:
+    start = (await store.mailbox(ACCOUNT, "INBOX")).highestmodseq
+    await deliver(store, message())
+    await store.append(ACCOUNT, "INBOX", [appended(message())])
+    await store.copy(ACCOUNT, await inbox(store), [1], "Archive")
+    changes = await store.journal(ACCOUNT, start)
+    assert [change.name for change in changes] == [Origin.DELIVERY, Origin.CLIENT, Origin.CLIENT]
 
 
 async def test_views_of_both_loads_agree_with_what_was_fed(store: Store) -> None:

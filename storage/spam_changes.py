@@ -1,0 +1,131 @@
+"""What of an account's journal may say which mail is spam: messages that came into a mailbox, and
+flags that changed, as they are by the time of reading.
+
+A message that is gone by then is left out: who put it elsewhere is told by its row there.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from sqlalchemy import BindParameter, bindparam, select
+
+from message.meta import envelopes
+from storage.changes import Change
+from storage.database import Database
+from storage.schema import ChangeKind, Origin, blob, keyword_set, message
+from storage.schema import account as accounts
+from storage.statements import Query
+from storage.values import AccountId, BlobId, MailboxId
+
+PIECE: Final = 250
+KEY_SIZE: Final = 16
+_ACCOUNT: BindParameter[int] = bindparam("account")
+_m, _k, _b = message.c, keyword_set.c, blob.c
+_NARROW = Query(
+    lambda among: (
+        select(_m.uid, _m.blob, _k.words)
+        .select_from(message)
+        .outerjoin(keyword_set, (_k.account == _m.account) & (_k.number == _m.keywords))
+        .where(_m.account == _ACCOUNT, _m.mailbox == bindparam("mailbox"), among(_m.uid, "uids"))
+        .order_by(_m.uid)
+    )
+)
+_META = Query(
+    lambda among: select(_b.id, _b.meta).where(_b.account == _ACCOUNT, among(_b.id, "blobs"))
+)
+_PAGE = Query(
+    lambda _: (
+        select(_m.uid)
+        .where(
+            _m.account == _ACCOUNT,
+            _m.mailbox == bindparam("mailbox"),
+            _m.uid > bindparam("after"),
+        )
+        .order_by(_m.uid)
+        .limit(PIECE)
+    )
+)
+_REACH = Query(
+    lambda _: select(accounts.c.modseq, accounts.c.floor).where(accounts.c.id == _ACCOUNT)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One message as a change left it. `came`: it is new in its mailbox, brought by `origin`; else
+    its flags changed. `words` are its keywords, in lower case.
+    """
+
+    modseq: int
+    mailbox: MailboxId
+    uid: int
+    blob: BlobId
+    words: frozenset[str]
+    came: bool
+    origin: Origin
+
+
+async def reach(database: Database, account: AccountId) -> tuple[int, int] | None:
+    """The account's modseq, and the lowest that its journal answers from; None without it."""
+    rows = await database.fetch(_REACH, account=account)
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+async def sightings(
+    database: Database, account: AccountId, changes: Sequence[Change]
+) -> AsyncIterator[list[Sighting]]:
+    """What messages came and whose flags changed, in order, in pieces of one change each."""
+    for change in changes:
+        if change.kind not in (ChangeKind.APPEND, ChangeKind.FLAGS):
+            continue
+        came = change.kind is ChangeKind.APPEND
+        origin = Origin(change.name) if came else Origin.CLIENT
+        for start in range(0, len(change.uids), PIECE):
+            uids = change.uids[start : start + PIECE]
+            yield [
+                Sighting(change.modseq, change.mailbox, uid, found, words, came, origin)
+                for uid, found, words in await _narrow(database, account, change.mailbox, uids)
+            ]
+
+
+async def present(
+    database: Database, account: AccountId, mailbox: MailboxId
+) -> AsyncIterator[list[Sighting]]:
+    """All messages of a mailbox, as if they had been delivered there."""
+    after = 0
+    while page := await database.fetch(_PAGE, account=account, mailbox=mailbox, after=after):
+        uids = [uid for (uid,) in page]
+        after = uids[-1]
+        yield [
+            Sighting(0, mailbox, uid, found, words, True, Origin.DELIVERY)
+            for uid, found, words in await _narrow(database, account, mailbox, uids)
+        ]
+
+
+async def keys(
+    database: Database, account: AccountId, blobs: Sequence[BlobId]
+) -> dict[BlobId, bytes]:
+    """What tells messages apart, by at most PIECE contents: a hash of their ENVELOPE, which a copy
+    made by a client keeps though its bytes may differ (mbsync adds X-TUID).
+    """
+    rows = await database.fetch(_META, account=account, blobs=database.ids(sorted(set(blobs))))
+    made = envelopes([meta for _, meta in rows])
+    return {
+        BlobId(row[0]): blake2b(envelope, digest_size=KEY_SIZE).digest()
+        for row, envelope in zip(rows, made, strict=True)
+    }
+
+
+async def _narrow(
+    database: Database, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+) -> list[tuple[int, BlobId, frozenset[str]]]:
+    rows = await database.fetch(
+        _NARROW, account=account, mailbox=mailbox, uids=database.ids(list(uids))
+    )
+    return [(uid, BlobId(found), _words(words)) for uid, found, words in rows]
+
+
+def _words(stored: str | None) -> frozenset[str]:
+    return frozenset(stored.casefold().split(" ")) if stored else frozenset()
