@@ -177,7 +177,11 @@ class _Loader:
             }
         )
         store = loaded.store.model_copy(update={"maildir": data_dir / loaded.store.maildir})
-        return loaded.model_copy(update={"data_dir": data_dir, "tls": tls, "store": store})
+        own = loaded.filters.own
+        filters = loaded.filters.model_copy(update={"own": str(base / own) if own else ""})
+        return loaded.model_copy(
+            update={"data_dir": data_dir, "tls": tls, "store": store, "filters": filters}
+        )
 
 
 def _allowed(kind: str, message: str) -> str:

@@ -6,11 +6,11 @@ from pydantic import AfterValidator, Field
 
 from config.dnsbl import parse_codes
 from config.fields import Domain, Net, Section, network
-from config.units import Duration
+from config.units import Duration, Size
 
 DEFAULT_PIPELINE = ("ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc", "tagging")
 
-FILTER_NAMES = (*DEFAULT_PIPELINE, "greylist")
+FILTER_NAMES = (*DEFAULT_PIPELINE, "greylist", "own")
 
 LATER_FILTERS = ("virus", "spam")
 
@@ -41,6 +41,9 @@ class Filters(Section):
     pipeline: Pipeline = list(DEFAULT_PIPELINE)
     local_networks: list[Net] = [network("127.0.0.0/8"), network("::1/128")]
     own: str = ""
+    own_timeout: Annotated[Duration, Field(gt=0, le=30)] = 1.0
+    own_memory: Annotated[Size, Field(ge=64 * 1024**2)] = 256 * 1024**2
+    own_processes: Annotated[int, Field(ge=1, le=64)] = 2
 
 
 class TaggingRule(Section):

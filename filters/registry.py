@@ -13,6 +13,8 @@ from filters.blocklist import Blocklist
 from filters.dnslists import DnsLists
 from filters.filter import Filter
 from filters.greylist import Greylist
+from filters.own.filter import Own
+from filters.own.own import OwnFilters
 from filters.ratelimit import RateLimit, Rates
 from filters.stranger import Stranger
 from filters.syntax import Syntax
@@ -38,6 +40,7 @@ class Tools:
     rates: Rates = field(default_factory=lambda: Rates(SystemClock()))
     evaluated: tuple[Record, ...] = ()
     lists: DnsLists | None = None
+    own: OwnFilters | None = None
 
 
 Factory = Callable[[Settings, Tools], Filter]
@@ -69,14 +72,26 @@ FACTORIES: dict[str, Factory] = {
     "dmarc": _dmarc,
     "arc": _arc,
     "greylist": lambda settings, tools: Greylist(settings.greylist, tools.directory, tools.clock),
+    "own": lambda _, tools: Own(tools.own),
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),
 }
 
 
 def build(settings: Settings, tools: Tools) -> list[Filter]:
     """The filters in order; those that are always on have no name in the settings."""
-    named = [FACTORIES[name](settings, tools) for name in settings.filters.pipeline]
+    named = [FACTORIES[name](settings, tools) for name in places(settings)]
     if tools.lists is not None:
         tools.lists.reload(settings.dnsbl.list)
     stranger = Stranger(settings, tools.resolver, tools.directory, tools.lists)
     return [Syntax(settings.limits), *named, stranger]
+
+
+def places(settings: Settings) -> list[str]:
+    """The names in order. What is configured elsewhere and has no place of its own in the pipeline
+    comes before the tagging.
+    """
+    names = list(settings.filters.pipeline)
+    for name, used in (("own", bool(settings.filters.own)),):
+        if used and name not in names:
+            names.insert(names.index("tagging") if "tagging" in names else len(names), name)
+    return names

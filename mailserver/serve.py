@@ -18,6 +18,7 @@ from config.fields import Endpoint
 from config.load import ConfigInvalid, load
 from config.logging import configure, get_logger
 from config.settings import Settings
+from filters.own.own import OwnFilters
 from mailserver.control import ControlServer, Progress
 from mailserver.notify import sd_notify
 from mailserver.opening import close_services, open_services
@@ -74,6 +75,11 @@ class Server:
         return {**parts.smtp.addresses, **parts.imap.addresses, **parts.http.addresses}
 
     @property
+    def own(self) -> OwnFilters:
+        """The administrator's own filters."""
+        return self._parts.own
+
+    @property
     def outbound(self) -> Outbound:
         """The sending side."""
         return self._parts.outbound
@@ -91,6 +97,7 @@ class Server:
         )
         await parts.http.start(app)
         await self._control.start()
+        await parts.own.start()
         await parts.imap.start()
         await parts.smtp.start()
         parts.collector.start()
@@ -129,6 +136,7 @@ class Server:
         await self._parts.report_sender.stop()
         await self._parts.failures.stop()
         await self._parts.lists.stop()
+        await self._parts.own.stop()
         await self._parts.outbound.stop()
         await self._parts.collector.stop()
         await self._parts.rotation.stop()
@@ -162,7 +170,7 @@ class Server:
     def _parts_with_settings(self) -> tuple[Reloadable, ...]:
         parts = self._parts
         return (
-            *(parts.pipeline, parts.smtp, parts.imap, parts.outbound),
+            *(parts.pipeline, parts.own, parts.smtp, parts.imap, parts.outbound),
             *(parts.collector, parts.report_sender, parts.failures),
             *(self.services.signer, parts.forwarding, parts.rotation),
         )

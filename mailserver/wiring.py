@@ -10,6 +10,7 @@ from filters.delivery import Delivery
 from filters.dnslists import DnsLists
 from filters.forwarding import Forwarding
 from filters.home import Home
+from filters.own.own import OwnFilters
 from filters.pipeline import Pipeline
 from filters.registry import Tools
 from filters.reporting.collector import Collector
@@ -51,6 +52,7 @@ class Parts:
     rotation: Rotation
     forwarding: Forwarding
     metadata: Metadata
+    own: OwnFilters
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
@@ -85,6 +87,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     )
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
+    own = OwnFilters(settings, services.offload, clock, get_logger("own"))
     tools = Tools(
         clock,
         services.resolver,
@@ -93,6 +96,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         store,
         evaluated=(DmarcRecorder(collector), failures),
         lists=lists,
+        own=own,
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
@@ -171,6 +175,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         ),
         forwarding=forwarding,
         metadata=metadata,
+        own=own,
     )
 
 

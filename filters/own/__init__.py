@@ -1,0 +1,1 @@
+"""Filters that an administrator writes: their interface, processes and folder."""

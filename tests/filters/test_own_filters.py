@@ -1,0 +1,313 @@
+"""Filters of an administrator's own: what they may say, and what they can't do to the server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+from structlog.testing import capture_logs
+
+from config.clock import SystemClock
+from filters.authentication.results import DkimResult, Outcome
+from filters.context import Context, Kind, Message, Peer, Recipient
+from filters.own.filter import Own
+from filters.own.own import OwnFilters
+from filters.verdict import ACCEPT, Action, Verdict
+from net.threads import Offload
+from storage.directory_values import Resolution, Status
+from storage.values import Content
+from tests.support.directories import MovedClock, make_settings
+
+HEADER = b"From: Ada <ada@elsewhere.test>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+IMPORTS = "from filters.own.api import *\n"
+GOOD = IMPORTS + 'def check(message, context):\n    return tag("seen")\n'
+
+
+def asked(header: bytes = HEADER, body: bytes = b"text\r\n") -> Context:
+    """A message from elsewhere at the end of its data."""
+    context = Context(Kind.MX, Peer("192.0.2.7", reverse="mx.elsewhere.test"), trace="m1")
+    context.sender, context.helo = "ada@elsewhere.test", "mx.elsewhere.test"
+    context.recipients = [Recipient("ben@example.test", Resolution(Status.DELIVERABLE))]
+    context.results = [DkimResult(Outcome.PASS, "elsewhere.test")]
+    data = header + b"\r\n" + body
+    context.message = Message(Content(len(data), b"", data=data), header)
+    return context
+
+
+class Site:
+    """Own filters on a folder."""
+
+    def __init__(self, own: OwnFilters, folder: Path, clock: MovedClock) -> None:
+        self.own, self.folder, self.clock = own, folder, clock
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / f"{name}.py"
+        path.with_suffix(".new").write_text(text)
+        path.with_suffix(".new").rename(path)
+
+    async def judge(self, context: Context | None = None) -> Verdict:
+        return await Own(self.own).data(context or asked())
+
+
+@asynccontextmanager
+async def site(tmp_path: Path, files: dict[str, str], **keys: Any) -> AsyncIterator[Site]:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    chosen = {"own": str(folder), "own_processes": 1, "own_timeout": "20s", **keys}
+    settings = make_settings(tmp_path, filters=chosen)
+    offload, clock = Offload(), MovedClock()
+    own = OwnFilters(settings, offload, clock, structlog.get_logger())
+    made = Site(own, folder, clock)
+    for name, text in files.items():
+        made.write(name, text)
+    await own.look()
+    try:
+        yield made
+    finally:
+        await own.stop()
+        offload.close()
+
+
+def returning(expression: str, more: str = "") -> str:
+    return f"{IMPORTS}{more}\ndef check(message, context):\n    return {expression}\n"
+
+
+async def test_a_filter_sees_the_message_and_where_it_comes_from(tmp_path: Path) -> None:
+    text = IMPORTS + (
+        "def check(message: Message, context: Context) -> Verdict | None:\n"
+        "    assert message.subject == 'Grüße' and message.header('subject') == 'Grüße'\n"
+        "    assert message.authors == ('ada@elsewhere.test',) and b'text' in message.raw\n"
+        "    assert ('From', 'Ada <ada@elsewhere.test>') in message.fields\n"
+        "    assert (context.kind, context.peer) == ('smtp', '192.0.2.7')\n"
+        "    assert context.passed('dkim', 'elsewhere.test') and not context.passed('spf')\n"
+        "    assert context.recipients == ('ben@example.test',) and not context.account\n"
+        "    return tag('seen') + symbol('OURS', -1.5, context.reverse)\n"
+    )
+    async with site(tmp_path, {"first": text}) as made:
+        verdict = await made.judge()
+    assert verdict.keywords == {"seen"} and verdict.action is Action.ACCEPT
+    assert (verdict.symbols, verdict.score) == (("OURS",), -1.5)
+    assert verdict.scored[0].detail == "mx.elsewhere.test"
+
+
+async def test_every_verdict_reaches_the_pipeline(tmp_path: Path) -> None:
+    said = {
+        "reject('no')": (Action.REJECT, 550, "no"),
+        "defer('later')": (Action.DEFER, 450, "later"),
+        "junk('smells')": (Action.JUNK, 0, "smells"),
+        "quarantine('odd')": (Action.QUARANTINE, 0, "odd"),
+        "None": (Action.ACCEPT, 0, ""),
+        "junk() + reject('no') + accept()": (Action.REJECT, 550, "no"),
+    }
+    async with site(tmp_path, {}) as made:
+        for expression, wanted in said.items():
+            made.write("one", returning(expression))
+            await made.own.look()
+            verdict = await made.judge()
+            assert (verdict.action, verdict.code, verdict.text) == wanted, expression
+            assert ("OWN_ONE" in verdict.symbols) is (verdict.action is not Action.ACCEPT)
+
+
+async def test_they_are_asked_in_the_order_of_their_names(tmp_path: Path) -> None:
+    files = {"20-b": returning("symbol('B')"), "10-a": returning("symbol('A')")}
+    async with site(tmp_path, files) as made:
+        assert (await made.judge()).symbols == ("A", "B")
+
+
+async def test_a_large_message_is_read_from_its_file(tmp_path: Path) -> None:
+    spooled = tmp_path / "spooled"
+    spooled.write_bytes(b"old header\r\nbody")
+    context = asked()
+    assert context.message is not None
+    content = Content(30, b"", prefix=b"Subject: new\r\n\r\n", path=spooled, start=12)
+    context.message = Message(content, b"Subject: new\r\n")
+    text = returning("symbol('OK') if message.raw == b'Subject: new\\r\\n\\r\\nbody' else None")
+    async with site(tmp_path, {"one": text}) as made:
+        assert (await made.judge(context)).symbols == ("OK",)
+        spooled.unlink()
+        assert (await made.judge(context)).symbols == ("OWN_ONE_ERROR",)
+
+
+async def test_a_filter_in_shadow_only_tells(tmp_path: Path) -> None:
+    text = returning("reject('no') + symbol('BAD', 9)", "SHADOW = True")
+    async with site(tmp_path, {"strict": text}) as made:
+        with capture_logs() as logs:
+            verdict = await made.judge()
+    assert (verdict.action, verdict.score) == (Action.ACCEPT, 0.0)
+    assert verdict.symbols == ("OWN_STRICT_SHADOW",)
+    assert verdict.scored[0].detail == "reject, no, BAD(+9)" == logs[0]["verdict"]
+
+
+HOSTILE: dict[str, tuple[str, str]] = {
+    "raises": ("1 / 0", "ZeroDivisionError: division by zero"),
+    "returns a number": ("7", "check returned int, not a Verdict or None"),
+    "returns what can't travel": ("Verdict(text=lambda: 0)", "function where text is expected"),
+    "says nonsense": ("symbol('two words')", "'two words' can't be a symbol"),
+    "tags nonsense": ("tag('a b')", "'a b' can't be an IMAP keyword"),
+    "says too much": ("symbol('X', 0, 'y' * 10**7)", "its verdict is too large"),
+    "weighs infinitely": ("symbol('X', float('inf'))", "weight beyond 1000"),
+    "leaves": ("exit(3)", "SystemExit: 3"),
+    "recurses": ("check(message, context)", "RecursionError"),
+    "prints for ever": ("[print('x' * 1000) for _ in range(20000)] and None or 1", "returned int"),
+    "floods the output": (
+        "[__import__('os').write(1, b'x' * 10**6) for _ in range(200)] and 1",
+        "returned int",
+    ),
+    "eats memory": ("bytearray(10**9)", "MemoryError"),
+    "fills the disk": ("open('TMP/full', 'wb').write(b'x' * 10**8)", "File too large"),
+    "forks": ("__import__('os').fork()", "Operation not permitted"),
+    "runs a program": ("__import__('subprocess').run(['/bin/true'])", "Operation not permitted"),
+    "ends the process": ("__import__('os')._exit(3)", "the process ended with status 3"),
+    "crashes": ("__import__('ctypes').string_at(0)", "the process was killed by SIGSEGV"),
+    "kills itself": ("__import__('os').kill(0, 9)", "the process was killed by SIGKILL"),
+}
+
+
+async def test_a_hostile_filter_says_nothing_and_the_next_one_is_heard(tmp_path: Path) -> None:
+    async with site(tmp_path, {"z_good": GOOD}) as made:
+        for what, (expression, wanted) in HOSTILE.items():
+            made.write("bad", returning(expression.replace("TMP", str(tmp_path))))
+            await made.own.look()
+            verdict = await made.judge()
+            assert verdict.action is Action.ACCEPT and verdict.keywords == {"seen"}, what
+            assert verdict.symbols == ("OWN_BAD_ERROR",), what
+            assert wanted in verdict.scored[0].detail, (what, verdict.scored[0].detail)
+
+
+LOOPS = ["[0 for _ in iter(int, 1)]", "__import__('time').sleep(1000)", "9 ** 9 ** 9 and None"]
+
+
+async def test_a_filter_that_hangs_is_killed_and_rests(tmp_path: Path) -> None:
+    async with site(tmp_path, {"z_good": GOOD}) as made:
+        for expression in LOOPS:
+            made.write("bad", returning(expression, "TIMEOUT = 0.3"))
+            await made.own.look()
+            verdict = await made.judge()
+            assert verdict.keywords == {"seen"}
+            assert verdict.scored[0].detail == "no answer within 0.3 s"
+        await made.judge()
+        await made.judge()
+        assert made.own.listing()[0]["state"] == "resting"
+        assert (await made.judge()).symbols == ()
+        made.clock.seconds += 61
+        assert (await made.judge()).symbols == ("OWN_BAD_ERROR",)
+
+
+async def test_threads_are_no_processes(tmp_path: Path) -> None:
+    text = IMPORTS + (
+        "import threading\n"
+        "def check(message, context):\n"
+        "    found = []\n"
+        "    thread = threading.Thread(target=lambda: found.append('T'))\n"
+        "    thread.start()\n"
+        "    thread.join()\n"
+        "    return symbol(*found)\n"
+    )
+    async with site(tmp_path, {"one": text}) as made:
+        assert (await made.judge()).symbols == ("T",)
+
+
+async def test_many_messages_share_few_processes(tmp_path: Path) -> None:
+    text = returning("symbol(f'P{__import__(\"os\").getpid()}')")
+    async with site(tmp_path, {"one": text}, own_processes=2) as made:
+        told = await asyncio.gather(*(made.judge() for _ in range(40)))
+    assert len({verdict.symbols for verdict in told}) <= 2
+
+
+async def test_a_changed_file_counts_at_once_and_a_broken_one_not_at_all(tmp_path: Path) -> None:
+    async with site(tmp_path, {"one": returning("symbol('OLD')")}) as made:
+        made.write("one", returning("symbol('NEW')"))
+        await made.own.look()
+        assert (await made.judge()).symbols == ("NEW",)
+        for broken, reason, line in (
+            ("def check(:\n", "SyntaxError: invalid syntax", 1),
+            ("\nimport nothing_of_that_name\n", "ModuleNotFoundError", 2),
+            ("x = 1\n", "there is no function check(message, context)", 0),
+            ("SHADOW = 1\ndef check(m, c): ...\n", "SHADOW is True or False", 0),
+            ("TIMEOUT = 99\ndef check(m, c): ...\n", "at most 30 seconds", 0),
+            ("while True: pass\n", "no answer within", 0),
+            ("import os\nos._exit(9)\n", "ended with status 9", 0),
+        ):
+            made.write("one", broken)
+            with capture_logs() as logs:
+                await made.own.look()
+            assert reason in logs[0]["reason"] and logs[0]["line"] == line, broken
+            assert logs[0]["earlier_version_in_use"]
+            assert (await made.judge()).symbols == ("NEW",), broken
+            assert "its earlier version is in use" in made.own.listing()[0]["problem"]
+        (made.folder / "one.py").unlink()
+        await made.own.look()
+        assert await made.judge() is ACCEPT and made.own.listing() == []
+
+
+async def test_files_beside_filters_change_with_them(tmp_path: Path) -> None:
+    files = {"_words": "WORD = 'A'\n", "one": returning("symbol(WORD)", "from _words import WORD")}
+    async with site(tmp_path, files) as made:
+        assert (await made.judge()).symbols == ("A",)
+        made.write("_words", "WORD = 'B'\n")
+        await made.own.look()
+        assert (await made.judge()).symbols == ("B",)
+        made.write("_words", "WORD =\n")
+        await made.own.look()
+        assert (await made.judge()).symbols == ("B",)
+        assert len(made.own.problems) == 1
+
+
+async def test_a_broken_file_at_the_start_leaves_the_others(tmp_path: Path) -> None:
+    async with site(tmp_path, {"bad": "raise ValueError('x')\n", "good": GOOD}) as made:
+        assert (await made.judge()).keywords == {"seen"}
+        rows = {row["name"]: row for row in made.own.listing()}
+    assert (rows["good"]["state"], rows["good"]["calls"]) == ("active", 1)
+    assert rows["bad"]["state"] == "broken"
+    assert rows["bad"]["problem"].endswith("bad.py:1: ValueError: x")
+
+
+async def test_files_that_everybody_may_write_are_not_loaded(tmp_path: Path) -> None:
+    async with site(tmp_path, {"one": GOOD}) as made:
+        (made.folder / "two.py").write_text(GOOD)
+        (made.folder / "two.py").chmod(0o666)
+        await made.own.look()
+        assert [one.name for one in made.own.active] == ["one"]
+        made.folder.chmod(0o777)
+        with capture_logs() as logs:
+            made.write("three", GOOD)
+            await made.own.look()
+        assert "everybody may write" in logs[0]["reason"]
+        assert [one.name for one in made.own.active] == ["one"]
+
+
+async def test_the_folder_is_watched_and_the_configuration_followed(tmp_path: Path) -> None:
+    async with site(tmp_path, {}) as made:
+        await made.own.start()
+        made.write("one", GOOD)
+        await _until(lambda: len(made.own.active) == 1)
+        made.own.reload(make_settings(tmp_path))
+        await _until(lambda: not made.own.active)
+        made.own.reload(make_settings(tmp_path, filters={"own": str(made.folder)}))
+        await _until(lambda: len(made.own.active) == 1)
+        assert (await made.judge()).keywords == {"seen"}
+
+
+async def _until(check: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not check():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_a_real_clock_lets_a_server_go_on_while_filters_hang(tmp_path: Path) -> None:
+    """Ten messages and one process: none waits longer than the filter's time for each before it."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "bad.py").write_text(returning(LOOPS[0], "TIMEOUT = 0.2"))
+    settings = make_settings(tmp_path, filters={"own": str(folder), "own_processes": 1})
+    offload = Offload()
+    own = OwnFilters(settings, offload, SystemClock(), structlog.get_logger())
+    await own.look()
+    try:
+        told = await asyncio.gather(*(Own(own).data(asked()) for _ in range(10)))
+    finally:
+        await own.stop()
+        offload.close()
+    assert {verdict.action for verdict in told} == {Action.ACCEPT}
