@@ -39,13 +39,14 @@ class Attachment:
 
     `name` is as the sender wrote it, decoded, or ""; `type` the declared `image/png`; `kind` what
     its first octets show it to be (message/magic.py), `size` its octets decoded (those of base64
-    by its length).
+    by its length); `start` are those first octets, 3 KiB at most.
     """
 
     name: str
     type: str
     kind: str
     size: int
+    start: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,9 @@ class _Reader:
         size = length
         if part.encoding == b"base64":
             size = (length - 2 * self._data.count(b"\r\n", begin, begin + length)) * 3 // 4
-        self._attachments.append(Attachment(name, part.content_type, kind_of(start), size))
+        self._attachments.append(
+            Attachment(name, part.content_type, kind_of(start), size, start[:3072])
+        )
 
     def _text(self, part: Part, html: bool) -> None:
         room = self._room[html]
