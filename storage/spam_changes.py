@@ -17,7 +17,7 @@ from storage.database import Database
 from storage.schema import ChangeKind, Origin, blob, keyword_set, message
 from storage.schema import account as accounts
 from storage.statements import Query
-from storage.values import AccountId, BlobId, MailboxId
+from storage.values import AccountId, BlobId, MailboxId, System
 
 PIECE: Final = 250
 KEY_SIZE: Final = 16
@@ -25,7 +25,7 @@ _ACCOUNT: BindParameter[int] = bindparam("account")
 _m, _k, _b = message.c, keyword_set.c, blob.c
 _NARROW = Query(
     lambda among: (
-        select(_m.uid, _m.blob, _k.words)
+        select(_m.uid, _m.blob, _m.flags, _k.words)
         .select_from(message)
         .outerjoin(keyword_set, (_k.account == _m.account) & (_k.number == _m.keywords))
         .where(_m.account == _ACCOUNT, _m.mailbox == bindparam("mailbox"), among(_m.uid, "uids"))
@@ -58,13 +58,13 @@ class Sighting:
     its flags changed. `words` are its keywords, in lower case.
     """
 
-    modseq: int
     mailbox: MailboxId
     uid: int
     blob: BlobId
     words: frozenset[str]
+    answered: bool
     came: bool
-    origin: Origin
+    origin: Origin = Origin.CLIENT
 
 
 async def reach(database: Database, account: AccountId) -> tuple[int, int] | None:
@@ -74,20 +74,17 @@ async def reach(database: Database, account: AccountId) -> tuple[int, int] | Non
 
 
 async def sightings(
-    database: Database, account: AccountId, changes: Sequence[Change]
+    database: Database, account: AccountId, change: Change
 ) -> AsyncIterator[list[Sighting]]:
-    """What messages came and whose flags changed, in order, in pieces of one change each."""
-    for change in changes:
-        if change.kind not in (ChangeKind.APPEND, ChangeKind.FLAGS):
-            continue
-        came = change.kind is ChangeKind.APPEND
-        origin = Origin(change.name) if came else Origin.CLIENT
-        for start in range(0, len(change.uids), PIECE):
-            uids = change.uids[start : start + PIECE]
-            yield [
-                Sighting(change.modseq, change.mailbox, uid, found, words, came, origin)
-                for uid, found, words in await _narrow(database, account, change.mailbox, uids)
-            ]
+    """What messages came or had their flags changed by a change of one of these kinds, in pieces
+    in order of UID.
+    """
+    came = change.kind is ChangeKind.APPEND
+    origin = Origin(change.name) if came else Origin.CLIENT
+    for start in range(0, len(change.uids), PIECE):
+        uids = change.uids[start : start + PIECE]
+        rows = await _narrow(database, account, change.mailbox, uids)
+        yield [Sighting(change.mailbox, *row, came=came, origin=origin) for row in rows]
 
 
 async def present(
@@ -98,10 +95,8 @@ async def present(
     while page := await database.fetch(_PAGE, account=account, mailbox=mailbox, after=after):
         uids = [uid for (uid,) in page]
         after = uids[-1]
-        yield [
-            Sighting(0, mailbox, uid, found, words, True, Origin.DELIVERY)
-            for uid, found, words in await _narrow(database, account, mailbox, uids)
-        ]
+        rows = await _narrow(database, account, mailbox, uids)
+        yield [Sighting(mailbox, *row, came=True, origin=Origin.DELIVERY) for row in rows]
 
 
 async def keys(
@@ -118,13 +113,19 @@ async def keys(
     }
 
 
+_Row = tuple[int, BlobId, frozenset[str], bool]
+
+
 async def _narrow(
     database: Database, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
-) -> list[tuple[int, BlobId, frozenset[str]]]:
+) -> list[_Row]:
     rows = await database.fetch(
         _NARROW, account=account, mailbox=mailbox, uids=database.ids(list(uids))
     )
-    return [(uid, BlobId(found), _words(words)) for uid, found, words in rows]
+    return [
+        (uid, BlobId(found), _words(words), bool(flags & System.ANSWERED))
+        for uid, found, flags, words in rows
+    ]
 
 
 def _words(stored: str | None) -> frozenset[str]:

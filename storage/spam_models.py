@@ -7,7 +7,7 @@ of the journal go into one transaction. The site-wide model is guarded: see `_ma
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -120,6 +120,10 @@ class SpamModels:
             found: int | None = (await connection.execute(query)).scalar()
         return found
 
+    async def mark(self, marks: Mapping[AccountId, int]) -> None:
+        """Watermarks alone. Raises StoreError."""
+        await self._history.finish(self._mark(marks))
+
     async def teach(
         self, owner: AccountId, lessons: Sequence[Lesson], watermark: int | None = None
     ) -> Taught:
@@ -138,6 +142,10 @@ class SpamModels:
         """
         return await self._history.finish(self._prune())
 
+    async def _mark(self, marks: Mapping[AccountId, int]) -> None:
+        async with self._history.writing() as connection:
+            await _follow(connection, marks)
+
     async def _teach(
         self, owner: AccountId, lessons: Sequence[Lesson], watermark: int | None
     ) -> Taught:
@@ -150,7 +158,7 @@ class SpamModels:
             done = _entered(book, lessons)
             await self._write(connection, book, keys)
             if watermark is not None:
-                await _follow(connection, owner, watermark)
+                await _follow(connection, {owner: watermark})
         return done
 
     async def _write(self, connection: AsyncConnection, book: _Book, keys: list[bytes]) -> None:
@@ -295,15 +303,14 @@ async def _put_totals(connection: AsyncConnection, owner: AccountId, totals: Tot
     await connection.execute(made.on_conflict_do_update(index_elements=[_t.owner], set_=values))
 
 
-async def _follow(connection: AsyncConnection, account: AccountId, modseq: int) -> None:
+async def _follow(connection: AsyncConnection, marks: Mapping[AccountId, int]) -> None:
     postgres = connection.dialect.name == "postgresql"
     made = postgresql.insert(followed) if postgres else sqlite.insert(followed)
-    made = made.values(account=account, modseq=modseq)
-    await connection.execute(
-        made.on_conflict_do_update(
-            index_elements=[followed.c.account], set_={"modseq": made.excluded.modseq}
-        )
+    made = made.on_conflict_do_update(
+        index_elements=[followed.c.account], set_={"modseq": made.excluded.modseq}
     )
+    rows = [{"account": account, "modseq": modseq} for account, modseq in marks.items()]
+    await connection.execute(made, rows)
 
 
 async def _prune_features(connection: AsyncConnection, owner: int, count: int) -> int:

@@ -9,6 +9,7 @@ from storage.changes import Change, MailboxChanges, read_changes, read_mailbox_c
 from storage.copies import Copy, contents, copies_of, shared
 from storage.deleted_size import deleted_size
 from storage.errors import NoSuchMailbox
+from storage.mirror_rows import all_accounts
 from storage.names import INBOX, sort_key
 from storage.store_core import StoreCore
 from storage.values import (
@@ -27,6 +28,10 @@ from storage.view import View
 
 class StoreReads(StoreCore):
     """What does not change anything."""
+
+    async def accounts(self) -> list[AccountId]:
+        """All accounts that have mail here."""
+        return await all_accounts(self.database)
 
     # Mailboxes.
 

@@ -1,8 +1,8 @@
 """What a user's own change says about a message, and what it does not.
 
 Pure. Into Junk by the user's hand is spam, out of it to anywhere but Trash is ham; a junk or
-not-junk keyword says the same. What delivery or an import put there, and what is expunged, says
-nothing.
+not-junk keyword says the same; what its reader answers is ham. What delivery or an import put
+there, and what is expunged, says nothing.
 """
 
 from dataclasses import replace
@@ -48,11 +48,20 @@ Label.NONE takes back what was learned.
 """
 
 
-def came(place: Place, words: frozenset[str], by_user: bool, known: Known) -> Said:
-    """A message is new in a mailbox."""
+def came(
+    place: Place,
+    words: frozenset[str],
+    by_user: bool,
+    known: Known,
+    source: Place = Place.OTHER,
+) -> Said:
+    """A message is new in a mailbox; moved there from `source`, if that is known."""
     mark = mark_of(words)
+    if source is Place.JUNK:
+        known = replace(known, in_junk=True)
     if place is Place.JUNK:
-        return replace(known, in_junk=True, mark=mark), Label.SPAM if by_user else None
+        spam = by_user and source is not Place.JUNK
+        return replace(known, in_junk=True, mark=mark), Label.SPAM if spam else None
     if not by_user:
         return known, None
     if known.in_junk and place is Place.OTHER:
@@ -62,13 +71,14 @@ def came(place: Place, words: frozenset[str], by_user: bool, known: Known) -> Sa
     return known, None
 
 
-def flagged(words: frozenset[str], known: Known) -> Said:
+def flagged(words: frozenset[str], answered: bool, known: Known) -> Said:
     """A message's flags changed. A keyword that is removed takes back what it said, but for a
     message that the user has moved into Junk.
     """
     mark = mark_of(words)
+    fresh = known.learned is Label.NONE and not known.in_junk
     if mark is known.mark:
-        return known, None
+        return known, Label.HAM if answered and fresh and mark is Label.NONE else None
     said = replace(known, mark=mark)
     if mark is not Label.NONE:
         return said, mark

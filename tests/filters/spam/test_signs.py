@@ -27,7 +27,7 @@ def test_places() -> None:
 def test_what_the_server_filed_says_nothing() -> None:
     known, said = came(Place.JUNK, words("$junk"), False, NOTHING)
     assert (known, said) == (Known(in_junk=True, mark=Label.SPAM), None)
-    assert flagged(words("$junk"), known)[1] is None  # it was read
+    assert flagged(words("$junk"), False, known)[1] is None  # it was read
     assert came(Place.TRASH, words("$junk"), True, known)[1] is None  # it was thrown away
 
 
@@ -53,20 +53,27 @@ def test_ordinary_moves_and_mail_that_comes_say_nothing() -> None:
 
 
 def test_marks_say_what_they_are_once() -> None:
-    known, said = flagged(words("junk"), NOTHING)
+    known, said = flagged(words("junk"), False, NOTHING)
     assert said is Label.SPAM
-    assert flagged(words("junk", "$label1"), known)[1] is None
-    known, said = flagged(words("nonjunk"), known)
+    assert flagged(words("junk", "$label1"), False, known)[1] is None
+    known, said = flagged(words("nonjunk"), False, known)
     assert said is Label.HAM
 
 
 def test_a_mark_taken_off_takes_back_what_it_said() -> None:
     marked = Known(False, Label.SPAM, Label.SPAM)
-    assert flagged(words(), marked) == (Known(False, Label.NONE, Label.SPAM), Label.NONE)
+    assert flagged(words(), False, marked) == (Known(False, Label.NONE, Label.SPAM), Label.NONE)
     moved = Known(True, Label.SPAM, Label.SPAM)
-    assert flagged(words(), moved)[1] is None
+    assert flagged(words(), False, moved)[1] is None
 
 
 def test_a_mark_that_comes_with_a_copy_counts_wherever_it_goes() -> None:
     assert came(Place.TRASH, words("$junk"), True, NOTHING)[1] is Label.SPAM
     assert came(Place.OTHER, words("nonjunk"), True, NOTHING)[1] is None
+
+
+def test_what_its_reader_answers_is_ham_until_he_says_else() -> None:
+    assert flagged(words(), True, NOTHING)[1] is Label.HAM
+    assert flagged(words("$label1"), True, Known(learned=Label.HAM))[1] is None
+    assert flagged(words(), True, Known(in_junk=True))[1] is None
+    assert flagged(words("junk"), True, NOTHING)[1] is Label.SPAM
