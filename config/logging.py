@@ -155,3 +155,13 @@ def get_logger(name: str) -> Logger:
     """A logger that names its part of the program: get_logger("imap")."""
     logger: Logger = structlog.get_logger(part=name)
     return logger
+
+
+def silent_logger() -> Logger:
+    """One that says nothing, for a command that tells all itself."""
+
+    def drop(_logger: object, _method: str, _event: MutableMapping[str, Any]) -> str:
+        raise structlog.DropEvent
+
+    logger: Logger = structlog.wrap_logger(None, processors=[drop])
+    return logger

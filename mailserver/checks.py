@@ -8,9 +8,12 @@ import os
 import shutil
 from pathlib import Path
 
+from config.clock import SystemClock
+from config.logging import silent_logger
 from config.settings import Settings
 from config.units import format_size
 from filters.dnslists import probe, zones_of
+from filters.own.own import OwnFilters
 from mailserver.control import is_served
 from mailserver.dkim_check import look_at_keys
 from mailserver.operations.errors import in_one_line
@@ -37,6 +40,7 @@ def run_checks(path: Path, settings: Settings) -> list[Result]:
     results = [result("configuration", True, str(path))]
     for check in (_certificate, _data_folder, _database, _ports, _clamd):
         results.append(check(settings))
+    results += asyncio.run(_own_filters(settings))
     results += asyncio.run(_of_dns(settings))
     return results
 
@@ -103,6 +107,27 @@ def _clamd(settings: Settings) -> Result:
         return result("clamd", True, ping(settings.virus.clamd))
     except ClamdError as error:
         return result("clamd", False, str(error), "start clamd, or correct virus.clamd")
+
+
+async def _own_filters(settings: Settings) -> list[Result]:
+    """One line a filter, none without a folder; each is loaded as the server would."""
+    if not settings.filters.own:
+        return []
+    offload = Offload(processes=1)
+    own = OwnFilters(settings, offload, SystemClock(), silent_logger())
+    try:
+        await own.look()
+    finally:
+        await own.stop()
+        offload.close()
+    if own.problem:
+        return [result("filters", False, own.problem, "correct filters.own")]
+    found = [(str(row["name"]), str(row["state"]), str(row["problem"])) for row in own.listing()]
+    fix = "mend the file; a running server uses its earlier version if there was one"
+    return [
+        result(f"filter {name}", not problem, problem or state, fix)
+        for name, state, problem in found
+    ] or [result("filters", True, f"none in {settings.filters.own}")]
 
 
 async def _of_dns(settings: Settings) -> list[Result]:

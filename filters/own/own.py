@@ -44,7 +44,7 @@ class Counts:
 
 
 class OwnFilters:
-    """`start` watches; without it `look` reads the folder once."""
+    """`start` watches; without it `look` reads the folder once. `problem`: why it can't be read."""
 
     def __init__(self, settings: Settings, offload: Offload, clock: Clock, log: Logger) -> None:
         self._offload, self._clock, self.log = offload, clock, log
@@ -53,7 +53,7 @@ class OwnFilters:
         self._counts: dict[str, Counts] = {}
         self._task: asyncio.Task[None] | None = None
         self._looking, self._wake = asyncio.Lock(), asyncio.Event()
-        self._problem = ""
+        self.problem = ""
         self._chosen = self._wanted = settings.filters
         self._pool = self._make_pool()
 
@@ -144,9 +144,9 @@ class OwnFilters:
         self.log.info("own filters", filters=names)
 
     def _complain(self, problem: str) -> None:
-        if problem and problem != self._problem:
+        if problem and problem != self.problem:
             self.log.error("own filters not read", reason=problem)
-        self._problem = problem
+        self.problem = problem
 
     async def judge(self, job: Job) -> list[tuple[Active, Answer]]:
         """What each filter says, in order; none raises."""

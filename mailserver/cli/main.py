@@ -11,6 +11,7 @@ from mailserver.cli import (
     aliases,
     blocks,
     domains,
+    filters,
     importing,
     queue,
     reports,
@@ -56,6 +57,7 @@ app.add_typer(blocks.app, name="block")
 app.add_typer(queue.app, name="queue")
 app.add_typer(reports.app, name="report")
 app.add_typer(tls.app, name="tls")
+app.add_typer(filters.app, name="filter")
 app.add_typer(importing.app, name="import")
 serving.add_to(app)
 

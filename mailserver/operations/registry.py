@@ -61,9 +61,10 @@ QUICK: dict[str, str] = {
     "report.pending": "reports.report_pending",
     "tls.show": "tls.tls_show",
     "tls.forget": "tls.tls_forget",
+    "filter.list": "filters.filter_list",
     "reload": "running.reload",
 }
-LONG: dict[str, str] = {"import": "store.import_"}
+LONG: dict[str, str] = {"import": "store.import_", "filter.test": "filters.filter_test"}
 
 
 def load_all() -> dict[str, Callable[..., Awaitable[Any]]]:
