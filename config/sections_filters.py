@@ -2,17 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.dnsbl import parse_codes
 from config.fields import Domain, Net, Section, network
 from config.units import Duration, Size
 
-DEFAULT_PIPELINE = ("ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc", "tagging")
+DEFAULT_PIPELINE = ("ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc", "virus", "tagging")
 
 FILTER_NAMES = (*DEFAULT_PIPELINE, "greylist", "own")
 
-LATER_FILTERS = ("virus", "spam")
+LATER_FILTERS = ("spam",)
 
 # Filters that a policy may leave out: those with a name, and the questions about strangers.
 SKIPPABLE = (*FILTER_NAMES, "stranger")
@@ -100,9 +100,21 @@ class Dnsbl(Section):
     list: _DnsLists = []
 
 
+def _clamds(value: object) -> list[object]:
+    """One address, several, or "" for none."""
+    return [one for one in (value if isinstance(value, list) else [value]) if one != ""]
+
+
+Clamd = Annotated[str, Field(pattern=r"^(unix:/.+|tcp:.+:\d{1,5})$")]
+
+
 class Virus(Section):
-    clamd: Annotated[str, Field(pattern=r"^(unix:/.+|tcp:.+:\d+)?$")] = ""
+    clamd: Annotated[list[Clamd], BeforeValidator(_clamds), Field(max_length=16)] = []
     on_error: Literal["defer", "accept"] = "defer"
+    action: Literal["reject", "quarantine"] = "reject"
+    mark: list[Annotated[str, Field(min_length=1, max_length=128)]] = []
+    timeout: Annotated[Duration, Field(gt=0, le=600)] = 60.0
+    connections: Annotated[int, Field(ge=1, le=256)] = 8
 
 
 class Spam(Section):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from config.clock import Clock, SystemClock
+from config.logging import get_logger
 from config.settings import Settings
 from filters.authentication.arc import Arc, ArcValidator
 from filters.authentication.dkim import Dkim
@@ -19,6 +20,8 @@ from filters.ratelimit import RateLimit, Rates
 from filters.stranger import Stranger
 from filters.syntax import Syntax
 from filters.tagging import Tagging
+from filters.virus import VirusFilter
+from filters.virus_scanner import VirusScanner
 from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
@@ -41,6 +44,7 @@ class Tools:
     evaluated: tuple[Record, ...] = ()
     lists: DnsLists | None = None
     own: OwnFilters | None = None
+    scanner: VirusScanner | None = None
 
 
 Factory = Callable[[Settings, Tools], Filter]
@@ -64,6 +68,14 @@ def _arc(_: Settings, tools: Tools) -> Filter:
     return Arc(ArcValidator(tools.resolver, tools.offload, tools.clock))
 
 
+def _virus(settings: Settings, tools: Tools) -> Filter:
+    scanner = tools.scanner
+    if scanner is None:
+        scanner = VirusScanner(tools.offload, tools.clock, get_logger("virus"))
+    scanner.reload(settings)
+    return VirusFilter(scanner)
+
+
 FACTORIES: dict[str, Factory] = {
     "ratelimit": _ratelimit,
     "blocklist": lambda _, tools: Blocklist(tools.directory),
@@ -71,6 +83,7 @@ FACTORIES: dict[str, Factory] = {
     "dkim": _dkim,
     "dmarc": _dmarc,
     "arc": _arc,
+    "virus": _virus,
     "greylist": lambda settings, tools: Greylist(settings.greylist, tools.directory, tools.clock),
     "own": lambda _, tools: Own(tools.own),
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),

@@ -9,6 +9,7 @@ from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
 from filters.sent import SentCopies
+from filters.virus_scanner import VirusScanner
 from imap.compression import Holders
 from imap.progress import Progress
 from imap.sort_columns import SortCache
@@ -76,6 +77,7 @@ class Context:
     background: set[asyncio.Task[None]] = field(default_factory=set)
     sent: SentCopies | None = None
     admission: Admission | None = None
+    scanner: VirusScanner | None = None
     sorts: SortCache = field(default_factory=SortCache)
     compressed: Holders = field(default_factory=Holders)
     progress: Progress = field(init=False)

@@ -16,6 +16,7 @@ from config.fields import Endpoint
 from config.logging import Logger
 from config.settings import Settings
 from filters.sent import SentCopies
+from filters.virus_scanner import VirusScanner
 from imap.connection import Connection
 from imap.context import Bounds, Context, Timing
 from net.accepting import Name, Serving
@@ -52,6 +53,7 @@ class ImapServer:
         *,
         admission: Admission | None = None,
         sent: SentCopies | None = None,
+        scanner: VirusScanner | None = None,
         timing: Timing | None = None,
         bounds: Bounds | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class ImapServer:
             bounds or Bounds(),
             sent=sent,
             admission=self._admission,
+            scanner=scanner,
         )
         self._connections: set[Connection] = set()
         self._lines = Gcra(LINES, clock)

@@ -7,7 +7,7 @@ what is kept. Invariant: whoever drops a Spool calls `discard` and removes the f
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,7 +77,12 @@ class Spool:
             return Content(self.size, self._digest.digest(), path=path)
         return Content(self.size, self._digest.digest(), data=bytes(self._data))
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    @property
+    def key(self) -> tuple[bytes, int]:
+        """Tells what was collected from anything else: the digest and the size."""
+        return self._digest.digest(), self.size
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The octets in order, in pieces."""
         if self._file is None:
             for start in range(0, len(self._data), _PIECE):

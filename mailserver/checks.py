@@ -14,12 +14,12 @@ from config.settings import Settings
 from config.units import format_size
 from filters.dnslists import probe, zones_of
 from filters.own.own import OwnFilters
+from mailserver.clamd_check import look_at_clamd
 from mailserver.control import is_served
 from mailserver.dkim_check import look_at_keys
 from mailserver.operations.errors import in_one_line
 from mailserver.source_check import look_at_sources
 from mailserver.sts_check import faults_of_policy
-from net.clamd import ClamdError, ping
 from net.client_tls import verified_context
 from net.dns import DnsError, Resolver
 from net.https import HttpsClient
@@ -38,8 +38,9 @@ LEAST_FREE = 1024**3
 def run_checks(path: Path, settings: Settings) -> list[Result]:
     """All checks in the order in which a start would fail. The configuration is already valid."""
     results = [result("configuration", True, str(path))]
-    for check in (_certificate, _data_folder, _database, _ports, _clamd):
+    for check in (_certificate, _data_folder, _database, _ports):
         results.append(check(settings))
+    results += asyncio.run(_clamds(settings))
     results += asyncio.run(_own_filters(settings))
     results += asyncio.run(_of_dns(settings))
     return results
@@ -100,13 +101,17 @@ def _ports(settings: Settings) -> Result:
     return result("ports", not taken, "; ".join(taken) or "free", "see listen in the configuration")
 
 
-def _clamd(settings: Settings) -> Result:
-    if not settings.virus.clamd:
-        return result("clamd", True, "off")
+async def _clamds(settings: Settings) -> list[Result]:
+    """One line for each clamd."""
+    addresses = settings.virus.clamd
+    if not addresses:
+        return [result("clamd", True, "off")]
+    offload = Offload(processes=1)
     try:
-        return result("clamd", True, ping(settings.virus.clamd))
-    except ClamdError as error:
-        return result("clamd", False, str(error), "start clamd, or correct virus.clamd")
+        told = [await look_at_clamd(settings, one, offload) for one in addresses]
+    finally:
+        offload.close()
+    return [result(f"clamd {one}", *said) for one, said in zip(addresses, told, strict=True)]
 
 
 async def _own_filters(settings: Settings) -> list[Result]:

@@ -172,7 +172,7 @@ class Server:
         return (
             *(parts.pipeline, parts.own, parts.smtp, parts.imap, parts.outbound),
             *(parts.collector, parts.report_sender, parts.failures),
-            *(self.services.signer, parts.forwarding, parts.rotation),
+            *(self.services.signer, parts.forwarding, parts.rotation, parts.scanner),
         )
 
     async def _perform(self, operation: str, args: Mapping[str, Any], progress: Progress) -> Any:

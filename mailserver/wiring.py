@@ -23,6 +23,7 @@ from filters.reporting.tls_builder import TlsBuilder
 from filters.sent import SentCopies
 from filters.signing.rotation import Rotation
 from filters.submitting import Submitting
+from filters.virus_scanner import VirusScanner
 from imap.server import ImapServer
 from mailserver.services import Services
 from net.client_tls import client_tls
@@ -53,9 +54,11 @@ class Parts:
     forwarding: Forwarding
     metadata: Metadata
     own: OwnFilters
+    scanner: VirusScanner
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
+        self.scanner.close()
         self.forwarding.limits.close()
         await self.metadata.close()
 
@@ -88,6 +91,8 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
     own = OwnFilters(settings, services.offload, clock, get_logger("own"))
+    scanner = VirusScanner(services.offload, clock, get_logger("virus"))
+    scanner.reload(settings)
     tools = Tools(
         clock,
         services.resolver,
@@ -97,6 +102,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         evaluated=(DmarcRecorder(collector), failures),
         lists=lists,
         own=own,
+        scanner=scanner,
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
@@ -131,6 +137,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             get_logger("imap"),
             admission=admission,
             sent=sent,
+            scanner=scanner,
         ),
         outbound=Outbound(
             settings,
@@ -176,6 +183,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         forwarding=forwarding,
         metadata=metadata,
         own=own,
+        scanner=scanner,
     )
 
 

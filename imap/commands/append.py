@@ -16,6 +16,7 @@ from imap.grammar.values import RECENT
 from imap.mailboxes import resolve
 from imap.place import Place, settable
 from imap.replies import Bad, No, Reply, reply_of
+from imap.scan import scan
 from imap.session import Session
 from imap.spool import Spool
 from imap.upload import Upload
@@ -91,6 +92,8 @@ async def _messages(
         (await _spool(session, message), may.among(_flags(message)), _date(message))
         for message in messages
     ]
+    if session.context.scanner is not None:
+        await scan(session.context.scanner, [spool for spool, *_ in ready])
     return [values.Append(await spool.content(), flags, date) for spool, flags, date in ready]
 
 

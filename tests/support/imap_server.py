@@ -17,6 +17,7 @@ from auth.login import Authenticator
 from config.clock import SystemClock
 from config.logging import get_logger
 from config.settings import Settings
+from filters.virus_scanner import VirusScanner
 from imap.context import Bounds, Timing
 from imap.server import ImapServer
 from net.threads import Offload
@@ -139,6 +140,8 @@ async def serving(
         await store.add_account(accounts[address])
     tls = await offload.disk(TlsContexts.create, None, None, settings.data_dir, "localhost")
     log = get_logger("imap")
+    scanner = VirusScanner(offload, clock, log)
+    scanner.reload(settings)
     server = ImapServer(
         settings,
         store,
@@ -151,6 +154,7 @@ async def serving(
         log,
         timing=timing,
         bounds=bounds,
+        scanner=scanner,
     )
     await server.start()
     imap = Imap(server, store, directory, metadata, accounts)
@@ -160,6 +164,7 @@ async def serving(
         for client in imap.clients:
             await client.close()
         await server.stop()
+        scanner.close()
         await auth.close()
         await metadata.close()
         await store.close()

@@ -31,6 +31,7 @@ from filters.pipeline import Pipeline
 from filters.registry import Tools
 from filters.signing.keyring import Keyring
 from filters.submitting import Submitting
+from filters.virus_scanner import VirusScanner
 from net.dns import Resolver
 from net.threads import Offload
 from net.tls import TlsContexts
@@ -114,6 +115,7 @@ class Receiving:
     offload: Offload
     lists: DnsLists
     forwarding: Forwarding
+    scanner: VirusScanner
     clients: "list[Client]" = field(default_factory=list)
 
     def at(self, listener: str = "smtp") -> Endpoint:
@@ -246,7 +248,8 @@ async def receiving(
     nobody = [Endpoint(host="127.0.0.1", port=9)]
     resolver = Resolver(chosen.dns.nameservers or nobody, lifetime=2.0)
     lists = DnsLists(resolver, clock, log)
-    tools = Tools(clock, resolver, offload, directory, recording, lists=lists)
+    scanner = VirusScanner(offload, clock, log)
+    tools = Tools(clock, resolver, offload, directory, recording, lists=lists, scanner=scanner)
     pipeline = Pipeline(chosen, tools, log, filters=own_filters)
     await lists.check()
     keyring = Keyring(DkimKeys(directory.database), clock, offload, log)
@@ -269,7 +272,8 @@ async def receiving(
     )
     await server.start()
     running = Receiving(
-        chosen, recording, directory, server, pipeline, delivery, offload, lists, forwarding
+        *(chosen, recording, directory, server, pipeline),
+        *(delivery, offload, lists, forwarding, scanner),
     )
     try:
         yield running
@@ -277,6 +281,7 @@ async def receiving(
         for client in running.clients:
             client.close()
         await server.stop()
+        scanner.close()
         await authenticator.close()
         await directory.close()
         await asyncio.to_thread(offload.close)
