@@ -25,6 +25,7 @@ from filters.virus_scanner import VirusScanner
 from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
+from storage.reputation import Reputation
 from storage.store import Store
 
 
@@ -45,6 +46,7 @@ class Tools:
     lists: DnsLists | None = None
     own: OwnFilters | None = None
     scanner: VirusScanner | None = None
+    reputation: Reputation | None = None
 
 
 Factory = Callable[[Settings, Tools], Filter]

@@ -19,6 +19,7 @@ from net.threads import Offload
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
 from storage.history_database import HistoryDatabase
+from storage.reputation import Reputation
 from storage.store import Store
 
 
@@ -48,6 +49,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         store=store,
         directory=directory,
         history=history,
+        reputation=Reputation(history, clock),
         auth=Authenticator(settings, directory, offload, clock),
         resolver=Resolver(settings.dns.nameservers),
         keyring=keyring,
@@ -59,6 +61,7 @@ async def close_services(services: Services) -> None:
     """Closes in the opposite order; what was queued for the store is finished first."""
     await services.auth.close()
     await services.store.close()
+    await services.reputation.close()
     await services.history.close()
     await services.directory.close()
     services.offload.close()

@@ -14,6 +14,7 @@ from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
 from storage.history_database import HistoryDatabase
+from storage.reputation import Reputation
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Services:
     store: Store
     directory: Directory
     history: HistoryDatabase
+    reputation: Reputation
     auth: Authenticator
     resolver: Resolver
     keyring: Keyring

@@ -103,6 +103,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         lists=lists,
         own=own,
         scanner=scanner,
+        reputation=services.reputation,
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))

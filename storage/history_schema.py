@@ -28,5 +28,9 @@ def _spam(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _reputation(connection: Connection) -> None:
+    spam_tables.reputation.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _spam)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _spam, _reputation)

@@ -81,4 +81,17 @@ followed = Table(
     sqlite_with_rowid=False,
 )
 
+# storage/reputation.py: `about` is About, `key` a hash; `good` and `bad` as they counted at `at`.
+reputation = Table(
+    "history_reputation",
+    metadata,
+    Column("about", SmallInteger, primary_key=True, nullable=False, autoincrement=False),
+    Column("key", LargeBinary, primary_key=True, nullable=False),
+    Column("good", Double, nullable=False),
+    Column("bad", Double, nullable=False),
+    Column("at", Double, nullable=False),
+    Index("history_reputation_at", "about", "at"),
+    sqlite_with_rowid=False,
+)
+
 TABLES = (feature, total, message, followed)

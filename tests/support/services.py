@@ -15,6 +15,7 @@ from net.threads import Offload
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
 from storage.history_database import HistoryDatabase
+from storage.reputation import Reputation
 from storage.store import Store
 from tests.support.directories import make_settings
 
@@ -35,6 +36,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     )
     directory = await Directory.open(settings, clock, offload)
     history = await HistoryDatabase.open("sqlite", settings.data_dir, offload)
+    reputation = Reputation(history, clock)
     auth = Authenticator(settings, directory, offload, clock)
     keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("test"))
     try:
@@ -47,6 +49,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             store=store,
             directory=directory,
             history=history,
+            reputation=reputation,
             auth=auth,
             resolver=Resolver(),
             keyring=keyring,
@@ -54,6 +57,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
         )
     finally:
         await auth.close()
+        await reputation.close()
         await history.close()
         await directory.close()
         await store.close()
