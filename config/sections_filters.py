@@ -100,6 +100,11 @@ class Dnsbl(Section):
     list: _DnsLists = []
 
 
+class Explain(Section):
+    keep: Duration = 30 * 86400.0
+    size: Size = 1024**3
+
+
 def _clamds(value: object) -> list[object]:
     """One address, several, or "" for none."""
     return [one for one in (value if isinstance(value, list) else [value]) if one != ""]

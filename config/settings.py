@@ -10,6 +10,7 @@ from config.sections_filters import (
     Blocklist,
     Dmarc,
     Dnsbl,
+    Explain,
     Filters,
     Greylisting,
     Spam,
@@ -68,6 +69,7 @@ class Settings(Section):
     http: Http = Http()
     virus: Virus = Virus()
     spam: Spam = Spam()
+    explain: Explain = Explain()
     imap: Imap = Imap()
     smtp: Smtp = Smtp()
     limits: Limits = Limits()

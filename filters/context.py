@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from auth.login import Login
+from filters.asked import Asked
 from filters.authentication.results import Result
 from filters.policy import NO_POLICY, Policy
 from filters.verdict import Verdict
@@ -76,7 +77,8 @@ class Context:
     `connection` and `trace` (of the message) are the ids that log lines carry. What is asked of
     every hop is as in storage.values.Delivery; `binary`: BODY=BINARYMIME. `results` grows as
     filters find out who the message comes from. `told` is what each stage passed so far has said,
-    by the stage's name. `policy` is that of the stage: of the recipient at RCPT, of all at DATA.
+    by the stage's name, and `asked` what each filter said and cost, as far as it is kept. `policy`
+    is that of the stage: of the recipient at RCPT, of all at DATA.
     """
 
     kind: Kind
@@ -103,7 +105,14 @@ class Context:
     message: Message | None = None
     results: list[Result] = field(default_factory=list)
     told: dict[str, Verdict] = field(default_factory=dict)
+    asked: dict[str, list[Asked]] = field(default_factory=dict)
     policy: Policy = NO_POLICY
+
+    def forget(self, *stages: str) -> None:
+        """What was said at these stages is about something that is over."""
+        for stage in stages:
+            self.told.pop(stage, None)
+            self.asked.pop(stage, None)
 
     @property
     def symbols(self) -> tuple[str, ...]:

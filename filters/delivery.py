@@ -22,6 +22,7 @@ from filters.envelope import Envelope, Outcome, Source, loop_tag, make_trace
 from filters.forwarding import Forwarding
 from filters.greylist import proven_domains
 from filters.notices import build_success, notify_behind, wants_success
+from filters.record import Recorder
 from filters.reporting.reader import ReportReader
 from filters.signing.signer import Signer
 from filters.verdict import ACCEPT, Action, Verdict
@@ -46,6 +47,7 @@ _LOOP = (554, "5.4.6", "Mail loop detected")
 _NOBODY = (550, "5.1.1", "No recipient left")
 _NO_REPORT = (550, "5.6.1", "Only reports are read at this address, and this message has none")
 Answer = tuple[int, str, str]
+Stored = tuple[values.Delivery, values.DeliveryResult]
 
 
 class Delivery:
@@ -62,7 +64,9 @@ class Delivery:
         reader: ReportReader | None = None,
         signer: Signer | None = None,
         forwarding: Forwarding | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
+        self._recorder = recorder or Recorder(clock)
         self._hostname, self._signer = settings.hostname, signer
         self._forwarding = forwarding
         self._directory, self._store, self._clock, self._log = directory, store, clock, log
@@ -72,8 +76,9 @@ class Delivery:
         self, envelope: Envelope, message: Message, verdict: Verdict = ACCEPT
     ) -> list[Outcome]:
         """Stores and queues; one outcome a recipient, in their order. Never raises StoreError."""
-        answer = await self._deliver(envelope, message, verdict)
+        answer, stored = await self._deliver(envelope, message, verdict)
         self._report(envelope, message, verdict, answer)
+        self._recorder.message(envelope, message, verdict, answer, stored)
         held = envelope.hold_until is not None
         if answer[0] == 250:
             self._remember(envelope, verdict)
@@ -118,8 +123,10 @@ class Delivery:
             smtputf8=not _ascii(message),
             require_tls=require_tls,
         )
-        job = await self._job(envelope, _message_of(message), ACCEPT, "")
-        await self._store.deliver(job)
+        whole = _message_of(message)
+        job = await self._job(envelope, whole, ACCEPT, "")
+        stored = await self._store.deliver(job)
+        self._recorder.message(envelope, whole, ACCEPT, _OK, (job, stored))
         self._log.info("notice delivered", message=envelope.trace, recipient=recipient)
 
     def _may_tell(self, recipient: str, resolution: Resolution) -> bool:
@@ -135,31 +142,32 @@ class Delivery:
             waited += _ADMISSION_STEP
         return True
 
-    async def _deliver(self, envelope: Envelope, message: Message, verdict: Verdict) -> Answer:
+    async def _deliver(
+        self, envelope: Envelope, message: Message, verdict: Verdict
+    ) -> tuple[Answer, Stored | None]:
         tag = self._tag(envelope)
         # who hands mail over by LMTP may be on this host and have told what it found in its name
         if envelope.kind not in (Kind.LOCAL, Kind.LMTP):
             message = without_spoofed(message, self._hostname)
         if is_looping(message.header) or (tag and _passed(message.header, tag)):
-            return _LOOP
+            return _LOOP, None
         try:
             job = await self._job(envelope, message, verdict, tag)
             nowhere = not job.local and not job.queued
             if any(one.resolution.reports for one in envelope.recipients):
                 answer = await self._read_reports(envelope, message, nowhere)
                 if nowhere:
-                    return answer
+                    return answer, None
             elif nowhere:
-                return _NOBODY
+                return _NOBODY, None
             if not await self.admit(job.content.size):
-                return _FULL
-            await self._store.deliver(job)
+                return _FULL, None
+            return _OK, (job, await self._store.deliver(job))
         except StoreFull:
-            return _FULL
+            return _FULL, None
         except (StoreError, OSError) as error:
             self._log.error("delivery failed", **_ids(envelope), reason=repr(error))
-            return _FAILED
-        return _OK
+            return _FAILED, None
 
     async def _read_reports(self, envelope: Envelope, message: Message, nowhere: bool) -> Answer:
         """The answer where a message goes nowhere but to the reader of reports."""

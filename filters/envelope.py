@@ -2,9 +2,11 @@
 
 import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from filters.asked import Asked
 from filters.authentication.results import Result
 from filters.context import Context, Kind, Message, Recipient
 from storage.values import AccountId, DeliverBy
@@ -14,13 +16,17 @@ _COUNT = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a message came from, for its Received field; as message.received.Trace."""
+    """Where a message came from, for its Received field; as message.received.Trace. `port` and
+    `login`, the address of the account that sends, are for the record of the message alone.
+    """
 
     helo: str = ""
     address: str = ""
     reverse: str = ""
     protocol: str = "ESMTP"
     tls: str = ""
+    port: int = 0
+    login: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,8 @@ class Envelope:
 
     `connection` is the id of the one that brought it, for the log; "" where there was none.
     `headers` are complete fields put above the message and below the trace fields; `results` is
-    what authentication found, for the one field that tells of it. What stands
-    behind it is for the queue, as in storage.values.Delivery.
+    what authentication found, for the one field that tells of it, `asked` what each filter said, by
+    stage. What stands behind it is for the queue, as in storage.values.Delivery.
     """
 
     kind: Kind
@@ -46,6 +52,7 @@ class Envelope:
     envid: str = ""
     headers: tuple[bytes, ...] = ()
     results: tuple[Result, ...] = ()
+    asked: tuple[Sequence[Asked], ...] = ()
     connection: str = ""
     require_tls: bool = False
     hold_until: float | None = None

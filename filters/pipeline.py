@@ -1,7 +1,7 @@
 """Runs the filters of each stage in order and merges what they say.
 
 Invariants: a filter that raises is logged and counted, and never loses or refuses mail; a refusal
-ends its stage; the time of every filter is recorded.
+ends its stage; what every filter said and the time it took stand in the context.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,6 +10,7 @@ from time import perf_counter
 
 from config.logging import Logger
 from config.settings import Settings
+from filters.asked import MOST, Asked
 from filters.context import Context
 from filters.filter import Filter, Stage
 from filters.registry import Tools, build
@@ -63,10 +64,12 @@ class Pipeline:
         if not steps:
             return ACCEPT
         told, skipped = [], context.policy.skip
+        asked = context.asked.setdefault(stage.value, [])
         for step in steps:
             if skipped and step.name in skipped:
+                _keep(asked, Asked(step.name, stage.value, ACCEPT, skipped=True))
                 continue
-            verdict = await self._ask(step, stage, context)
+            verdict = await self._ask(step, stage, context, asked)
             if verdict is not ACCEPT:
                 told.append(verdict)
                 context.results.extend(verdict.results)
@@ -77,13 +80,16 @@ class Pipeline:
             context.told[stage.value] = merge([*earlier, *told])
         return merge(told)
 
-    async def _ask(self, step: _Step, stage: Stage, context: Context) -> Verdict:
+    async def _ask(
+        self, step: _Step, stage: Stage, context: Context, asked: list[Asked]
+    ) -> Verdict:
         started = perf_counter()
-        timing = step.timing
+        timing, failure = step.timing, ""
         try:
             verdict = await step.ask(context)
-        except Exception:
+        except Exception as error:
             timing.errors += 1
+            failure = repr(error)
             self._log.exception(
                 "filter failed",
                 filter=step.name,
@@ -92,9 +98,11 @@ class Pipeline:
                 message=context.trace,
             )
             verdict = Verdict(symbols=(f"{step.name}-error",))
+        seconds = perf_counter() - started
         timing.calls += 1
-        timing.seconds += perf_counter() - started
+        timing.seconds += seconds
         timing.refusals += verdict.refused
+        _keep(asked, Asked(step.name, stage.value, verdict, seconds, failure))
         return verdict
 
     def _use(self, filters: Sequence[Filter]) -> None:
@@ -107,3 +115,8 @@ class Pipeline:
                 timing = self.timings.setdefault((one.name, stage), Timing())
                 steps.append(_Step(one.name, getattr(one, stage.value), timing))
         return tuple(steps)
+
+
+def _keep(asked: list[Asked], one: Asked) -> None:
+    if len(asked) < MOST:
+        asked.append(one)

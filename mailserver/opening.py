@@ -18,6 +18,7 @@ from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
+from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
 from storage.reputation import Reputation
 from storage.store import Store
@@ -50,6 +51,9 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         directory=directory,
         history=history,
         reputation=Reputation(history, clock),
+        explain=ExplainStore(
+            history, clock, offload, keep=settings.explain.keep, size=settings.explain.size
+        ),
         auth=Authenticator(settings, directory, offload, clock),
         resolver=Resolver(settings.dns.nameservers),
         keyring=keyring,
@@ -62,6 +66,7 @@ async def close_services(services: Services) -> None:
     await services.auth.close()
     await services.store.close()
     await services.reputation.close()
+    await services.explain.close()
     await services.history.close()
     await services.directory.close()
     services.offload.close()

@@ -162,6 +162,7 @@ class Server:
         await self._use_certificate(settings)
         services.settings = settings
         services.directory.reload(settings)
+        services.explain.bound(settings.explain.keep, settings.explain.size)
         for part in (services.auth, *self._parts_with_settings()):
             part.reload(settings)
         services.log.info("reloaded", applied=applied, restart=restart)

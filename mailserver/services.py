@@ -13,6 +13,7 @@ from filters.signing.signer import Signer
 from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
+from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
 from storage.reputation import Reputation
 from storage.store import Store
@@ -34,6 +35,7 @@ class Services:
     directory: Directory
     history: HistoryDatabase
     reputation: Reputation
+    explain: ExplainStore
     auth: Authenticator
     resolver: Resolver
     keyring: Keyring

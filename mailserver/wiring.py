@@ -12,6 +12,7 @@ from filters.forwarding import Forwarding
 from filters.home import Home
 from filters.own.own import OwnFilters
 from filters.pipeline import Pipeline
+from filters.record import Recorder
 from filters.registry import Tools
 from filters.reporting.collector import Collector
 from filters.reporting.dmarc_builder import DmarcBuilder
@@ -78,6 +79,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         *(services.offload, clock, get_logger("forwarding")),
     )
     metadata = Metadata(services.directory.database, store)
+    recorder = Recorder(clock, services.explain)
     delivery = Delivery(
         settings,
         services.directory,
@@ -87,6 +89,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         reader=reader,
         signer=services.signer,
         forwarding=forwarding,
+        recorder=recorder,
     )
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
@@ -125,6 +128,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
                 settings, services.directory, clock, get_logger("submission"), sent=sent
             ),
             admission=admission,
+            recorder=recorder,
         ),
         imap=ImapServer(
             settings,
@@ -154,6 +158,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             signer=services.signer,
             suppressions=services.directory.suppressions,
             directory=services.directory,
+            recorder=recorder,
             home=Home(delivery, services.directory, store.spool_dir, clock, services.offload),
         ),
         http=HttpServer(

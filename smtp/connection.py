@@ -87,7 +87,7 @@ class ConnectionState(ABC):
         self.reset()
         self.log_out()
         self.context.helo, self.context.extended = "", False
-        self.context.told.pop(Stage.HELO.value, None)
+        self.context.forget(Stage.HELO.value)
 
     def end(self) -> None:
         """The connection is over."""
@@ -100,7 +100,7 @@ class ConnectionState(ABC):
         if not name.isascii():  # octets that are no UTF-8 are nobody's name
             name = name.encode("utf-8", "replace").decode()
         self.context.helo, self.context.extended = name[:255], extended
-        self.context.told.pop(Stage.HELO.value, None)
+        self.context.forget(Stage.HELO.value)
         verdict = await self.shared.pipeline.run(Stage.HELO, self.context)
         if verdict.refused:
             refusal = self.refuse(Stage.HELO, reply_of(verdict), symbols=verdict.symbols)
@@ -175,4 +175,5 @@ class ConnectionState(ABC):
             sender=sender,
             recipient=recipient,
             symbols=tuple(dict.fromkeys((*self.context.symbols, *symbols))),
+            recorder=self.shared.recorder,
         )

@@ -17,6 +17,7 @@ from config.logging import Logger
 from filters.context import Context, Kind, Peer
 from filters.envelope import make_trace
 from filters.filter import Stage
+from filters.record import Recorder
 from net.accepting import Acceptor, Name
 from net.limits import Gcra, address_key
 from smtp.engine import Engine
@@ -34,8 +35,10 @@ _DENIED = {denied: reply(421, "4.7.0", denied.value) for denied in Denied} | {
 class Gate:
     """Counts connections in all; by address and network they are counted with other protocols'."""
 
-    def __init__(self, admission: Admission, total: int, clock: Clock) -> None:
-        self._admission, self._total = admission, total
+    def __init__(
+        self, admission: Admission, total: int, clock: Clock, recorder: Recorder | None = None
+    ) -> None:
+        self._admission, self._total, self.recorder = admission, total, recorder
         self._lines = Gcra(LINES, clock)
         self._open = 0
 
@@ -117,7 +120,7 @@ class Doorman:
     def _record(self, peer: Peer, refusal: Reply) -> Reply:
         context = Context(Kind.MX, peer, make_trace())
         log = self._log.bind(connection=context.connection, peer=peer.address)
-        return record(log, context, Stage.CONNECT, 1, refusal)
+        return record(log, context, Stage.CONNECT, 1, refusal, recorder=self._gate.recorder)
 
     async def _connect(self, accepted: socket.socket, engine: Engine) -> None:
         """Implicit TLS (RFC 8314) where there is a context; then the engine has the connection."""

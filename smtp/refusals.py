@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from config.logging import Logger
 from filters.context import Context
 from filters.filter import Stage
+from filters.record import Recorder
 from filters.verdict import Verdict
 from smtp.grammar.reply import Reply, reply
 
@@ -26,14 +27,23 @@ def record(
     sender: str | None = None,
     recipient: str = "",
     symbols: Sequence[str] = (),
+    recorder: Recorder | None = None,
 ) -> Reply:
     """Logs `refused` with all that is known; the answer with the id. `log` knows the connection and
     the peer; `sender` is given while the context does not have it.
     """
     name = f"{context.connection}.{number}"
+    sender = context.sender if sender is None else sender
+    if recorder is not None:
+        recorder.refused(
+            *(context, name, stage.value, (answer.code, answer.status, answer.text)),
+            sender=sender,
+            recipient=recipient,
+            symbols=symbols,
+        )
     about: dict[str, object] = {
         "helo": context.helo,
-        "sender": context.sender if sender is None else sender,
+        "sender": sender,
         "recipient": recipient,
         "message": context.trace,
         "reverse": context.peer.reverse,

@@ -18,6 +18,7 @@ from filters.context import Peer
 from filters.delivery import Delivery
 from filters.envelope import make_trace
 from filters.pipeline import Pipeline
+from filters.record import Recorder
 from filters.submitting import Submitting
 from net.listener import address_of, bind
 from net.threads import Offload
@@ -71,11 +72,13 @@ class SmtpServer:
         *,
         submitting: Submitting,
         admission: Admission | None = None,
+        recorder: Recorder | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         self._tls, self._timeouts, self._offload, self._log = tls, timeouts, offload, log
         self._admission = admission or Admission(settings, clock, directory.blocks)
+        recorder = recorder or Recorder(clock)
         self._shared = Shared(
             settings,
             pipeline,
@@ -89,11 +92,12 @@ class SmtpServer:
             offload,
             Manners(settings, clock),
             self._admission,
+            recorder,
             log,
         )
         self._budget = Budget(settings.limits.memory, timeouts.memory)
         self._turn = asyncio.Semaphore(LARGE_AT_A_TIME)
-        self._gate = Gate(self._admission, max_connections, clock)
+        self._gate = Gate(self._admission, max_connections, clock, recorder)
         self._engines: dict[Engine, Peer] = {}
         self._doormen: list[Doorman] = []
         self._unsubscribe: tuple[Callable[[], None], ...] = ()

@@ -9,6 +9,7 @@ from config.logging import Logger
 from config.settings import Settings
 from filters.delivery import Delivery
 from filters.pipeline import Pipeline
+from filters.record import Recorder
 from filters.submitting import Submitting
 from net.threads import Offload
 from smtp.manners import Manners
@@ -33,4 +34,5 @@ class Shared:
     offload: Offload
     manners: Manners
     admission: Admission
+    recorder: Recorder
     log: Logger

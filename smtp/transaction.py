@@ -39,8 +39,7 @@ class TransactionState(ConnectionState):
         context.recipients, context.message, context.rcpt = [], None, None
         context.results = []
         self._rules.reset()
-        for stage in (Stage.MAIL, Stage.RCPT, Stage.DATA):
-            context.told.pop(stage.value, None)
+        context.forget(Stage.MAIL.value, Stage.RCPT.value, Stage.DATA.value)
         for reservation in self._reservations:
             reservation.give_back()
         self._reservations = []

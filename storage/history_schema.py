@@ -9,6 +9,7 @@ from collections.abc import Callable
 from sqlalchemy import Column, Connection, Integer, MetaData, Table
 
 from storage import spam_tables
+from storage.explain_table import explain
 
 metadata = MetaData()
 
@@ -32,5 +33,9 @@ def _reputation(connection: Connection) -> None:
     spam_tables.reputation.create(connection, checkfirst=True)
 
 
+def _explain(connection: Connection) -> None:
+    explain.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _spam, _reputation)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _spam, _reputation, _explain)

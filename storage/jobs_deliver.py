@@ -147,7 +147,7 @@ class DeliverJob(Job[DeliveryResult]):
         tx.appended(owner, box, copy.uid, field, modseq)
         uids = array("I", (copy.uid,))
         tx.log(owner, modseq, ChangeKind.APPEND, box.id, uids, name=Origin.DELIVERY.value)
-        return Delivered(copy.account, copy.mailbox, copy.uid)
+        return Delivered(copy.account, copy.mailbox, copy.uid, self._blob, modseq)
 
     def _add_queue_file(self, stage: Stage, envelope: Envelope) -> None:
         content = self._delivery.content

@@ -5,7 +5,7 @@ here both happen once. Multi-row statements come in blocks of 64 (never executem
 whose every step waits for the interpreter lock).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -107,13 +107,20 @@ class MultiRow:
         self.width = len(table.columns)
 
     def run(self, conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Executes in the writer's transaction: blocks of 64, then the powers of two below."""
+        """Executes in the writer's transaction."""
+        for text, params in self.blocks(conn.dialect, rows):
+            _execute(conn, text, params)
+
+    def blocks(
+        self, dialect: Dialect, rows: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """SQL in the driver's style and its parameters: 64 rows, then the powers of two below."""
         start, size = 0, _BLOCK
         while start < len(rows):
             while size > len(rows) - start:
                 size //= 2
             flat = [value for row in rows[start : start + size] for value in row]
-            _execute(conn, self._text(conn.dialect, size), tuple(flat))
+            yield self._text(dialect, size), tuple(flat)
             start += size
 
     def _text(self, dialect: Dialect, count: int) -> str:

@@ -162,11 +162,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of one local recipient, in the order of Delivery.local."""
+    """What became of one local recipient, in the order of Delivery.local. `blob` and `modseq` are 0
+    where no copy was made: of a resend there is one already.
+    """
 
     account: AccountId
     mailbox: MailboxId
     uid: int
+    blob: BlobId = BlobId(0)
+    modseq: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from mailserver.cli import (
     aliases,
     blocks,
     domains,
+    explaining,
     filters,
     importing,
     queue,
@@ -59,6 +60,7 @@ app.add_typer(reports.app, name="report")
 app.add_typer(tls.app, name="tls")
 app.add_typer(filters.app, name="filter")
 app.add_typer(importing.app, name="import")
+app.command()(explaining.explain)
 serving.add_to(app)
 
 

@@ -38,6 +38,7 @@ QUICK: dict[str, str] = {
     "block.add": "blocks.block_add",
     "block.list": "blocks.block_list",
     "block.delete": "blocks.block_delete",
+    "explain": "explaining.explain",
     "queue.list": "queue.queue_list",
     "queue.shape": "queue_shape.queue_shape",
     "queue.why": "queue_why.queue_why",

@@ -14,6 +14,7 @@ from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
 from filters.home import Home
+from filters.record import Recorder
 from filters.reporting.collector import Collector
 from filters.signing.signer import Signer
 from net.client_tls import ClientTls, client_tls
@@ -73,6 +74,7 @@ class Outbound:
         https: HttpsClient | None = None,
         collector: Collector | None = None,
         directory: Directory | None = None,
+        recorder: Recorder | None = None,
         timeouts: Timeouts | None = None,
         chance: Random | None = None,
         grace: float = 10.0,
@@ -90,7 +92,7 @@ class Outbound:
         self.sts = StsPolicies(store.transport, resolver, web, clock, log)
         self._policies = TlsPolicies(self.sts, resolver, self.watch)
         self._converter = Converter(offload, signer)
-        self._directory = directory
+        self._directory, self._recorder = directory, recorder
         self._timeouts = timeouts or Timeouts()
         self._chance = chance or Random()
         self._suppressions = suppressions
@@ -125,6 +127,7 @@ class Outbound:
             self._offload,
             self._chance,
             self._log,
+            self._recorder,
         )
         crew.reload(
             lambda: Courier(opener, router, self._converter, self._offload, self._clock, sources),

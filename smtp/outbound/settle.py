@@ -13,6 +13,7 @@ from typing import Protocol
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from filters.record import Recorder
 from message.dsn import Action
 from net.threads import Offload
 from smtp.outbound.deadline import (
@@ -77,7 +78,9 @@ class Settler:
         offload: Offload,
         chance: Random,
         log: Logger,
+        recorder: Recorder | None = None,
     ) -> None:
+        self._recorder = recorder or Recorder(clock)
         self._settings, self._queue, self._notices = settings, queue, notices
         self._clock, self._offload, self._chance, self._log = clock, offload, chance, log
 
@@ -198,6 +201,7 @@ class Settler:
             tls=decision.outcome.tls,
             **({"source": decision.outcome.source} if decision.outcome.source else {}),
         )
+        self._recorder.attempt(claim.trace, claim.queue, _recorded(decision))
 
     async def record(self, claim: Claim, results: Mapping[int, Result]) -> None:
         """The second half."""
@@ -212,6 +216,22 @@ class Settler:
                 self._log.warning("lease lost, result not recorded", message=claim.trace)
             return
         await self._queue.record(claim, results)
+
+
+def _recorded(decision: _Decision) -> Mapping[str, object]:
+    outcome, result = decision.outcome, decision.result
+    return {
+        "recipient": decision.recipient.address,
+        "attempt": decision.recipient.attempts + 1,
+        "state": result.state.name.lower(),
+        "status": outcome.status,
+        "reply": outcome.text,
+        "remote": outcome.remote,
+        "tls": outcome.tls,
+        "source": outcome.source,
+        "next": result.next_attempt if result.state is State.WAITING else None,
+        "told": decision.action.value if decision.action is not None else "",
+    }
 
 
 def _retold(decision: _Decision, now: float) -> _Decision:

@@ -194,12 +194,13 @@ async def serving(
     accounts: Sequence[str] = (),
     aliases: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
+    database: str = "sqlite",
 ) -> AsyncIterator[ServerProcess]:
     """A server beside peers in the test's own loop, with accounts (of PASSWORD) and aliases.
 
     SIGTERM at the end, also when the test failed; an exit status other than 0 fails it.
     """
-    server = ServerProcess(folder, configuration(extra=extra), environment)
+    server = ServerProcess(folder, configuration(database=database, extra=extra), environment)
     try:
         await asyncio.to_thread(server.start)
         for address in accounts:

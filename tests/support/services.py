@@ -14,6 +14,7 @@ from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
+from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
 from storage.reputation import Reputation
 from storage.store import Store
@@ -37,6 +38,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     directory = await Directory.open(settings, clock, offload)
     history = await HistoryDatabase.open("sqlite", settings.data_dir, offload)
     reputation = Reputation(history, clock)
+    explain = ExplainStore(history, clock, offload, keep=86400.0, size=1 << 30)
     auth = Authenticator(settings, directory, offload, clock)
     keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("test"))
     try:
@@ -50,6 +52,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             directory=directory,
             history=history,
             reputation=reputation,
+            explain=explain,
             auth=auth,
             resolver=Resolver(),
             keyring=keyring,
@@ -58,6 +61,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     finally:
         await auth.close()
         await reputation.close()
+        await explain.close()
         await history.close()
         await directory.close()
         await store.close()

@@ -1,0 +1,234 @@
+"""The records of messages in data/history.db: written behind, many in a transaction, found again by
+trace, refusal, Message-ID, queue id or local copy.
+
+Invariants: nobody waits for a record; what waits in memory is bounded, and a kill takes the last
+second of it; the table is bounded by age and by size.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, func, select
+
+from config.clock import Clock
+from config.logging import get_logger
+from net.threads import Busy, Offload
+from storage.errors import StoreError
+from storage.explain_table import explain
+from storage.explain_values import Happening, Kind, Recorded, pack, unpack
+from storage.history_database import HistoryDatabase
+from storage.statements import MultiRow
+
+FLUSH_SECONDS = 1.0
+RETRY_SECONDS = 30.0
+PRUNE_SECONDS = 900.0
+MAX_WAITING = 10_000
+"""Happenings in memory above which further ones are dropped, and counted."""
+FOUND = 500
+"""Rows of one message, and messages of one Message-ID, that are read."""
+OVERHEAD = 250
+"""Octets of a row beside its data, indexes included, about."""
+_PIECE = 2_000
+_SAMPLE = 500
+_PUT = MultiRow(explain)
+
+
+class ExplainStore:
+    """Belongs to whoever opens it, and is closed before the database is."""
+
+    def __init__(
+        self, database: HistoryDatabase, clock: Clock, offload: Offload, *, keep: float, size: int
+    ) -> None:
+        """`keep` in seconds, `size` in octets."""
+        self._database, self._clock, self._offload = database, clock, offload
+        self._keep, self._size = keep, size
+        self._waiting: list[Happening] = []
+        self._last: int | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
+        self._pruned = float("-inf")
+        self.dropped = 0
+
+    def bound(self, keep: float, size: int) -> None:
+        """Other bounds from here on."""
+        self._keep, self._size = keep, size
+
+    def put(self, happening: Happening) -> None:
+        """In SQL within about a second."""
+        if not self._keep:
+            return
+        if len(self._waiting) >= MAX_WAITING:
+            self.dropped += 1
+            return
+        self._waiting.append(happening)
+        if self._timer is None and self._flushing is None:
+            self._flush_in(FLUSH_SECONDS)
+
+    async def close(self) -> None:
+        """Writes what waits, after a write that is under way."""
+        self._stop_timer()
+        if self._flushing is not None:
+            await asyncio.gather(self._flushing, return_exceptions=True)
+        await self.flush()
+        self._stop_timer()
+
+    async def flush(self) -> bool:
+        """Writes what waits; whether that went well."""
+        async with self._writing:
+            waiting, self._waiting = self._waiting, []
+            try:
+                if waiting:
+                    await self._database.finish(self._write(waiting))
+                if self._clock.monotonic() - self._pruned > PRUNE_SECONDS:
+                    self._pruned = self._clock.monotonic()
+                    await self._database.finish(self.prune())
+            except (StoreError, Busy) as error:
+                room = MAX_WAITING - len(self._waiting)
+                self._waiting = waiting[:room] + self._waiting
+                get_logger("explain").warning("records are not written", reason=str(error))
+                return False
+        return True
+
+    async def prune(self) -> int:
+        """Removes what is too old, then the oldest of what is too much; how many rows."""
+        gone = 0
+        before = self._clock.now() - self._keep
+        while border := await self._border(before):
+            async with self._database.writing() as connection:
+                done = await connection.execute(delete(explain).where(explain.c.id <= border))
+                gone += done.rowcount
+            await asyncio.sleep(0)
+        return gone
+
+    async def of_trace(self, trace: str) -> list[Recorded]:
+        """All that happened to one message, in order of time."""
+        found = await self._read(select(explain).where(explain.c.trace == trace))
+        return sorted(found, key=lambda one: (one.at, one.id))
+
+    async def traces(
+        self, *, message_id: str = "", ident: str = "", queue: int | None = None
+    ) -> list[str]:
+        """The messages that a name leads to, the oldest first."""
+        column, value = (
+            (explain.c.message_id, message_id)
+            if message_id
+            else (explain.c.ident, ident)
+            if ident
+            else (explain.c.queue, queue)
+        )
+        used = column != "" if column is not explain.c.queue else column.is_not(None)
+        found = await self._read(select(explain).where(column == value, used))
+        return list(dict.fromkeys(one.trace for one in found))
+
+    async def trace_of(self, account: int, blob: int) -> str | None:
+        """The message that a local copy was made of."""
+        found = await self._read(
+            select(explain).where(
+                explain.c.account == account,
+                explain.c.blob == blob,
+                explain.c.account.is_not(None),
+            )
+        )
+        return found[0].trace if found else None
+
+    async def delivered(self, account: int, message_id: str) -> list[str]:
+        """The messages of that Message-ID that an account has sent or got, the oldest first."""
+        traces = await self.traces(message_id=message_id)
+        return [one for one in traces if await self.concerns(one, account)]
+
+    async def concerns(self, trace: str, account: int) -> bool:
+        """Whether an account has sent the message or got a copy of it."""
+        rows = await self.of_trace(trace)
+        return any(one.account == account or one.data.get("by") == account for one in rows)
+
+    async def _read(self, query: Select[Any]) -> list[Recorded]:
+        await self.flush()
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query.order_by(explain.c.id).limit(FOUND))).all()
+        return [
+            Recorded(
+                *(row.id, row.at, row.trace, Kind(row.kind), unpack(row.data)),
+                *(row.ident, row.message_id, row.queue, row.account, row.blob),
+            )
+            for row in rows
+        ]
+
+    async def _write(self, waiting: Sequence[Happening]) -> None:
+        packed = await self._offload.disk(_packed, waiting)
+        async with self._database.writing() as connection:
+            first = await connection.run_sync(self._next_id)
+            rows = [(first + number, *row) for number, row in enumerate(packed)]
+            await connection.run_sync(_put, rows)
+        self._last = first + len(rows) - 1
+
+    def _next_id(self, connection: Connection) -> int:
+        if self._last is None:
+            last = connection.execute(select(func.max(explain.c.id))).scalar()
+            self._last = int(last or 0)
+        return self._last + 1
+
+    async def _border(self, before: float) -> int:
+        """The last row of the oldest piece that is to go; 0 for none."""
+        async with self._database.reading() as connection:
+            oldest = select(explain.c.id, explain.c.at).order_by(explain.c.id).limit(_PIECE)
+            rows = (await connection.execute(oldest)).all()
+            if not rows:
+                return 0
+            last = (await connection.execute(select(func.max(explain.c.id)))).scalar() or 0
+            sample = (
+                select(func.length(explain.c.data)).order_by(explain.c.id.desc()).limit(_SAMPLE)
+            )
+            sizes: list[int] = [row[0] for row in (await connection.execute(sample)).all()]
+        old: list[int] = [row.id for row in rows if row.at < before]
+        each = sum(sizes) / len(sizes) + OVERHEAD
+        most = int(self._size / each)
+        surplus = last - most
+        too_many: list[int] = [row.id for row in rows if row.id <= surplus]
+        return max([0, *(old[-1:]), *(too_many[-1:])])
+
+    def _flush_in(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._start)
+
+    def _start(self) -> None:
+        self._timer = None
+        self._flushing = asyncio.create_task(self._flush_and_go_on(), name="explain")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _flush_and_go_on(self) -> None:
+        written = False
+        try:
+            written = await self.flush()
+        finally:
+            self._flushing = None
+        if self._waiting and self._timer is None:
+            self._flush_in(FLUSH_SECONDS if written else RETRY_SECONDS)
+
+
+def _packed(waiting: Sequence[Happening]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            *(one.at, one.trace, int(one.kind), one.ident, one.message_id),
+            *(one.queue, one.account, one.blob, _data(one)),
+        )
+        for one in waiting
+    ]
+
+
+def _data(one: Happening) -> bytes:
+    """Of what a filter or a peer made unpackable at least the rest is kept, and the others'."""
+    try:
+        return pack(one.make())
+    except Exception:
+        get_logger("explain").exception("record not packed", message=one.trace)
+        return pack({})
+
+
+def _put(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    for text, params in _PUT.blocks(connection.dialect, rows):
+        connection.exec_driver_sql(text, params)

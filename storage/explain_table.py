@@ -1,0 +1,60 @@
+"""The table of data/history.db for what happened to messages (storage/explain.py)."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    column,
+)
+
+metadata = MetaData()
+
+# Oldest first by id; `at` is Unix seconds, `kind` explain_values.Kind, `data` what `pack` makes.
+# `trace` is the id that log lines about the message carry, `ident` that of a refusal's reply. Names
+# that a row lacks cost no index entry.
+explain = Table(
+    "history_explain",
+    metadata,
+    Column("id", BigInteger, primary_key=True, nullable=False, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("trace", Text, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("ident", Text, nullable=False, server_default=""),
+    Column("message_id", Text, nullable=False, server_default=""),
+    Column("queue", BigInteger),
+    Column("account", BigInteger),
+    Column("blob", BigInteger),
+    Column("data", LargeBinary, nullable=False),
+    Index("history_explain_trace", "trace"),
+    Index(
+        "history_explain_ident",
+        "ident",
+        sqlite_where=column("ident") != "",
+        postgresql_where=column("ident") != "",
+    ),
+    Index(
+        "history_explain_message_id",
+        "message_id",
+        sqlite_where=column("message_id") != "",
+        postgresql_where=column("message_id") != "",
+    ),
+    Index(
+        "history_explain_queue",
+        "queue",
+        sqlite_where=column("queue").is_not(None),
+        postgresql_where=column("queue").is_not(None),
+    ),
+    Index(
+        "history_explain_copy",
+        "account",
+        "blob",
+        sqlite_where=column("account").is_not(None),
+        postgresql_where=column("account").is_not(None),
+    ),
+)
