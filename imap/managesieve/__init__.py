@@ -1,0 +1,1 @@
+"""ManageSieve (RFC 5804): scripts of the user by name, for mail programs."""

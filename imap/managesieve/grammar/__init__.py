@@ -1,0 +1,1 @@
+"""Pure grammar of ManageSieve: bytes in and values out, values in and bytes out."""
