@@ -16,13 +16,13 @@ class Limits:
     """Bounds in octets.
 
     `line` is one line without its literals, `literal` one literal, `command` all of a command,
-    `discard` what is thrown away of one command before the connection is given up. A literal above
-    `quiet` is announced before it is taken.
+    `discard` what is thrown away of one command before the connection is given up. A literal with
+    which a command has more than `quiet` is announced before it is taken.
     """
 
     line: int = 16 * 1024
     literal: int = 256 * 1024
-    command: int = 512 * 1024
+    command: int = 288 * 1024
     discard: int = 16 * 1024 * 1024
     quiet: int = 16 * 1024
 

@@ -141,7 +141,7 @@ class Framer:
             return None
         self._used += size
         self._state = _State.LITERAL
-        return Large(size) if size > limits.quiet else None
+        return Large(size) if self._used > limits.quiet else None
 
     def _literal(self) -> Event | None:
         if len(self._input) >= self._size:
