@@ -36,7 +36,7 @@ from storage.directory_values import Resolution, Status
 from storage.errors import StoreError, StoreFull
 from storage.seen import Kind as Seen
 from storage.store import Store
-from storage.values import Content, Flags, LocalRecipient, QueuedRecipient
+from storage.values import AccountId, Content, Flags, LocalRecipient, QueuedRecipient
 
 ADMISSION_SECONDS = 10.0
 _ADMISSION_STEP = 0.05
@@ -295,6 +295,10 @@ class Delivery:
         if envelope.account is not None:
             outside = (one.lower() for to in envelope.recipients for one in to.resolution.remote)
             seen.met(Seen.CORRESPONDENT, outside)
+            if envelope.kind is Kind.SUBMISSION:  # not again when what was held goes out
+                account = envelope.account
+                people = (to.address for to in envelope.recipients if not _is(to, account))
+                self._directory.contacts.correspondents.met(account, people)
         elif envelope.kind is Kind.MX and verdict.action is Action.ACCEPT:
             seen.met(Seen.DOMAIN, proven_domains(envelope.results))
 
@@ -324,6 +328,12 @@ def _ids(envelope: Envelope) -> dict[str, str]:
     if not envelope.connection:
         return {"message": envelope.trace}
     return {"connection": envelope.connection, "message": envelope.trace}
+
+
+def _is(recipient: Recipient, account: AccountId) -> bool:
+    """Whether the recipient is the account itself and nobody else."""
+    found = recipient.resolution
+    return not found.remote and {one.account for one in found.local} == {account}
 
 
 def _local(recipients: Sequence[Recipient], verdict: Verdict) -> tuple[LocalRecipient, ...]:

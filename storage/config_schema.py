@@ -314,6 +314,73 @@ Index(
     postgresql_where=script.c.active,
 )
 
+# Address books (storage/contacts.py). `more` is JSON; `key` of an address is for look-ups.
+person = Table(
+    "config_person",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), nullable=False),
+    Column("uid", String, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("given_name", Text, nullable=False),
+    Column("family_name", Text, nullable=False),
+    Column("nickname", Text, nullable=False),
+    Column("organization", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("more", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("changed", Float, nullable=False),
+    UniqueConstraint("account", "uid", name="config_person_uid"),
+    sqlite_autoincrement=True,
+)
+
+person_email = Table(
+    "config_person_email",
+    metadata,
+    Column("person", ForeignKey("config_person.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("account", BigInteger, nullable=False),
+    Column("key", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("label", String, nullable=False),
+    Index("config_person_email_key", "account", "key"),
+)
+
+contact_group = Table(
+    "config_contact_group",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), nullable=False),
+    Column("uid", String, nullable=False),
+    Column("name", String, nullable=False),
+    UniqueConstraint("account", "uid", name="config_contact_group_uid"),
+    UniqueConstraint("account", "name", name="config_contact_group_name"),
+    sqlite_autoincrement=True,
+)
+
+contact_member = Table(
+    "config_contact_member",
+    metadata,
+    Column("group", ForeignKey("config_contact_group.id", ondelete="CASCADE"), primary_key=True),
+    Column("person", ForeignKey("config_person.id", ondelete="CASCADE"), primary_key=True),
+    Index("config_contact_member_person", "person"),
+)
+
+# Whom accounts wrote to (storage/correspondents.py). `account` has no foreign key: a row is written
+# some seconds later, when the account may be gone.
+correspondent = Table(
+    "config_correspondent",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", String, primary_key=True),
+    Column("address", String, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("first", Float, nullable=False),
+    Column("last", Float, nullable=False),
+    Index("config_correspondent_last", "account", "last"),
+)
+
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -389,6 +456,11 @@ def _scripts(connection: Connection) -> None:
     script.create(connection, checkfirst=True)
 
 
+def _contacts(connection: Connection) -> None:
+    for table in (person, person_email, contact_group, contact_member, correspondent):
+        table.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -406,4 +478,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _suppressions,
     _source_counts,
     _scripts,
+    _contacts,
 )

@@ -21,6 +21,7 @@ from storage import directory_rows as rows
 from storage.acl import AclTable
 from storage.blocks import Blocks
 from storage.config_database import ConfigDatabase
+from storage.contacts import Contacts
 from storage.directory_cache import DirectoryCache
 from storage.directory_names import (
     address_key,
@@ -81,6 +82,7 @@ class Directory:
         self._cache = DirectoryCache(database)
         self.acl = AclTable(database)
         self.scripts = Scripts(database, clock)
+        self.contacts = Contacts(database, clock)
         self.seen = Seen(database, clock)
         self.sent_counts = SentCounts(database, clock)
         self.rewritten = Rewritten(database, clock)
@@ -115,6 +117,7 @@ class Directory:
 
     async def close(self) -> None:
         await self.seen.close()
+        await self.contacts.correspondents.close()
         await self.sent_counts.close()
         await self.source_counts.close()
         await self.database.close()
@@ -381,6 +384,7 @@ class Directory:
         if kind is ChangeKind.DELETED:
             self.acl.clear()
             self.scripts.forget(account.id)
+            self.contacts.forget(account.id)
         for listener in tuple(self._listeners.values()):
             listener(AccountChange(account.id, kind))
 

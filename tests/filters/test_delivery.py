@@ -1,5 +1,6 @@
 """Delivery: notices, the queue's side, quarantine and headers of a verdict, failures as answers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,20 @@ async def test_a_notice_that_cannot_be_stored_says_so(tmp_path: Path) -> None:
         running.store.failure = StoreUnavailable("closing")
         with pytest.raises(StoreUnavailable):
             await running.delivery.deliver_notice(ADA, NOTICE)
+
+
+async def test_whom_an_account_writes_to_is_a_correspondent(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as running:
+        account = await running.directory.account(ADA)
+        assert account is not None
+        met = running.directory.contacts.correspondents
+        received = await envelope(running, ADA, OUTSIDE)
+        await running.delivery.accept(received, message())
+        assert await met.listed(account.id) == []
+        submitted = replace(received, kind=Kind.SUBMISSION, sender=ADA, account=account.id)
+        await running.delivery.accept(submitted, message())
+        # what waited for its time, and is delivered, was counted already
+        await running.delivery.accept(replace(submitted, kind=Kind.LOCAL), message())
+        running.store.failure = StoreUnavailable("read-only")
+        await running.delivery.accept(submitted, message())
+        assert [(one.address, one.count) for one in await met.listed(account.id)] == [(OUTSIDE, 1)]
