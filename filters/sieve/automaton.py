@@ -1,0 +1,253 @@
+"""Regular expressions as automata: time grows with the text, never faster.
+
+A lazy deterministic automaton says whether; one with threads (Pike's) says where the groups are,
+with the priorities of a backtracking matcher. Every step is paid for with `spend`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, TypeAlias
+
+from filters.sieve.pattern_syntax import (
+    Choice,
+    Edge,
+    Group,
+    Item,
+    Node,
+    PatternError,
+    Repeat,
+    Sequence,
+)
+
+MAX_PROGRAM: Final = 3000
+MAX_STATES: Final = 500
+Spans: TypeAlias = list[tuple[int, int]]
+Spend: TypeAlias = Callable[[int], None]
+
+
+class Op(Enum):
+    """What an instruction does."""
+
+    CHAR = 0
+    SPLIT = 1
+    SAVE = 2
+    START = 3
+    END = 4
+    MATCH = 5
+
+
+@dataclass(slots=True)
+class Step:
+    """`to` is tried before `other`."""
+
+    op: Op
+    to: int = 0
+    other: int = 0
+    slot: int = 0
+    fits: Callable[[str], object] | None = None
+
+
+@dataclass(slots=True)
+class Program:
+    """The instructions; the first is number 0."""
+
+    flags: int
+    groups: int
+    steps: list[Step] = field(default_factory=list)
+
+    def add(self, step: Step) -> int:
+        if len(self.steps) >= MAX_PROGRAM:
+            raise PatternError("its repeats make it too large")
+        self.steps.append(step)
+        return len(self.steps) - 1
+
+
+def program_of(node: Node, groups: int, flags: int) -> Program:
+    """Raises PatternError when it grows too large."""
+    program = Program(flags, groups)
+    _emit(program, Group(node, 0))
+    program.add(Step(Op.MATCH))
+    return program
+
+
+def _emit(program: Program, node: Node) -> None:
+    """Each piece falls through to what stands behind it."""
+    match node:
+        case Item(source):
+            fits = re.compile(source, program.flags).fullmatch
+            at = program.add(Step(Op.CHAR, fits=fits))
+            program.steps[at].to = at + 1
+        case Edge(end):
+            at = program.add(Step(Op.END if end else Op.START))
+            program.steps[at].to = at + 1
+        case Sequence(nodes):
+            for inner in nodes:
+                _emit(program, inner)
+        case Choice(nodes):
+            _emit_choice(program, nodes)
+        case Group(inner, number):
+            for slot in (2 * number, 2 * number + 1):
+                if slot % 2:
+                    _emit(program, inner)
+                at = program.add(Step(Op.SAVE, slot=slot))
+                program.steps[at].to = at + 1
+        case Repeat():
+            _emit_repeat(program, node)
+
+
+def _emit_choice(program: Program, nodes: tuple[Node, ...]) -> None:
+    jumps: list[int] = []
+    for inner in nodes[:-1]:
+        split = program.add(Step(Op.SPLIT))
+        program.steps[split].to = split + 1
+        _emit(program, inner)
+        jumps.append(program.add(Step(Op.SPLIT)))
+        program.steps[split].other = len(program.steps)
+    _emit(program, nodes[-1])
+    for jump in jumps:
+        program.steps[jump].to = program.steps[jump].other = len(program.steps)
+
+
+def _emit_repeat(program: Program, node: Repeat) -> None:
+    for _ in range(node.least):
+        _emit(program, node.node)
+    splits: list[int] = []
+    for _ in range(1 if node.most is None else node.most - node.least):
+        splits.append(program.add(Step(Op.SPLIT)))
+        _emit(program, node.node)
+    if node.most is None:
+        back = program.add(Step(Op.SPLIT))
+        program.steps[back].to = program.steps[back].other = splits[0]
+    for split in splits:
+        inside, behind = split + 1, len(program.steps)
+        step = program.steps[split]
+        step.to, step.other = (inside, behind) if node.greedy else (behind, inside)
+
+
+class Lazy:
+    """Says whether a text holds a match; keeps the states that it has met."""
+
+    __slots__ = ("_moves", "_program")
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._moves: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+
+    def holds(self, text: str, spend: Spend) -> bool:
+        steps = self._program.steps
+        state = self._closure([0], start=True, end=not text)
+        begin = self._closure([0], start=False, end=False)
+        accept = len(steps) - 1
+        moves, last = self._moves, len(text) - 1
+        for at, char in enumerate(text):
+            if accept in state:
+                return True
+            if at % 64 == 0:
+                spend(2)
+            after = moves.get((state, char))
+            if after is None:
+                spend(1 + len(state) // 4)
+                after = self._move(state, char) | begin
+                if len(moves) > MAX_STATES:
+                    moves.clear()
+                moves[state, char] = after
+            if at == last:
+                after = self._closure([*after, 0], start=False, end=True)
+            state = after
+        return accept in state
+
+    def _move(self, state: frozenset[int], char: str) -> frozenset[int]:
+        steps = self._program.steps
+        onward = [
+            steps[number].to
+            for number in state
+            if (fits := steps[number].fits) is not None and fits(char)
+        ]
+        return self._closure(onward, start=False, end=False)
+
+    def _closure(self, numbers: list[int], start: bool, end: bool) -> frozenset[int]:
+        seen: set[int] = set()
+        pending = list(numbers)
+        while pending:
+            number = pending.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            step = self._program.steps[number]
+            if step.op is Op.SPLIT:
+                pending += (step.to, step.other)
+            elif (
+                step.op is Op.SAVE or (step.op is Op.START and start) or (step.op is Op.END and end)
+            ):
+                pending.append(step.to)
+        return frozenset(seen)
+
+
+_Slots: TypeAlias = tuple[int, ...]
+
+
+def find(program: Program, text: str, spend: Spend) -> Spans | None:
+    """The first match by priority: the span of it and of each group, (-1, -1) for an unused one."""
+    found: _Slots | None = None
+    threads: list[tuple[int, _Slots]] = []
+    empty = (-1,) * (2 * program.groups + 2)
+    for at in range(len(text) + 1):
+        if found is None:
+            threads.append((0, empty))
+        elif not threads:
+            break
+        ready, hit = _follow(program, threads, at, len(text), spend)
+        if hit is not None:
+            found = hit
+        threads = _advance(program, ready, text, at)
+    if found is None:
+        return None
+    return [(found[slot], found[slot + 1]) for slot in range(0, len(found), 2)]
+
+
+def _advance(
+    program: Program, ready: list[tuple[int, _Slots]], text: str, at: int
+) -> list[tuple[int, _Slots]]:
+    if at >= len(text):
+        return []
+    char, steps = text[at], program.steps
+    fitting: dict[int, bool] = {}
+    out: list[tuple[int, _Slots]] = []
+    for number, slots in ready:
+        step = steps[number]
+        if number not in fitting:
+            fitting[number] = step.fits is not None and bool(step.fits(char))
+        if fitting[number]:
+            out.append((step.to, slots))
+    return out
+
+
+def _follow(
+    program: Program, threads: list[tuple[int, _Slots]], at: int, end: int, spend: Spend
+) -> tuple[list[tuple[int, _Slots]], _Slots | None]:
+    """The threads that wait for a character, in order of priority, up to the first that matches."""
+    ready: list[tuple[int, _Slots]] = []
+    seen: set[int] = set()
+    pending = threads[::-1]
+    while pending:
+        number, slots = pending.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        step = program.steps[number]
+        if step.op is Op.CHAR:
+            ready.append((number, slots))
+        elif step.op is Op.MATCH:
+            spend(1 + len(seen) // 4)
+            return ready, slots
+        elif step.op is Op.SPLIT:
+            pending += ((step.other, slots), (step.to, slots))
+        elif step.op is Op.SAVE:
+            slots = (*slots[: step.slot], at, *slots[step.slot + 1 :])
+            pending.append((step.to, slots))
+        elif at == (end if step.op is Op.END else 0):
+            pending.append((step.to, slots))
+    spend(1 + len(seen) // 4)
+    return ready, None

@@ -1,0 +1,62 @@
+"""What a script may know beside the message: values, and questions that others answer.
+
+A question that neither `answers` nor `ask` can answer ends the run with `Outcome.asked`; the caller
+finds the answer (in a database, say), and runs the script again. A run has no effect, so that it
+may be repeated.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from filters.sieve.script import Script
+
+
+class Ask(Enum):
+    """What a question is about, and what its `name` and `detail` are."""
+
+    LISTED = "is the value (detail) in the list (name)? bool"
+    LIST = "does the list (name) exist? bool"
+    SEEN = "was the id (detail) seen under the handle (name)? bool"
+    METADATA = "the annotation (detail) of the mailbox (name), or None; name '' is the server"
+    SCRIPT = "the script (name) at 'personal' or 'global' (detail), compiled, or None"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question; equal questions have one answer."""
+
+    ask: Ask
+    name: str
+    detail: str = ""
+
+
+Answer: TypeAlias = "bool | str | Script | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """`sender` and `recipient` are those of the envelope, without brackets; `login` who submitted
+    it, or "". `addresses`: all of the user's own, in lower case. `now` in seconds since 1970,
+    `zone` minutes east of UTC. `mailboxes`: each that mail may be filed into, with its special uses
+    (`\\\\Junk`). `items` are those of the test environment (RFC 5183). `spam` is 0 to 100 percent,
+    `virus` 0 to 5 as RFC 5235 §3.3; None: not looked at. `forged`, `suspicious`: no answer is sent.
+    """
+
+    sender: str = ""
+    recipient: str = ""
+    login: str = ""
+    addresses: frozenset[str] = frozenset()
+    now: float = 0.0
+    zone: int = 0
+    separator: str = "+"
+    mailboxes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    items: Mapping[str, str] = field(default_factory=dict)
+    spam: float | None = None
+    virus: int | None = None
+    forged: bool = False
+    suspicious: bool = False
+    answers: Mapping[Question, Answer] = field(default_factory=dict)
+    ask: Callable[[Question], Answer] | None = None

@@ -1,0 +1,34 @@
+"""How much a script may be, and how much it may do. Sizes in characters where text is meant."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`script_size` in octets; `nesting` of blocks and of tests each; `commands` in one script.
+
+    While it runs: `actions` and `redirects` of one run, `include_depth` and `includes` of scripts,
+    `steps` (about one test or action, or 64 characters looked at), `cpu` seconds of the thread,
+    `variables` that are set, each `variable_size` at most (longer values are cut, RFC 5229 §6),
+    `body_size` octets of a body looked at, `parts` of one message, `questions` asked outside.
+    """
+
+    script_size: int = 64 * 1024
+    nesting: int = 15
+    commands: int = 10_000
+    problems: int = 20
+    actions: int = 32
+    redirects: int = 4
+    include_depth: int = 10
+    includes: int = 255
+    steps: int = 2_000_000
+    cpu: float = 2.0
+    variables: int = 256
+    variable_size: int = 8192
+    body_size: int = 2 * 1024 * 1024
+    parts: int = 500
+    added_headers: int = 64
+    questions: int = 64
+
+
+LIMITS = Limits()

@@ -1,0 +1,11 @@
+"""Names of lists outside the script (RFC 6134 §2.1): URIs, short ones below a URN of Sieve's."""
+
+from typing import Final
+
+URN: Final = "urn:ietf:params:sieve"
+ADDRESS_BOOK: Final = URN + ":addrbook:default"
+
+
+def list_name(name: str) -> str:
+    """The whole URI of a name that begins with a colon; others as they are."""
+    return URN + name if name.startswith(":") else name

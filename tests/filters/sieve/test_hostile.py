@@ -1,0 +1,209 @@
+"""Scripts and messages that want to stall the server: each ends within its limits, in a keep."""
+
+import pickle
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filters.sieve import tree
+from filters.sieve.actions import FileInto, Keep, Outcome
+from filters.sieve.environment import Environment
+from filters.sieve.errors import CompileError
+from filters.sieve.formatting import text_of
+from filters.sieve.limits import LIMITS
+from filters.sieve.mail import mail_of
+from filters.sieve.parser import parse
+from filters.sieve.running import run
+from filters.sieve.script import compile_script
+from filters.sieve.tree import Command, Number, String, Strings, Tag
+
+PLAIN = b"From: a@example.com\r\nTo: b@example.org\r\nSubject: hello\r\n\r\nbody\r\n"
+
+
+def outcome_of(script: str | bytes, message: bytes = PLAIN) -> Outcome:
+    return run(compile_script(script), mail_of(message), Environment(sender="a@example.com"))
+
+
+def problem_of(script: str | bytes) -> str:
+    with pytest.raises(CompileError) as caught:
+        compile_script(script)
+    return str(caught.value.problems[0])
+
+
+def test_text_that_is_no_script_has_its_place() -> None:
+    assert problem_of(b"keep;\n\xff") == "line 2, column 1: the script is not UTF-8 here"
+    assert problem_of("keep;\0") == "line 1, column 6: the script has a NUL in it"
+    assert problem_of(" " * 70_000) == "line 1, column 1: the script is longer than 65536 octets"
+
+
+def test_nesting_is_bounded() -> None:
+    deep = "if true {" * 16 + "keep;" + "}" * 16
+    assert "blocks are nested more than 15 deep" in problem_of(deep)
+    assert "tests are nested more than 15 deep" in problem_of(f"if {'not ' * 5000} true {{}}")
+    assert "tests are nested" in problem_of("if anyof(" * 3000)
+    assert outcome_of("if true {" * 15 + "discard;" + "}" * 15).error == ""
+
+
+def test_commands_are_bounded() -> None:
+    assert "more than 10000 commands" in problem_of("keep;" * 10_001)
+
+
+def test_mistakes_are_bounded() -> None:
+    with pytest.raises(CompileError) as caught:
+        compile_script("foo;" * 1000)
+    assert len(caught.value.problems) == LIMITS.problems
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_variables_that_double_stay_small() -> None:
+    script = 'require ["variables", "fileinto"]; set "a" "xxxxxxxxxxxxxxxx";'
+    script += 'set "a" "${a}${a}${a}${a}${a}${a}${a}${a}";' * 500
+    script += 'if string :is "${a}" "x" { stop; } set :length "n" "${a}"; fileinto "${n}";'
+    action = outcome_of(script).actions[0]
+    assert isinstance(action, FileInto)
+    assert action.mailbox == str(LIMITS.variable_size)
+
+
+def test_variables_are_counted() -> None:
+    script = 'require "variables";' + "".join(f'set "v{number}" "x";' for number in range(300))
+    assert "more than 256 variables" in outcome_of(script).error
+
+
+BOMBS = (
+    r"(a+)+$",
+    r"^(a|aa)+$",
+    r"(.*)*x",
+    r"(a*)*b",
+    r"((a{1,30}){1,30}){1,3}b",
+    r"(x+x+)+y",
+    r".*.*.*.*.*.*=.*",
+    "a?" * 60 + "a" * 60,
+    r"([^:]*:)*([^:]*:)*([^:]*:)*!",
+)
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+@pytest.mark.parametrize("length", [40, 2000])
+def test_expressions_do_not_explode(bomb: str, length: int) -> None:
+    message = b"Subject: " + b"a" * length + b"!\r\n\r\n"
+    script = 'require ["regex", "variables"]; if header :regex "subject" "%s" { discard; }'
+    for capture in (script, script.replace(', "variables"', "")):
+        try:
+            outcome = outcome_of(capture % bomb.replace("\\", "\\\\"), message)
+        except CompileError as error:
+            assert "its repeats make it too large" in str(error)
+            continue
+        limit = LIMITS.cpu
+        assert outcome.error in ("", f"the script took more than {limit} seconds")
+
+
+def test_wildcards_do_not_explode() -> None:
+    message = b"Subject: " + b"a" * 60_000 + b"\r\n\r\n"
+    script = f'if header :matches "subject" "{"*a?" * 200}b" {{ discard; }}' * 50
+    assert outcome_of(script, message).actions == (Keep(implicit=True),)
+
+
+def test_steps_are_bounded() -> None:
+    message = b"".join(b"X: %d\r\n" % number for number in range(5000)) + b"\r\n"
+    keys = ", ".join(f'"{number}?"' for number in range(500))
+    script = f'if header :contains "x" [{keys}] {{ discard; }}' * 10
+    limits = replace(LIMITS, steps=10_000)
+    outcome = run(compile_script(script), mail_of(message), Environment(), limits)
+    assert outcome.error == "the script took more than 10000 steps"
+    assert outcome.actions == (Keep(implicit=True),)
+
+
+def test_time_is_bounded() -> None:
+    message = b"Subject: " + b"ab" * 30_000 + b"\r\n\r\n"
+    script = 'require "regex";' + 'if header :regex "subject" "(a|b|c)*(d*|e)*!" { discard; }' * 20
+    limits = replace(LIMITS, cpu=0.02)
+    outcome = run(compile_script(script), mail_of(message), Environment(), limits)
+    assert outcome.error == "the script took more than 0.02 seconds"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_compile_or_have_a_problem(data: bytes) -> None:
+    try:
+        compile_script(data)
+    except CompileError as error:
+        assert all(one.line > 0 and one.column > 0 and one.text for one in error.problems)
+
+
+WORDS = (
+    *("if", "elsif", "else", "keep", ";", "{", "}", "(", ")", "[", "]", ",", "not", "anyof"),
+    *("header", "address", "size", ":over", "10K", ":contains", ":matches", '"a"', '"*?"', "true"),
+    *("require", '"regex"', '"variables"', ":regex", "set", "fileinto", '"${a}"', "text:\n.\n"),
+    *("foreverypart", "include", "vacation", ":days", "notify", "date", "body", "hasflag", "stop"),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), max_size=40), st.binary(max_size=200))
+def test_any_words_compile_or_have_a_problem_and_run(words: list[str], message: bytes) -> None:
+    try:
+        outcome = outcome_of(" ".join(words), message)
+    except CompileError as error:
+        assert re.match(r"line \d+, column \d+: \S", str(error))
+    else:
+        assert outcome.actions or outcome.asked
+
+
+TEXT = st.text(st.characters(exclude_characters="\r\n\0", codec="utf-8"), max_size=12)
+STRING = st.builds(String, TEXT)
+ARGUMENT = st.one_of(
+    STRING,
+    st.builds(Strings, st.lists(STRING, max_size=3).map(tuple)),
+    st.builds(Number, st.integers(0, 2**31 - 1)),
+    st.builds(Tag, st.from_regex(r":[a-z_][a-z0-9_]{0,8}", fullmatch=True)),
+)
+NAME = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True).filter(lambda name: name != "text")
+ARGUMENTS = st.lists(ARGUMENT, max_size=3).map(tuple)
+LEAF = st.builds(tree.Test, NAME, ARGUMENTS)
+TESTS = st.recursive(
+    LEAF,
+    lambda inner: st.one_of(
+        st.builds(tree.Test, NAME, ARGUMENTS, st.tuples(inner)),
+        st.builds(
+            tree.Test,
+            NAME,
+            ARGUMENTS,
+            st.lists(inner, min_size=1, max_size=3).map(tuple),
+            st.just(True),
+        ),
+    ),
+    max_leaves=5,
+)
+PLAIN_COMMAND = st.builds(Command, NAME, ARGUMENTS, st.tuples(TESTS) | st.just(()))
+COMMANDS = st.recursive(
+    PLAIN_COMMAND,
+    lambda inner: st.builds(
+        Command,
+        NAME,
+        ARGUMENTS,
+        st.tuples(TESTS) | st.just(()),
+        st.just(False),
+        st.lists(inner, max_size=3).map(tuple),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(COMMANDS, max_size=3).map(tuple))
+def test_a_tree_comes_back_from_its_text(commands: tuple[Command, ...]) -> None:
+    assert parse(text_of(commands)) == commands
+
+
+def test_scripts_may_be_pickled() -> None:
+    script = compile_script(
+        'require ["variables", "regex", "fileinto", "relational"];'
+        'if anyof (header :matches "subject" "h*", header :regex "subject" "^(h)",'
+        ' header :value "gt" "subject" "a") { set :upper "a" "${1}"; fileinto "${a}"; }'
+    )
+    again = pickle.loads(pickle.dumps(script))
+    mail = mail_of(PLAIN)
+    assert run(again, mail, Environment()).actions == run(script, mail, Environment()).actions
