@@ -2,7 +2,8 @@
 
 On PostgreSQL they lie in the database of the index, hence the prefix. Account ids are never given
 twice: they name Maildirs. `config_account.modseq` numbers an account's changes of contacts,
-scripts and preferences and is the counter of `config_journal`; mail has a counter of its own.
+scripts and preferences and is the counter of `config_journal`; mail has a counter of its own. What
+users keep themselves has its tables in storage/config_user_tables.py.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -28,9 +28,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
-metadata = MetaData()
-
-_Id = BigInteger().with_variant(Integer(), "sqlite")
+from storage.config_base import Id, metadata
+from storage.config_user_tables import (
+    contact_group,
+    contact_member,
+    correspondent,
+    person,
+    person_email,
+    preference,
+    script,
+    tag,
+)
 
 schema_version = Table(
     "config_schema",
@@ -41,7 +49,7 @@ schema_version = Table(
 account = Table(
     "config_account",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("key", String, nullable=False, unique=True),
     Column("domain", String, nullable=False),
     Column("address", String, nullable=False),
@@ -138,7 +146,7 @@ block = Table(
 hold_rule = Table(
     "config_hold_rule",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("sender", String),
     Column("recipient", String),
     Column("domain", String),
@@ -194,7 +202,7 @@ report_count = Table(
 report = Table(
     "config_report",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("id", Id, primary_key=True, autoincrement=True),
     Column("kind", String, nullable=False),
     Column("organisation", String, nullable=False),
     Column("contact", String, nullable=False),
@@ -293,94 +301,6 @@ failed_address = Table(
     Column("last", Float, nullable=False),
 )
 
-# Sieve scripts (storage/scripts.py); at most one of an account is active.
-script = Table(
-    "config_script",
-    metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), nullable=False),
-    Column("name", String, nullable=False),
-    Column("text", LargeBinary, nullable=False),
-    Column("active", Boolean, nullable=False),
-    Column("changed", Float, nullable=False),
-    UniqueConstraint("account", "name", name="config_script_name"),
-    sqlite_autoincrement=True,
-)
-Index(
-    "config_script_active",
-    script.c.account,
-    unique=True,
-    sqlite_where=script.c.active,
-    postgresql_where=script.c.active,
-)
-
-# Address books (storage/contacts.py). `more` is JSON; `key` of an address is for look-ups.
-person = Table(
-    "config_person",
-    metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), nullable=False),
-    Column("uid", String, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("given_name", Text, nullable=False),
-    Column("family_name", Text, nullable=False),
-    Column("nickname", Text, nullable=False),
-    Column("organization", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("note", Text, nullable=False),
-    Column("more", Text, nullable=False),
-    Column("created", Float, nullable=False),
-    Column("changed", Float, nullable=False),
-    UniqueConstraint("account", "uid", name="config_person_uid"),
-    sqlite_autoincrement=True,
-)
-
-person_email = Table(
-    "config_person_email",
-    metadata,
-    Column("person", ForeignKey("config_person.id", ondelete="CASCADE"), primary_key=True),
-    Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("account", BigInteger, nullable=False),
-    Column("key", String, nullable=False),
-    Column("address", String, nullable=False),
-    Column("label", String, nullable=False),
-    Index("config_person_email_key", "account", "key"),
-)
-
-contact_group = Table(
-    "config_contact_group",
-    metadata,
-    Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), nullable=False),
-    Column("uid", String, nullable=False),
-    Column("name", String, nullable=False),
-    UniqueConstraint("account", "uid", name="config_contact_group_uid"),
-    UniqueConstraint("account", "name", name="config_contact_group_name"),
-    sqlite_autoincrement=True,
-)
-
-contact_member = Table(
-    "config_contact_member",
-    metadata,
-    Column("group", ForeignKey("config_contact_group.id", ondelete="CASCADE"), primary_key=True),
-    Column("person", ForeignKey("config_person.id", ondelete="CASCADE"), primary_key=True),
-    Index("config_contact_member_person", "person"),
-)
-
-# Whom accounts wrote to (storage/correspondents.py). `account` has no foreign key: a row is written
-# some seconds later, when the account may be gone.
-correspondent = Table(
-    "config_correspondent",
-    metadata,
-    Column("account", BigInteger, primary_key=True, autoincrement=False),
-    Column("key", String, primary_key=True),
-    Column("address", String, nullable=False),
-    Column("count", BigInteger, nullable=False),
-    Column("first", Float, nullable=False),
-    Column("last", Float, nullable=False),
-    Index("config_correspondent_last", "account", "last"),
-)
-
 
 def _first(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -461,6 +381,11 @@ def _contacts(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _preferences(connection: Connection) -> None:
+    for table in (tag, preference):
+        table.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -479,4 +404,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _source_counts,
     _scripts,
     _contacts,
+    _preferences,
 )

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.config_schema import contact_group, contact_member, person, person_email
+from storage.config_user_tables import contact_group, contact_member, person, person_email
 from storage.contact_values import (
     TEXTS,
     ContactExists,

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from config.clock import Clock
 from storage.config_database import ConfigDatabase
 from storage.config_journal import Change, How, Kind, modseq_of, note
-from storage.config_schema import contact_group, contact_member, person, person_email
+from storage.config_user_tables import contact_group, contact_member, person, person_email
 from storage.contact_rows import (
     absent,
     columns_of,

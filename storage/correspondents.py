@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, insert, select, update
 from config.clock import Clock
 from storage.config_database import ConfigDatabase
 from storage.config_schema import account as accounts
-from storage.config_schema import correspondent
+from storage.config_user_tables import correspondent
 from storage.contact_values import Correspondent
 from storage.directory_names import address_key
 from storage.values import AccountId

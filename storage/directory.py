@@ -44,6 +44,7 @@ from storage.directory_values import (
     Submission,
 )
 from storage.hold_rules import HoldRules
+from storage.preferences import Preferences
 from storage.resolver import Resolver
 from storage.rewritten import Rewritten
 from storage.scripts import Scripts
@@ -83,6 +84,7 @@ class Directory:
         self.acl = AclTable(database)
         self.scripts = Scripts(database, clock)
         self.contacts = Contacts(database, clock)
+        self.preferences = Preferences(database)
         self.seen = Seen(database, clock)
         self.sent_counts = SentCounts(database, clock)
         self.rewritten = Rewritten(database, clock)

@@ -16,15 +16,19 @@ from storage.config_schema import (
     alias,
     alias_target,
     answered,
-    contact_group,
-    contact_member,
-    correspondent,
     domain,
     entry,
     journal,
+)
+from storage.config_user_tables import (
+    contact_group,
+    contact_member,
+    correspondent,
     person,
     person_email,
+    preference,
     script,
+    tag,
 )
 from storage.directory_values import Account, Alias, Submission
 from storage.values import AccountId
@@ -101,17 +105,17 @@ async def remove_account(at: AsyncConnection, number: AccountId) -> None:
     await at.execute(delete(journal).where(journal.c.account == number))
     await at.execute(delete(answered).where(answered.c.account == number))
     await at.execute(delete(script).where(script.c.account == number))
-    await _remove_contacts(at, number)
+    await _remove_own(at, number)
     await at.execute(delete(acl).where((acl.c.account == number) | (acl.c.grantee == number)))
     mine = (entry.c.account == number) | (entry.c.user == number)
     await at.execute(delete(entry).where(mine))
     await at.execute(delete(account).where(account.c.id == number))
 
 
-async def _remove_contacts(at: AsyncConnection, number: AccountId) -> None:
+async def _remove_own(at: AsyncConnection, number: AccountId) -> None:
     groups = select(contact_group.c.id).where(contact_group.c.account == number)
     await at.execute(delete(contact_member).where(contact_member.c.group.in_(groups)))
-    for table in (contact_group, person_email, person, correspondent):
+    for table in (contact_group, person_email, person, correspondent, tag, preference):
         await at.execute(delete(table).where(table.c.account == number))
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.clock import Clock
 from storage.config_database import ConfigDatabase
 from storage.config_journal import Change, How, Kind, modseq_of, note
-from storage.config_schema import script
+from storage.config_user_tables import script
 from storage.script_values import (
     MAX_SCRIPTS,
     MAX_SIZE,
