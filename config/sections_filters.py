@@ -122,6 +122,45 @@ class Virus(Section):
     connections: Annotated[int, Field(ge=1, le=256)] = 8
 
 
+# What a file may be called in [attachments] beside a pattern of its name: families and kinds.
+ATTACHMENT_FAMILIES = (
+    *("executable", "script", "macro", "office", "archive", "image"),
+    *("encrypted", "nested", "unread", "bomb"),
+)
+_KINDS = (
+    "7z ace ai ani apk ar arj avi avif bat bmp bz2 cab chm class cpio deb dex doc docm docx elf emf"
+    " epub exe flac gif gz heic hta html ico ics iso jar jpg js lha lnk lz4 lzma macho mdb mkv mp3"
+    " mp4 msg msi odf ogg ole one ooxml pdf pem pgp png ppt pptm pptx ps ps1 psd pst rar reg rpm"
+    " rtf script sqlite svg swf tar tiff tnef url vbs vcf vhd vhdx wasm wav webp wmf woff wsf xar"
+    " xls xlsm xlsx xml xz z zip zst"
+)
+ATTACHMENT_KINDS = tuple(_KINDS.split())
+
+
+def _attachment(value: str) -> str:
+    word = value.lower()
+    if "." in word or "*" in word or word in ATTACHMENT_FAMILIES or word in ATTACHMENT_KINDS:
+        return word
+    raise ValueError(
+        f'{", ".join(ATTACHMENT_FAMILIES)}, a kind such as "exe", or a pattern such as "*.scr"'
+    )
+
+
+AttachmentWords = list[
+    Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_attachment)]
+]
+
+
+class Attachments(Section):
+    reject: AttachmentWords = ["bomb"]
+    quarantine: AttachmentWords = []
+    mark: AttachmentWords = ["executable", "script", "macro", "encrypted"]
+    depth: Annotated[int, Field(ge=1, le=20)] = 4
+    members: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    size: Size = 1024**3
+    ratio: Annotated[int, Field(ge=10, le=2000)] = 200
+
+
 class Spam(Section):
     tag_at: float = 5.0
     reject_at: float = 15.0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from config.fields import Domain, Section
 from config.sections_filters import (
+    Attachments,
     Blocklist,
     Dmarc,
     Dnsbl,
@@ -68,6 +69,7 @@ class Settings(Section):
     reports: Reports = Reports()
     http: Http = Http()
     virus: Virus = Virus()
+    attachments: Attachments = Attachments()
     spam: Spam = Spam()
     explain: Explain = Explain()
     imap: Imap = Imap()

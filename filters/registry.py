@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from config.clock import Clock, SystemClock
 from config.logging import get_logger
 from config.settings import Settings
+from filters.attachments import AttachmentPolicy
 from filters.authentication.arc import Arc, ArcValidator
 from filters.authentication.dkim import Dkim
 from filters.authentication.dmarc import Dmarc, Record
@@ -71,11 +72,11 @@ def _arc(_: Settings, tools: Tools) -> Filter:
 
 
 def _virus(settings: Settings, tools: Tools) -> Filter:
-    scanner = tools.scanner
-    if scanner is None:
-        scanner = VirusScanner(tools.offload, tools.clock, get_logger("virus"))
+    log = get_logger("virus")
+    scanner = tools.scanner or VirusScanner(tools.offload, tools.clock, log)
     scanner.reload(settings)
-    return VirusFilter(scanner)
+    policy = AttachmentPolicy(settings.attachments, tools.offload)
+    return VirusFilter(scanner, policy, log)
 
 
 FACTORIES: dict[str, Factory] = {

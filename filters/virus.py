@@ -1,12 +1,15 @@
-"""The filter `virus`: what clamd finds in a message. Infected mail is never delivered.
+"""The filter `virus`: the attachment policy, then what clamd finds in a message.
 
 It is asked for all mail at the end of DATA, that of users too; clamd unpacks MIME and archives
-itself, so that it gets the message as it came.
+itself, so that it gets the message as it came. Infected mail is never delivered: when the policy
+cannot be asked, clamd is all the same.
 """
 
-from filters.context import Context
+from config.logging import Logger
+from filters.attachments import AttachmentPolicy
+from filters.context import Context, Message
 from filters.filter import Filter
-from filters.verdict import ACCEPT, Action, Scored, Verdict, defer, reject
+from filters.verdict import ACCEPT, Action, Scored, Verdict, defer, merge, reject
 from filters.virus_scanner import Finding, Unscanned, VirusScanner
 
 SYMBOL = "CLAM_VIRUS"
@@ -20,17 +23,31 @@ class VirusFilter(Filter):
 
     name = "virus"
 
-    def __init__(self, scanner: VirusScanner) -> None:
-        self._scanner = scanner
+    def __init__(self, scanner: VirusScanner, policy: AttachmentPolicy, log: Logger) -> None:
+        self._scanner, self._policy, self._log = scanner, policy, log
 
     async def data(self, context: Context) -> Verdict:
-        scanner = self._scanner
-        if context.message is None or not scanner.on:
+        message = context.message
+        if message is None:
             return ACCEPT
+        allowed = await self._allowed(message)
+        if allowed.refused or not self._scanner.on:
+            return allowed
+        scanned = await self._scanned(message)
+        return merge((allowed, scanned))
+
+    async def _allowed(self, message: Message) -> Verdict:
         try:
-            found = await scanner.scan(context.message.content)
+            return await self._policy.judge(message)
+        except Exception:
+            self._log.exception("attachments not looked at")
+            return Verdict(symbols=("ATTACHMENTS_FAIL",))
+
+    async def _scanned(self, message: Message) -> Verdict:
+        try:
+            found = await self._scanner.scan(message.content)
         except Unscanned:
-            return _UNSCANNED if scanner.accepts_unscanned else _LATER
+            return _UNSCANNED if self._scanner.accepts_unscanned else _LATER
         return self._judge(found) if found.signature else ACCEPT
 
     def _judge(self, found: Finding) -> Verdict:

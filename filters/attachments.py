@@ -1,0 +1,206 @@
+"""The attachment policy: what is refused, kept back or marked by name, real kind and content.
+
+`examine` reads a message, decodes its attachments and looks into archives
+within the bounds of message/archive.py. What the spam rules think of names is not asked here.
+Invariant: pure, no more work than the bounds allow, whatever the message is.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Final
+
+from config.sections_filters import Attachments
+from filters.context import Message
+from filters.verdict import ACCEPT, Action, Scored, Verdict, reject
+from message.archive import READABLE, WORK, Bounds, Contents, look_into
+from message.decoding import decode
+from message.magic import (
+    ARCHIVES,
+    EXECUTABLES,
+    IMAGES,
+    MACROS,
+    OFFICE,
+    SCRIPTS,
+    has_macros,
+    kind_of,
+)
+from message.scan import Part, scan_crlf, walk
+from message.unpacking import Budget
+from net.threads import Offload
+
+POLICY: Final = "ATTACHMENT_POLICY"
+BOMB: Final = "MIME_ARCHIVE_BOMB"
+MOST: Final = 200
+INLINE: Final = 32 * 1024
+_SHOWN: Final = 100
+_START: Final = 4096
+FAMILIES: Final = {
+    "executable": EXECUTABLES,
+    "script": SCRIPTS,
+    "archive": ARCHIVES,
+    "office": OFFICE,
+    "image": IMAGES,
+    "macro": MACROS,
+}
+# Another type than text, or a name.
+_OTHER: Final = re.compile(
+    rb"^content-type[ \t]*:(?!\s{0,99}text/(?:plain|html)\b)|name[0-9*]{0,5}\s{0,9}=", re.I | re.M
+)
+_READ: Final = (b"plain", b"html", b"enriched", b"x-amp-html")
+_SYMBOLS: Final = {
+    "bomb": BOMB,
+    "encrypted": "MIME_ENCRYPTED_ARCHIVE",
+    "nested": "MIME_ARCHIVE_IN_ARCHIVE",
+    "unread": "MIME_OBFUSCATED_ARCHIVE",
+}
+_ACTIONS: Final = {
+    "reject": Action.REJECT,
+    "quarantine": Action.QUARANTINE,
+    "mark": Action.ACCEPT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An attachment, or a file in one: its name and all that a policy may call it; `bomb` says why
+    it is one.
+    """
+
+    name: str
+    words: frozenset[str]
+    bomb: str = ""
+
+
+def examine(bounds: Bounds, data: bytes) -> tuple[Thing, ...]:
+    """Everything attached to the message, with what is in archives; nothing for plain text."""
+    budget, things = Budget(WORK), list[Thing]()
+    for number, part in enumerate(attachments(scan_crlf(data))):
+        if number >= MOST or len(things) > bounds.members:
+            break
+        things += _attached(data, part, bounds, budget)
+    return tuple(things)
+
+
+def examine_path(bounds: Bounds, path: str) -> tuple[Thing, ...]:
+    """The same of a spooled file. Blocks. Raises OSError."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        return examine(bounds, file.read())
+
+
+def attachments(root: Part) -> Iterator[Part]:
+    """The parts that are no text to be read in place."""
+    for part in walk(root):
+        if part.children or part.is_multipart:
+            continue
+        if part.type != b"text" or part.subtype not in _READ or part.filename:
+            yield part
+
+
+def has_attachments(data: bytes) -> bool:
+    """Whether `examine` would find anything at all."""
+    return next(attachments(scan_crlf(data)), None) is not None
+
+
+def is_plain(header: bytes) -> bool:
+    """Nothing can be attached, as far as the message's own header tells."""
+    return _OTHER.search(header) is None
+
+
+def judge(policy: Attachments, things: Sequence[Thing]) -> Verdict:
+    """The worst action that the policy has for any of them, and symbols for what was found."""
+    if not things:
+        return ACCEPT
+    found = {_SYMBOLS[word]: one.name for one in things for word in one.words if word in _SYMBOLS}
+    scored = [Scored(symbol, 0.0, name[-_SHOWN:]) for symbol, name in found.items()]
+    action, text = _worst(policy, things)
+    if text:
+        scored.append(Scored(POLICY, 0.0, text))
+    if not scored:
+        return ACCEPT
+    symbols = tuple(one.name for one in scored)
+    if action is not Action.REJECT:
+        return Verdict(action, tuple(scored), symbols)
+    told = reject(f"Attachment not accepted here: {_printable(text)}")
+    return Verdict(
+        *(action, tuple(scored), symbols), code=told.code, status=told.status, text=told.text
+    )
+
+
+def _worst(policy: Attachments, things: Sequence[Thing]) -> tuple[Action, str]:
+    """With the reason, as `a.zip/b.exe (executable)`; "" when the policy says nothing."""
+    for key, action in _ACTIONS.items():
+        wanted = getattr(policy, key)
+        for one in things if wanted else ():
+            for word in wanted:
+                if _fits(one, word):
+                    why = one.bomb if word == "bomb" else word
+                    return action, f"{one.name[-_SHOWN:]} ({why})"
+    return Action.ACCEPT, ""
+
+
+def _fits(one: Thing, word: str) -> bool:
+    if "." in word or "*" in word:
+        return fnmatchcase(one.name.rpartition("/")[2].strip().rstrip(".").lower(), word)
+    return word in one.words
+
+
+def _attached(data: bytes, part: Part, bounds: Bounds, budget: Budget) -> Iterator[Thing]:
+    name = (part.filename or part.content_type.replace("/", "-")).replace("/", "_")
+    body = data[part.body_offset : part.body_offset + part.body_length]
+    encoding = part.encoding.decode("ascii", "replace")
+    kind = kind_of(decode(body[:_START], encoding))
+    if kind not in READABLE and kind not in OFFICE and kind not in ARCHIVES:
+        yield Thing(name, _words(kind))
+        return
+    content = decode(body, encoding)
+    kind = kind_of(content)
+    words = _words(kind) | ({"macro"} if has_macros(content) else set())
+    if kind not in ARCHIVES or kind in ("jar", "apk"):
+        yield Thing(name, frozenset(words))
+        return
+    contents = look_into(content, kind, name, bounds, budget)
+    yield Thing(name, frozenset(words | _words_of(contents)), contents.bomb)
+    for member in contents.members:
+        locked = {"encrypted"} if member.encrypted else set[str]()
+        yield Thing(member.name, _words(member.kind) | locked)
+
+
+def _words_of(contents: Contents) -> frozenset[str]:
+    flags = {"bomb": bool(contents.bomb), "nested": contents.nested, "unread": contents.unread}
+    return frozenset(word for word, true in flags.items() if true)
+
+
+def _words(kind: str) -> frozenset[str]:
+    families = {family for family, kinds in FAMILIES.items() if kind in kinds}
+    return frozenset(families | {kind}) if kind else frozenset()
+
+
+def _printable(text: str) -> str:
+    """Names are the sender's: fit for a reply."""
+    return "".join(one if " " <= one <= "~" else "?" for one in text)
+
+
+class AttachmentPolicy:
+    """Examines beside the loop; a small message without attachments is told in it."""
+
+    def __init__(self, settings: Attachments, offload: Offload) -> None:
+        self._settings, self._offload = settings, offload
+        self._on = bool(settings.reject or settings.quarantine or settings.mark)
+        self._bounds = Bounds(settings.depth, settings.members, settings.size, settings.ratio)
+
+    async def judge(self, message: Message) -> Verdict:
+        """Raises OSError, Busy."""
+        if not self._on or is_plain(message.header):
+            return ACCEPT
+        content = message.content
+        if content.data is None:
+            path = str(content.path)
+            things = await self._offload.process_path(partial(examine_path, self._bounds), path)
+        elif len(content.data) <= INLINE and not has_attachments(content.data):
+            return ACCEPT
+        else:
+            things = await self._offload.process(partial(examine, self._bounds), content.data)
+        return judge(self._settings, things)

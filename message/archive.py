@@ -1,0 +1,182 @@
+"""What is in an archive, and in archives inside it, within bounds: names, real kinds, locks, bombs.
+
+ZIP, tar, gzip, bzip2 and xz are looked into; of RAR the names are read, of others nothing. Members
+are unpacked only as far as their first octets tell what they are, but for archives. Never raises.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from message.magic import ARCHIVES, EDGE, kind_of
+from message.rar_archive import rar_members
+from message.tar_archive import tar_members
+from message.unpacking import Budget, unpack
+from message.zip_archive import ZipMember, member_start, zip_members
+
+START: Final = 4096
+READABLE: Final = frozenset({"zip", "tar", "gz", "bz2", "xz", "lzma", "rar"})
+# No archive is taken for a bomb that unpacks to less.
+LEAST_BOMB: Final = 16 * 1024**2
+# The work for one message, in octets unpacked.
+WORK: Final = 48 * 1024**2
+_SEVEN_AES: Final = b"\x06\xf1\x07\x01"
+# A tar file within gzip is one archive, and programs are packed in archives of their own.
+_AS_ONE: Final = frozenset({"tar", "jar", "apk"})
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Beyond `depth` archives in one another, `members` of all together, `size` octets or `ratio`
+    times the packed size when unpacked, an archive is a bomb.
+    """
+
+    depth: int = 4
+    members: int = 10_000
+    size: int = 1024**3
+    ratio: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`name` with those of the archives that it is in, `a.zip/b.tar/c`; `kind` is "" when it could
+    not be read or is unknown.
+    """
+
+    name: str
+    kind: str
+    size: int
+    encrypted: bool
+
+
+@dataclass(slots=True)
+class Contents:
+    """`bomb` says what is wrong with it, "" for none; `unread`: a part could not be looked at;
+    `nested`: there are archives in it.
+    """
+
+    members: list[Member] = field(default_factory=list)
+    bomb: str = ""
+    unread: bool = False
+    nested: bool = False
+
+
+def look_into(
+    data: bytes, kind: str, name: str, bounds: Bounds, budget: Budget | None = None
+) -> Contents:
+    """What is in an archive of that kind and name."""
+    looking = _Looking(bounds, budget or Budget(WORK))
+    try:
+        looking.look(data, kind, name, 1)
+    except _Bomb as bomb:
+        looking.found.bomb = str(bomb)
+    return looking.found
+
+
+class _Bomb(Exception):
+    """Looking ends here."""
+
+
+class _Looking:
+    def __init__(self, bounds: Bounds, budget: Budget) -> None:
+        self._bounds, self._budget = bounds, budget
+        self._unpacked = 0
+        self.found = Contents()
+
+    def look(self, data: bytes, kind: str, name: str, depth: int) -> None:
+        if depth > self._bounds.depth:
+            raise _Bomb(f"archives nested deeper than {self._bounds.depth}")
+        if kind == "zip":
+            self._zip(data, name, depth)
+        elif kind == "tar":
+            self._tar(data, name, depth)
+        elif kind == "rar":
+            self._rar(data, name)
+        elif kind in READABLE:
+            self._stream(data, kind, name, depth)
+        else:
+            self._sealed(data, name)
+
+    def _zip(self, data: bytes, name: str, depth: int) -> None:
+        packed = declared = count = 0
+        for member in zip_members(data):
+            count += 1
+            packed += member.packed + member.headers
+            declared += member.size
+            self._measure(declared, len(data))
+            if packed > len(data):
+                raise _Bomb("members that overlap")
+            if not member.name.endswith("/"):
+                self._zip_member(data, member, name, depth)
+        if not count and len(data) > 22:
+            self.found.unread = True
+
+    def _zip_member(self, data: bytes, member: ZipMember, name: str, depth: int) -> None:
+        start = b""
+        if member.readable:
+            start = member_start(data, member, START, self._budget)
+        elif not member.encrypted:
+            self.found.unread = True
+        kind = kind_of(start)
+        inner = f"{name}/{member.name}"
+        self._add(Member(inner, kind, member.size, member.encrypted))
+        if kind in READABLE:
+            most = self._budget.left
+            whole = member_start(data, member, most, self._budget)
+            self._inside(whole, member.packed, kind, inner, depth)
+
+    def _tar(self, data: bytes, name: str, depth: int) -> None:
+        for member in tar_members(data):
+            content = data[member.begin : member.begin + member.size]
+            kind = kind_of(content[:START])
+            inner = f"{name}/{member.name}"
+            self._add(Member(inner, kind, member.size, False))
+            if kind in READABLE:
+                self._inside(content, len(content), kind, inner, depth)
+
+    def _rar(self, data: bytes, name: str) -> None:
+        for member in rar_members(data):
+            inner = f"{name}/{member.name}"
+            self._measure(member.size, len(data))
+            self._add(Member(inner, "", member.size, member.encrypted))
+        self.found.unread = True
+
+    def _stream(self, data: bytes, kind: str, name: str, depth: int) -> None:
+        """One member without a name of its own."""
+        most = max(LEAST_BOMB, len(data) * self._bounds.ratio) + 1
+        whole = unpack(data, kind, min(most, self._budget.left), self._budget)
+        self.found.unread = self.found.unread or (not whole and len(data) > 32)
+        self._measure(len(whole), len(data))
+        inside = kind_of(whole)
+        inner = f"{name}/{name.rpartition('/')[2].rpartition('.')[0]}"
+        self._add(Member(inner, inside, len(whole), False))
+        if inside in READABLE:
+            self._inside(whole, len(data), inside, inner, depth)
+
+    def _sealed(self, data: bytes, name: str) -> None:
+        """Of 7z it can be told whether a password is needed, since that stands at the end."""
+        self.found.unread = True
+        if _SEVEN_AES in data[-EDGE:]:
+            self._add(Member(name, "", 0, True))
+
+    def _inside(self, data: bytes, packed: int, kind: str, name: str, depth: int) -> None:
+        self._unpacked += len(data)
+        self._measure(self._unpacked, 0)
+        self._measure(len(data), packed)
+        if self._budget.left <= 0:
+            self.found.unread = True
+        self.look(data, kind, name, depth + 1)
+
+    def _add(self, member: Member) -> None:
+        if len(self.found.members) >= self._bounds.members:
+            raise _Bomb(f"more than {self._bounds.members} files")
+        self.found.members.append(member)
+        if member.kind in ARCHIVES:
+            self.found.nested = self.found.nested or member.kind not in _AS_ONE
+            self.found.unread = self.found.unread or member.kind not in (*READABLE, *_AS_ONE)
+
+    def _measure(self, unpacked: int, packed: int) -> None:
+        bounds = self._bounds
+        if unpacked > bounds.size:
+            raise _Bomb(f"more than {bounds.size} octets unpacked")
+        if packed and unpacked > LEAST_BOMB and unpacked > packed * bounds.ratio:
+            raise _Bomb(f"more than {bounds.ratio} times as large unpacked")

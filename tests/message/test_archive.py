@@ -1,0 +1,219 @@
+"""What is in archives: names, real kinds, locks; and bombs, which cost little to tell."""
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from message.archive import WORK, Bounds, Contents, look_into
+from message.magic import kind_of
+from message.unpacking import METHODS, Budget, unpack
+from tests.support.archives import (
+    PROGRAM,
+    encrypted,
+    onion,
+    overlapping,
+    rar4,
+    rar5,
+    tarred,
+    zipped,
+)
+
+MIB = 1024**2
+
+
+def look(data: bytes, name: str = "a", bounds: Bounds | None = None) -> Contents:
+    return look_into(data, kind_of(data), name, bounds or Bounds())
+
+
+def seen(contents: Contents) -> dict[str, str]:
+    return {one.name: one.kind for one in contents.members}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_zip(method: int) -> None:
+    files = {"dir/run.txt": PROGRAM, "grüße.pdf": b"%PDF-1.7", "empty": b""}
+    found = look(zipped(files, method), "a.zip")
+    assert seen(found) == {"a.zip/dir/run.txt": "exe", "a.zip/grüße.pdf": "pdf", "a.zip/empty": ""}
+    assert (found.bomb, found.unread, found.nested) == ("", False, False)
+    assert [one.size for one in found.members] == [len(PROGRAM), 8, 0]
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_tar_plain_and_packed(form: int, packed: Callable[[bytes], bytes]) -> None:
+    long = "x" * 60 + "/" + "y" * 90
+    found = look(packed(tarred({"run": PROGRAM, long: b"%PDF-1.7"}, form)), "a.tar.gz")
+    names = {name.rpartition("a.tar")[2].lstrip("./gz"): kind for name, kind in seen(found).items()}
+    assert names.get("run") == "exe" and names.get(long) == "pdf"
+    assert (found.bomb, found.unread, found.nested) == ("", False, False)
+
+
+def test_a_packed_file_without_a_name() -> None:
+    assert seen(look(gzip.compress(PROGRAM), "run.exe.gz")) == {"run.exe.gz/run.exe": "exe"}
+
+
+def test_archives_in_archives() -> None:
+    inner = zipped({"run.exe": PROGRAM})
+    outer = gzip.compress(tarred({"b/inner.zip": inner}))
+    found = look(zipped({"c.tgz": outer}), "d.zip")
+    assert found.nested and not found.bomb
+    assert "exe" in seen(found).values()
+    assert next(name for name in seen(found) if name.endswith("b/inner.zip/run.exe"))
+
+
+def test_locked_members_are_named() -> None:
+    found = look(encrypted(zipped({"secret.doc": b"x" * 100})), "a.zip")
+    assert [(one.name, one.encrypted) for one in found.members] == [("a.zip/secret.doc", True)]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "locked"),
+    [
+        (rar4(b"run.exe"), "run.exe", False),
+        (rar4(b"run.exe", flags=4), "run.exe", True),
+        (rar4(b"run.exe", main=0x80), "", True),
+        (rar5(b"run.exe"), "run.exe", False),
+        (rar5(b"run.exe", locked=True), "run.exe", True),
+        (rar5(b"run.exe", sealed=True), "", True),
+    ],
+)
+def test_rar_names(data: bytes, name: str, locked: bool) -> None:
+    found = look(data, "a.rar")
+    assert [(one.name, one.encrypted) for one in found.members] == [(f"a.rar/{name}", locked)]
+    assert found.unread and not found.bomb
+
+
+def test_seven_zip_with_a_password() -> None:
+    sealed = b"7z\xbc\xaf\x27\x1c\0\4" + bytes(200) + b"\x24\x06\xf1\x07\x01\x0a" + bytes(20)
+    found = look(sealed, "a.7z")
+    assert [one.encrypted for one in found.members] == [True] and found.unread
+
+
+def test_damaged_archives_are_read_as_far_as_they_go() -> None:
+    whole = zipped({"a.exe": PROGRAM, "b.txt": b"plain text" * 100})
+    headless = whole[: whole.rfind(b"PK\x01\x02")]
+    assert seen(look(headless)) == {"a/a.exe": "exe", "a/b.txt": ""}
+    assert seen(look(b"MZ" + b"x" * 100 + whole)) == {"a/a.exe": "exe", "a/b.txt": ""}
+    assert look(b"PK\x03\x04" + b"\xff" * 200).bomb == ""
+    cut = gzip.compress(tarred({"run": PROGRAM}))[:-16]
+    assert "exe" in seen(look(cut, "a.tgz")).values()
+    assert look(b"\x1f\x8b\x08" + b"\xff" * 100).unread
+
+
+def test_zip64_sizes_are_read() -> None:
+    made = zipped({"a": b"x" * 1000})
+    at = made.rfind(b"PK\x01\x02")
+    huge = (5 * 1024**3).to_bytes(8, "little")
+    entry = bytearray(made[at : made.rfind(b"PK\x05\x06")])
+    entry[24:28] = b"\xff" * 4
+    entry[30:32] = b"\x0c\0"
+    entry += b"\x01\0\x08\0" + huge
+    tail = bytearray(made[made.rfind(b"PK\x05\x06") :])
+    tail[12:16] = len(entry).to_bytes(4, "little")
+    found = look(made[:at] + bytes(entry) + bytes(tail))
+    assert found.bomb == f"more than {1024**3} octets unpacked"
+
+
+BOMBS = {
+    "zeros": zipped({"a": bytes(64 * MIB)}),
+    "many zeros": zipped({str(number): bytes(8 * MIB) for number in range(8)}),
+    "nested zeros": zipped({"b.zip": zipped({"a": bytes(64 * MIB)})}),
+    "zeros in gzip": gzip.compress(bytes(64 * MIB)),
+    "zeros in bzip2": bz2.compress(bytes(64 * MIB)),
+    "zeros in xz": lzma.compress(bytes(64 * MIB)),
+    "tar of zeros": gzip.compress(tarred({"a": bytes(64 * MIB)})),
+    "gzip in gzip": gzip.compress(gzip.compress(bytes(64 * MIB))),
+    "the same member often": overlapping(500, 100_000),
+    "deep": onion(12, b"x"),
+    "many members": zipped({f"{n}": b"" for n in range(10_100)}),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs(name: str) -> None:
+    budget = Budget(WORK)
+    data = BOMBS[name]
+    found = look_into(data, kind_of(data), "a", Bounds(), budget)
+    assert found.bomb
+    assert len(found.members) <= 10_000
+
+
+def test_members_that_share_their_octets_are_no_members() -> None:
+    assert look(overlapping(100, 3000)).bomb == "members that overlap"
+    assert look(overlapping(1, 3000)).bomb == ""
+
+
+def test_a_bomb_of_bombs_is_left_at_the_first() -> None:
+    """Sixteen in each of sixteen, five deep: a million archives for who looks into all."""
+    core = {f"{n}.zip": b"" for n in range(16)}
+    layer = zipped({"0": bytes(30 * MIB)})
+    for _ in range(5):
+        layer = zipped(dict.fromkeys(core, layer), zipfile.ZIP_DEFLATED)
+    found = look(layer)
+    assert found.bomb and len(found.members) < 100
+
+
+def test_ordinary_archives_are_no_bombs() -> None:
+    """Logs and tables pack well, small files even better."""
+    table = b"".join(b"%08d;some;words;that;come;again\r\n" % n for n in range(300_000))
+    for data in (zipped({"log.csv": table}), gzip.compress(table), zipped({"zeros": bytes(MIB)})):
+        assert look(data).bomb == ""
+
+
+def test_work_is_bounded_over_all() -> None:
+    """Many archives in one, each well packed: what is left is not looked at, and said to be."""
+    noise = zlib.compress(b"seed")
+    part = zipped({"a": b"".join(noise + bytes(60) for _ in range(60_000))})
+    whole = zipped({f"{n}.zip": part for n in range(40)}, zipfile.ZIP_STORED)
+    budget = Budget(2 * MIB)
+    found = look_into(whole, "zip", "a", Bounds(), budget)
+    assert budget.left > -MIB
+    assert found.members
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unpacking_stops_where_it_is_told(method: str) -> None:
+    made = {
+        "deflate": zlib.compress(bytes(MIB), 9, -15),
+        "gz": gzip.compress(bytes(MIB)),
+        "bz2": bz2.compress(bytes(MIB)),
+        "xz": lzma.compress(bytes(MIB)),
+        "lzma": lzma.compress(bytes(MIB), lzma.FORMAT_ALONE),
+    }[method]
+    assert unpack(made, method, 1000, Budget(WORK)) == bytes(1000)
+    assert len(unpack(made, method, 2 * MIB, Budget(WORK))) == MIB
+    assert len(unpack(made, method, 2 * MIB, Budget(300_000))) < 600_000
+    assert unpack(made[: len(made) // 2], method, 2 * MIB, Budget(WORK)) is not None
+    assert unpack(b"nothing of the kind", method, MIB, Budget(WORK)) == b""
+
+
+SEEDS = [
+    zipped({"a.exe": PROGRAM, "b": b"text"}),
+    tarred({"a.exe": PROGRAM, "n" * 150: b"text"}),
+    gzip.compress(PROGRAM),
+    rar4(b"run.exe"),
+    rar5(b"run.exe", locked=True),
+    zipped({"b.zip": zipped({"a": b"x"})}),
+]
+
+
+@given(st.sampled_from(SEEDS), st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255))))
+def test_no_change_of_an_archive_raises(seed: bytes, changes: list[tuple[int, int]]) -> None:
+    data = bytearray(seed)
+    for place, octet in changes:
+        data[place % len(data)] = octet
+    found = look_into(bytes(data), kind_of(seed), "a", Bounds())
+    assert isinstance(found.members, list)
+
+
+@given(st.sampled_from(["zip", "tar", "gz", "bz2", "xz", "rar", "7z", "cab"]), st.binary())
+def test_no_bytes_raise(kind: str, data: bytes) -> None:
+    assert isinstance(look_into(data, kind, "a", Bounds()), Contents)

@@ -1,0 +1,178 @@
+"""The attachment policy at the end of DATA: by name, by what a file is, by what is in archives."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.sections_filters import ATTACHMENT_FAMILIES, ATTACHMENT_KINDS
+from config.settings import Settings
+from filters.attachments import FAMILIES
+from tests.support.archives import (
+    PROGRAM,
+    encrypted,
+    message,
+    onion,
+    overlapping,
+    rar5,
+    tarred,
+    zipped,
+)
+from tests.support.smtp_receiving import ADA, BEN, Client, Receiving, receiving, without_id
+from tests.support.smtp_stage import plain
+
+Capsys = pytest.CaptureFixture[str]
+MIB = 1024**2
+NOT_HERE = "550 5.7.1 Attachment not accepted here: "
+MACROS = zipped(
+    {"[Content_Types].xml": b"x", "word/document.xml": b"x", "word/vbaProject.bin": b""}
+)
+
+
+async def answer(running: Receiving, data: bytes) -> str:
+    client = await running.client()
+    await client.begin()
+    return await client.say(data + b".")
+
+
+def accepted(capsys: Capsys) -> dict[str, Any]:
+    """The log line of the message accepted last."""
+    lines = [json.loads(one) for one in capsys.readouterr().out.splitlines() if one[:1] == "{"]
+    return dict([one for one in lines if one["event"] == "accepted"][-1])
+
+
+REFUSED = [
+    ("executable", {"a.pdf": PROGRAM}, "a.pdf (executable)"),
+    ("exe", {"a.pdf": PROGRAM}, "a.pdf (exe)"),
+    ("executable", {"a.zip": zipped({"b.pdf": PROGRAM})}, "a.zip/b.pdf (executable)"),
+    ("executable", {"a.tgz": gzip.compress(tarred({"b": PROGRAM}))}, "a.tgz/a/b (executable)"),
+    ("*.SCR", {"Photo.Scr": b"text"}, "Photo.Scr (*.scr)"),
+    ("*.scr", {"a.zip": zipped({"x/b.scr ": b"text"})}, "a.zip/x/b.scr  (*.scr)"),
+    ("*.exe", {"a.rar": rar5(b"b.exe")}, "a.rar/b.exe (*.exe)"),
+    ("invoice.*", {"invoice.pdf": b"%PDF-"}, "invoice.pdf (invoice.*)"),
+    ("macro", {"a.doc": MACROS}, "a.doc (macro)"),
+    ("macro", {"a.zip": zipped({"b.doc": MACROS})}, "a.zip/b.doc (macro)"),
+    ("encrypted", {"a.zip": encrypted(zipped({"b": b"x" * 99}))}, "a.zip/b (encrypted)"),
+    ("nested", {"a.zip": zipped({"b.zip": zipped({"c": b""})})}, "a.zip (nested)"),
+    ("unread", {"a.rar": rar5(b"b")}, "a.rar (unread)"),
+    ("script", {"a.txt": b"#!/bin/sh\n"}, "a.txt (script)"),
+    ("hta", {"a.html": b"<html><hta:application></html>"}, "a.html (hta)"),
+]
+
+
+@pytest.mark.parametrize(("word", "files", "told"), REFUSED)
+async def test_what_is_refused(
+    tmp_path: Path, word: str, files: dict[str, bytes], told: str
+) -> None:
+    async with receiving(tmp_path, attachments={"reject": [word]}) as running:
+        assert without_id(await answer(running, message(files))) == NOT_HERE + told
+        harmless = {"b.pdf": b"%PDF-1.7", "c.zip": zipped({"d.txt": b"text", "e.png": b"\x89PNG"})}
+        assert (await answer(running, message(harmless)))[:3] == "250"
+
+
+async def test_a_single_part_and_a_forwarded_message(tmp_path: Path) -> None:
+    alone = (
+        b"Subject: x\r\nContent-Type: text/plain; name=a.txt\r\n\r\n#!/bin/sh\r\n",
+        b"Subject: x\r\nContent-Type: application/x\r\n\r\n#!/bin/sh\r\n",
+        b"Subject: x\r\nContent-Type: message/rfc822\r\n\r\n" + message({"a": b"#!/bin/sh\n"}),
+    )
+    async with receiving(tmp_path, attachments={"reject": ["script"]}) as running:
+        for data in alone:
+            assert without_id(await answer(running, data)).endswith("(script)")
+        assert (await answer(running, b"Subject: x\r\n\r\n#!/bin/sh\r\n"))[:3] == "250"
+
+
+async def test_users_are_held_to_it_too(tmp_path: Path) -> None:
+    async with receiving(tmp_path, attachments={"reject": ["executable"]}) as running:
+        client: Client = await running.client("submissions")
+        await client.greet()
+        assert (await client.say(f"AUTH PLAIN {plain(BEN)}"))[:3] == "235"
+        for line in (f"MAIL FROM:<{BEN}>", "RCPT TO:<friend@far.test>", "DATA"):
+            assert (await client.say(line))[0] in "23"
+        data = b"From: " + BEN.encode() + b"\r\n" + message({"a": PROGRAM})
+        assert without_id(await client.say(data + b".")) == NOT_HERE + "a (executable)"
+
+
+async def test_by_default_programs_are_marked_and_bombs_refused(
+    tmp_path: Path, capsys: Capsys
+) -> None:
+    async with receiving(tmp_path) as running:
+        files = {"a.zip": zipped({"b.exe": PROGRAM}), "c.zip": encrypted(zipped({"d": b"x" * 50}))}
+        assert (await answer(running, message(files)))[:3] == "250"
+        symbols = accepted(capsys)["symbols"]
+        assert {"ATTACHMENT_POLICY", "MIME_ENCRYPTED_ARCHIVE"} <= set(symbols)
+        told = without_id(await answer(running, message({"a.zip": zipped({"b": bytes(64 * MIB)})})))
+        assert told == NOT_HERE + "a.zip (more than 200 times as large unpacked)"
+
+
+BOMBS = {
+    "nested deep": (onion(9, b"x"), "archives nested deeper than 4"),
+    "overlapping": (overlapping(100, 3000), "members that overlap"),
+    "gzip": (gzip.compress(bytes(64 * MIB)), "more than 200 times as large unpacked"),
+    "many": (zipped({str(n): b"" for n in range(10_100)}), "more than 10000 files"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+async def test_bombs_are_refused_while_others_are_served(tmp_path: Path, name: str) -> None:
+    """The largest goes to a worker process; blocking the loop would fail the test."""
+    data, reason = BOMBS[name]
+    async with receiving(tmp_path) as running:
+        assert without_id(await answer(running, message({"a.bin": data}))) == (
+            f"{NOT_HERE}a.bin ({reason})"
+        )
+        assert running.store.delivered == []
+
+
+async def test_bombs_may_be_let_in_with_a_symbol(tmp_path: Path, capsys: Capsys) -> None:
+    async with receiving(tmp_path, attachments={"reject": [], "mark": []}) as running:
+        data = message({"a.zip": zipped({"b": bytes(64 * MIB)})})
+        assert (await answer(running, data))[:3] == "250"
+        assert "MIME_ARCHIVE_BOMB" not in accepted(capsys)["symbols"]
+    second = tmp_path / "second"
+    second.mkdir()
+    async with receiving(second, attachments={"reject": [], "mark": ["bomb"]}) as running:
+        assert (await answer(running, data))[:3] == "250"
+        assert {"MIME_ARCHIVE_BOMB", "ATTACHMENT_POLICY"} <= set(accepted(capsys)["symbols"])
+
+
+async def test_a_large_message_is_looked_at_in_its_file(tmp_path: Path) -> None:
+    noise = os.urandom(2 * MIB)
+    async with receiving(tmp_path, attachments={"reject": ["executable"]}) as running:
+        files = {"a.bin": noise, "b.zip": zipped({"c": PROGRAM})}
+        assert (
+            without_id(await answer(running, message(files))) == NOT_HERE + "b.zip/c (executable)"
+        )
+        assert (await answer(running, message({"a.bin": noise})))[:3] == "250"
+
+
+async def test_names_are_fit_for_a_reply(tmp_path: Path) -> None:
+    async with receiving(tmp_path, attachments={"reject": ["executable"]}) as running:
+        named = message({"=?utf-8?q?gr=C3=BC=0D=0A250_Ok?=": PROGRAM})
+        told = without_id(await answer(running, named))
+        assert told.startswith(NOT_HERE) and told.isascii() and "\n" not in told
+
+
+async def test_the_worst_of_all_lists_counts(tmp_path: Path, capsys: Capsys) -> None:
+    policy = {"reject": ["*.exe"], "mark": ["pdf"]}
+    async with receiving(tmp_path, attachments=policy) as running:
+        files = {"a.pdf": b"%PDF-1.7", "b.exe": b"text"}
+        assert without_id(await answer(running, message(files))) == NOT_HERE + "b.exe (*.exe)"
+        assert (await answer(running, message({"a.pdf": b"%PDF-1.7"})))[:3] == "250"
+        assert "ATTACHMENT_POLICY" in accepted(capsys)["symbols"]
+        assert [one.local[0].address for one in running.store.delivered] == [ADA]
+
+
+def test_every_kind_and_family_can_be_named() -> None:
+    known = {kind for kinds in FAMILIES.values() for kind in kinds}
+    assert known <= set(ATTACHMENT_KINDS) | {"jar", "class"}
+    assert set(FAMILIES) <= set(ATTACHMENT_FAMILIES)
+
+
+@pytest.mark.parametrize("word", ["executables", "scr", ""])
+def test_other_words_are_errors(word: str) -> None:
+    with pytest.raises(ValueError, match=r"attachments\.reject"):
+        Settings.model_validate({"hostname": "a.test", "attachments": {"reject": [word]}})
