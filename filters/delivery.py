@@ -1,34 +1,36 @@
-"""From an accepted message to the store: who gets it, the trace fields, one job, the answers.
+"""From an accepted message to the store: who gets it, the jobs, the answers, what follows.
 
-Invariants: the answers are made after Store.deliver returned; one message is one job, so that all
-of its recipients are stored and queued, or none; an account gets one copy however many of its
-addresses were named.
+Invariants: the answers are made after Store.deliver returned; a message is one job, so that all of
+its recipients are stored and queued, or none (those for whom a script edits it come before, in jobs
+of their own); an account is asked once however many of its addresses were named.
 """
 
 import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from hashlib import blake2b
 
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
 from filters.authentication.spoofed import without_spoofed
-from filters.authentication.statements import lines_of, results_field
+from filters.authentication.statements import lines_of
 from filters.context import Kind, Message, Recipient
-from filters.envelope import Envelope, Outcome, Source, loop_tag, make_trace
+from filters.envelope import Envelope, Outcome, make_trace
 from filters.forwarding import Forwarding
 from filters.greylist import proven_domains
-from filters.notices import build_success, notify_behind, wants_success
+from filters.jobs import Jobs, ids_of, tag_of
+from filters.notices import build_success, wants_success
+from filters.recipients.deciding import Personal, unasked
+from filters.recipients.disposition import Decided, Group, Refusal
+from filters.recipients.refusing import build_refusal, is_answer, outcome_of
 from filters.record import Recorder
 from filters.reporting.reader import ReportReader
 from filters.signing.signer import Signer
 from filters.verdict import ACCEPT, Action, Verdict
 from message.headers import header_block, without_blank_line
-from message.received import Trace, build_received, build_return_path, is_looping
-from message.xtext import orcpt_of
+from message.received import is_looping
 from net.threads import Busy
 from storage import values
 from storage.directory import Directory
@@ -36,7 +38,7 @@ from storage.directory_values import Resolution, Status
 from storage.errors import StoreError, StoreFull
 from storage.seen import Kind as Seen
 from storage.store import Store
-from storage.values import AccountId, Content, Flags, LocalRecipient, QueuedRecipient
+from storage.values import AccountId, Content
 
 ADMISSION_SECONDS = 10.0
 _ADMISSION_STEP = 0.05
@@ -48,6 +50,7 @@ _NOBODY = (550, "5.1.1", "No recipient left")
 _NO_REPORT = (550, "5.6.1", "Only reports are read at this address, and this message has none")
 Answer = tuple[int, str, str]
 Stored = tuple[values.Delivery, values.DeliveryResult]
+_NOTHING = (Decided(()), ())
 
 
 class Delivery:
@@ -61,14 +64,15 @@ class Delivery:
         clock: Clock,
         log: Logger,
         *,
+        personal: Personal | None = None,
         reader: ReportReader | None = None,
         signer: Signer | None = None,
         forwarding: Forwarding | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         self._recorder = recorder or Recorder(clock)
-        self._hostname, self._signer = settings.hostname, signer
-        self._forwarding = forwarding
+        self._hostname, self._personal, self._forwarding = settings.hostname, personal, forwarding
+        self._jobs = Jobs(settings, directory, log, signer=signer, forwarding=forwarding)
         self._directory, self._store, self._clock, self._log = directory, store, clock, log
         self._reader = reader
 
@@ -76,18 +80,16 @@ class Delivery:
         self, envelope: Envelope, message: Message, verdict: Verdict = ACCEPT
     ) -> list[Outcome]:
         """Stores and queues; one outcome a recipient, in their order. Never raises StoreError."""
-        answer, stored = await self._deliver(envelope, message, verdict)
-        self._report(envelope, message, verdict, answer)
-        self._recorder.message(envelope, message, verdict, answer, stored)
-        held = envelope.hold_until is not None
-        if answer[0] == 250:
-            self._remember(envelope, verdict)
-        if answer[0] == 250 and not held and any(map(wants_success, envelope.recipients)):
-            await self._tell_success(envelope, message)
-        code, status, text = answer
-        if code == 250:
-            text = f"Ok, id {envelope.trace}"
-        return [Outcome(one.address, code, status, text) for one in envelope.recipients]
+        answer, decided, stored = await self._deliver(envelope, message, verdict)
+        self._report(envelope, message, verdict, answer, decided)
+        self._recorder.message(envelope, message, verdict, answer, stored, decided.told)
+        if answer[0] != 250:
+            return [Outcome(one.address, *answer) for one in envelope.recipients]
+        self._remember(envelope, verdict)
+        if envelope.hold_until is None and any(map(wants_success, envelope.recipients)):
+            await self._tell_success(envelope, message, decided.refusals)
+        await self._follow(envelope, message.header, decided)
+        return await self._outcomes(envelope, message, decided.refusals)
 
     async def deliver_notice(
         self,
@@ -123,11 +125,12 @@ class Delivery:
             smtputf8=not _ascii(message),
             require_tls=require_tls,
         )
-        whole = _message_of(message)
-        job = await self._job(envelope, whole, ACCEPT, "")
-        stored = await self._store.deliver(job)
-        self._recorder.message(envelope, whole, ACCEPT, _OK, (job, stored))
+        notice = _message_of(message)
+        decided = await self._decide(envelope, notice, ACCEPT)
+        stored = await self._store_all(decided, ACCEPT)
+        self._recorder.message(envelope, notice, ACCEPT, _OK, stored, decided.told)
         self._log.info("notice delivered", message=envelope.trace, recipient=recipient)
+        await self._follow(envelope, notice.header, decided)
 
     def _may_tell(self, recipient: str, resolution: Resolution) -> bool:
         return self._forwarding is None or self._forwarding.limits.may_tell(recipient, resolution)
@@ -144,30 +147,89 @@ class Delivery:
 
     async def _deliver(
         self, envelope: Envelope, message: Message, verdict: Verdict
-    ) -> tuple[Answer, Stored | None]:
-        tag = self._tag(envelope)
+    ) -> tuple[Answer, Decided, Sequence[Stored]]:
         # who hands mail over by LMTP may be on this host and have told what it found in its name
         if envelope.kind not in (Kind.LOCAL, Kind.LMTP):
             message = without_spoofed(message, self._hostname)
-        if is_looping(message.header) or (tag and _passed(message.header, tag)):
-            return _LOOP, None
+        if is_looping(message.header):
+            return _LOOP, *_NOTHING
         try:
-            job = await self._job(envelope, message, verdict, tag)
-            nowhere = not job.local and not job.queued
+            decided = await self._decide(envelope, message, verdict)
+            if any(_is_circling(group, tag_of(group.envelope)) for group in decided.groups):
+                return _LOOP, *_NOTHING
+            nowhere = not decided.handled and not any(map(_leads_on, decided.groups))
             if any(one.resolution.reports for one in envelope.recipients):
                 answer = await self._read_reports(envelope, message, nowhere)
                 if nowhere:
-                    return answer, None
+                    return answer, *_NOTHING
             elif nowhere:
-                return _NOBODY, None
-            if not await self.admit(job.content.size):
-                return _FULL, None
-            return _OK, (job, await self._store.deliver(job))
+                return _NOBODY, *_NOTHING
+            if not await self.admit(message.content.size):
+                return _FULL, *_NOTHING
+            return _OK, decided, await self._store_all(decided, verdict)
         except StoreFull:
-            return _FULL, None
-        except (StoreError, OSError) as error:
-            self._log.error("delivery failed", **_ids(envelope), reason=repr(error))
-            return _FAILED, None
+            return _FULL, *_NOTHING
+        except (StoreError, OSError, Busy) as error:
+            self._log.error("delivery failed", **ids_of(envelope), reason=repr(error))
+            return _FAILED, *_NOTHING
+
+    async def _decide(self, envelope: Envelope, message: Message, verdict: Verdict) -> Decided:
+        """What each account does with it. What waits for its time is decided then."""
+        if envelope.hold_until is not None:
+            return Decided((Group(envelope, message, ()),))
+        if self._personal is None:
+            return unasked(envelope, message, verdict)
+        above = self._jobs.above(envelope, verdict)
+        return await self._personal.deciding.decide(envelope, message, verdict, above)
+
+    async def _store_all(self, decided: Decided, verdict: Verdict) -> list[Stored]:
+        """One job for each form of the message, that of the message as it came last. A resend finds
+        what an earlier try has stored. Raises StoreError, OSError.
+        """
+        groups = [group for group in decided.groups if _leads_on(group)]
+        stored: list[Stored] = []
+        for number, group in enumerate(groups, 1):
+            if number < len(groups) and self._personal is not None:
+                group = await self._personal.deciding.with_own_file(group)
+            job = await self._jobs.job(group, verdict)
+            stored.append((job, await self._store.deliver(job)))
+        if not groups and decided.groups and self._personal is not None:
+            await self._personal.deciding.discard(decided.groups[-1].message)
+        return stored
+
+    async def _follow(self, envelope: Envelope, header: bytes, decided: Decided) -> None:
+        for later in decided.later:
+            if self._personal is not None:
+                following = self._personal.following
+                await following.follow(envelope, header, later, self.deliver_notice)
+
+    async def _outcomes(
+        self, envelope: Envelope, message: Message, refusals: tuple[Refusal, ...]
+    ) -> list[Outcome]:
+        """The answers; refusals that are none of them are reported."""
+        told = {}
+        if refusals and is_answer(envelope, refusals):
+            told = {one.recipient.address: outcome_of(one) for one in refusals}
+        elif refusals:
+            await self._tell_refusal(envelope, message, refusals)
+        code, status, _ = _OK
+        text = f"Ok, id {envelope.trace}"
+        return [
+            told.get(one.address) or Outcome(one.address, code, status, text)
+            for one in envelope.recipients
+        ]
+
+    async def _tell_refusal(
+        self, envelope: Envelope, message: Message, refusals: tuple[Refusal, ...]
+    ) -> None:
+        if self._forwarding is not None and self._forwarding.silence(envelope, message):
+            return
+        try:
+            report = build_refusal(envelope, message, refusals, self._hostname, self._clock.now())
+            if report:
+                await self.deliver_notice(envelope.sender, report, require_tls=envelope.require_tls)
+        except StoreError as error:
+            self._log.warning("notice not stored", message=envelope.trace, reason=str(error))
 
     async def _read_reports(self, envelope: Envelope, message: Message, nowhere: bool) -> Answer:
         """The answer where a message goes nowhere but to the reader of reports."""
@@ -178,110 +240,18 @@ class Delivery:
                 if found and nowhere:
                     await self._reader.discard(message)
         except (StoreError, OSError, Busy) as error:
-            self._log.error("report not read", **_ids(envelope), reason=repr(error))
+            self._log.error("report not read", **ids_of(envelope), reason=repr(error))
             return _FAILED
         return _OK if found else _NO_REPORT
 
-    async def _job(
-        self, envelope: Envelope, message: Message, verdict: Verdict, tag: str
-    ) -> values.Delivery:
-        later = envelope.hold_until is not None
-        local = () if later else _local(envelope.recipients, verdict)
-        queued = _held(envelope.recipients) if later else _queued(envelope.recipients)
-        prefix = await self._prefix(envelope, message, verdict, tag)
-        sender = envelope.sender
-        if self._forwarding is not None:
-            sender = await self._forwarding.sender(envelope)
-            queued = self._forwarding.reporting(envelope, message, queued)
-        queued = self._held_by_rule(envelope, sender, queued)
-        if message.headless:
-            prefix += b"\r\n"  # else the first lines of the text would become part of our header
-        content = message.content
-        size = content.size + len(prefix)
-        return values.Delivery(
-            content=replace(content, prefix=prefix + content.prefix, size=size),
-            sender=sender,
-            received_at=envelope.received_at,
-            trace=envelope.trace,
-            local=local,
-            queued=queued,
-            envid=envelope.envid,
-            ret=envelope.ret,
-            smtputf8=envelope.smtputf8,
-            eightbit=envelope.eightbit or message.eightbit,
-            account=envelope.account,
-            # only where delivery is final: a relayed message has none (RFC 5321 §4.4)
-            local_prefix=build_return_path(envelope.sender),
-            require_tls=envelope.require_tls,
-            hold_until=envelope.hold_until,
-            deliver_by=envelope.deliver_by,
-            priority=envelope.priority,
-        )
-
-    def _held_by_rule(
-        self, envelope: Envelope, sender: str, queued: Sequence[QueuedRecipient]
-    ) -> tuple[QueuedRecipient, ...]:
-        """The recipients, those on hold that a standing rule of the operator means."""
-        marked = self._directory.hold_rules.marked(sender, envelope.account, queued)
-        held = [one for one in marked if one.hold is not None]
-        if held:
-            self._log.info(
-                "held by rule",
-                **_ids(envelope),
-                sender=sender,
-                recipients=[one.address for one in held[:20]],
-                count=len(held),
-                rules=sorted({one.hold.rule for one in held if one.hold and one.hold.rule}),
-            )
-        return marked
-
-    async def _prefix(
-        self, envelope: Envelope, message: Message, verdict: Verdict, tag: str
-    ) -> bytes:
-        """What stands above the message's own header; signatures cover all below them."""
-        fields = b"".join((*verdict.headers, *envelope.headers))
-        if envelope.kind is Kind.LOCAL:
-            # what waited for its time was signed when a user submitted it
-            waited = envelope.account is not None
-            return fields if waited else await self._signed(envelope, message, fields)
-        fields = results_field(self._hostname, envelope.results) + fields
-        if envelope.kind is Kind.SUBMISSION:
-            fields = await self._signed(envelope, message, fields)
-        elif self._forwarding is not None:
-            fields = await self._forwarding.seal(envelope, message) + fields
-        return self._received(envelope, tag) + fields
-
-    async def _signed(self, envelope: Envelope, message: Message, fields: bytes) -> bytes:
-        if self._signer is None:
-            return fields
-        return await self._signer.sign(fields, message, envelope.sender) + fields
-
-    def _received(self, envelope: Envelope, tag: str) -> bytes:
-        source: Source = envelope.source
-        names = tuple(one.address for one in envelope.recipients[:2])
-        return build_received(
-            Trace(
-                source.helo,
-                source.address,
-                source.reverse,
-                self._hostname,
-                f"{envelope.trace}.{tag}" if tag else envelope.trace,
-                datetime.fromtimestamp(envelope.received_at, UTC),
-                source.protocol,
-                source.tls,
-                names,
-                envelope.priority,
-            )
-        )
-
-    def _tag(self, envelope: Envelope) -> str:
-        """Only what comes from outside and goes there again can go round in a circle."""
-        forwards = any(one.resolution.remote for one in envelope.recipients)
-        return loop_tag(envelope) if forwards and envelope.account is None else ""
-
-    async def _tell_success(self, envelope: Envelope, message: Message) -> None:
+    async def _tell_success(
+        self, envelope: Envelope, message: Message, refusals: tuple[Refusal, ...]
+    ) -> None:
         if self._forwarding is not None and self._forwarding.silence(envelope, message):
             return
+        refused = {one.recipient.address for one in refusals}
+        taken = tuple(one for one in envelope.recipients if one.address not in refused)
+        envelope = replace(envelope, recipients=taken)
         try:
             report = build_success(envelope, message, self._hostname, self._clock.now())
             if report:
@@ -303,11 +273,17 @@ class Delivery:
             seen.met(Seen.DOMAIN, proven_domains(envelope.results))
 
     def _report(
-        self, envelope: Envelope, message: Message, verdict: Verdict, answer: Answer
+        self,
+        envelope: Envelope,
+        message: Message,
+        verdict: Verdict,
+        answer: Answer,
+        decided: Decided,
     ) -> None:
+        scripts = {account: list(told) for account, told in decided.told}
         self._log.info(
             "accepted" if answer[0] == 250 else "not accepted",
-            **_ids(envelope),
+            **ids_of(envelope),
             sender=envelope.sender,
             recipients=[one.address for one in envelope.recipients[:20]],
             count=len(envelope.recipients),
@@ -316,6 +292,7 @@ class Delivery:
             code=answer[0],
             status=answer[1],
             **_authentication(envelope),
+            **({"scripts": scripts} if scripts else {}),
         )
 
 
@@ -323,11 +300,8 @@ def _authentication(envelope: Envelope) -> dict[str, list[str]]:
     return {"authentication": lines_of(envelope.results)} if envelope.results else {}
 
 
-def _ids(envelope: Envelope) -> dict[str, str]:
-    """What every line of the log about a message carries."""
-    if not envelope.connection:
-        return {"message": envelope.trace}
-    return {"connection": envelope.connection, "message": envelope.trace}
+def _is_circling(group: Group, tag: str) -> bool:
+    return bool(tag) and _passed(group.message.header, tag)
 
 
 def _is(recipient: Recipient, account: AccountId) -> bool:
@@ -336,32 +310,11 @@ def _is(recipient: Recipient, account: AccountId) -> bool:
     return not found.remote and {one.account for one in found.local} == {account}
 
 
-def _local(recipients: Sequence[Recipient], verdict: Verdict) -> tuple[LocalRecipient, ...]:
-    mailbox = "Junk" if verdict.action >= Action.JUNK else "INBOX"
-    flags = Flags(keywords=verdict.keywords)
-    found: dict[int, LocalRecipient] = {}
-    for recipient in recipients:
-        for target in recipient.resolution.local:
-            found.setdefault(
-                target.account, LocalRecipient(target.account, recipient.address, mailbox, flags)
-            )
-    return tuple(found.values())
-
-
-def _held(recipients: Sequence[Recipient]) -> tuple[QueuedRecipient, ...]:
-    """As they were given: where they lead is looked up when the time has come (filters/home.py)."""
-    found = {one.address: QueuedRecipient(one.address, one.notify, one.orcpt) for one in recipients}
-    return tuple(found.values())
-
-
-def _queued(recipients: Sequence[Recipient]) -> tuple[QueuedRecipient, ...]:
-    found: dict[str, QueuedRecipient] = {}
-    for recipient in recipients:
-        for address in recipient.resolution.remote:
-            made = orcpt_of(recipient.address) if address != recipient.address else ""
-            orcpt = recipient.orcpt or made
-            found.setdefault(address, QueuedRecipient(address, notify_behind(recipient), orcpt))
-    return tuple(found.values())
+def _leads_on(group: Group) -> bool:
+    """Whether there is anything to store or to send of it."""
+    envelope = group.envelope
+    remote = any(one.resolution.remote for one in envelope.recipients)
+    return remote or bool(group.local) or envelope.hold_until is not None
 
 
 def _passed(header: bytes, tag: str) -> bool:

@@ -53,23 +53,25 @@ class Recorder:
         message: Message,
         verdict: Verdict,
         answer: tuple[int, str, str],
-        stored: tuple[Delivery, DeliveryResult] | None = None,
+        stored: Sequence[tuple[Delivery, DeliveryResult]] = (),
+        scripts: Sequence[tuple[int, Sequence[str]]] = (),
     ) -> None:
-        """A whole message, and what became of it."""
+        """A whole message, and what became of it: jobs of the store, what decided by account."""
         if self._writer is None:
             return
         at, head = self._clock.now(), message.header[:HEAD]
-        copies = _copies(*stored) if stored is not None else []
+        copies = [copy for one in stored for copy in _copies(*one)]
         account, blob, copy = copies[0] if copies else (None, None, None)
 
         def make() -> Data:
             return _message(envelope, head, verdict, answer, message.content.size) | {
                 "copy": copy,
                 "copies": len(copies),
-                "queued": _queued(stored[0]) if stored is not None else [],
+                "queued": [queued for job, _ in stored for queued in _queued(job)],
+                "scripts": [[number, *map(cut, told)] for number, told in scripts[:RECIPIENTS]],
             }
 
-        queue = stored[1].queue_id if stored is not None else None
+        queue = max((one.queue_id or 0 for _, one in stored), default=0) or None
         named = _message_id(head)
         self._put(envelope.trace, Kind.MESSAGE, make, "", named, queue, account, blob, at)
         for account, blob, copy in copies[1:COPIES]:

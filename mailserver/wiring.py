@@ -12,6 +12,11 @@ from filters.forwarding import Forwarding
 from filters.home import Home
 from filters.own.own import OwnFilters
 from filters.pipeline import Pipeline
+from filters.recipients.answers import Answers
+from filters.recipients.compiled import Compiled
+from filters.recipients.deciding import Deciding, Personal
+from filters.recipients.following import Following
+from filters.recipients.scripts import Scripting
 from filters.record import Recorder
 from filters.registry import Tools
 from filters.reporting.collector import Collector
@@ -32,6 +37,7 @@ from net.https import HttpsClient
 from net.tls import TlsContexts
 from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
+from storage.duplicates import Duplicates
 from storage.metadata import Metadata
 from storage.report_values import Kind
 from storage.reports import Reports
@@ -86,6 +92,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         store,
         clock,
         get_logger("delivery"),
+        personal=personal_of(services, metadata),
         reader=reader,
         signer=services.signer,
         forwarding=forwarding,
@@ -190,6 +197,20 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         metadata=metadata,
         own=own,
         scanner=scanner,
+    )
+
+
+def personal_of(services: Services, metadata: Metadata) -> Personal:
+    """What accounts do with their mail."""
+    directory, store, clock = services.directory, services.store, services.clock
+    offload, log = services.offload, get_logger("scripts")
+    duplicates, compiled = Duplicates(services.history, clock), Compiled(offload)
+    answers = Answers(directory, store, metadata, duplicates, compiled)
+    hostname = services.settings.hostname
+    scripting = Scripting(hostname, directory, store, answers, compiled, offload, clock, log)
+    return Personal(
+        Deciding(directory, store, scripting, offload, log),
+        Following(directory, store, duplicates, clock, hostname, log),
     )
 
 

@@ -6,7 +6,17 @@ key: accounts are in another database, and what belongs to an account goes when 
 
 from collections.abc import Callable
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+)
 
 from storage import spam_tables
 from storage.explain_table import explain
@@ -17,6 +27,16 @@ schema_version = Table(
     "history_schema",
     metadata,
     Column("version", Integer, nullable=False),
+)
+
+# Ids that Sieve scripts track (storage/duplicates.py): `key` is a hash, `until` Unix seconds.
+duplicate = Table(
+    "history_duplicate",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, primary_key=True),
+    Column("until", Float, nullable=False),
+    Index("history_duplicate_until", "until"),
 )
 
 
@@ -37,5 +57,15 @@ def _explain(connection: Connection) -> None:
     explain.create(connection, checkfirst=True)
 
 
+def _duplicates(connection: Connection) -> None:
+    duplicate.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _spam, _reputation, _explain)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first,
+    _spam,
+    _reputation,
+    _explain,
+    _duplicates,
+)

@@ -1,0 +1,1 @@
+"""What each account does with a message that reaches it, and what follows from that."""

@@ -1,0 +1,347 @@
+"""Asks each account that a message reaches what it does with it, and sorts the answers by what is
+then stored and sent.
+
+An account without an active script costs a look into memory. Invariants: an account is asked once a
+message, however often it is named or redirected to; whatever goes wrong with a script, the account
+gets the message.
+"""
+
+import secrets
+import shutil
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from config.logging import Logger
+from filters.context import Message, Recipient
+from filters.envelope import Envelope
+from filters.recipients.disposition import Decided, Disposition, Group, Later, Refusal, Version
+from filters.recipients.following import Following
+from filters.recipients.scripts import Scripting, Subject
+from filters.rewriting import with_header
+from filters.sieve.actions import FileInto, Redirect
+from filters.verdict import Action, Verdict
+from net.threads import Offload
+from storage.directory import Directory
+from storage.directory_values import Resolution, Status, Target
+from storage.errors import MailboxExists, MailboxForbidden
+from storage.names import INBOX
+from storage.store import Store
+from storage.values import AccountId, Flags, LocalRecipient, System
+
+JUNK = "\\Junk"
+_SYSTEM = {
+    "\\seen": System.SEEN,
+    "\\answered": System.ANSWERED,
+    "\\flagged": System.FLAGGED,
+    "\\deleted": System.DELETED,
+    "\\draft": System.DRAFT,
+}
+
+
+@dataclass(slots=True)
+class _Pending:
+    """An account still to be asked. `message` is as it reaches it: finished after an edit."""
+
+    target: Target
+    recipient: Recipient
+    message: Message
+    finished: bool
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """The group of one form of the message."""
+
+    message: Message
+    finished: bool
+    local: list[LocalRecipient] = field(default_factory=list)
+    remote: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """What accounts do with their mail: before it is stored, and after."""
+
+    deciding: "Deciding"
+    following: Following
+
+
+class Deciding:
+    """One for all deliveries."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        store: Store,
+        scripting: Scripting,
+        offload: Offload,
+        log: Logger,
+    ) -> None:
+        self._directory, self._store, self._log = directory, store, log
+        self._scripting, self._offload = scripting, offload
+
+    async def decide(
+        self, envelope: Envelope, message: Message, verdict: Verdict, trace: bytes
+    ) -> Decided:
+        """`trace` are the fields that will stand above the message: scripts see them. Raises
+        StoreError, OSError, Busy.
+        """
+        if not any([await self._has_script(one) for one in _targets(envelope.recipients)]):
+            return unasked(envelope, message, verdict)
+        asking = _Asking(self, envelope, message, verdict, trace)
+        return await asking.run()
+
+    async def _has_script(self, target: Target) -> bool:
+        return await self._directory.scripts.active(target.account) is not None
+
+    async def disposition(
+        self, pending: "_Pending", envelope: Envelope, verdict: Verdict, trace: bytes
+    ) -> Disposition | None:
+        """None where the account has no script."""
+        script = await self._directory.scripts.active(pending.target.account)
+        if script is None:
+            return None
+        subject = Subject(
+            envelope,
+            pending.message,
+            b"" if pending.finished else trace,
+            pending.target,
+            pending.recipient,
+            verdict,
+        )
+        return await self._scripting.run(script, subject)
+
+    async def resolve(self, address: str) -> Resolution:
+        return await self._directory.resolve(address)
+
+    async def place(self, account: AccountId, filed: FileInto) -> str:
+        """The mailbox that a copy goes into; it is made when the script asks for that."""
+        boxes = await self._store.mailboxes(account)
+        if filed.special_use:
+            for box in boxes:
+                if box.special_use.casefold() == filed.special_use.casefold():
+                    return box.name
+        there = {box.name for box in boxes if box.selectable}
+        name = filed.mailbox
+        if name.upper() == INBOX:
+            return INBOX
+        if name in there or not filed.create:
+            return name
+        try:
+            await self._store.create(account, name, filed.special_use)
+        except MailboxExists:
+            pass
+        except MailboxForbidden as error:
+            self._log.warning("mailbox not made", account=account, mailbox=name, reason=str(error))
+            return INBOX
+        return name
+
+    async def with_own_file(self, group: Group) -> Group:
+        """The store takes a spooled file over, so that each job needs one. Raises OSError."""
+        content = group.message.content
+        if content.path is None:
+            return group
+        path = self._store.spool_dir / f"copy-{secrets.token_hex(12)}"
+        await self._offload.disk(shutil.copyfile, content.path, path)
+        message = replace(group.message, content=replace(content, path=path))
+        return replace(group, message=message)
+
+    async def discard(self, message: Message) -> None:
+        """Removes what was spooled of a message that nobody keeps."""
+        path = message.content.path
+        if path is not None:
+            await self._offload.disk(path.unlink, True)
+
+    def report(self, text: str, **more: object) -> None:
+        self._log.warning(text, **more)
+
+
+class _Asking:
+    """The accounts of one message, one by one: a redirect may bring in others."""
+
+    def __init__(
+        self,
+        deciding: Deciding,
+        envelope: Envelope,
+        message: Message,
+        verdict: Verdict,
+        trace: bytes,
+    ) -> None:
+        self._deciding, self._envelope, self._verdict = deciding, envelope, verdict
+        self._trace = trace
+        self._plain = _Gathered(message, finished=False)
+        self._edited: list[_Gathered] = []
+        self._asked: set[AccountId] = set()
+        self._pending: deque[_Pending] = deque()
+        self._refused: dict[str, Refusal] = {}
+        self._taken: set[str] = set()
+        self._later: list[Later] = []
+        self._told: list[tuple[AccountId, tuple[str, ...]]] = []
+
+    async def run(self) -> Decided:
+        for recipient in self._envelope.recipients:
+            for address in recipient.resolution.remote:
+                _add(self._plain, recipient, address)
+                self._taken.add(recipient.address)
+            for target in recipient.resolution.local:
+                self._await(target, recipient, self._plain)
+        while self._pending:
+            await self._ask(self._pending.popleft())
+        refusals = [one for name, one in self._refused.items() if name not in self._taken]
+        groups = [self._group(one) for one in (*self._edited, self._plain)]
+        return Decided(
+            tuple(group for group in groups if group is not None),
+            True,
+            tuple(refusals),
+            tuple(self._later),
+            tuple(self._told),
+        )
+
+    def _await(self, target: Target, recipient: Recipient, among: _Gathered) -> None:
+        if target.account not in self._asked:
+            self._asked.add(target.account)
+            self._pending.append(_Pending(target, recipient, among.message, among.finished))
+
+    async def _ask(self, one: _Pending) -> None:
+        found = await self._deciding.disposition(one, self._envelope, self._verdict, self._trace)
+        own = self._gathered_of(one)
+        if found is None:
+            own.local.append(_copy(one, _default(self._verdict), (), self._verdict))
+            self._taken.add(one.recipient.address)
+            return
+        self._told.append((one.target.account, found.told))
+        if found.refusal:
+            self._refused.setdefault(one.recipient.address, Refusal(one.recipient, found.refusal))
+        else:
+            self._taken.add(one.recipient.address)
+        groups = [
+            own if version is None else self._edit(one, version) for version in found.versions
+        ]
+        await self._carry_out(one, found, groups)
+        if found.vacations or found.notifications or found.tracks:
+            self._later.append(
+                Later(
+                    one.target.account,
+                    one.target.address,
+                    found.vacations,
+                    found.notifications,
+                    found.tracks,
+                )
+            )
+
+    async def _carry_out(self, one: _Pending, found: Disposition, groups: list[_Gathered]) -> None:
+        kept = set()
+        for filed in found.filed:
+            mailbox = await self._deciding.place(one.target.account, filed)
+            if mailbox not in kept:  # RFC 5228 §2.10.3: no mailbox gets it twice
+                kept.add(mailbox)
+                copy = _copy(one, mailbox, filed.flags, self._verdict)
+                groups[filed.version].local.append(copy)
+        for redirect in found.redirects:
+            if not await self._redirect(one, redirect, groups[redirect.version]) and not kept:
+                kept.add(INBOX)
+                groups[0].local.append(_copy(one, _default(self._verdict), (), self._verdict))
+
+    async def _redirect(self, one: _Pending, redirect: Redirect, group: _Gathered) -> bool:
+        """False where the address leads nowhere, or back to the account itself."""
+        resolution = await self._deciding.resolve(redirect.address)
+        if resolution.status is Status.NOT_OURS:
+            _add(group, one.recipient, redirect.address)
+            return True
+        for address in resolution.remote:
+            _add(group, one.recipient, address)
+        others = [at for at in resolution.local if at.account != one.target.account]
+        for target in others:
+            self._await(target, one.recipient, group)
+        if not resolution.remote and not others:
+            self._deciding.report(
+                "redirect leads nowhere",
+                message=self._envelope.trace,
+                account=one.target.address,
+                to=redirect.address,
+                status=resolution.status.value,
+            )
+            return False
+        return True
+
+    def _gathered_of(self, one: _Pending) -> _Gathered:
+        if one.message is self._plain.message:
+            return self._plain
+        return next(group for group in self._edited if group.message is one.message)
+
+    def _edit(self, one: _Pending, version: Version) -> _Gathered:
+        message = edited(one.message, version)
+        made = _Gathered(message, finished=True)
+        self._edited.append(made)
+        return made
+
+    def _group(self, one: _Gathered) -> Group | None:
+        if one.finished and not one.local and not one.remote:
+            return None
+        recipients = [
+            replace(
+                recipient,
+                resolution=replace(
+                    recipient.resolution, remote=tuple(one.remote.get(recipient.address, ()))
+                ),
+            )
+            for recipient in self._envelope.recipients
+            if not one.finished or recipient.address in one.remote
+        ]
+        envelope = replace(self._envelope, recipients=tuple(recipients))
+        return Group(envelope, one.message, tuple(one.local), one.finished)
+
+
+def edited(message: Message, version: Version) -> Message:
+    """The message with the header, and where it changed the body, of a version."""
+    if version.body is None:
+        return with_header(message, version.header)
+    data = version.header + b"\r\n" + version.body
+    content = replace(message.content, size=len(data), data=data, path=None, prefix=b"", start=0)
+    eightbit = not data.isascii()
+    return replace(
+        message, content=content, header=version.header, eightbit=eightbit, headless=False
+    )
+
+
+def unasked(envelope: Envelope, message: Message, verdict: Verdict) -> Decided:
+    """Where nobody has a say: one copy an account, where the verdict puts it."""
+    local = _as_is(envelope.recipients, verdict)
+    return Decided((Group(envelope, message, local),), handled=bool(local))
+
+
+def _targets(recipients: Iterable[Recipient]) -> Iterable[Target]:
+    return (target for one in recipients for target in one.resolution.local)
+
+
+def _default(verdict: Verdict) -> str:
+    return "Junk" if verdict.action is Action.JUNK else INBOX
+
+
+def _as_is(recipients: Iterable[Recipient], verdict: Verdict) -> tuple[LocalRecipient, ...]:
+    """One copy an account, however many of its addresses were named."""
+    mailbox, flags = _default(verdict), Flags(keywords=verdict.keywords)
+    found: dict[AccountId, LocalRecipient] = {}
+    for recipient in recipients:
+        for target in recipient.resolution.local:
+            copy = LocalRecipient(target.account, recipient.address, mailbox, flags)
+            found.setdefault(target.account, copy)
+    return tuple(found.values())
+
+
+def _copy(one: _Pending, mailbox: str, flags: Iterable[str], verdict: Verdict) -> LocalRecipient:
+    system, keywords = System(0), set(verdict.keywords)
+    for flag in flags:
+        if flag.startswith("\\"):
+            system |= _SYSTEM.get(flag.lower(), System(0))
+        else:
+            keywords.add(flag)
+    made = Flags(system, frozenset(keywords))
+    return LocalRecipient(one.target.account, one.recipient.address, mailbox, made)
+
+
+def _add(group: _Gathered, recipient: Recipient, address: str) -> None:
+    addresses = group.remote.setdefault(recipient.address, [])
+    if address not in addresses:
+        addresses.append(address)
