@@ -1,26 +1,27 @@
 """Sections of mailserver.toml about what is decided of a message: [filters], and by filter."""
 
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.dnsbl import parse_codes
 from config.fields import Domain, Net, Section, network
+from config.symbols import SYMBOLS
 from config.units import Duration, Size
 
-DEFAULT_PIPELINE = ("ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc", "virus", "tagging")
+DEFAULT_PIPELINE = (
+    *("ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc"),
+    *("virus", "spam", "tagging"),
+)
 
 FILTER_NAMES = (*DEFAULT_PIPELINE, "greylist", "own")
-
-LATER_FILTERS = ("spam",)
 
 # Filters that a policy may leave out: those with a name, and the questions about strangers.
 SKIPPABLE = (*FILTER_NAMES, "stranger")
 
 
 def _filter_name(value: str) -> str:
-    if value in LATER_FILTERS:
-        raise ValueError(f"not in this version: {value!r}; one of {', '.join(FILTER_NAMES)}")
     if value not in FILTER_NAMES:
         raise ValueError(f"one of {', '.join(FILTER_NAMES)}")
     return value
@@ -84,7 +85,7 @@ def _codes(value: str) -> str:
 
 class DnsList(Section):
     zone: Domain
-    kind: Literal["address", "domain"] = "address"
+    kind: Literal["address", "domain", "uri"] = "address"
     codes: list[Annotated[str, AfterValidator(_codes)]] = []
     symbol: Annotated[str, Field(pattern=r"^[A-Z0-9_]{0,64}$")] = ""
     weight: float = 0.0
@@ -161,6 +162,22 @@ class Attachments(Section):
     ratio: Annotated[int, Field(ge=10, le=2000)] = 200
 
 
+def _symbol(value: str) -> str:
+    if value not in SYMBOLS:
+        near = get_close_matches(value.upper(), SYMBOLS, 1)
+        raise ValueError(f"a symbol of docs/spam.md{f', perhaps {near[0]}' if near else ''}")
+    return value
+
+
+Score = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
+Threshold = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+
+
 class Spam(Section):
-    tag_at: float = 5.0
-    reject_at: float = 15.0
+    tag_at: Threshold = 5.0
+    reject_at: Threshold = 15.0
+    greylist_at: Threshold = 0.0
+    quarantine_at: Threshold = 0.0
+    users_reject_at: Threshold = 20.0
+    header: bool = True
+    weights: dict[Annotated[str, AfterValidator(_symbol)], Score] = {}

@@ -215,6 +215,7 @@ _TABLE: dict[Group, tuple[tuple[str, float, str], ...]] = {
         ("HTML_OBFUSCATED", 0.5, "HTML spells plain letters as numbers."),
         ("HTML_COMMENTS_IN_WORDS", 2.0, "Comments cut words of HTML."),
         ("TEXT_ALL_CAPS", 0.8, "Most of the text is written in capitals."),
+        ("GTUBE", 50.0, "The text holds the line that tests of spam filters use."),
         ("LEAKED_PASSWORD_SCAM", 4.0, "It threatens and asks for cryptocurrency."),
         ("BITCOIN_ADDR", 0.3, "The text holds an address of a cryptocurrency."),
         ("ADVANCE_FEE", 2.5, "It promises a sum in millions in the words of such letters."),

@@ -10,6 +10,7 @@ from auth.login import Login
 from filters.asked import Asked
 from filters.authentication.results import Result
 from filters.policy import NO_POLICY, Policy
+from filters.spam.result import SpamResult
 from filters.verdict import Verdict
 from message.dkim_body import BodyDigest, BodyForm
 from storage.directory_values import Resolution
@@ -77,8 +78,9 @@ class Context:
     `connection` and `trace` (of the message) are the ids that log lines carry. What is asked of
     every hop is as in storage.values.Delivery; `binary`: BODY=BINARYMIME. `results` grows as
     filters find out who the message comes from. `told` is what each stage passed so far has said,
-    by the stage's name, and `asked` what each filter said and cost, as far as it is kept. `policy`
-    is that of the stage: of the recipient at RCPT, of all at DATA.
+    by the stage's name (in a stage, what its filters so far have), and `asked` what each filter
+    said and cost, as far as it is kept. `policy` is that of the stage: of the recipient at RCPT, of
+    all at DATA. `spam` is what the spam filter found of the message.
     """
 
     kind: Kind
@@ -107,6 +109,7 @@ class Context:
     told: dict[str, Verdict] = field(default_factory=dict)
     asked: dict[str, list[Asked]] = field(default_factory=dict)
     policy: Policy = NO_POLICY
+    spam: SpamResult | None = None
 
     def forget(self, *stages: str) -> None:
         """What was said at these stages is about something that is over."""

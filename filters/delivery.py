@@ -28,6 +28,7 @@ from filters.recipients.refusing import build_refusal, is_answer, outcome_of
 from filters.record import Recorder
 from filters.reporting.reader import ReportReader
 from filters.signing.signer import Signer
+from filters.spam.status import without_foreign
 from filters.verdict import ACCEPT, Action, Verdict
 from message.headers import header_block, without_blank_line
 from message.received import is_looping
@@ -151,6 +152,8 @@ class Delivery:
         # who hands mail over by LMTP may be on this host and have told what it found in its name
         if envelope.kind not in (Kind.LOCAL, Kind.LMTP):
             message = without_spoofed(message, self._hostname)
+            if envelope.spam is not None:
+                message = without_foreign(message)
         if is_looping(message.header):
             return _LOOP, *_NOTHING
         try:

@@ -59,7 +59,7 @@ class DnsLists:
         self._lists = tuple(lists)
         zones: dict[tuple[str, bool], Zone] = {}
         for one in lists:
-            key = (one.zone, one.kind == "domain")
+            key = (one.zone, one.kind != "address")
             zones.setdefault(key, Zone(*key, one.test)).entries.append(one)
         self._zones = list(zones.values())
         self._wake.set()
@@ -93,25 +93,36 @@ class DnsLists:
         if not zones or parsed is None:
             return ACCEPT
         label = parsed.reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
-        return await self._judge([(zone, label, str(parsed)) for zone in zones])
+        return await self._judge("address", [(zone, label, str(parsed)) for zone in zones])
 
     async def judge_domains(self, names: Iterable[str]) -> Verdict:
         """What the lists of domains say of names that a transaction showed."""
-        zones = [zone for zone in self._zones if zone.domains and not zone.problem]
+        return await self._judge_names("domain", names)
+
+    async def judge_links(self, names: Iterable[str]) -> Verdict:
+        """What the lists of links say of domains that links in a message lead to."""
+        return await self._judge_names("uri", names)
+
+    async def _judge_names(self, kind: str, names: Iterable[str]) -> Verdict:
+        zones = [
+            zone
+            for zone in self._zones
+            if zone.domains and not zone.problem and any(one.kind == kind for one in zone.entries)
+        ]
         wanted = {name.rstrip(".").lower() for name in names} if zones else set()
         asked = sorted(name for name in wanted if _is_askable(name))
-        return await self._judge([(zone, name, name) for zone in zones for name in asked])
+        return await self._judge(kind, [(zone, name, name) for zone in zones for name in asked])
 
-    async def _judge(self, questions: list[tuple[Zone, str, str]]) -> Verdict:
+    async def _judge(self, kind: str, questions: list[tuple[Zone, str, str]]) -> Verdict:
         if not questions:
             return ACCEPT
-        asking = [asyncio.create_task(self._ask(*one)) for one in questions]
+        asking = [asyncio.create_task(self._ask(kind, *one)) for one in questions]
         done, late = await asyncio.wait(asking, timeout=SECONDS)
         for task in late:
             task.cancel()
         return merge([task.result() for task in asking if task in done])
 
-    async def _ask(self, zone: Zone, label: str, subject: str) -> Verdict:
+    async def _ask(self, kind: str, zone: Zone, label: str, subject: str) -> Verdict:
         name = f"{label}.{zone.name}"
         try:
             answers = [IPv4Address(one) for one in await self._resolver.a(name)]
@@ -121,7 +132,8 @@ class DnsLists:
             self._switch(zone, f"it answers {answers[0]}: it does not serve this resolver")
             return ACCEPT
         listings = [one for one in answers if is_listing(one)]
-        found = [one for one in zone.entries if listings and _applies(one, listings)]
+        entries = [one for one in zone.entries if one.kind == kind]
+        found = [one for one in entries if listings and _applies(one, listings)]
         return merge(
             [_verdict(one, subject, await self._text(one, name, subject)) for one in found]
         )
@@ -184,7 +196,10 @@ async def probe(resolver: Resolver, zone: Zone) -> str:
 
 def zones_of(lists: Sequence[DnsList]) -> list[Zone]:
     """The zones to ask, each once, for `mailserver check`."""
-    found = {(one.zone, one.kind): Zone(one.zone, one.kind == "domain", one.test) for one in lists}
+    found: dict[tuple[str, bool], Zone] = {}
+    for one in lists:
+        key = (one.zone, one.kind != "address")
+        found.setdefault(key, Zone(*key, one.test))
     return list(found.values())
 
 

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from filters.asked import Asked
 from filters.authentication.results import Result
 from filters.context import Context, Kind, Message, Recipient
+from filters.spam.result import SpamResult
 from storage.values import AccountId, DeliverBy
 
 _COUNT = itertools.count()
@@ -36,7 +37,8 @@ class Envelope:
     `connection` is the id of the one that brought it, for the log; "" where there was none.
     `headers` are complete fields put above the message and below the trace fields; `results` is
     what authentication found, for the one field that tells of it, `asked` what each filter said, by
-    stage. What stands behind it is for the queue, as in storage.values.Delivery.
+    stage, `spam` what the spam filter found, None where it was not asked. What else stands behind
+    `connection` is for the queue, as in storage.values.Delivery.
     """
 
     kind: Kind
@@ -58,6 +60,7 @@ class Envelope:
     hold_until: float | None = None
     deliver_by: DeliverBy | None = None
     priority: int = 0
+    spam: SpamResult | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ class Pipeline:
         steps = self._steps[stage]
         if not steps:
             return ACCEPT
-        told, skipped = [], context.policy.skip
+        told: list[Verdict] = []
+        earlier, skipped = context.told.get(stage.value, ACCEPT), context.policy.skip
         asked = context.asked.setdefault(stage.value, [])
         for step in steps:
             if skipped and step.name in skipped:
@@ -74,10 +75,9 @@ class Pipeline:
                 told.append(verdict)
                 context.results.extend(verdict.results)
                 if verdict.refused:
+                    context.told[stage.value] = earlier
                     return merge(told)
-        if told:
-            earlier = [context.told[stage.value]] if stage.value in context.told else []
-            context.told[stage.value] = merge([*earlier, *told])
+                context.told[stage.value] = merge([earlier, *told])
         return merge(told)
 
     async def _ask(

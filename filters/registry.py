@@ -18,6 +18,7 @@ from filters.greylist import Greylist
 from filters.own.filter import Own
 from filters.own.own import OwnFilters
 from filters.ratelimit import RateLimit, Rates
+from filters.spam.filter import Spam
 from filters.stranger import Stranger
 from filters.syntax import Syntax
 from filters.tagging import Tagging
@@ -89,6 +90,9 @@ FACTORIES: dict[str, Factory] = {
     "virus": _virus,
     "greylist": lambda settings, tools: Greylist(settings.greylist, tools.directory, tools.clock),
     "own": lambda _, tools: Own(tools.own),
+    "spam": lambda settings, tools: Spam(
+        settings, tools.offload, tools.clock, tools.directory, tools.resolver, tools.lists
+    ),
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),
 }
 

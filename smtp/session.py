@@ -119,4 +119,5 @@ class Session(TransactionState):
             hold_until=context.hold_until,
             deliver_by=context.deliver_by,
             priority=context.priority,
+            spam=context.spam,
         )

@@ -37,7 +37,7 @@ class TransactionState(ConnectionState):
         context = self.context
         context.sender, context.size, context.trace = "", 0, ""
         context.recipients, context.message, context.rcpt = [], None, None
-        context.results = []
+        context.results, context.spam = [], None
         self._rules.reset()
         context.forget(Stage.MAIL.value, Stage.RCPT.value, Stage.DATA.value)
         for reservation in self._reservations:

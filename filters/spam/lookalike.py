@@ -93,7 +93,11 @@ def imitated(domain: str) -> str:
     for part in re.split("[-_]", twin)[:8]:
         if part != twin and part in _SKELETONS and _is_lure(twin, part):
             return _SKELETONS[part]
-    return next((brand for brand in _LONG if _is_near(twin, brand)), "")
+    for cut in _cuts(twin) if 5 < len(twin) < 18 else ():
+        for brand in _NEAR.get(cut, ()):
+            if _is_near(twin, brand):
+                return brand
+    return ""
 
 
 @lru_cache(maxsize=2048)
@@ -128,10 +132,18 @@ def _is_near(label: str, brand: str) -> bool:
     return rest[1:] == other if len(rest) > len(other) else rest == other[1:]
 
 
+def _cuts(word: str) -> list[str]:
+    """The word, and it without each of its letters: words an error apart share one of them."""
+    return [word, *(word[:at] + word[at + 1 :] for at in range(len(word)))]
+
+
 _SKELETONS: Final = {skeleton(brand): brand for brand in BRANDS}
 # Words of the language are too near to these.
 _COMMON: Final = {"booking", "telekom"}
-_LONG: Final = tuple(sorted(brand for brand in BRANDS if len(brand) >= 7 and brand not in _COMMON))
+_NEAR: Final[dict[str, list[str]]] = {}
+for _brand in sorted(BRANDS - _COMMON):
+    for _cut in _cuts(_brand) if len(_brand) >= 7 else ():
+        _NEAR.setdefault(_cut, []).append(_brand)
 _LURES: Final = words(
     "account billing confirm help id invoice login mail online pay secure security service sign"
     " support update verify"

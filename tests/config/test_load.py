@@ -55,12 +55,15 @@ def test_a_syntax_error_is_reported_alone_with_its_line(tmp_path: Path) -> None:
     assert error.startswith(":2: syntax:")
 
 
-@pytest.mark.parametrize("name", ["spam"])
-def test_a_later_filter_is_named_as_such(tmp_path: Path, name: str) -> None:
-    text = f'hostname = "a.test"\n[filters]\npipeline = ["{name}"]\n'
-    (error,) = errors_of(write(tmp_path, text))
-    assert "not in this version" in error
-    assert error.startswith(":3: filters.pipeline")
+def test_weights_are_those_of_symbols(tmp_path: Path) -> None:
+    text = 'hostname = "a.test"\n[spam.weights]\nPHISHING = 1.5\n'
+    text += "MISSING_DATES = 2.0\nPHISHING_BRAND = nan\n"
+    found = errors_of(write(tmp_path, text))
+    assert len(found) == 2
+    assert "a symbol of docs/spam.md, perhaps MISSING_DATE" in found[0] + found[1]
+    assert all(error.startswith((":4: spam.weights", ":5: spam.weights")) for error in found)
+    known = load(write(tmp_path, text.partition("MISSING")[0]), {})
+    assert known.spam.weights == {"PHISHING": 1.5}
 
 
 @pytest.mark.parametrize("names", ['"dmarc"', '"spf", "dmarc"', '"spf", "dmarc", "dkim"'])

@@ -5,6 +5,7 @@ from base64 import b64encode
 from filters.spam.reading import read
 from filters.spam.rules.mail import Mail
 from filters.spam.rules.run import find
+from filters.spam.rules.text import GTUBE
 from filters.spam.rules.transit import Transit
 from message.crlf import to_crlf
 from message.scan import scan_crlf
@@ -257,6 +258,7 @@ CASES: dict[str, bytes | tuple[bytes, Transit]] = {
     "HTML_COMMENTS_IN_WORDS": html(f"<p>{LONG} vi<!--x-->ag<!--y-->ra pi<!--z-->lls</p>"),
     "TEXT_ALL_CAPS": message("BUY THIS THING TODAY AND BE HAPPY FOREVER AFTER. " * 10),
     "BITCOIN_ADDR": message("Pay to 1BoatSLRHtKNngkdXEeobR76b53LETtpyT please\n"),
+    "GTUBE": message(f"Test\n{GTUBE}\n"),
     "LEAKED_PASSWORD_SCAM": message(
         "Your device was hacked, your webcam recorded you.\nSend bitcoin to"
         " 1BoatSLRHtKNngkdXEeobR76b53LETtpyT\n"

@@ -1,7 +1,7 @@
 """Rules about where links lead, and whether what they show is where they lead."""
 
 import re
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from filters.spam.domains import BRANDS, SHORTENERS, SUSPICIOUS_TLDS, registered
@@ -11,6 +11,10 @@ from filters.spam.targets import Target
 
 _CLICKED: Final = ("a", "form", "frame", "refresh", "plain")
 _PORTS: Final = (0, 80, 443, 8080, 8443)
+_INSIDE: Final = tuple(
+    ip_network(one)
+    for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1")
+)
 _REDIRECT: Final = re.compile(
     r"(?:google\.[a-z.]{2,6}/(?:url|amp)|bing\.com/ck/|/(?:redirect|redir|out)[/?]).{0,200}https?(?::|%3a)",
     re.IGNORECASE,
@@ -144,7 +148,8 @@ def _clicked(mail: Mail) -> list[Target]:
 
 
 def _is_inside(address: str) -> bool:
-    return not ip_address(address).is_global
+    parsed = ip_address(address)
+    return any(parsed in network for network in _INSIDE if network.version == parsed.version)
 
 
 RULES = (phishing, brands, hosts, writing, personal, only)

@@ -10,6 +10,7 @@ from message.scan import Part
 
 MAX_DEPTH: Final = 20
 _LOOKED_AT: Final = 16 * 1024
+_COMPARED: Final = 8 * 1024
 _HIGH: Final = re.compile(rb"[\x80-\xff]")
 _WORD: Final = re.compile(r"[^\W\d_]{4,30}")
 _ENCODED: Final = (b"base64", b"quoted-printable")
@@ -32,8 +33,8 @@ def difference(mail: Mail) -> Finds:
     reading = mail.reading
     if not reading.plain or not reading.html:
         return
-    plain = set(_WORD.findall(reading.plain[:_LOOKED_AT].lower()))
-    html = set(_WORD.findall(reading.html[:_LOOKED_AT].lower()))
+    plain = set(_WORD.findall(reading.plain[:_COMPARED].lower()))
+    html = set(_WORD.findall(reading.html[:_COMPARED].lower()))
     smaller = min(len(plain), len(html))
     if smaller < 10:
         return

@@ -9,7 +9,9 @@ from typing import Final
 from filters.spam.lookalike import mixed_words
 from filters.spam.rules.mail import Finds, Found, Mail
 
+GTUBE: Final = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 MAX_TEXT: Final = 32 * 1024
+MAX_COIN: Final = 8 * 1024
 _UNSEEN: Final = re.compile("[A-Za-z][\u200b-\u200d\u2060\ufeff][A-Za-z]")
 _COIN: Final = re.compile(r"\b(?:bc1[a-z0-9]{25,60}|[13][a-km-zA-HJ-NP-Z1-9]{25,34})\b")
 _THREAT: Final = re.compile(
@@ -29,6 +31,11 @@ _LURE: Final = re.compile(
     r"(?:suspend|deactivat|expir|terminat|limited|locked|blocked|close[ds]|quota|full|verif|confirm)"
     r"|(?:verify|confirm|update|validate)\s{1,3}your\s{1,3}(?:\w{1,15}\s{1,3}){0,2}"
     r"(?:account|identity|password|mailbox|billing|information)"
+)
+# Without one of these the pattern has nothing to find.
+_LURED: Final = (
+    *("suspend", "deactivat", "expir", "terminat", "limited", "locked", "quota", "closed"),
+    *("verif", "confirm", "validate", "update"),
 )
 _UNSUBSCRIBE: Final = re.compile(r"unsubscrib|opt[ -]?out|be removed from|remove yourself")
 _ZERO: Final = re.compile(
@@ -63,16 +70,19 @@ def letters(mail: Mail) -> Finds:
 def words(mail: Mail) -> Finds:
     text = mail.text[:MAX_TEXT]
     lower = text.lower()
-    coin = _COIN.search(text)
+    if GTUBE in text:
+        yield Found("GTUBE")
+    coin = _COIN.search(text[:MAX_COIN])
     if coin is not None:
         yield Found("BITCOIN_ADDR", coin[0])
         if _COIN_WORDS.search(lower) and len(set(_THREAT.findall(lower))) > 1:
             yield Found("LEAKED_PASSWORD_SCAM")
-    if _MILLION.search(lower):
+    if ("million" in lower or ",000" in lower or ".000" in lower) and _MILLION.search(lower):
         said = [phrase for phrase in _FEE if phrase in lower]
         if len(said) > 2:
             yield Found("ADVANCE_FEE", ", ".join(said[:4]), min(1.0, len(said) / 5))
-    lure = _LURE.search(lower) if any(one.host for one in mail.targets) else None
+    lured = any(one in lower for one in _LURED) and any(one.host for one in mail.targets)
+    lure = _LURE.search(lower) if lured else None
     if lure is not None:
         yield Found("CREDENTIAL_LURE", lure[0][:80])
     if b"list-unsubscribe" not in mail.fields and _UNSUBSCRIBE.search(lower):

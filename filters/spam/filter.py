@@ -1,0 +1,172 @@
+"""The filter `spam`: a score of named symbols, and what is done about it.
+
+Everything that takes time is beside the loop or bounded: one call that reads and judges, then the
+questions to DNS side by side. A message that can't be judged in full is judged by the rest.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from config.clock import Clock
+from config.settings import Settings
+from filters.context import Context, Message
+from filters.dnslists import DnsLists
+from filters.filter import Filter
+from filters.greylist import triplet
+from filters.spam.judging import Job, Judgement, judge
+from filters.spam.questions import Questions
+from filters.spam.result import SpamResult
+from filters.spam.rules.run import forgiven, scored, weight_of
+from filters.spam.rules.transit import Transit
+from filters.spam.status import status_fields
+from filters.stranger import is_known
+from filters.verdict import Action, Scored, Verdict, defer, reject
+from net.dns import Resolver
+from net.threads import Offload, Pool
+from storage.directory import Directory
+from storage.seen import Kind as Seeing
+from storage.seen import Sight
+
+# Above this a message is sent to another process rather than read in a thread of this one.
+INLINE: Final = 64 * 1024
+KEYWORD: Final = "$Junk"
+_REFUSAL: Final = "This message looks like spam"
+
+
+class Spam(Filter):
+    """At DATA. Mail of users and of local networks is not held against its peer."""
+
+    name = "spam"
+
+    def __init__(
+        self,
+        settings: Settings,
+        offload: Offload,
+        clock: Clock,
+        directory: Directory,
+        resolver: Resolver,
+        lists: DnsLists | None = None,
+    ) -> None:
+        self._settings, self._delay = settings.spam, settings.greylist.delay
+        self._weights = dict(settings.spam.weights)
+        self._offload, self._clock, self._directory = offload, clock, directory
+        self._questions = Questions(resolver, directory, lists)
+
+    async def data(self, context: Context) -> Verdict:
+        message = context.message
+        if message is None:
+            return Verdict()
+        told = context.symbols
+        judgement = await self._judge(message, self._transit(context, told))
+        asked = await self._questions.ask(context, judgement)
+        found = scored((*judgement.found, *asked.found), self._weights)
+        if is_known(context):
+            found = forgiven(found)
+        own = _once((*found, *asked.listed.scored, *self._weigh(told, context)))
+        before = tuple(one for verdict in context.told.values() for one in verdict.scored)
+        junk_at = 0.0 if context.login is not None else self._settings.tag_at
+        result = SpamResult((*before, *own), judgement.features, None, junk_at)
+        context.spam = result
+        verdict = self._verdict(context, result, await self._is_early(context, result))
+        named = (*verdict.symbols, *(one.name for one in own), *asked.listed.symbols)
+        symbols = tuple(name for name in dict.fromkeys(named) if name not in told)
+        verdict = replace(verdict, scored=own, symbols=symbols)
+        return worse(verdict, asked.listed)
+
+    def _transit(self, context: Context, told: Iterable[str]) -> Transit:
+        peer = context.peer
+        return Transit(
+            now=self._clock.now(),
+            sender=context.sender,
+            recipients=tuple(one.address for one in context.recipients[:100]),
+            helo=context.helo,
+            address=peer.address,
+            reverse=peer.reverse,
+            symbols=frozenset(told),
+            user=context.login is not None,
+            local=is_known(context),
+            smtputf8=context.smtputf8,
+        )
+
+    async def _judge(self, message: Message, transit: Transit) -> Judgement:
+        content = message.content
+        job = Job(transit, content.prefix, content.data or b"", content.path, content.start)
+        if content.path is None and content.size <= INLINE:
+            return await self._offload.run(Pool.MIME, judge, job)
+        return await self._offload.apart(judge, job)
+
+    def _weigh(self, told: Iterable[str], context: Context) -> tuple[Scored, ...]:
+        """What other filters found and gave no weight, by the table."""
+        weighed = {one.name for verdict in context.told.values() for one in verdict.scored}
+        found = ((name, weight_of(name, self._weights)) for name in told if name not in weighed)
+        return tuple(Scored(name, weight) for name, weight in found if weight)
+
+    def _verdict(self, context: Context, result: SpamResult, early: bool) -> Verdict:
+        """What is done about a score."""
+        if self._is_refused(context, result.score):
+            return reject(_REFUSAL, code=554)
+        if context.login is not None:
+            return Verdict()
+        said = Verdict(headers=status_fields(result) if self._settings.header else ())
+        if _reaches(result.score, self._settings.quarantine_at) and not _is_for_complaints(context):
+            return replace(said, action=Action.QUARANTINE)
+        if early:
+            return defer(f"{_REFUSAL}, try again later", code=451, symbol="GREYLIST")
+        if result.is_junk:
+            return replace(said, action=Action.JUNK, keywords=frozenset({KEYWORD}))
+        return said
+
+    def _is_refused(self, context: Context, score: float) -> bool:
+        if context.login is not None:
+            return _reaches(score, self._settings.users_reject_at)
+        return _reaches(score, self._settings.reject_at) and not _is_for_complaints(context)
+
+    async def _is_early(self, context: Context, result: SpamResult) -> bool:
+        """Whether a stranger has to come again with what looks like spam."""
+        if not _reaches(result.score, self._settings.greylist_at) or is_known(context):
+            return False
+        first = context.recipients[0].address if context.recipients else ""
+        what = ("spam", *triplet(context.peer.address, context.sender, first))
+        now = self._clock.now()
+        seen = self._directory.seen
+        sight = await seen.get(Seeing.TRIPLET, *what)
+        if sight is None:
+            seen.put(Seeing.TRIPLET, Sight(now, now), *what)
+            return True
+        if now - sight.first < self._delay:
+            return True
+        seen.put(Seeing.TRIPLET, replace(sight, last=now, passed=now), *what)
+        return False
+
+
+def _reaches(score: float, limit: float) -> bool:
+    """0 is no limit."""
+    return 0 < limit <= score
+
+
+def _is_for_complaints(context: Context) -> bool:
+    """Those who hear about spam must be able to get it (RFC 5321 §4.5.1)."""
+    names = {one.address.rpartition("@")[0].lower() for one in context.recipients}
+    return not names.isdisjoint({"postmaster", "abuse"})
+
+
+def _once(found: Iterable[Scored]) -> tuple[Scored, ...]:
+    """Each symbol once, the first of them: two links on one list are no worse than one."""
+    once: dict[str, Scored] = {}
+    for one in found:
+        once.setdefault(one.name, one)
+    return tuple(once.values())
+
+
+def worse(verdict: Verdict, listed: Verdict) -> Verdict:
+    """What a list asks for is done where it is worse than what the score asks for."""
+    if listed.action <= verdict.action:
+        return verdict
+    return replace(
+        verdict,
+        action=listed.action,
+        code=listed.code,
+        status=listed.status,
+        text=listed.text,
+    )

@@ -1,0 +1,51 @@
+"""What the spam filter found of a message: a value that goes with it to delivery."""
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from config.symbols import SYMBOLS
+from filters.verdict import Scored
+
+BAYES = ("BAYES_SPAM", "BAYES_HAM")
+
+
+@dataclass(frozen=True, slots=True)
+class SpamResult:
+    """`scored` are all symbols that count, those of other filters too; `features` those of the
+    message (filters/spam/features.py), b"" of them where it could not be read; `probability` that
+    it is spam by what the site has learned, None where it has not learned enough. `junk_at` is the
+    score from which on it is junk, 0 for never.
+    """
+
+    scored: tuple[Scored, ...]
+    features: "array[int]" = field(default_factory=lambda: array("I"))
+    probability: float | None = None
+    junk_at: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """The sum of the weights, to a hundredth."""
+        return round(sum(one.weight for one in self.scored), 2)
+
+    @property
+    def is_junk(self) -> bool:
+        return 0 < self.junk_at <= self.score
+
+
+def with_probability(
+    result: SpamResult, probability: float | None, weights: Mapping[str, float]
+) -> SpamResult:
+    """The same by what somebody else has learned, an account in the place of the site."""
+    others = tuple(one for one in result.scored if one.name not in BAYES)
+    learned = bayes(probability, weights)
+    return replace(result, scored=(*others, *learned), probability=probability)
+
+
+def bayes(probability: float | None, weights: Mapping[str, float]) -> tuple[Scored, ...]:
+    """The symbol of a probability: nothing in doubt, all of its weight when certain."""
+    if probability is None or 0.4 < probability < 0.6:
+        return ()
+    name = BAYES[0] if probability > 0.5 else BAYES[1]
+    weight = weights.get(name, SYMBOLS[name].weight) * (2 * probability - 1) ** 2
+    return (Scored(name, round(weight, 2), f"{probability:.2%}"),)
