@@ -30,7 +30,7 @@ class Own:
                 return None
             if not got and not sent:
                 return await self._shared(row, account)
-            return row._replace(data=_reduced(row, sent=sent, got=got))
+            return row._replace(data=_reduced(row, account, sent=sent, got=got))
         if row.kind is Kind.REFUSED:
             return row if sent else await self._refused(row, account)
         return await self._later(row, account)
@@ -44,7 +44,10 @@ class Own:
         ]
         if not mine:
             return None
-        data = _reduced(row, sent=False, got=False) | {"recipients": mine, "count": len(mine)}
+        data = _reduced(row, account, sent=False, got=False) | {
+            "recipients": mine,
+            "count": len(mine),
+        }
         return row._replace(data=data, account=None, blob=None)
 
     async def _refused(self, row: Recorded, account: AccountId) -> Recorded | None:
@@ -85,10 +88,11 @@ class Own:
         return any(target.account == account for target in found.local)
 
 
-def _reduced(row: Recorded, *, sent: bool, got: bool) -> dict[str, object]:
+def _reduced(row: Recorded, account: AccountId, *, sent: bool, got: bool) -> dict[str, object]:
     """The data of a message without what is not the account's."""
     data = {key: value for key, value in row.data.items() if key not in ("copies", "by")}
     copy = data.pop("copy", None)
+    data["scripts"] = [one for one in data.get("scripts") or () if one[0] == account]
     if got:
         data["copy"] = copy
     if sent:

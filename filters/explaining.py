@@ -125,8 +125,8 @@ class Explainer:
         return Explanation(rows[0].trace, named, rows[0].at, (*_once(lines), *state))
 
     async def _delivered(self, row: Recorded) -> list[Told]:
-        """The lines of a message's local copies and of what went into the queue."""
-        lines = []
+        """The lines of what scripts decided, of local copies, of what went into the queue."""
+        lines = [await self._decided(row.at, *one) for one in row.data.get("scripts") or ()]
         copy = row.data.get("copy")
         if copy:
             box = await self._name(AccountId(row.account or 0), MailboxId(copy["box"]))
@@ -139,6 +139,12 @@ class Explainer:
             text = f"Put into the queue{number} for {whom}{later}"
             lines.append(Told(row.at, "queued", visible(text), {"queue": row.queue, "for": queued}))
         return lines
+
+    async def _decided(self, at: float, account: int, *done: str) -> Told:
+        """What the script of an account made of the message."""
+        whose = await self._address(account)
+        text = f"The script of <{whose}>: {', '.join(done) or 'nothing'}"
+        return Told(at, "script", visible(text), {"account": whose, "done": list(done)})
 
     async def _followed(self, copy: _Copy) -> tuple[list[Told], list[Told]]:
         """What clients did with a copy, and where it is."""

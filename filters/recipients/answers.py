@@ -3,6 +3,7 @@ other scripts of the account.
 """
 
 from filters.recipients.compiled import Compiled
+from filters.recipients.contact_lists import ContactLists
 from filters.sieve.environment import Answer, Ask, Question
 from filters.sieve.errors import CompileError
 from filters.sieve.script import Script
@@ -31,16 +32,19 @@ class Answers:
     ) -> None:
         self._directory, self._store, self._metadata = directory, store, metadata
         self._duplicates, self._compiled = duplicates, compiled
+        self.lists = ContactLists(directory.contacts)
 
     async def answer(self, account: AccountId, question: Question) -> Answer:
-        """One answer; a list that nobody keeps has nobody in it."""
+        """One answer."""
         if question.ask is Ask.SEEN:
             return await self._duplicates.seen(account, question.name, question.detail)
         if question.ask is Ask.METADATA:
             return await self._annotation(account, question.name, question.detail)
         if question.ask is Ask.SCRIPT:
             return await self._script(account, question.name, question.detail)
-        return False
+        if question.ask is Ask.LIST:
+            return await self.lists.exists(account, question.name)
+        return await self.lists.has(account, question.name, question.detail)
 
     async def _annotation(self, account: AccountId, mailbox: str, entry: str) -> str | None:
         entry = entry.lower()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from config.logging import Logger
 from filters.context import Message, Recipient
 from filters.envelope import Envelope
+from filters.recipients.contact_lists import ContactLists
 from filters.recipients.disposition import Decided, Disposition, Group, Later, Refusal, Version
 from filters.recipients.following import Following
 from filters.recipients.scripts import Scripting, Subject
@@ -80,6 +81,7 @@ class Deciding:
     ) -> None:
         self._directory, self._store, self._log = directory, store, log
         self._scripting, self._offload = scripting, offload
+        self._lists = ContactLists(directory.contacts)
 
     async def decide(
         self, envelope: Envelope, message: Message, verdict: Verdict, trace: bytes
@@ -114,6 +116,12 @@ class Deciding:
 
     async def resolve(self, address: str) -> Resolution:
         return await self._directory.resolve(address)
+
+    async def addresses(self, account: AccountId, redirect: Redirect) -> list[str]:
+        """Where a redirect goes: to an address, or to all in a list."""
+        if not redirect.members:
+            return [redirect.address]
+        return await self._lists.members(account, redirect.address)
 
     async def place(self, account: AccountId, filed: FileInto) -> str:
         """The mailbox that a copy goes into; it is made when the script asks for that."""
@@ -239,18 +247,21 @@ class _Asking:
                 copy = _copy(one, mailbox, filed.flags, self._verdict)
                 groups[filed.version].local.append(copy)
         for redirect in found.redirects:
-            if not await self._redirect(one, redirect, groups[redirect.version]) and not kept:
+            group = groups[redirect.version]
+            addresses = await self._deciding.addresses(one.target.account, redirect)
+            gone = [await self._redirect(one, address, group) for address in addresses]
+            if not any(gone) and not kept:
                 kept.add(INBOX)
                 groups[0].local.append(_copy(one, _default(self._verdict), (), self._verdict))
 
-    async def _redirect(self, one: _Pending, redirect: Redirect, group: _Gathered) -> bool:
+    async def _redirect(self, one: _Pending, address: str, group: _Gathered) -> bool:
         """False where the address leads nowhere, or back to the account itself."""
-        resolution = await self._deciding.resolve(redirect.address)
+        resolution = await self._deciding.resolve(address)
         if resolution.status is Status.NOT_OURS:
-            _add(group, one.recipient, redirect.address)
-            return True
-        for address in resolution.remote:
             _add(group, one.recipient, address)
+            return True
+        for remote in resolution.remote:
+            _add(group, one.recipient, remote)
         others = [at for at in resolution.local if at.account != one.target.account]
         for target in others:
             self._await(target, one.recipient, group)
@@ -259,7 +270,7 @@ class _Asking:
                 "redirect leads nowhere",
                 message=self._envelope.trace,
                 account=one.target.address,
-                to=redirect.address,
+                to=address,
                 status=resolution.status.value,
             )
             return False
