@@ -66,7 +66,7 @@ class Listen(Section):
     lmtp: Endpoints = []
     imap: Endpoints = endpoints("127.0.0.1:2143")
     imaps: Endpoints = endpoints("127.0.0.1:2993")
-    managesieve: LaterEndpoints = []
+    managesieve: Endpoints = endpoints("127.0.0.1:2190")
     pop3: LaterEndpoints = []
     metrics: LaterEndpoints = []
     http: Endpoints = endpoints("127.0.0.1:2080")

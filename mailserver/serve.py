@@ -72,7 +72,8 @@ class Server:
     def addresses(self) -> dict[str, list[Endpoint]]:
         """The real address of each listener, by its name in [listen]."""
         parts = self._parts
-        return {**parts.smtp.addresses, **parts.imap.addresses, **parts.http.addresses}
+        listeners = (parts.smtp, parts.imap, parts.managesieve, parts.http)
+        return {name: at for one in listeners for name, at in one.addresses.items()}
 
     @property
     def own(self) -> OwnFilters:
@@ -99,6 +100,7 @@ class Server:
         await self._control.start()
         await parts.own.start()
         await parts.imap.start()
+        await parts.managesieve.start()
         await parts.smtp.start()
         parts.collector.start()
         parts.lists.start()
@@ -140,6 +142,7 @@ class Server:
         await self._parts.outbound.stop()
         await self._parts.collector.stop()
         await self._parts.rotation.stop()
+        await self._parts.managesieve.stop()
         await self._parts.imap.stop()
         await self._control.stop()
         await self._parts.http.stop()
@@ -171,7 +174,8 @@ class Server:
     def _parts_with_settings(self) -> tuple[Reloadable, ...]:
         parts = self._parts
         return (
-            *(parts.pipeline, parts.own, parts.smtp, parts.imap, parts.outbound),
+            *(parts.pipeline, parts.own, parts.smtp, parts.imap, parts.managesieve),
+            *(parts.outbound,),
             *(parts.collector, parts.report_sender, parts.failures),
             *(self.services.signer, parts.forwarding, parts.rotation, parts.scanner),
         )

@@ -26,10 +26,12 @@ from filters.reporting.failures import FailureReporter
 from filters.reporting.reader import ReportReader
 from filters.reporting.sender import Builder, ReportSender
 from filters.reporting.tls_builder import TlsBuilder
+from filters.scripts import language
 from filters.sent import SentCopies
 from filters.signing.rotation import Rotation
 from filters.submitting import Submitting
 from filters.virus_scanner import VirusScanner
+from imap.managesieve.server import ManageSieveServer
 from imap.server import ImapServer
 from mailserver.services import Services
 from net.client_tls import client_tls
@@ -51,6 +53,7 @@ class Parts:
     pipeline: Pipeline
     smtp: SmtpServer
     imap: ImapServer
+    managesieve: ManageSieveServer
     outbound: Outbound
     http: HttpServer
     lists: DnsLists
@@ -150,6 +153,16 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             admission=admission,
             sent=sent,
             scanner=scanner,
+        ),
+        managesieve=ManageSieveServer(
+            settings,
+            services.auth,
+            services.directory,
+            tls,
+            get_logger("managesieve"),
+            language(services.offload),
+            admission,
+            clock,
         ),
         outbound=Outbound(
             settings,

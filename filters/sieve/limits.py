@@ -13,7 +13,7 @@ class Limits:
     `body_size` octets of a body looked at, `parts` of one message, `questions` asked outside.
     """
 
-    script_size: int = 64 * 1024
+    script_size: int = 256 * 1024
     nesting: int = 15
     commands: int = 10_000
     problems: int = 20

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imap.managesieve.context import Language
+from filters.scripts import Language
 from imap.managesieve.grammar.encode import capability
 
 

@@ -10,7 +10,7 @@ from auth.admission import TOO_MANY_OF_ACCOUNT
 from auth.login import Login
 from auth.sasl.exchange import Challenge, Credentials, Failure
 from auth.sasl.registry import UnknownMechanism, exchange
-from imap.managesieve.context import BadScript
+from filters.scripts import BadScript
 from imap.managesieve.grammar import command as commands
 from imap.managesieve.grammar.command import Command
 from imap.managesieve.grammar.encode import (

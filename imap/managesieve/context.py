@@ -1,33 +1,14 @@
 """What every connection of the ManageSieve server shares: its parts and its limits."""
 
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from auth.admission import Admission
 from auth.login import Authenticator
 from config.logging import Logger
 from config.settings import Settings
+from filters.scripts import Language
 from net.tls import TlsContexts
 from storage.scripts import Scripts
-
-
-class BadScript(ValueError):
-    """The text is no script; the message says where and why, a line for each mistake."""
-
-
-# Gives warnings about a script that is one. Raises BadScript, net.threads.Busy.
-Check: TypeAlias = Callable[[bytes], Awaitable[Sequence[str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    """What the server's Sieve can do, as it is announced (RFC 5804 §1.7)."""
-
-    extensions: tuple[str, ...]
-    notify: tuple[str, ...]
-    redirects: int
-    check: Check
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from config.clock import Clock
 from config.fields import Endpoint
 from config.logging import Logger
 from config.settings import Settings
+from filters.scripts import Language
 from imap.managesieve.connection import Connection
-from imap.managesieve.context import Bounds, Context, Language, Timing
+from imap.managesieve.context import Bounds, Context, Timing
 from net.accepting import Name, Serving
 from net.limits import Gcra, address_key
 from net.listener import address_of, bind, listen

@@ -23,7 +23,7 @@ from tests.support.server import ROOT, ServerProcess
 
 PORTS = {
     "smtp": 2525, "submission": 2587, "submissions": 2465, "imap": 2143, "imaps": 2993,
-    "http": 2080, "https": 2443,
+    "managesieve": 2190, "http": 2080, "https": 2443,
 }  # fmt: skip
 START = str(ROOT / "scripts" / "start")
 

@@ -2,6 +2,7 @@
 
 import imaplib
 import smtplib
+import socket
 import ssl
 import subprocess
 from collections.abc import Callable
@@ -38,6 +39,16 @@ def by_imap(port: int) -> bytes | None:
         return _certificate(client.sock)
 
 
+def by_managesieve(port: int) -> bytes | None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        plain.sendall(b"STARTTLS\r\n")
+        said = b""
+        while b'OK "Begin TLS"\r\n' not in said:
+            said += plain.recv(4096)
+        with CLIENT.wrap_socket(plain, server_hostname="localhost") as client:
+            return _certificate(client)
+
+
 def by_tls(port: int) -> bytes:
     return ssl.get_server_certificate(("127.0.0.1", port), timeout=10).encode()
 
@@ -55,6 +66,7 @@ LISTENERS: dict[str, Callable[[int], bytes | None]] = {
     "submissions": by_tls,
     "imap": by_imap,
     "imaps": by_tls,
+    "managesieve": by_managesieve,
     "https": by_tls,
 }
 

@@ -11,10 +11,10 @@ import bcrypt
 from auth.admission import Admission
 from auth.login import Authenticator
 from config.clock import SystemClock
-from config.fields import Endpoint
 from config.logging import get_logger
 from config.settings import Settings
-from imap.managesieve.context import BadScript, Bounds, Check, Language, Timing
+from filters.scripts import BadScript, Check, Language
+from imap.managesieve.context import Bounds, Timing
 from imap.managesieve.server import ManageSieveServer
 from net.threads import Offload
 from net.tls import TlsContexts
@@ -99,13 +99,12 @@ async def serving(
             "hostname": "mx.example.test",
             "domains": ["example.test"],
             "data_dir": folder / "data",
+            "listen": {"managesieve": ["127.0.0.1:0"]},
             "auth": {"bcrypt_rounds": 4, "plaintext_from": ["127.0.0.0/8"] if plaintext else []},
             "filters": {"local_networks": []},
             **(more or {}),
         }
     )
-    at = {"managesieve": [Endpoint(host="127.0.0.1", port=0)]}
-    settings = settings.model_copy(update={"listen": settings.listen.model_copy(update=at)})
     settings.data_dir.mkdir(parents=True)
     offload, clock = Offload(), SystemClock()
     directory = await Directory.open(settings, clock, offload)

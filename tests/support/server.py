@@ -23,7 +23,10 @@ from mailserver import control
 ROOT = Path(__file__).parents[2]
 MAILSERVER = [sys.executable, "-m", "mailserver"]
 PASSWORD = "correct horse"
-LISTENERS = ("smtp", "submission", "submissions", "lmtp", "imap", "imaps", "http", "https")
+LISTENERS = (
+    *("smtp", "submission", "submissions", "lmtp"),
+    *("imap", "imaps", "managesieve", "http", "https"),
+)
 
 
 def configuration(

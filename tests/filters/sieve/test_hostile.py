@@ -36,7 +36,7 @@ def problem_of(script: str | bytes) -> str:
 def test_text_that_is_no_script_has_its_place() -> None:
     assert problem_of(b"keep;\n\xff") == "line 2, column 1: the script is not UTF-8 here"
     assert problem_of("keep;\0") == "line 1, column 6: the script has a NUL in it"
-    assert problem_of(" " * 70_000) == "line 1, column 1: the script is longer than 65536 octets"
+    assert problem_of(" " * 263_000) == "line 1, column 1: the script is longer than 262144 octets"
 
 
 def test_nesting_is_bounded() -> None:

@@ -58,7 +58,7 @@ async def test_an_account_has_so_many_connections(tmp_path: Path) -> None:
 
 async def test_who_is_behind_a_proxy_counts_as_himself(tmp_path: Path) -> None:
     more = {
-        "listen": {"proxy_protocol_from": ["127.0.0.0/8"]},
+        "listen": {"managesieve": ["127.0.0.1:0"], "proxy_protocol_from": ["127.0.0.0/8"]},
         "limits": {"connections_per_address": 1},
     }
     async with serving(tmp_path, more=more) as sieve:
