@@ -41,8 +41,9 @@ class Environment:
     """`sender` and `recipient` are those of the envelope, without brackets; `login` who submitted
     it, or "". `addresses`: all of the user's own, in lower case. `now` in seconds since 1970,
     `zone` minutes east of UTC. `mailboxes`: each that mail may be filed into, with its special uses
-    (`\\\\Junk`). `items` are those of the test environment (RFC 5183). `spam` is 0 to 100 percent,
-    `virus` 0 to 5 as RFC 5235 §3.3; None: not looked at. `forged`, `suspicious`: no answer is sent.
+    (`\\\\Junk`). `items` are those of the test environment (RFC 5183, RFC 6785). `spam` is 0 to 100
+    percent, `virus` 0 to 5 as RFC 5235 §3.3; None: not looked at. `forged`, `suspicious`: no answer
+    is sent.
     """
 
     sender: str = ""

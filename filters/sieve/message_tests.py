@@ -11,7 +11,7 @@ from filters.sieve.errors import Mistake
 from filters.sieve.mail import FieldOf, Fields
 from filters.sieve.matching import Matcher, Values, matcher_of
 from filters.sieve.mime_fields import MimePart, mime_part, mime_values
-from filters.sieve.parts import Parts
+from filters.sieve.parts import parts_of
 from filters.sieve.signature import (
     ADDRESS_PART,
     INDEX,
@@ -86,14 +86,6 @@ class Where:
     def _chosen(self, found: list[FieldOf]) -> list[FieldOf]:
         at = len(found) - self.index if self.last else self.index - 1
         return [found[at]] if 0 <= at < len(found) else []
-
-
-def parts_of(run: Run) -> Parts:
-    """The scanned message, once a run."""
-    if run.parts is None:
-        run.parts = Parts(run.mail, run.limits)
-        run.spend(1 + len(run.parts.data) // 512)
-    return run.parts
 
 
 @dataclass(frozen=True, slots=True)

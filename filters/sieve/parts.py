@@ -5,6 +5,8 @@ from typing import Final
 from filters.sieve.errors import RunError
 from filters.sieve.limits import Limits
 from filters.sieve.mail import Fields, Mail, fields_of
+from filters.sieve.matching import Values
+from filters.sieve.state import Run
 from message.crlf import to_crlf
 from message.decoding import decode
 from message.html_text import html_text
@@ -17,7 +19,7 @@ _HTML: Final = (b"html", b"xhtml+xml")
 class Parts:
     """`data` is the CRLF form, `root` the whole message."""
 
-    __slots__ = ("_fields", "_limits", "_text_left", "_texts", "data", "root")
+    __slots__ = ("_fields", "_limits", "_text_left", "_texts", "data", "kept", "root")
 
     def __init__(self, mail: Mail, limits: Limits) -> None:
         self.data = to_crlf(mail.read())
@@ -26,6 +28,7 @@ class Parts:
         self._fields: dict[int, Fields] = {}
         self._texts: dict[tuple[int, bool], str] = {}
         self._text_left = limits.body_size
+        self.kept: dict[tuple[str, ...], Values] = {}
 
     def below(self, part: Part) -> list[Part]:
         """The part and all within it; raises RunError for more than the limit."""
@@ -67,3 +70,11 @@ class Parts:
                 found = html_text(found)
             self._texts[key] = found
         return found
+
+
+def parts_of(run: Run) -> Parts:
+    """The scanned message, once a run."""
+    if run.parts is None:
+        run.parts = Parts(run.mail, run.limits)
+        run.spend(1 + len(run.parts.data) // 512)
+    return run.parts

@@ -41,7 +41,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """The first `optional` of the `positional` arguments may be left out."""
+    """The first `optional` of the `positional` arguments may be left out, or the last one."""
 
     name: str
     build: "Callable[[Given], Node]"
@@ -51,6 +51,7 @@ class Definition:
     optional: int = 0
     tests: Tests = Tests.NONE
     block: bool = False
+    optional_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +215,15 @@ def _positional(
         raise Mistake(
             f'"{node.name}" takes {_count(len(wanted))}, this is one more', rest[len(wanted)].offset
         )
-    if missing > definition.optional:
+    last = isinstance(definition, Definition) and definition.optional_last
+    if missing > (1 if last else definition.optional):
         kind = wanted[len(rest)].value
         raise Mistake(f'"{node.name}" lacks an argument: {kind} is expected', node.offset)
-    given.positional = [None] * missing
-    for number, (argument, kind_of) in enumerate(zip(rest, wanted[missing:], strict=True), 1):
+    kinds = wanted[: len(rest)] if last else wanted[missing:]
+    for number, (argument, kind_of) in enumerate(zip(rest, kinds, strict=True), 1):
         _typed(argument, kind_of, f'argument {number} of "{node.name}"', argument.offset)
-        given.positional.append(argument)
+    left_out: list[Argument | None] = [None] * missing
+    given.positional = [*rest, *left_out] if last else [*left_out, *rest]
 
 
 def _typed(argument: Argument | None, kind: Type, what: str, offset: int) -> None:

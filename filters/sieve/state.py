@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from filters.sieve.actions import (
     Action,
-    Discard,
     FileInto,
     Keep,
     Place,
@@ -19,17 +18,20 @@ from filters.sieve.actions import (
 from filters.sieve.environment import Answer, Environment, Question
 from filters.sieve.errors import RunError
 from filters.sieve.limits import Limits
-from filters.sieve.mail import Fields, Mail
+from filters.sieve.mail import Fields, Mail, fields_of
 from filters.sieve.strings import Reference
+from message.crlf import to_crlf
+from message.edits import Edit, apply_edits
+from message.headers import header_block, without_blank_line
 
 if TYPE_CHECKING:
     from filters.sieve.glob import Span
     from filters.sieve.parts import Parts
-    from message.edits import Edit
     from message.scan import Part
 
 CHECK_EVERY: Final = 2000
 MAX_MATCHED: Final = 1000
+_BESIDE_NO_REJECT: Final = (Keep, FileInto, Redirect, Vacation)
 
 
 class Flow(Enum):
@@ -67,7 +69,8 @@ class Unanswered(Exception):
 class Run:
     """`left` steps may still be spent, at `alarm` the clock is looked at; `script` is the name of
     the included script that runs, "" for the main one. `explicit`: an action took the place of the
-    implicit keep. `part`: where foreverypart is, None outside of one.
+    implicit keep. `part`: where foreverypart is, None outside of one. `base`: the whole message
+    after enclose or replace, to which edits then belong.
     """
 
     mail: Mail
@@ -89,12 +92,13 @@ class Run:
     matched: list[Place] = field(default_factory=list)
     tracks: list[Track] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    versions: list[tuple["Edit", ...]] = field(default_factory=lambda: [()])
-    body_edits: list["Edit"] = field(default_factory=list)
+    versions: list[tuple[Edit, ...]] = field(default_factory=lambda: [()])
+    body_edits: list[Edit] = field(default_factory=list)
     changed: bool = False
+    base: bytes | None = None
     asked: int = 0
-    depth: int = 0
     included: set[tuple[str, str]] = field(default_factory=set)
+    including: list[tuple[str, str]] = field(default_factory=list)
     include_count: int = 0
     parts: "Parts | None" = None
     part: "Part | None" = None
@@ -172,8 +176,23 @@ class Run:
         """The number of the message as it is; each change makes another."""
         if self.changed:
             self.changed = False
-            self.versions.append((*self.fields.edits(), *self.body_edits))
+            edits: tuple[Edit, ...] = (*self.fields.edits(), *self.body_edits)
+            if self.base is not None:
+                edits = ((0, self.mail.size, apply_edits(self.base, edits)),)
+            self.versions.append(edits)
         return len(self.versions) - 1
+
+    def message(self) -> bytes:
+        """The message as it is."""
+        edits = self.versions[self.version()]
+        return apply_edits(to_crlf(self.mail.read()), edits)
+
+    def replace_message(self, made: bytes) -> None:
+        """The message becomes another; tests go on to see the parts of the one that came."""
+        self.base = made
+        self.fields = fields_of(without_blank_line(header_block(made)))
+        self.body_edits = []
+        self.changed = True
 
     def add(self, action: Action) -> None:
         """Record an action; raises RunError for one too many or one that can't stand by others."""
@@ -206,19 +225,13 @@ class Run:
 
     def _check_conflict(self, action: Action) -> None:
         """RFC 5429 §2.3, RFC 5230 §4.7."""
-        if isinstance(action, Discard):
-            return
         for one in self.actions:
-            if isinstance(action, Reject) and isinstance(one, Reject):
-                raise RunError("the message is rejected twice")
-            if isinstance(action, Vacation) and isinstance(one, Vacation):
-                raise RunError("vacation is used twice")
-            if isinstance(one, Discard):
-                continue
-            if isinstance(action, Reject) or isinstance(one, Reject):
-                other = one if isinstance(action, Reject) else action
-                name = type(other).__name__.lower()
-                raise RunError(f"reject can't stand beside {name}")
+            if isinstance(action, (Reject, Vacation)) and type(action) is type(one):
+                raise RunError(f"{type(one).__name__.lower()} is used twice")
+            for reject, other in ((action, one), (one, action)):
+                if isinstance(reject, Reject) and isinstance(other, _BESIDE_NO_REJECT):
+                    name = type(other).__name__.lower()
+                    raise RunError(f"reject can't stand beside {name}")
 
 
 def _target(action: Keep | FileInto) -> str:
