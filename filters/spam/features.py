@@ -1,55 +1,75 @@
 """The features that the classifier counts: runs of four octets of the text, and tokens.
 
 Pure. A feature is a number below FEATURES, a hash: a site knows a million of them at most, whatever
-it learns. A message has each feature once. What a feature says is found by making them again with
-their texts: filters/spam/reasons.py.
+it learns. A message has each feature once, in no order. What a feature says is found by making them
+again with their texts: filters/spam/reasons.py.
 """
 
+import re
 import sys
 from array import array
 from collections.abc import Iterable
+from itertools import repeat
+from operator import mod
 from typing import Final
 from zlib import crc32
 
 from filters.spam.reading import Reading
 from filters.spam.tokens import tokens
 
-BITS: Final = 20
-FEATURES: Final = 1 << BITS
-MAX_RUNS: Final = 3000  # octets of what is shown that are cut into runs
-MAX_BESIDE: Final = 1500  # characters of the plain text beside HTML
-_SHIFT: Final = 32 - BITS
-_MIX: Final = 0x9E3779B1  # the golden ratio: spreads octets that differ little
-_WORD: Final = 0xFFFFFFFF
+FEATURES: Final = 1_048_573
+"""A prime, so that the rest of a division by it is a good and quick hash of four octets."""
+MAX_SHOWN: Final = 1500  # octets of the text that are cut into runs
+MAX_BESIDE: Final = 750  # octets of the plain text beside HTML
+_READ: Final = 5 * MAX_SHOWN  # characters: white space is many of them
+# What lists add: a tag before the subject, and a line of underscores with their addresses below.
+_LIST_TAG: Final = re.compile(r"((?:(?:re|fwd?): )*)\[[^\]]{2,24}\] ")
+_FOOT: Final = re.compile(r"^\s?[_=-]{20,}\s*$", re.MULTILINE)
+_LONGEST_FOOT: Final = 500
 
 
 def features(reading: Reading, symbols: Iterable[str] = ()) -> "array[int]":
-    """The features of a message, ascending; `symbols` are names that other checks gave it."""
-    found = {(run * _MIX & _WORD) >> _SHIFT for run in runs(shown_text(reading))}
+    """The features of a message; `symbols` are names that other checks gave it."""
+    found = set(map(mod, runs(shown_text(reading)), repeat(FEATURES)))
     found.update([token_feature(token) for token in tokens(reading)])
     found.update([token_feature("symbol:" + name) for name in symbols])
-    return array("I", sorted(found))
+    return array("I", found)
 
 
 def token_feature(token: str) -> int:
     """The feature of a token."""
-    return crc32(token.encode("utf-8", "replace")) >> _SHIFT
+    return crc32(token.encode("utf-8", "replace")) % FEATURES
 
 
 def run_feature(octets: bytes) -> int:
     """The feature of a run of four octets."""
-    return (int.from_bytes(octets, "little") * _MIX & _WORD) >> _SHIFT
+    return int.from_bytes(octets, "little") % FEATURES
 
 
 def shown_text(reading: Reading) -> bytes:
     """What is cut into runs: subject and text, lower case, every white space one blank."""
-    shown = reading.html or reading.plain
-    text = f"{reading.subject} \0 {shown[: 2 * MAX_RUNS]}"
-    octets = " ".join(text.lower().split()).encode("utf-8", "replace")[:MAX_RUNS]
+    subject = " ".join(reading.subject[:_READ].lower().split())
+    subject = _LIST_TAG.sub(r"\1", subject, count=1) if "[" in subject else subject
+    octets = (subject + " \0 ").encode("utf-8", "replace")[:MAX_SHOWN]
+    octets += _start(reading.html or reading.plain, MAX_SHOWN)
     if reading.html and reading.plain:
-        beside = " ".join(reading.plain[:MAX_BESIDE].lower().split())
-        octets += b" \0 " + beside.encode("utf-8", "replace")
+        octets += b" \0 " + _start(reading.plain, MAX_BESIDE)
     return octets
+
+
+def _start(text: str, length: int) -> bytes:
+    if len(text) < _READ and (foot := _foot(text)) >= 0:
+        text = text[:foot]
+    return " ".join(text[:_READ].lower().split()).encode("utf-8", "replace")[:length]
+
+
+def _foot(text: str) -> int:
+    """Where a list's foot begins, -1 for nowhere."""
+    below = max(0, len(text) - _LONGEST_FOOT)
+    found = None
+    for found in _FOOT.finditer(text, below):  # noqa: B007
+        pass
+    return -1 if found is None else found.start()
 
 
 def runs(data: bytes) -> set[int]:

@@ -20,9 +20,7 @@ _MOST_LINKS: Final = 60
 _WORD: Final = re.compile(r"[^\W_](?:[\w'$%!.-]{0,22}[\w!$%])?|[!$%#]+")
 _NAME: Final = re.compile(r"[a-z]{2,20}")
 _ADDRESS: Final = re.compile(r"([^\s<>\"@]{1,64})@([^\s<>\"]{1,255})")
-_URL: Final = re.compile(
-    r"([a-z]{2,12})://(?:[^/@?#]*@)?([^/?#:]{1,255})(:\d+)?([^?#]{0,200})", re.I
-)
+_URL: Final = re.compile(r"(?:[a-z]{2,12}:)?//(?:[^/@?#]*@)?([^/?#:]{1,255})(:\d+)?", re.I)
 _FROM: Final = re.compile(r"from\s+(\S{1,100})\s*(?:\(([^)]{0,200})\))?", re.I)
 _IP: Final = re.compile(r"\b(\d{1,3})\.(\d{1,3})\.\d{1,3}\.\d{1,3}\b")
 _ZONE: Final = re.compile(r"([+-]\d{4}|[A-Z]{3,4})(?:\s*\([^)]*\))?\s*\Z")
@@ -147,24 +145,17 @@ def _path(received: list[str]) -> Iterator[str]:
 
 
 def _links(links: tuple[Link, ...]) -> Iterator[str]:
-    yield f"links:{min(len(links).bit_length(), 6)}"
+    """Where links lead. How many there are, of what kind and with what text says more of a kind of
+    mail than of spam: a model that counts them takes newsletters that it does not know for spam.
+    """
     for link in links[:_MOST_LINKS]:
-        yield "link-kind:" + link.kind
         found = _URL.match(link.target)
-        if found is None:
-            scheme, colon, _ = link.target.partition(":")
-            yield "link-scheme:" + (scheme.lower()[:12] if colon else "relative")
-        else:
-            host = found[2].lower()
-            labels = host.split(".")
-            yield "link-host:" + host
+        if found is not None:
+            labels = found[1].lower().split(".")
             yield "link-domain:" + ".".join(labels[-2:])
             yield "link-top:" + ("ip" if labels[-1].isdigit() else labels[-1])
-            if found[3]:
-                yield "link-port:" + found[3]
-            yield from ["link-path:" + word for word in _NAME.findall(found[4].lower())[:10]]
-        if link.kind != "plain" and link.text:
-            yield from ["link-text:" + word for word in _WORD.findall(link.text.lower())[:10]]
+            if found[2]:
+                yield "link-port:" + found[2]
 
 
 def _structure(reading: Reading) -> Iterator[str]:

@@ -135,16 +135,16 @@ def test_reasons_add_up_to_the_margin() -> None:
 def test_features_stay_what_they_are() -> None:
     """What is stored is found again: a change of features needs the models to be learned anew."""
     found = features(read(mail("Grüße", "Hello there, http://a.example/b")))
-    assert len(found) == 75
-    assert sum(found) == 36_127_974
+    assert len(found) == 72
+    assert sum(found) == 36_485_779
 
 
 @given(st.binary(max_size=2000), st.lists(st.sampled_from(HAM + SPAM), max_size=3))
 def test_any_bytes_have_features(data: bytes, around: list[tuple[str, str]]) -> None:
     reading = read(b"".join([mail(*one)[:-30] for one in around]) + data)
     found = features(reading)
-    assert list(found) == sorted(set(found))
-    assert not found or found[-1] < FEATURES
+    assert len(found) == len(set(found))
+    assert all(feature < FEATURES for feature in found)
     rows: Model = {}
     add(rows, found, True, step(found, True, rows))
     reasons(reading, rows)
