@@ -106,6 +106,12 @@ class Explain(Section):
     size: Size = 1024**3
 
 
+class Quarantine(Section):
+    keep: Duration = 30 * 86400.0
+    size: Size = 1024**3
+    users: bool = False
+
+
 def _clamds(value: object) -> list[object]:
     """One address, several, or "" for none."""
     return [one for one in (value if isinstance(value, list) else [value]) if one != ""]

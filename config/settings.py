@@ -14,6 +14,7 @@ from config.sections_filters import (
     Explain,
     Filters,
     Greylisting,
+    Quarantine,
     Spam,
     Spf,
     Tagging,
@@ -72,6 +73,7 @@ class Settings(Section):
     attachments: Attachments = Attachments()
     spam: Spam = Spam()
     explain: Explain = Explain()
+    quarantine: Quarantine = Quarantine()
     imap: Imap = Imap()
     smtp: Smtp = Smtp()
     limits: Limits = Limits()

@@ -22,6 +22,7 @@ from filters.forwarding import Forwarding
 from filters.greylist import proven_domains
 from filters.jobs import Jobs, ids_of, tag_of
 from filters.notices import build_success, wants_success
+from filters.quarantining import Keeper
 from filters.recipients.deciding import Personal, unasked
 from filters.recipients.disposition import Decided, Group, Refusal
 from filters.recipients.refusing import build_refusal, is_answer, outcome_of
@@ -70,8 +71,9 @@ class Delivery:
         signer: Signer | None = None,
         forwarding: Forwarding | None = None,
         recorder: Recorder | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
-        self._recorder = recorder or Recorder(clock)
+        self._recorder, self._keeper = recorder or Recorder(clock), keeper
         self._hostname, self._personal, self._forwarding = settings.hostname, personal, forwarding
         self._jobs = Jobs(settings, directory, log, signer=signer, forwarding=forwarding)
         self._directory, self._store, self._clock, self._log = directory, store, clock, log
@@ -81,6 +83,10 @@ class Delivery:
         self, envelope: Envelope, message: Message, verdict: Verdict = ACCEPT
     ) -> list[Outcome]:
         """Stores and queues; one outcome a recipient, in their order. Never raises StoreError."""
+        if verdict.action is Action.QUARANTINE and self._keeper is not None:
+            answer = await self._keeper.keep(envelope, message, verdict)
+            self._report(envelope, message, verdict, answer, _NOTHING[0])
+            return [Outcome(one.address, *answer) for one in envelope.recipients]
         answer, decided, stored = await self._deliver(envelope, message, verdict)
         self._report(envelope, message, verdict, answer, decided)
         self._recorder.message(envelope, message, verdict, answer, stored, decided.told)

@@ -24,6 +24,7 @@ _RESULT = {
     "defer": "not now",
     "reject": "no",
 }
+_ELSEWHERE = ("asked", "copy", "peer", "scripts")
 _HEX = frozenset(string.hexdigits)
 
 
@@ -153,8 +154,9 @@ def _taken(row: Recorded) -> Told:
     text = f"{verb} from <{data.get('sender', '')}> for {whom}: {data.get('size', 0)} octets"
     header = data.get("header") or {}
     text += "".join(f", {name.title()}: {value}" for name, value in header.items())
-    text += f"; answered {_reply(answer)}{f', id {row.trace}' if done else ''}"
-    values = {key: value for key, value in data.items() if key not in ("asked", "copy", "peer")}
+    reply = _reply(answer)
+    text += f"; answered {reply}{f', id {row.trace}' if done and row.trace not in reply else ''}"
+    values = {key: value for key, value in data.items() if key not in _ELSEWHERE}
     return Told(row.at, "taken" if done else "not taken", visible(text), values)
 
 

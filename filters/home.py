@@ -4,27 +4,20 @@ It waited in the outbound queue under the addresses that its sender gave; where 
 up only then. Recipients elsewhere are smtp/outbound's.
 """
 
-import contextlib
-import secrets
-from collections.abc import Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Sequence
 from pathlib import Path
 
 from config.clock import Clock
 from filters.context import Kind, Message, Recipient
 from filters.delivery import Delivery
 from filters.envelope import Envelope, Outcome
-from message.headers import header_block, without_blank_line
+from filters.spooled import message_in
 from net.threads import Offload
 from storage.directory import Directory
 from storage.directory_values import Status
 from storage.queue_file import message_offset
 from storage.queue_values import Claim, ClaimedRecipient
-from storage.values import Content
 
-IN_MEMORY = 1024 * 1024
-_HEADER = 1024 * 1024
-_PIECE = 256 * 1024
 _REFUSED = {
     Status.UNKNOWN: (550, "5.1.1", "No such user here"),
     Status.DISABLED: (550, "5.2.1", "Mailbox disabled, not accepting messages"),
@@ -108,25 +101,4 @@ class Home:
 
 def _read(claim: Claim, spool_dir: Path) -> Message:
     """The message as the store takes it, with the bytes of the queue's file. Blocks."""
-    offset, size = message_offset(claim.path)
-    digest, header, plain = blake2b(digest_size=16), bytearray(), True
-    path = spool_dir / f"held-{secrets.token_hex(12)}" if size > IN_MEMORY else None
-    kept: list[bytes] = []
-    with contextlib.ExitStack() as files:
-        take = kept.append if path is None else files.enter_context(path.open("xb")).write
-        for piece in _pieces(claim.path, offset, size):
-            take(piece)
-            digest.update(piece)
-            plain = plain and piece.isascii()
-            header += piece[: _HEADER - len(header)]
-    content = Content(size, digest.digest(), data=None if path else b"".join(kept), path=path)
-    block = without_blank_line(header_block(bytes(header)))
-    return Message(content, block, eightbit=not plain)
-
-
-def _pieces(path: Path, offset: int, size: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(offset)
-        while size and (piece := file.read(min(size, _PIECE))):
-            size -= len(piece)
-            yield piece
+    return message_in(claim.path, *message_offset(claim.path), spool_dir)

@@ -28,6 +28,7 @@ from net.threads import Offload
 from net.tls import CertificateError, check_pair
 from storage.errors import StoreError
 from storage.inspect import inspect
+from storage.quarantine import count
 
 Result = dict[str, object]
 
@@ -38,7 +39,7 @@ LEAST_FREE = 1024**3
 def run_checks(path: Path, settings: Settings) -> list[Result]:
     """All checks in the order in which a start would fail. The configuration is already valid."""
     results = [result("configuration", True, str(path))]
-    for check in (_certificate, _data_folder, _database, _ports):
+    for check in (_certificate, _data_folder, _database, _ports, quarantine_line):
         results.append(check(settings))
     results += asyncio.run(_clamds(settings))
     results += asyncio.run(_own_filters(settings))
@@ -133,6 +134,16 @@ async def _own_filters(settings: Settings) -> list[Result]:
         result(f"filter {name}", not problem, problem or state, fix)
         for name, state, problem in found
     ] or [result("filters", True, f"none in {settings.filters.own}")]
+
+
+def quarantine_line(settings: Settings) -> Result:
+    """Never a failure: what waits there is for somebody to look at."""
+    try:
+        messages, octets = count(settings.data_dir)
+    except OSError as error:
+        return result("quarantine", False, in_one_line(error), "see data_dir above")
+    detail = f"{messages} messages, {octets} octets; see: mailserver quarantine list"
+    return result("quarantine", True, detail if messages else "empty")
 
 
 async def _of_dns(settings: Settings) -> list[Result]:

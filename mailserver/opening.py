@@ -20,6 +20,7 @@ from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
 from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
+from storage.quarantine import Quarantine
 from storage.reputation import Reputation
 from storage.store import Store
 
@@ -54,6 +55,14 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         explain=ExplainStore(
             history, clock, offload, keep=settings.explain.keep, size=settings.explain.size
         ),
+        quarantine=Quarantine(
+            settings.data_dir,
+            history,
+            clock,
+            offload,
+            keep=settings.quarantine.keep,
+            size=settings.quarantine.size,
+        ),
         auth=Authenticator(settings, directory, offload, clock),
         resolver=Resolver(settings.dns.nameservers),
         keyring=keyring,
@@ -66,6 +75,7 @@ async def close_services(services: Services) -> None:
     await services.auth.close()
     await services.store.close()
     await services.reputation.close()
+    await services.quarantine.close()
     await services.explain.close()
     await services.history.close()
     await services.directory.close()

@@ -18,6 +18,7 @@ from config.fields import Endpoint
 from config.load import ConfigInvalid, load
 from config.logging import configure, get_logger
 from config.settings import Settings
+from filters.delivery import Delivery
 from filters.own.own import OwnFilters
 from mailserver.control import ControlServer, Progress
 from mailserver.notify import sd_notify
@@ -81,6 +82,11 @@ class Server:
         return self._parts.own
 
     @property
+    def delivery(self) -> Delivery:
+        """The way of messages into the store."""
+        return self._parts.delivery
+
+    @property
     def outbound(self) -> Outbound:
         """The sending side."""
         return self._parts.outbound
@@ -108,6 +114,7 @@ class Server:
         parts.report_sender.start()
         parts.failures.start()
         parts.rotation.start()
+        services.quarantine.start()
         services.store.on_failure(self._fail)
         self._refresher = asyncio.create_task(self._refresh_certificate())
         self._state = "ok"
@@ -166,6 +173,7 @@ class Server:
         services.settings = settings
         services.directory.reload(settings)
         services.explain.bound(settings.explain.keep, settings.explain.size)
+        services.quarantine.bound(settings.quarantine.keep, settings.quarantine.size)
         for part in (services.auth, *self._parts_with_settings()):
             part.reload(settings)
         services.log.info("reloaded", applied=applied, restart=restart)

@@ -15,6 +15,7 @@ from net.threads import Offload
 from storage.directory import Directory
 from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
+from storage.quarantine import Quarantine
 from storage.reputation import Reputation
 from storage.store import Store
 
@@ -36,6 +37,7 @@ class Services:
     history: HistoryDatabase
     reputation: Reputation
     explain: ExplainStore
+    quarantine: Quarantine
     auth: Authenticator
     resolver: Resolver
     keyring: Keyring

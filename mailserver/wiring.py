@@ -12,6 +12,7 @@ from filters.forwarding import Forwarding
 from filters.home import Home
 from filters.own.own import OwnFilters
 from filters.pipeline import Pipeline
+from filters.quarantining import Keeper
 from filters.recipients.answers import Answers
 from filters.recipients.compiled import Compiled
 from filters.recipients.deciding import Deciding, Personal
@@ -51,6 +52,7 @@ class Parts:
     """The listeners and tasks of a serving process."""
 
     pipeline: Pipeline
+    delivery: Delivery
     smtp: SmtpServer
     imap: ImapServer
     managesieve: ManageSieveServer
@@ -100,6 +102,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         signer=services.signer,
         forwarding=forwarding,
         recorder=recorder,
+        keeper=Keeper(settings.hostname, services.quarantine, recorder, get_logger("quarantine")),
     )
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
@@ -122,6 +125,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
     return Parts(
         pipeline=pipeline,
+        delivery=delivery,
         lists=lists,
         smtp=SmtpServer(
             settings,

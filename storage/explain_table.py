@@ -1,4 +1,6 @@
-"""The table of data/history.db for what happened to messages (storage/explain.py)."""
+"""Tables of data/history.db for what happened to messages (storage/explain.py) and for those in
+quarantine (storage/quarantine.py), whose files have all of it.
+"""
 
 from sqlalchemy import (
     BigInteger,
@@ -57,4 +59,14 @@ explain = Table(
         sqlite_where=column("account").is_not(None),
         postgresql_where=column("account").is_not(None),
     ),
+)
+
+# `data` is what a file begins with, `done` a JSON list of positions.
+quarantined = Table(
+    "history_quarantined",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("done", Text, nullable=False),
 )

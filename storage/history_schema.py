@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from storage import spam_tables
-from storage.explain_table import explain
+from storage.explain_table import explain, quarantined
 
 metadata = MetaData()
 
@@ -61,6 +61,10 @@ def _duplicates(connection: Connection) -> None:
     duplicate.create(connection, checkfirst=True)
 
 
+def _quarantined(connection: Connection) -> None:
+    quarantined.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -68,4 +72,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _reputation,
     _explain,
     _duplicates,
+    _quarantined,
 )

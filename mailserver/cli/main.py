@@ -14,6 +14,7 @@ from mailserver.cli import (
     explaining,
     filters,
     importing,
+    quarantine,
     queue,
     reports,
     serving,
@@ -56,6 +57,7 @@ app.add_typer(aliases.app, name="alias")
 app.add_typer(domains.app, name="domain")
 app.add_typer(blocks.app, name="block")
 app.add_typer(queue.app, name="queue")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(reports.app, name="report")
 app.add_typer(tls.app, name="tls")
 app.add_typer(filters.app, name="filter")

@@ -6,6 +6,7 @@ from typing import Any
 
 from config.logging import get_logger
 from filters.delivery import Delivery
+from filters.record import Recorder
 from mailserver.operations.errors import OperationError
 from mailserver.operations.queue import find_entry
 from mailserver.services import Services
@@ -30,4 +31,6 @@ def _settler(services: Services) -> Settler:
     notices = Delivery(
         settings, services.directory, services.store, clock, log, signer=services.signer
     )
-    return Settler(settings, services.store.queue, notices, clock, offload, Random(), log)
+    recorder = Recorder(clock, services.explain)
+    queue = services.store.queue
+    return Settler(settings, queue, notices, clock, offload, Random(), log, recorder)

@@ -16,6 +16,7 @@ from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
 from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
+from storage.quarantine import Quarantine
 from storage.reputation import Reputation
 from storage.store import Store
 from tests.support.directories import make_settings
@@ -39,6 +40,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     history = await HistoryDatabase.open("sqlite", settings.data_dir, offload)
     reputation = Reputation(history, clock)
     explain = ExplainStore(history, clock, offload, keep=86400.0, size=1 << 30)
+    quarantine = Quarantine(settings.data_dir, history, clock, offload, keep=86400.0, size=1 << 30)
     auth = Authenticator(settings, directory, offload, clock)
     keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("test"))
     try:
@@ -53,6 +55,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             history=history,
             reputation=reputation,
             explain=explain,
+            quarantine=quarantine,
             auth=auth,
             resolver=Resolver(),
             keyring=keyring,

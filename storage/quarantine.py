@@ -1,0 +1,259 @@
+"""Messages that are kept from their recipients: files in data/quarantine, rows in data/history.db.
+
+Invariants: a message is durable in its file before `keep` returns; rows are made again from the
+files whenever they differ; the quarantine is bounded by age and by size, the oldest go first.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import delete, select
+
+from config.clock import Clock
+from config.logging import get_logger
+from net.threads import Busy, Offload
+from storage import quarantine_file
+from storage.errors import StoreError, StoreFull
+from storage.explain_table import quarantined
+from storage.history_database import HistoryDatabase
+from storage.quarantine_file import Kept, QuarantineFileDamaged
+from storage.statements import MultiRow
+from storage.values import Content
+
+FOLDER = "quarantine"
+PRUNE_SECONDS = 900.0
+_ABANDONED = 3600.0
+_PUT = MultiRow(quarantined, update=[quarantined.c.data, quarantined.c.done])
+
+
+class NotInQuarantine(StoreError):
+    """No message of that id is kept."""
+
+
+class Quarantine:
+    """One a process; `start` begins to remove what is too old, `close` ends that."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        database: HistoryDatabase,
+        clock: Clock,
+        offload: Offload,
+        *,
+        keep: float,
+        size: int,
+    ) -> None:
+        """`keep` in seconds, `size` in octets."""
+        self.folder = data_dir / FOLDER
+        self._database, self._clock, self._offload = database, clock, offload
+        self._keep, self._size = keep, size
+        self._lock = asyncio.Lock()
+        self._used: int | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._log = get_logger("quarantine")
+
+    def bound(self, keep: float, size: int) -> None:
+        """Other bounds from here on."""
+        self._keep, self._size = keep, size
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._watch(), name="quarantine")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def keep(self, kept: Kept, content: Content) -> Kept:
+        """Durable on return; with the id that it got. A spooled file is used up. Raises StoreFull,
+        OSError, Busy.
+        """
+        if kept.size > self._size:
+            raise StoreFull("the quarantine is smaller than the message")
+        async with self._lock:
+            await self._offload.disk(_make, self.folder)
+            await self._make_room(kept.size)
+            number = 1
+            while True:
+                named = replace(kept, id=kept.trace if number == 1 else f"{kept.trace}-{number}")
+                try:
+                    await self._offload.disk(quarantine_file.write, self.folder, named, content)
+                    break
+                except FileExistsError:
+                    number += 1
+        if self._used is not None:
+            self._used += kept.size
+        if content.path is not None:
+            await self._offload.disk(content.path.unlink, True)
+        await self._note([named])
+        return named
+
+    async def listed(self) -> list[Kept]:
+        """Everything that is kept, the oldest first. Raises StoreError."""
+        names = await self._offload.disk(_names, self.folder)
+        rows = await self._rows()
+        missing = [name for name in names if name not in rows]
+        found = [one for name in missing if (one := await self._read(name)) is not None]
+        await self._note(found)
+        await self._forget([name for name in rows if name not in names])
+        rows |= {one.id: one for one in found}
+        return sorted((rows[name] for name in names if name in rows), key=lambda one: one.at)
+
+    async def show(self, name: str) -> Kept:
+        """Raises NotInQuarantine."""
+        kept = await self._read(name) if name.replace("-", "").isalnum() else None
+        if kept is None:
+            raise NotInQuarantine(f"no message {name} in quarantine")
+        return kept
+
+    async def place(self, name: str) -> tuple[Path, int]:
+        """The file and where the message begins in it. Raises NotInQuarantine."""
+        kept = await self.show(name)
+        path = self._path(kept.id)
+        return path, (await self._offload.disk(quarantine_file.read, path))[1]
+
+    async def done(self, name: str, positions: Collection[int], what: str, by: str) -> None:
+        """Recipients for whom it was released or deleted; with the last one the file goes. Raises
+        NotInQuarantine.
+        """
+        async with self._lock:
+            kept = await self.show(name)
+            path = self._path(kept.id)
+            now = self._clock.now()
+            kept = replace(kept, done=kept.done | set(positions))
+            if kept.left:
+                append = quarantine_file.append_done
+                await self._offload.disk(append, path, positions, now, what, by)
+                await self._note([kept])
+            else:
+                await self._remove([kept.id])
+
+    async def usage(self) -> tuple[int, int]:
+        """Messages and octets."""
+        sizes = await self._offload.disk(_sizes, self.folder)
+        return len(sizes), sum(sizes.values())
+
+    async def prune(self) -> int:
+        """Removes what is too old; how many."""
+        before = self._clock.now() - self._keep
+        await self._offload.disk(_sweep, self.folder)
+        async with self._lock:
+            old = [one.id for one in await self.listed() if one.at < before]
+            await self._remove(old)
+        if old:
+            self._log.info("quarantine shortened", messages=len(old))
+        return len(old)
+
+    async def _make_room(self, size: int) -> None:
+        if self._used is not None and self._used + size <= self._size:
+            return
+        sizes = await self._offload.disk(_sizes, self.folder)
+        self._used = sum(sizes.values())
+        surplus = sum(sizes.values()) + size - self._size
+        gone = []
+        for name in sorted(sizes):  # ids are in order of time
+            if surplus <= 0:
+                break
+            surplus -= sizes[name]
+            gone.append(name)
+        if gone:
+            self._log.warning("quarantine is full, the oldest go", messages=len(gone))
+            await self._remove(gone)
+
+    async def _remove(self, names: Sequence[str]) -> None:
+        self._used = None
+        await self._offload.disk(_unlink, self.folder, names)
+        await self._forget(names)
+
+    async def _read(self, name: str) -> Kept | None:
+        try:
+            return (await self._offload.disk(quarantine_file.read, self._path(name)))[0]
+        except FileNotFoundError:
+            return None
+        except QuarantineFileDamaged as error:
+            self._log.error("quarantine file damaged", error=str(error))
+            return None
+
+    def _path(self, name: str) -> Path:
+        return self.folder / "new" / name
+
+    async def _rows(self) -> dict[str, Kept]:
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(select(quarantined))).all()
+        found = {}
+        for row in rows:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                found[row.id] = quarantine_file.unpacked(row.data, json.loads(row.done))
+        return found
+
+    async def _note(self, kept: Sequence[Kept]) -> None:
+        """A row that can't be written is made from the file when the list is asked for."""
+        rows = [
+            (one.id, one.at, quarantine_file.packed(one), json.dumps(sorted(one.done)))
+            for one in kept
+        ]
+        if not rows:
+            return
+        with contextlib.suppress(StoreError):
+            async with self._database.writing() as connection:
+                for text, params in _PUT.blocks(connection.dialect, rows):
+                    await connection.exec_driver_sql(text, params)
+
+    async def _forget(self, names: Sequence[str]) -> None:
+        if not names:
+            return
+        with contextlib.suppress(StoreError):
+            async with self._database.writing() as connection:
+                for name in names:
+                    await connection.execute(delete(quarantined).where(quarantined.c.id == name))
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self.prune()
+            except (StoreError, OSError, Busy) as error:
+                self._log.warning("quarantine not shortened", reason=str(error))
+            await asyncio.sleep(PRUNE_SECONDS)
+
+
+def count(data_dir: Path) -> tuple[int, int]:
+    """Messages and octets, without a server. Blocks on the disk."""
+    sizes = _sizes(data_dir / FOLDER)
+    return len(sizes), sum(sizes.values())
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for part in ("tmp", "new", "cur"):
+        (folder / part).mkdir(mode=0o700, exist_ok=True)
+
+
+def _names(folder: Path) -> set[str]:
+    return set(_sizes(folder))
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    try:
+        return {one.name: one.stat().st_size for one in (folder / "new").iterdir()}
+    except FileNotFoundError:
+        return {}
+
+
+def _sweep(folder: Path) -> None:
+    """What a kill left behind: nobody was told that it is kept."""
+    before = time.time() - _ABANDONED
+    for path in (folder / "tmp").glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < before:
+                path.unlink()
+
+
+def _unlink(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        (folder / "new" / name).unlink(missing_ok=True)
