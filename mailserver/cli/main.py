@@ -18,6 +18,7 @@ from mailserver.cli import (
     queue,
     reports,
     serving,
+    sieve,
     tls,
 )
 
@@ -61,6 +62,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(reports.app, name="report")
 app.add_typer(tls.app, name="tls")
 app.add_typer(filters.app, name="filter")
+app.add_typer(sieve.app, name="sieve")
 app.add_typer(importing.app, name="import")
 app.command()(explaining.explain)
 serving.add_to(app)

@@ -66,6 +66,13 @@ QUICK: dict[str, str] = {
     "report.pending": "reports.report_pending",
     "tls.show": "tls.tls_show",
     "tls.forget": "tls.tls_forget",
+    "sieve.list": "sieve.sieve_list",
+    "sieve.show": "sieve.sieve_show",
+    "sieve.put": "sieve.sieve_put",
+    "sieve.activate": "sieve.sieve_activate",
+    "sieve.deactivate": "sieve.sieve_deactivate",
+    "sieve.rename": "sieve.sieve_rename",
+    "sieve.delete": "sieve.sieve_delete",
     "filter.list": "filters.filter_list",
     "reload": "running.reload",
 }

@@ -1,0 +1,68 @@
+"""`mailserver sieve ...` as an operator uses it, with and without a server."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import PASSWORD, ServerProcess, configuration
+
+ADA = "ada@example.test"
+KEEP = 'require "fileinto";\nfileinto "Ärger";\n'
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path, configuration()) as made:
+        yield made
+
+
+def test_scripts_are_put_shown_and_deleted(server: ServerProcess, tmp_path: Path) -> None:
+    server.add_account(ADA, PASSWORD)
+    file = tmp_path / "mine.sieve"
+    file.write_text(KEEP)
+    server.command("sieve", "put", ADA, "mine", str(file), "--activate")
+    server.command("sieve", "put", ADA, "other", "-", input_text="discard;")
+    rows = server.json("sieve", "list", ADA)
+    assert [(row["name"], row["active"], row["size"]) for row in rows] == [
+        ("mine", True, len(KEEP.encode())),
+        ("other", False, 8),
+    ]
+    assert set(rows[0]) == {"name", "active", "size", "changed"}
+    shown = server.json("sieve", "show", ADA)
+    assert shown == {**rows[0], "text": KEEP}
+    assert server.command("sieve", "show", ADA, "other").stdout == "discard;"
+    # a script with mistakes changes nothing, and says where each is
+    failed = server.command("sieve", "put", ADA, "mine", "-", input_text="kep;\nstop", expect=1)
+    assert failed.stderr.count("\n") == 1 and "line 2, column 5: " in failed.stderr
+    assert server.json("sieve", "show", ADA, "mine")["text"] == KEEP
+    server.command("sieve", "delete", ADA, "mine", expect=1)
+    server.command("sieve", "activate", ADA, "nothing", expect=1)
+    server.command("sieve", "activate", ADA, "other")
+    server.command("sieve", "rename", ADA, "mine", "old")
+    server.command("sieve", "delete", ADA, "old")
+    server.command("sieve", "deactivate", ADA)
+    assert server.command("sieve", "show", ADA, expect=1).stdout == ""
+    assert [row["active"] for row in server.json("sieve", "list", ADA)] == [False]
+    server.command("sieve", "list", "nobody@example.test", expect=1)
+    server.command("sieve", "put", ADA, "x", str(tmp_path / "missing"), expect=1)
+
+
+def test_without_a_server(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, configuration())
+    server.add_account(ADA, PASSWORD)
+    server.command("sieve", "put", ADA, "mine", "-", "--activate", input_text=KEEP)
+    server.command("sieve", "put", ADA, "mine", "-", input_text="kep;", expect=1)
+    assert server.json("sieve", "show", ADA)["text"] == KEEP
+
+
+def test_check_needs_neither_server_nor_account(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, configuration())
+    file = tmp_path / "mine.sieve"
+    file.write_text(KEEP)
+    server.command("sieve", "check", str(file))
+    file.write_bytes(b'fileinto "x";\n\xff')
+    failed = server.command("sieve", "check", str(file), expect=1)
+    assert failed.stderr.startswith(f"{file}: line 2, column 1: ")
+    assert json.dumps(failed.stdout) == '""'
