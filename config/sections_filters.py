@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.dnsbl import parse_codes
-from config.fields import Domain, Net, Section, network
+from config.fields import Domain, Net, Section, Some, network
 from config.symbols import SYMBOLS
 from config.units import Duration, Size
 
@@ -15,7 +15,7 @@ DEFAULT_PIPELINE = (
     *("virus", "spam", "tagging"),
 )
 
-FILTER_NAMES = (*DEFAULT_PIPELINE, "greylist", "own")
+FILTER_NAMES = (*DEFAULT_PIPELINE, "greylist", "milter", "own")
 
 # Filters that a policy may leave out: those with a name, and the questions about strangers.
 SKIPPABLE = (*FILTER_NAMES, "stranger")
@@ -187,3 +187,13 @@ class Spam(Section):
     users_reject_at: Threshold = 20.0
     header: bool = True
     weights: dict[Annotated[str, AfterValidator(_symbol)], Score] = {}
+
+
+class Milter(Section):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+    address: Annotated[str, Field(pattern=r"^(unix:/.+|tcp:.+:\d+)$")]
+    listeners: Some[Literal["smtp", "submission", "lmtp"]] = ["smtp"]
+    on_error: Literal["accept", "defer"] = "accept"
+    connect_timeout: Annotated[Duration, Field(gt=0, le=60)] = 5.0
+    command_timeout: Annotated[Duration, Field(gt=0, le=300)] = 30.0
+    content_timeout: Annotated[Duration, Field(gt=0, le=600)] = 120.0

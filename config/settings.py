@@ -14,6 +14,7 @@ from config.sections_filters import (
     Explain,
     Filters,
     Greylisting,
+    Milter,
     Quarantine,
     Spam,
     Spf,
@@ -77,4 +78,5 @@ class Settings(Section):
     imap: Imap = Imap()
     smtp: Smtp = Smtp()
     limits: Limits = Limits()
+    milter: list[Milter] = []
     policy: list[PolicyRule] = []

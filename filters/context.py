@@ -5,6 +5,7 @@ The session that owns a Context changes it between the stages; filters only read
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from auth.login import Login
 from filters.asked import Asked
@@ -71,6 +72,16 @@ class Message:
         return self.content.start + len(self.header) + blank - len(self.content.prefix)
 
 
+class Companion(Protocol):
+    """What a filter keeps by its name beside a connection."""
+
+    def reset(self) -> None:
+        """The transaction is over."""
+
+    def end(self) -> None:
+        """The connection is over."""
+
+
 @dataclass(slots=True)
 class Context:
     """One connection and its present transaction. `tls` is "TLSv1.3 CIPHER" or "".
@@ -110,6 +121,7 @@ class Context:
     asked: dict[str, list[Asked]] = field(default_factory=dict)
     policy: Policy = NO_POLICY
     spam: SpamResult | None = None
+    kept: dict[str, Companion] = field(default_factory=dict)
 
     def forget(self, *stages: str) -> None:
         """What was said at these stages is about something that is over."""

@@ -15,6 +15,7 @@ from filters.blocklist import Blocklist
 from filters.dnslists import DnsLists
 from filters.filter import Filter
 from filters.greylist import Greylist
+from filters.milter import Milters
 from filters.own.filter import Own
 from filters.own.own import OwnFilters
 from filters.ratelimit import RateLimit, Rates
@@ -80,6 +81,10 @@ def _virus(settings: Settings, tools: Tools) -> Filter:
     return VirusFilter(scanner, policy, log)
 
 
+def _milter(settings: Settings, tools: Tools) -> Filter:
+    return Milters(settings, tools.offload, tools.clock, get_logger("milter"))
+
+
 FACTORIES: dict[str, Factory] = {
     "ratelimit": _ratelimit,
     "blocklist": lambda _, tools: Blocklist(tools.directory),
@@ -89,6 +94,7 @@ FACTORIES: dict[str, Factory] = {
     "arc": _arc,
     "virus": _virus,
     "greylist": lambda settings, tools: Greylist(settings.greylist, tools.directory, tools.clock),
+    "milter": _milter,
     "own": lambda _, tools: Own(tools.own),
     "spam": lambda settings, tools: Spam(
         settings, tools.offload, tools.clock, tools.directory, tools.resolver, tools.lists
@@ -111,7 +117,8 @@ def places(settings: Settings) -> list[str]:
     comes before the tagging.
     """
     names = list(settings.filters.pipeline)
-    for name, used in (("own", bool(settings.filters.own)),):
+    elsewhere = {"milter": bool(settings.milter), "own": bool(settings.filters.own)}
+    for name, used in elsewhere.items():
         if used and name not in names:
             names.insert(names.index("tagging") if "tagging" in names else len(names), name)
     return names

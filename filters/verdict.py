@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from filters.authentication.results import Result
+from filters.message_changes import NO_CHANGES, Changes, joined
 
 
 class Action(IntEnum):
@@ -37,7 +38,7 @@ class Verdict:
 
     `headers` are complete raw fields with CRLF; `keywords` IMAP keywords for local copies,
     `results` what authentication found; the pipeline puts them into Context.results. `reverse` is
-    the peer's verified name, found at connect.
+    the peer's verified name, found at connect; `changes` of the message are those of milters.
 
     `code`, `status` and `text` are the reply of DEFER and REJECT; `text` may be shown to the peer.
     """
@@ -52,6 +53,7 @@ class Verdict:
     status: str = ""
     text: str = ""
     reverse: str = ""
+    changes: Changes = NO_CHANGES
 
     @property
     def score(self) -> float:
@@ -98,4 +100,5 @@ def merge(verdicts: Iterable[Verdict]) -> Verdict:
         worst.status,
         worst.text,
         next((verdict.reverse for verdict in told if verdict.reverse), ""),
+        joined(verdict.changes for verdict in told),
     )

@@ -93,6 +93,9 @@ class ConnectionState(ABC):
         """The connection is over."""
         self.reset()
         self.log_out()
+        for companion in self.context.kept.values():
+            companion.end()
+        self.context.kept = {}
 
     async def helo(self, name: str, *, extended: bool, starttls: bool) -> Reply:
         """HELO, EHLO and LHLO; they end a transaction (RFC 5321 §4.1.4)."""

@@ -7,9 +7,11 @@ Invariant: 250 is given after the store has the message, and nowhere else.
 
 from collections.abc import Sequence
 
-from filters.context import Kind, Message
-from filters.envelope import Envelope, Source, needs_smtputf8
+from filters.changing import changed_message, changed_recipients
+from filters.context import Kind, Message, Recipient
+from filters.envelope import Envelope, Outcome, Source, needs_smtputf8
 from filters.filter import Stage
+from filters.message_changes import Changes
 from filters.unbinary import unbinary
 from filters.verdict import merge
 from message.received import with_protocol
@@ -18,6 +20,7 @@ from smtp.grammar import replies
 from smtp.grammar.reply import Reply, reply
 from smtp.refusals import reply_of
 from smtp.transaction import TransactionState
+from storage.errors import StoreError
 
 
 class Session(TransactionState):
@@ -61,11 +64,15 @@ class Session(TransactionState):
             if isinstance(plain, Reply):
                 return self.refuse_content(plain)
             message = plain
-        verdict = merge([*context.told.values()])
+        verdict, asked = merge([*context.told.values()]), list(context.recipients)
+        if verdict.changes:
+            changed = await self._change(message, verdict.changes)
+            if isinstance(changed, Reply):
+                return self.refuse_content(changed)
+            message = changed
         message = await self.complete(message)
         outcomes = await shared.delivery.accept(self._envelope(message), message, verdict)
-        answers = [reply(one.code, one.status, one.text) for one in outcomes]
-        answers = answers[: self.answers_wanted()]
+        answers = self._answers_to(asked, outcomes)
         if self.is_strange and any(one.ok for one in outcomes):
             shared.manners.known.add(context.peer.address)
         self.reset()
@@ -77,6 +84,31 @@ class Session(TransactionState):
         except (OSError, Busy):
             return replies.LOCAL_ERROR
         return plain or replies.BINARY_OUTSIDE
+
+    def _answers_to(self, asked: Sequence[Recipient], outcomes: Sequence[Outcome]) -> list[Reply]:
+        """To everybody who was named; who was taken out by a milter has been served."""
+        answers = {one.recipient: reply(one.code, one.status, one.text) for one in outcomes}
+        if not self.is_lmtp:
+            return list(answers.values())[:1]
+        return [answers.get(one.address, replies.SERVED) for one in asked]
+
+    async def _change(self, message: Message, changes: Changes) -> Message | Reply:
+        """The message with what milters changed; sender and recipients change in the context."""
+        context, shared = self.context, self.shared
+        try:
+            message = await changed_message(message, changes, shared.offload)
+            found = await changed_recipients(context.recipients, changes, shared.directory)
+        except (OSError, Busy, StoreError):
+            return replies.LOCAL_ERROR
+        recipients, unknown = found
+        if not recipients:
+            return replies.NOBODY_LEFT
+        context.recipients = recipients
+        if unknown:
+            self.log.warning("milter added recipients that nobody is", recipients=unknown[:20])
+        if changes.sender is not None:
+            context.sender = changes.sender
+        return message
 
     async def judge_content(self, message: Message) -> Reply | None:
         """Why the message may not be sent here, or None."""

@@ -40,6 +40,8 @@ class TransactionState(ConnectionState):
         context.results, context.spam = [], None
         self._rules.reset()
         context.forget(Stage.MAIL.value, Stage.RCPT.value, Stage.DATA.value)
+        for companion in context.kept.values():
+            companion.reset()
         for reservation in self._reservations:
             reservation.give_back()
         self._reservations = []

@@ -43,6 +43,8 @@ AUTH_SYNTAX = reply(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]")
 
 TOO_MANY_RECIPIENTS = reply(452, "4.5.3", "Too many recipients")
 NO_RELAY = reply(550, "5.7.1", "Relaying denied")
+NOBODY_LEFT = reply(550, "5.7.1", "No recipient left after filtering")
+SERVED = reply(250, "2.0.0", "Ok")
 NO_SUCH_USER = reply(550, "5.1.1", "No such user here")
 DISABLED_USER = reply(550, "5.2.1", "Mailbox disabled, not accepting messages")
 NEEDS_ENCRYPTION = reply(550, "5.7.10", "Encryption needed: use STARTTLS for this recipient")
