@@ -17,10 +17,10 @@ from zlib import crc32
 from filters.spam.reading import Reading
 from filters.spam.tokens import tokens
 
-FEATURES: Final = 1_048_573
-"""A prime, so that the rest of a division by it is a good and quick hash of four octets."""
+FEATURES: Final = 1 << 20
 MAX_SHOWN: Final = 1500  # octets of the text that are cut into runs
 MAX_BESIDE: Final = 750  # octets of the plain text beside HTML
+_PRIME: Final = 1_048_573  # the rest of a division by it is a quick hash of four octets
 _READ: Final = 5 * MAX_SHOWN  # characters: white space is many of them
 # What lists add: a tag before the subject, and a line of underscores with their addresses below.
 _LIST_TAG: Final = re.compile(r"((?:(?:re|fwd?): )*)\[[^\]]{2,24}\] ")
@@ -30,7 +30,7 @@ _LONGEST_FOOT: Final = 500
 
 def features(reading: Reading, symbols: Iterable[str] = ()) -> "array[int]":
     """The features of a message; `symbols` are names that other checks gave it."""
-    found = set(map(mod, runs(shown_text(reading)), repeat(FEATURES)))
+    found = set(map(mod, runs(shown_text(reading)), repeat(_PRIME)))
     found.update([token_feature(token) for token in tokens(reading)])
     found.update([token_feature("symbol:" + name) for name in symbols])
     return array("I", found)
@@ -38,12 +38,12 @@ def features(reading: Reading, symbols: Iterable[str] = ()) -> "array[int]":
 
 def token_feature(token: str) -> int:
     """The feature of a token."""
-    return crc32(token.encode("utf-8", "replace")) % FEATURES
+    return crc32(token.encode("utf-8", "replace")) % _PRIME
 
 
 def run_feature(octets: bytes) -> int:
     """The feature of a run of four octets."""
-    return int.from_bytes(octets, "little") % FEATURES
+    return int.from_bytes(octets, "little") % _PRIME
 
 
 def shown_text(reading: Reading) -> bytes:
