@@ -45,7 +45,7 @@ def _first(connection: Connection) -> None:
 
 
 def _spam(connection: Connection) -> None:
-    for table in spam_tables.TABLES:
+    for table in spam_tables.LEARNED:
         table.create(connection, checkfirst=True)
 
 

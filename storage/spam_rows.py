@@ -1,27 +1,23 @@
-"""Statements on the tables of what is learned about spam, for storage/spam_models.py: what is
-remembered of messages, and changes of counts.
+"""Statements on the tables of what is learned about spam, for storage/spam_lessons.py: what is
+remembered of messages, totals and watermarks.
 """
 
+import zlib
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from dataclasses import dataclass
 
-from sqlalchemy import Integer, bindparam, case, cast, delete, or_, select, true, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.spam_tables import feature, message
-from storage.spam_values import NOTHING, SITE, Known, Label
-from storage.statements import Query, id_list
+from storage.spam_tables import followed, message, total
+from storage.spam_values import NOTHING, SITE, UNTAUGHT, Counts, Example, Known, Label, Totals
 from storage.values import AccountId
 
 _PIECE = 500
-_f, _m = feature.c, message.c
-
-Change = dict[int, list[int]]
-"""What is added to the counts of spam and ham, by feature."""
+_m, _t = message.c, total.c
+EXAMPLE = (_m.learned, _m.features, _m.site, _m.site_step, _m.own_step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +25,22 @@ class Record:
     """One row of what is remembered: what it was learned from, and whether it counts site-wide."""
 
     known: Known = NOTHING
-    site: bool = False
-    features: "array[int]" = field(default_factory=lambda: array("I"))
+    example: Example = UNTAUGHT
+
+
+def example_of(learned: int, features: bytes, site: bool, site_step: int, own_step: int) -> Example:
+    """Of the columns EXAMPLE."""
+    return Example(Label(learned), unpacked(features), bool(site), site_step, own_step)
+
+
+def packed(features: "array[int]") -> bytes:
+    """As it is stored; most of the way to what a better compression gives."""
+    return zlib.compress(features.tobytes(), 1) if features else b""
+
+
+def unpacked(data: bytes) -> "array[int]":
+    """The features of a row."""
+    return array("I", zlib.decompress(data) if data else b"")
 
 
 async def read_records(
@@ -39,12 +49,27 @@ async def read_records(
     """Those of the messages that are remembered."""
     found: dict[bytes, Record] = {}
     for start in range(0, len(keys), _PIECE):
-        query = select(_m.key, _m.in_junk, _m.mark, _m.learned, _m.site, _m.features).where(
+        query = select(_m.key, _m.in_junk, _m.mark, *EXAMPLE).where(
             _m.owner == owner, _m.key.in_(keys[start : start + _PIECE])
         )
-        for key, in_junk, mark, learned, site, features in await connection.execute(query):
-            known = Known(bool(in_junk), Label(mark), Label(learned))
-            found[bytes(key)] = Record(known, bool(site), array("I", bytes(features)))
+        for key, in_junk, mark, *rest in await connection.execute(query):
+            example = example_of(*rest)
+            known = Known(bool(in_junk), Label(mark), example.label)
+            found[bytes(key)] = Record(known, example)
+    return found
+
+
+async def read_known(
+    connection: AsyncConnection, owner: AccountId, keys: Sequence[bytes]
+) -> dict[bytes, Known]:
+    """The same without what was learned from them."""
+    found: dict[bytes, Known] = {}
+    for start in range(0, len(keys), _PIECE):
+        query = select(_m.key, _m.in_junk, _m.mark, _m.learned).where(
+            _m.owner == owner, _m.key.in_(keys[start : start + _PIECE])
+        )
+        for key, in_junk, mark, learned in await connection.execute(query):
+            found[bytes(key)] = Known(bool(in_junk), Label(mark), Label(learned))
     return found
 
 
@@ -63,8 +88,10 @@ async def write_records(
             "in_junk": record.known.in_junk,
             "mark": int(record.known.mark),
             "learned": int(record.known.learned),
-            "site": record.site,
-            "features": record.features.tobytes(),
+            "site": record.example.site,
+            "site_step": record.example.site_step,
+            "own_step": record.example.own_step,
+            "features": packed(record.example.features),
             "at": now,
         }
         for key, record in records.items()
@@ -74,80 +101,42 @@ async def write_records(
         await connection.execute(message.insert(), rows)
 
 
-async def write_changes(
-    connection: AsyncConnection, owner: AccountId, voter: AccountId, changes: Change, day: int
-) -> None:
-    """Adds to counts, or takes from them; rows of nothing go."""
-    more = [
-        {
-            "owner": int(owner),
-            "feature": number,
-            "spam": max(0, spam),
-            "ham": max(0, ham),
-            "voter": int(voter),
-            "several": voter == SITE,
-            "day": day,
-        }
-        for number, (spam, ham) in sorted(changes.items())
-        if spam > 0 or ham > 0
-    ]
-    less = {number: pair for number, pair in changes.items() if min(pair) < 0}
-    if more:
-        await connection.execute(_upsert(connection.dialect.name), more)
-    if less:
-        await _take(connection, owner, less)
-
-
-async def _take(connection: AsyncConnection, owner: AccountId, less: Change) -> None:
-    by_change: dict[tuple[int, int], list[int]] = {}
-    for number, (spam, ham) in less.items():
-        by_change.setdefault((min(0, spam), min(0, ham)), []).append(number)
-    dialect = connection.dialect
-    for (spam, ham), numbers in by_change.items():
-        params = {
-            "owner_": int(owner),
-            "spam_": -spam,
-            "ham_": -ham,
-            "features": id_list(dialect.name, sorted(numbers)),
-        }
-        await connection.exec_driver_sql(*_LESS.text(dialect, params))
-    params = {"owner_": int(owner), "features": id_list(dialect.name, sorted(less))}
-    await connection.exec_driver_sql(*_EMPTY.text(dialect, params))
-
-
-def _less(among: Any) -> Any:
-    spam = _f.spam - cast(bindparam("spam_"), Integer)
-    ham = _f.ham - cast(bindparam("ham_"), Integer)
-    return (
-        update(feature)
-        .where(_f.owner == bindparam("owner_"), among(_f.feature, "features"))
-        .values(spam=case((spam > 0, spam), else_=0), ham=case((ham > 0, ham), else_=0))
+async def read_totals(connection: AsyncConnection, owner: AccountId) -> Totals:
+    """How much an owner taught; of SITE, how much counts site-wide."""
+    query = select(_t.spam, _t.ham, _t.site_spam, _t.site_ham).where(_t.owner == owner)
+    row = (await connection.execute(query)).first()
+    spam, ham, site_spam, site_ham = row or (0, 0, 0, 0)
+    if owner != SITE:
+        return Totals(Counts(spam, ham), Counts(site_spam, site_ham))
+    votes = select(func.count(), func.sum(_t.site_spam), func.sum(_t.site_ham)).where(
+        _t.owner != SITE, _t.site_spam + _t.site_ham > 0
     )
+    voters, voted_spam, voted_ham = (await connection.execute(votes)).one()
+    voted = Counts(int(voted_spam or 0), int(voted_ham or 0))
+    return Totals(Counts(spam, ham), voted, voters)
 
 
-def _empty(among: Any) -> Any:
-    return delete(feature).where(
-        _f.owner == bindparam("owner_"),
-        among(_f.feature, "features"),
-        _f.spam == 0,
-        _f.ham == 0,
+async def write_totals(connection: AsyncConnection, owner: AccountId, totals: Totals) -> None:
+    """Replaces the row."""
+    votes = Counts() if owner == SITE else totals.site
+    values = {
+        "spam": totals.own.spam,
+        "ham": totals.own.ham,
+        "site_spam": votes.spam,
+        "site_ham": votes.ham,
+    }
+    postgres = connection.dialect.name == "postgresql"
+    made = postgresql.insert(total) if postgres else sqlite.insert(total)
+    made = made.values(owner=owner, **values)
+    await connection.execute(made.on_conflict_do_update(index_elements=[_t.owner], set_=values))
+
+
+async def write_marks(connection: AsyncConnection, marks: Mapping[AccountId, int]) -> None:
+    """Replaces watermarks."""
+    postgres = connection.dialect.name == "postgresql"
+    made = postgresql.insert(followed) if postgres else sqlite.insert(followed)
+    made = made.on_conflict_do_update(
+        index_elements=[followed.c.account], set_={"modseq": made.excluded.modseq}
     )
-
-
-_LESS, _EMPTY = Query(_less), Query(_empty)
-
-
-@cache
-def _upsert(dialect: str) -> sqlite.Insert | postgresql.Insert:
-    made = postgresql.insert(feature) if dialect == "postgresql" else sqlite.insert(feature)
-    new = made.excluded
-    other = or_(_f.several, new.several, _f.voter != new.voter)
-    return made.on_conflict_do_update(
-        index_elements=[_f.owner, _f.feature],
-        set_={
-            "spam": _f.spam + new.spam,
-            "ham": _f.ham + new.ham,
-            "several": case((other, true()), else_=_f.several),
-            "day": new.day,
-        },
-    )
+    rows = [{"account": account, "modseq": modseq} for account, modseq in marks.items()]
+    await connection.execute(made, rows)

@@ -1,6 +1,8 @@
-"""Tables of data/history.db for what is learned about spam (storage/spam_models.py).
+"""Tables of data/history.db for what is learned about spam (storage/spam_lessons.py,
+storage/spam_weights.py) and for reputation (storage/reputation.py).
 
-`owner` is an account, or 0 for the site. All of it is learnt again when it is lost.
+`owner` is an account, or 0 for the administrator and the site. All of it is learnt again when it is
+lost.
 """
 
 from sqlalchemy import (
@@ -14,7 +16,6 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Table,
-    false,
 )
 
 metadata = MetaData()
@@ -27,22 +28,6 @@ def _key(name: str) -> Column[int]:
 def _number(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False, server_default="0")
 
-
-# `voter` is the first owner that taught the row, 0 the administrator; `several`: another one, or
-# the administrator, did too (rows of the site count for others from then on). `day` is when it was
-# last taught, in days since 1970.
-feature = Table(
-    "history_spam_feature",
-    metadata,
-    _key("owner"),
-    _key("feature"),
-    _number("spam"),
-    _number("ham"),
-    Column("voter", BigInteger, nullable=False),
-    Column("several", Boolean, nullable=False, server_default=false()),
-    _number("day"),
-    sqlite_with_rowid=False,
-)
 
 # Messages learned. `site_spam` and `site_ham`: how many of an account's count site-wide.
 total = Table(
@@ -57,16 +42,19 @@ total = Table(
 )
 
 # What is remembered of messages: storage/spam_values.py Known; `site`: it counts site-wide;
-# `features` is array('I').tobytes(), little-endian, of what was learned.
+# `features` of what was learned: array('I').tobytes(), little-endian, deflated; the steps are what
+# it added to each of them (filters/spam/model.py). `at` is when it was last written.
 message = Table(
     "history_spam_message",
     metadata,
     _key("owner"),
     Column("key", LargeBinary, primary_key=True, nullable=False),
-    Column("in_junk", Boolean, nullable=False, server_default=false()),
-    Column("mark", SmallInteger, nullable=False, server_default="0"),
-    Column("learned", SmallInteger, nullable=False, server_default="0"),
-    Column("site", Boolean, nullable=False, server_default=false()),
+    Column("in_junk", Boolean, nullable=False),
+    Column("mark", SmallInteger, nullable=False),
+    Column("learned", SmallInteger, nullable=False),
+    Column("site", Boolean, nullable=False),
+    _number("site_step"),
+    _number("own_step"),
     Column("features", LargeBinary, nullable=False),
     Column("at", Double, nullable=False),
     Index("history_spam_message_at", "owner", "at"),
@@ -79,6 +67,16 @@ followed = Table(
     _key("account"),
     Column("modseq", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# The sums of what an owner's lessons added (filters/spam/weights.py), while they are that: a lesson
+# deletes the row, and who needs it makes it anew of the lessons. `version` is that of the places.
+weights = Table(
+    "history_spam_weights",
+    metadata,
+    _key("owner"),
+    _number("version"),
+    Column("data", LargeBinary, nullable=False),
 )
 
 # storage/reputation.py: `about` is About, `key` a hash; `good` and `bad` as they counted at `at`.
@@ -94,4 +92,4 @@ reputation = Table(
     sqlite_with_rowid=False,
 )
 
-TABLES = (feature, total, message, followed)
+LEARNED = (total, message, followed, weights)

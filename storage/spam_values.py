@@ -1,9 +1,8 @@
 """Values of what is learned about spam: what a message is taken for, what is remembered of it, what
-is to be learned, and the counts of the classifier.
+is to be learned, and what was.
 """
 
 from array import array
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -19,6 +18,11 @@ class Label(IntEnum):
     NONE = 0
     SPAM = 1
     HAM = 2
+
+
+def no_features() -> "array[int]":
+    """Of what is not learned."""
+    return array("I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,34 @@ class Lesson:
     key: bytes
     known: Known
     label: Label | None = None
-    features: "array[int]" = field(default_factory=lambda: array("I"))
+    features: "array[int]" = field(default_factory=no_features)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What was learned of one message: its features, ascending, whether it counts site-wide, and
+    the steps that it added to each feature (filters/spam/model.py), of the site and of its owner.
+    """
+
+    label: Label
+    features: "array[int]"
+    site: bool = False
+    site_step: int = 0
+    own_step: int = 0
+
+
+UNTAUGHT = Example(Label.NONE, no_features())
+
+
+@dataclass(slots=True)
+class Step:
+    """One message that is learned as something else than before; `after` gets its steps before it
+    is stored.
+    """
+
+    key: bytes
+    before: Example
+    after: Example
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +96,3 @@ class Totals:
     own: Counts = Counts()
     site: Counts = Counts()
     voters: int = 0
-
-
-Rows = Mapping[int, tuple[int, int]]
-"""Counts of spam and ham by feature; those never met are left out."""

@@ -52,7 +52,7 @@ def probability(of_margin: float) -> float:
 
 def step(features: Features, spam: bool, *models: Rows) -> int:
     """What learning this message adds to its features, after those models."""
-    return _step(len(features), margin(features, *models), spam)
+    return step_at(len(features), margin(features, *models), spam)
 
 
 def add(
@@ -90,7 +90,7 @@ def fit(
             get = weights.get
             total = sum([get(feature, 0) for feature in features])
             reached = before[index] + total / (SCALE * sqrt(len(features)))
-            found = min(_step(len(features), reached, spam), LARGEST - steps[index])
+            found = min(step_at(len(features), reached, spam), LARGEST - steps[index])
             if found:
                 steps[index] += found
                 change = found if spam else -found
@@ -99,7 +99,8 @@ def fit(
     return steps
 
 
-def _step(count: int, reached: float, spam: bool) -> int:
+def step_at(count: int, reached: float, spam: bool) -> int:
+    """What learning a message of so many features adds to each, where models reached a margin."""
     """Down the gradient of the logistic loss, but never past ENOUGH, and never more than MOST."""
     if not count:
         return 0

@@ -13,13 +13,15 @@ import pytest
 
 from config.clock import SystemClock
 from config.logging import get_logger
+from filters.spam.features import FEATURES
 from filters.spam.following import Following
+from filters.spam.learned import Learned
 from filters.spam.training import Training
 from net.threads import Offload
 from storage.history_database import HistoryDatabase
 from storage.prune import PruneJob
-from storage.spam_models import SpamModels
-from storage.spam_values import Counts, Lesson
+from storage.spam_lessons import SpamLessons
+from storage.spam_values import Counts, Label, Lesson
 from storage.store import Store
 from storage.values import AccountId, FlagChange, Flags, LocalRecipient, MailboxId, System
 from tests.support.directories import own_database
@@ -28,7 +30,9 @@ from tests.support.stores import ACCOUNT, OTHER, StoreHome, appended, deliver, d
 
 def words(data: bytes) -> "array[int]":
     """Features for the tests: the words of the body."""
-    return array("I", sorted({crc32(word) for word in data.partition(b"\r\n\r\n")[2].split()}))
+    return array(
+        "I", sorted({crc32(word) % FEATURES for word in data.partition(b"\r\n\r\n")[2].split()})
+    )
 
 
 @dataclass(slots=True)
@@ -36,23 +40,31 @@ class Site:
     home: StoreHome
     store: Store
     history: HistoryDatabase
-    models: SpamModels
+    lessons: SpamLessons
+    learned: Learned
     offload: Offload
 
     def training(self) -> Training:
-        following = Following(self.store, self.models, self.offload, words)
+        following = Following(self.store, self.learned, self.offload, words)
         return Training(self.store, following, SystemClock(), get_logger("spam"))
 
     async def settle(self) -> None:
         await self.training().settle()
 
     async def counts(self, account: AccountId = ACCOUNT) -> tuple[int, int]:
-        own = (await self.models.totals(account)).own
+        own = (await self.lessons.totals(account)).own
         return own.spam, own.ham
 
     async def word(self, text: str, account: AccountId = ACCOUNT) -> tuple[int, int]:
-        number = crc32(text.encode())
-        return (await self.models.rows(account, [number]))[1].get(number, (0, 0))
+        """How often it was learned in spam and in ham."""
+        number = crc32(text.encode()) % FEATURES
+        labels = [
+            example.label
+            async for page in self.lessons.examples(account)
+            for _, example in page
+            if number in example.features
+        ]
+        return labels.count(Label.SPAM), labels.count(Label.HAM)
 
     async def box(self, name: str, account: AccountId = ACCOUNT) -> MailboxId:
         return (await self.store.mailbox(account, name)).id
@@ -82,11 +94,15 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         store = await home.open()
         for account in (ACCOUNT, OTHER):
             await store.add_account(account)
-        made = Site(home, store, history, SpamModels(history, SystemClock()), offload)
+        lessons = SpamLessons(history, SystemClock())
+        learned = Learned(lessons, offload, get_logger("spam"))
+        await learned.start()
+        made = Site(home, store, history, lessons, learned, offload)
         await made.settle()
         try:
             yield made
         finally:
+            await learned.stop()
             await history.close()
             offload.close()
             await home.clean_up()
@@ -244,22 +260,22 @@ async def test_a_stop_at_any_lesson_loses_and_doubles_nothing(site: Site) -> Non
     mails = [appended(message(f"spam number{number}")) for number in range(120)]
     await site.store.append(ACCOUNT, "INBOX", mails)
     await site.move("INBOX", "Junk")
-    teach = site.models.teach
+    teach = site.learned.teach
     calls = 0
 
-    async def dies(owner: AccountId, lessons: Sequence[Lesson], mark: int | None = None) -> object:
+    async def dies(owner: AccountId, taught: Sequence[Lesson], mark: int | None = None) -> object:
         nonlocal calls
         calls += 1
         if calls > 1:
             raise SystemExit("killed")
-        return await teach(owner, lessons, mark)
+        return await teach(owner, taught, mark)
 
-    following = Following(site.store, site.models, site.offload, words)
-    site.models.teach = dies  # type: ignore[method-assign, assignment]
+    following = Following(site.store, site.learned, site.offload, words)
+    site.learned.teach = dies  # type: ignore[method-assign, assignment]
     with pytest.raises(SystemExit):
         while await following.follow(ACCOUNT):
             pass
-    site.models.teach = teach  # type: ignore[method-assign]
+    site.learned.teach = teach  # type: ignore[method-assign]
     assert await site.counts() == (50, 0)
     await site.settle()
     assert await site.counts() == (120, 0)
@@ -279,7 +295,7 @@ async def test_a_journal_that_was_shortened_is_begun_anew(site: Site) -> None:
 
 
 async def test_the_journal_waits_for_training(site: Site) -> None:
-    following = Following(site.store, site.models, site.offload, words)
+    following = Following(site.store, site.learned, site.offload, words)
     before = await following.followed(ACCOUNT)
     await deliver(site.store, message())
     assert await following.followed(ACCOUNT) == before
@@ -299,4 +315,4 @@ async def test_one_account_follows_behind_the_bus(site: Site) -> None:
                 await asyncio.sleep(0.05)
     finally:
         await training.stop()
-    assert (await site.models.totals(OTHER)).own == Counts()
+    assert (await site.lessons.totals(OTHER)).own == Counts()

@@ -1,0 +1,319 @@
+"""The classifier as the server asks and teaches it: site-wide, and by account on top of that.
+
+Invariants: what is in memory is what the committed lessons add up to; one teaches at a time; a
+judgement waits for no lesson, and for SQL only where an account is not in memory. Sums are stored
+when they have rested a while and at the end; after a kill they are made again of the lessons.
+"""
+
+import asyncio
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import sqrt
+from typing import Final
+
+from cachetools import LRUCache
+
+from config.logging import Logger
+from filters.spam import model
+from filters.spam.weights import VERSION, SiteWeights, Weights
+from net.threads import Offload, Pool
+from storage.errors import StoreError
+from storage.spam_lessons import Plan, SpamLessons
+from storage.spam_values import (
+    NOTHING,
+    SITE,
+    Counts,
+    Example,
+    Known,
+    Label,
+    Lesson,
+    Step,
+    Totals,
+)
+from storage.values import AccountId
+
+ENOUGH: Final = 15
+"""Messages of each kind before the classifier says anything, of site and account together."""
+OWN: Final = 5
+"""Messages of each kind from which on an account's own lessons count in full."""
+PULL: Final = 0.5
+"""How far one message of an account moves the site's margin (filters/spam/model.py) at most."""
+FIRM: Final = 1.0
+PULL_AGAINST: Final = 0.05
+"""The same where what several accounts taught puts the margin beyond FIRM on the other side."""
+ACCOUNTS: Final = 100
+KEEP_SECONDS: Final = 300.0
+PIECE: Final = 50
+
+
+class Own:
+    """An account in memory."""
+
+    __slots__ = ("changed", "counts", "weights")
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
+        self.weights = Weights() if counts != Counts() else None
+        self.changed = False
+
+    @property
+    def share(self) -> float:
+        """How much the account's lessons count, up to 1. One that has taught one kind only knows
+        too little of the other to tell them apart: what all mail has in common would speak for the
+        one that it taught.
+        """
+        return min(1.0, min(self.counts.spam, self.counts.ham) / OWN)
+
+
+class Learned:
+    """`start` before it is asked; `stop` stores what is in memory."""
+
+    def __init__(self, lessons: SpamLessons, offload: Offload, log: Logger) -> None:
+        self._lessons, self._offload, self._log = lessons, offload, log
+        self._site = SiteWeights()
+        self._totals = Totals()
+        self._ready = False
+        self._changed = False
+        self._accounts: LRUCache[AccountId, Own] = LRUCache(ACCOUNTS)
+        self._teaching = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    # Judging.
+
+    async def probability(
+        self, features: "array[int]", account: AccountId | None = None
+    ) -> float | None:
+        """That a message is spam, by what the site has learned, or the account too; None where
+        that is not enough, or not at hand.
+        """
+        own = None
+        if account is not None:
+            try:
+                own = await self._own(account)
+            except StoreError as error:
+                self._log.warning("judged without the account's lessons", reason=str(error))
+        if not features or not self._is_enough(own):
+            return None
+        return model.probability(self._site.margin(features) + _own_margin(own, features))
+
+    async def rows(self, account: AccountId | None = None) -> tuple[SiteWeights | Weights, ...]:
+        """What a judgement is made of, as rows of model.py, to explain it."""
+        own = await self._own(account) if account is not None else None
+        return (self._site,) if own is None or own.weights is None else (self._site, own.weights)
+
+    async def totals(self, owner: AccountId = SITE) -> Totals:
+        """How much was learned."""
+        return await self._lessons.totals(owner)
+
+    async def without(self, key: bytes, features: "array[int]", account: AccountId) -> float | None:
+        """As `probability`, as if this message had not been learned: for grading."""
+        own = await self._own(account)
+        if not features or not self._is_enough(own):
+            return None
+        margin = self._site.margin(features) + _own_margin(own, features)
+        for owner in (SITE, account):
+            example = await self._lessons.example(owner, key)
+            if example is not None:
+                margin -= self._part(example, own)
+        return model.probability(margin)
+
+    def _part(self, example: Example, own: Own) -> float:
+        """What a message's own lesson is of its margin."""
+        count = len(example.features)
+        total = self._site.confirmed(example.features) * _signed(example.label, example.site_step)
+        total += round(own.share * count) * _signed(example.label, example.own_step)
+        return total / (model.SCALE * sqrt(count)) if count else 0.0
+
+    def _is_enough(self, own: Own | None) -> bool:
+        counts = own.counts if own is not None else Counts()
+        spam, ham = self._totals.own.spam + counts.spam, self._totals.own.ham + counts.ham
+        return self._ready and spam >= ENOUGH and ham >= ENOUGH
+
+    # Learning: what filters/spam/following.py needs.
+
+    async def known(self, owner: AccountId, keys: list[bytes]) -> dict[bytes, Known]:
+        """As SpamLessons.known."""
+        return await self._lessons.known(owner, keys)
+
+    async def watermark(self, account: AccountId) -> int | None:
+        """As SpamLessons.watermark."""
+        return await self._lessons.watermark(account)
+
+    async def mark(self, marks: Mapping[AccountId, int]) -> None:
+        """As SpamLessons.mark."""
+        await self._lessons.mark(marks)
+
+    async def teach(
+        self, owner: AccountId, lessons: Sequence[Lesson], watermark: int | None = None
+    ) -> list[Step]:
+        """Learns and takes back, durably; what changed. Raises StoreError."""
+        async with self._teaching:
+            plan = await self._lessons.plan(owner, lessons, watermark)
+            own = await self._own(owner) if owner != SITE and plan.steps else None
+            try:
+                await self._weigh(plan, own)
+                await self._lessons.commit(plan)
+            except BaseException:
+                await self._forget_memory(owner)
+                raise
+            self._took(plan, own)
+        return plan.steps
+
+    async def forget(self, owner: AccountId, *, gone: bool = False) -> None:
+        """As SpamLessons.forget. Raises StoreError."""
+        async with self._teaching:
+            await self._lessons.forget(owner, gone=gone)
+            await self._forget_memory(owner)
+
+    async def prune(self) -> None:
+        """Keeps within the bounds of storage. Raises StoreError."""
+        await self._lessons.prune()
+        for owner, keys in (await self._lessons.excess()).items():
+            for start in range(0, len(keys), PIECE):
+                gone = [Lesson(key, NOTHING, Label.NONE) for key in keys[start : start + PIECE]]
+                await self.teach(owner, gone)
+
+    # Memory.
+
+    async def start(self) -> None:
+        """Reads the site's sums, or has them made of the lessons; meanwhile nothing is judged."""
+        async with self._teaching:
+            await self._load_site()
+        self._task = asyncio.create_task(self._keep_at_times(), name="spam sums")
+
+    async def stop(self) -> None:
+        """Stores sums that changed."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        try:
+            await self.keep()
+        except StoreError as error:
+            self._log.warning("sums are made anew at the next start", reason=str(error))
+
+    async def keep(self) -> None:
+        """Stores the sums of what changed. Raises StoreError."""
+        async with self._teaching:
+            if self._changed:
+                packed = await self._offload.run(Pool.MIME, self._site.packed)
+                await self._lessons.keep_weights(SITE, VERSION, packed)
+                self._changed = False
+            for account, own in list(self._accounts.items()):
+                await self._keep_own(account, own)
+
+    async def _keep_own(self, account: AccountId, own: Own) -> None:
+        if own.changed and own.weights is not None:
+            packed = await self._offload.run(Pool.MIME, own.weights.packed)
+            await self._lessons.keep_weights(account, VERSION, packed)
+        own.changed = False
+
+    async def _keep_at_times(self) -> None:
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            try:
+                await self.prune()
+                await self.keep()
+            except StoreError as error:
+                self._log.warning("sums are not stored", reason=str(error))
+            except Exception:
+                self._log.exception("sums are not stored")
+
+    async def _load_site(self) -> None:
+        self._ready = False
+        site = SiteWeights()
+        data = await self._lessons.weights(SITE, VERSION)
+        if data is None or not await self._offload.run(Pool.MIME, site.unpack, data):
+            async for page in self._lessons.examples(SITE):
+                for voter, example in page:
+                    by = _signed(example.label, example.site_step)
+                    await self._offload.run(Pool.MIME, site.teach, example.features, by, voter)
+            self._changed = True
+        self._site, self._totals = site, await self._lessons.totals(SITE)
+        self._ready = True
+
+    async def _own(self, account: AccountId) -> Own:
+        own = self._accounts.get(account)
+        if own is None:
+            own = await self._load_own(account)
+            own = self._accounts.setdefault(account, own)
+        return own
+
+    async def _load_own(self, account: AccountId) -> Own:
+        own = Own((await self._lessons.totals(account)).own)
+        if own.weights is None:
+            return own
+        data = await self._lessons.weights(account, VERSION)
+        if data is None or not own.weights.unpack(data):
+            async for page in self._lessons.examples(account):
+                for _, example in page:
+                    by = _signed(example.label, example.own_step)
+                    await self._offload.run(Pool.MIME, own.weights.add, example.features, by)
+            own.changed = True
+        return own
+
+    async def _forget_memory(self, owner: AccountId) -> None:
+        """What is in memory may not be what is committed: it is read again."""
+        self._accounts.pop(owner, None)
+        await self._load_site()
+
+    async def _weigh(self, plan: Plan, own: Own | None) -> None:
+        """Takes back, weighs and learns each step in memory, in order."""
+        if own is not None and own.weights is None:
+            own.weights = Weights()
+        for step in plan.steps:
+            self._apply(plan.owner, own, step.before, -1)
+            step.after = self._weighed(step.after, own)
+            self._apply(plan.owner, own, step.after, 1)
+            await asyncio.sleep(0)
+
+    def _weighed(self, example: Example, own: Own | None) -> Example:
+        """With its steps: of the site by all that it was taught, of the account by what the site
+        gets wrong.
+        """
+        if example.label is Label.NONE:
+            return example
+        features, spam = example.features, example.label is Label.SPAM
+        if example.site:
+            example = replace(example, site_step=self._site_step(features, spam, own is None))
+        if own is not None and own.weights is not None:
+            reached = self._site.margin(features) + own.weights.margin(features)
+            example = replace(example, own_step=model.step_at(len(features), reached, spam))
+        return example
+
+    def _site_step(self, features: "array[int]", spam: bool, by_administrator: bool) -> int:
+        """An account moves the site by little, and by next to nothing against what several others
+        have taught.
+        """
+        step = model.step_at(len(features), self._site.margin_of_all(features), spam)
+        if by_administrator:
+            return step
+        margin = self._site.margin(features)
+        against = margin < -FIRM if spam else margin > FIRM
+        pull = PULL_AGAINST if against else PULL
+        return min(step, max(1, round(pull * model.SCALE / sqrt(max(1, len(features))))))
+
+    def _apply(self, owner: AccountId, own: Own | None, example: Example, sign: int) -> None:
+        if example.site:  # a step of 0 confirms what others taught
+            by = sign * _signed(example.label, example.site_step)
+            self._site.teach(example.features, by, int(owner))
+        if example.own_step and own is not None and own.weights is not None:
+            own.weights.add(example.features, sign * _signed(example.label, example.own_step))
+
+    def _took(self, plan: Plan, own: Own | None) -> None:
+        if plan.steps:
+            self._totals = replace(plan.site, voters=self._totals.voters)
+            self._changed = True
+            if own is not None:
+                own.counts, own.changed = plan.own.own, True
+
+
+def _own_margin(own: Own | None, features: "array[int]") -> float:
+    if own is None or own.weights is None or not own.share:
+        return 0.0
+    return own.share * own.weights.margin(features)
+
+
+def _signed(label: Label, step: int) -> int:
+    return step if label is Label.SPAM else -step
