@@ -148,9 +148,8 @@ def _attachment(value: str) -> str:
     word = value.lower()
     if "." in word or "*" in word or word in ATTACHMENT_FAMILIES or word in ATTACHMENT_KINDS:
         return word
-    raise ValueError(
-        f'{", ".join(ATTACHMENT_FAMILIES)}, a kind such as "exe", or a pattern such as "*.scr"'
-    )
+    families, kinds = ", ".join(ATTACHMENT_FAMILIES), ", ".join(ATTACHMENT_KINDS)
+    raise ValueError(f'{families}; a kind: {kinds}; or a pattern such as "*.scr"')
 
 
 AttachmentWords = list[

@@ -1,4 +1,4 @@
-"""One connection to clamd that is kept: IDSESSION, in it VERSION and INSTREAM for every message.
+"""One connection to clamd that is kept: IDSESSION, in it INSTREAM for every message.
 
 The content goes out in chunks, each behind its length, as fast as clamd takes them; an answer that
 comes before the content ended is an error. Invariants: one message at a time; what clamd says is
@@ -6,6 +6,7 @@ bounded; a session that anything went wrong in is never used again.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ Pieces = Callable[[], AsyncGenerator[bytes, None]]
 MOST_ANSWER = 4096
 CHUNK = 256 * 1024
 MOST_NAME = 128
+VERSION_SECONDS = 60.0
 _END = bytes(4)
 
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
     """`signature` is the name of what was found, "" for nothing; `version` is that of clamd and its
-    signatures at that time, as VERSION gives it.
+    signatures, as VERSION gave it within the last minute and before the scan, never after it.
     """
 
     signature: str
@@ -40,19 +42,23 @@ class ClamdSession(asyncio.Protocol):
         self._buffer = b""
         self._answers: dict[int, bytes] = {}
         self._asked = 0
+        self._due: set[int] = set()
         self._paused = False
         self._fault = ""
         self._waiter: asyncio.Future[None] | None = None
-        self.scans = 0
+        self._loop = asyncio.get_running_loop()
+        self._version, self._told_at = "", -math.inf
 
     @property
     def usable(self) -> bool:
         """It is connected, and every question has been answered."""
-        return not self._fault and not self._answers and not self._buffer
+        return not (self._fault or self._answers or self._due or self._buffer)
 
     async def scan(self, pieces: Pieces) -> Scanned:
         """What clamd finds in the content. Raises ClamdError, and what `pieces` raises."""
-        version, verdict = self._ask(b"zVERSION\0zINSTREAM\0", 2)
+        if self._loop.time() - self._told_at > VERSION_SECONDS:
+            await self.version()
+        version, verdict = self._version, self._ask(b"zINSTREAM\0")
         whole = True
         async with aclosing(pieces()) as source:
             async for piece in source:
@@ -61,20 +67,17 @@ class ClamdSession(asyncio.Protocol):
                     break
         if whole:
             self._write(_END)
-        told = await self._answer(verdict)
-        found = _verdict(told, whole)
-        self.scans += 1
-        return Scanned(found, _printable(await self._answer(version)))
+        return Scanned(_verdict(await self._answer(verdict), whole), version)
 
     async def version(self) -> str:
         """`ClamAV 1.4.6/27000/Sat Nov 28 ...`. Raises ClamdError."""
-        (number,) = self._ask(b"zVERSION\0", 1)
-        return _printable(await self._answer(number))
+        told = await self._answer(self._ask(b"zVERSION\0"))
+        self._version, self._told_at = _printable(told), self._loop.time()
+        return self._version
 
     async def ping(self) -> None:
         """Raises ClamdError when it does not answer PONG."""
-        (number,) = self._ask(b"zPING\0", 1)
-        told = await self._answer(number)
+        told = await self._answer(self._ask(b"zPING\0"))
         if told != b"PONG":
             raise ClamdError(f"it answers {_printable(told)!r} to PING")
 
@@ -119,12 +122,12 @@ class ClamdSession(asyncio.Protocol):
                 return False
         return True
 
-    def _ask(self, commands: bytes, count: int) -> list[int]:
-        """The numbers that their answers will have."""
-        first = self._asked + 1
-        self._asked += count
-        self._write(commands)
-        return list(range(first, first + count))
+    def _ask(self, command: bytes) -> int:
+        """The number that its answer will have."""
+        self._asked += 1
+        self._due.add(self._asked)
+        self._write(command)
+        return self._asked
 
     async def _answer(self, number: int) -> bytes:
         while number not in self._answers:
@@ -138,9 +141,10 @@ class ClamdSession(asyncio.Protocol):
         number, colon, text = line.partition(b": ")
         if not (colon and number.isdigit() and len(number) < 10):
             self._fail(f"it says {_printable(line)!r}")
-        elif not 0 < int(number) <= self._asked or int(number) in self._answers:
+        elif int(number) not in self._due:
             self._fail("an answer that nobody asked for")
         else:
+            self._due.discard(int(number))
             self._answers[int(number)] = text
 
     def _write(self, data: bytes) -> None:
@@ -149,7 +153,7 @@ class ClamdSession(asyncio.Protocol):
 
     async def _wait(self) -> None:
         """Until something happens on the connection."""
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:

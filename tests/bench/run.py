@@ -31,6 +31,7 @@ from tests.bench import (
     search_rows,
     smtp_rows,
     sort_rows,
+    virus_rows,
 )
 from tests.bench.peers import TEMPLATES
 from tests.bench.rows import Row
@@ -52,6 +53,7 @@ ROWS = [
     *connection_rows.ROWS,
     *dkim_rows.ROWS,
     *authentication_rows.ROWS,
+    *virus_rows.ROWS,
 ]
 
 

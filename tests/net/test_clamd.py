@@ -186,10 +186,20 @@ async def test_a_session_is_kept_for_the_next_message() -> None:
         for _ in range(5):
             await scanner.scan(pieces(b"x"))
         assert clamd.connections == 1
-        for writer in list(clamd.writers):
-            writer.transport.abort()
+        clamd.drop()
         await scanner.scan(pieces(b"x"))
         assert (clamd.connections, clamd.scans) == (2, 6)
+
+
+async def test_the_version_is_asked_before_scans_again_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with false_clamd(false.clean) as clamd, client(clamd.address) as scanner:
+        first = await scanner.scan(pieces(b"x"))
+        clamd.version = b"ClamAV 1.4.6/27001/later"
+        assert (await scanner.scan(pieces(b"x"))).version == first.version
+        monkeypatch.setattr("net.clamd_session.VERSION_SECONDS", 0.0)
+        assert (await scanner.scan(pieces(b"x"))).version == "ClamAV 1.4.6/27001/later"
 
 
 @asynccontextmanager

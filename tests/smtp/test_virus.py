@@ -193,6 +193,7 @@ async def test_nothing_is_remembered_of_signatures_without_a_version(tmp_path: P
                 assert (await answer(running, CLEAN))[:3] == "250"
             assert clamd.scans == 2
             clamd.version = VERSION
+            clamd.drop()  # as when it is started again
             for _ in range(2):
                 assert (await answer(running, CLEAN))[:3] == "250"
             assert clamd.scans == 3

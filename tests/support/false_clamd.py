@@ -24,6 +24,11 @@ class FalseClamd:
     def address(self) -> str:
         return f"tcp:127.0.0.1:{self.port}"
 
+    def drop(self) -> None:
+        """Ends all connections at once."""
+        for writer in self.writers:
+            writer.transport.abort()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.writers.add(writer)
@@ -81,8 +86,7 @@ async def false_clamd(verdict: Verdict) -> AsyncIterator[FalseClamd]:
         yield false
     finally:
         server.close()
-        for writer in false.writers:
-            writer.transport.abort()
+        false.drop()
         await server.wait_closed()
 
 
