@@ -28,11 +28,12 @@ class Condition(Flag):
     TLS_OFFERED = auto()
     LOGIN_REFUSED = auto()  # a password may not be sent on this connection
     LOGIN_ALLOWED = auto()
+    SIEVE_SERVED = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """A row of the table. `{limit}`, `{messages}` and `{mechanism}` in the name are filled in.
+    """A row of the table. `{limit}` and the like in the name are filled in.
     `by_account`: only for accounts that have it switched on. `setting`: the key of the
     configuration that switches it on.
     """
@@ -115,6 +116,7 @@ TABLE = (
     Capability("REPLACE", "RFC 8508"),
     Capability("PREVIEW", "RFC 8970"),
     Capability("INPROGRESS", "RFC 9585"),
+    Capability("IMAPSIEVE={sieve}", "RFC 6785", Phase.LOGGED_IN, Condition.SIEVE_SERVED),
     Capability("UIDONLY", "RFC 9586", Phase.LOGGED_IN, enabled_by=True, setting="uidonly"),
     Capability("MESSAGELIMIT={messages}", "RFC 9738", Phase.LOGGED_IN, setting="message_limit"),
 )
@@ -123,7 +125,8 @@ ENABLE = {row.name.upper(): row.name for row in TABLE if row.enabled_by}
 
 class Stage(NamedTuple):
     """Where a connection stands. `append_limit` in octets, `message_limit` in messages,
-    `mechanisms` those allowed here; names in `masked` and `granted` are in upper case.
+    `mechanisms` those allowed here; names in `masked` and `granted` are in upper case. `sieve` is
+    where scripts are kept (RFC 5804 §3), "" where they can't be.
     """
 
     tls: bool
@@ -135,6 +138,7 @@ class Stage(NamedTuple):
     masked: frozenset[str] = frozenset()
     granted: frozenset[str] = frozenset()
     message_limit: int = 0
+    sieve: str = ""
 
     @property
     def phase(self) -> Phase:
@@ -145,7 +149,8 @@ class Stage(NamedTuple):
     @property
     def conditions(self) -> Condition:
         login = Condition.LOGIN_ALLOWED if self.login_allowed else Condition.LOGIN_REFUSED
-        return login | (Condition.TLS_OFFERED if self.tls_offered else Condition.NONE)
+        sieve = Condition.SIEVE_SERVED if self.sieve else Condition.NONE
+        return login | sieve | (Condition.TLS_OFFERED if self.tls_offered else Condition.NONE)
 
 
 @lru_cache(8)
@@ -173,7 +178,8 @@ def announce(stage: Stage) -> bytes:
 def _written(name: str, stage: Stage) -> list[str]:
     if "{mechanism}" in name:
         return [name.format(mechanism=mechanism) for mechanism in stage.mechanisms]
-    return [name.format(limit=stage.append_limit, messages=stage.message_limit)]
+    limits = {"limit": stage.append_limit, "messages": stage.message_limit}
+    return [name.format(**limits, sieve=stage.sieve)]
 
 
 def documentation() -> str:
@@ -186,7 +192,8 @@ def documentation() -> str:
         marks = " | ".join(
             _mark(row, phase) for phase in (Phase.PLAIN, Phase.SECURE, Phase.LOGGED_IN)
         )
-        name = row.name.format(limit="n", messages="n", mechanism="PLAIN, AUTH=LOGIN")
+        mechanism, sieve = "PLAIN, AUTH=LOGIN", "sieve://host"
+        name = row.name.format(limit="n", messages="n", mechanism=mechanism, sieve=sieve)
         lines.append(f"| {name} | {row.standard} | {marks} |")
     return "\n".join(lines) + "\n"
 
@@ -198,6 +205,8 @@ def _mark(row: Capability, phase: Phase) -> str:
         return "by account" if phase is Phase.LOGGED_IN else "no"
     if row.setting:
         return f"with imap.{row.setting}"
+    if row.condition is Condition.SIEVE_SERVED:
+        return "with listen.managesieve"
     if row.condition is Condition.TLS_OFFERED:
         return "yes, with a certificate"
     if phase is Phase.PLAIN and row.condition is Condition.LOGIN_REFUSED:

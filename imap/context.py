@@ -8,6 +8,7 @@ from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from filters.recipients.imap_events import ImapEvents
 from filters.sent import SentCopies
 from filters.virus_scanner import VirusScanner
 from imap.compression import Holders
@@ -78,6 +79,7 @@ class Context:
     sent: SentCopies | None = None
     admission: Admission | None = None
     scanner: VirusScanner | None = None
+    events: ImapEvents | None = None
     sorts: SortCache = field(default_factory=SortCache)
     compressed: Holders = field(default_factory=Holders)
     progress: Progress = field(init=False)

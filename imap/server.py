@@ -15,6 +15,7 @@ from config.clock import Clock
 from config.fields import Endpoint
 from config.logging import Logger
 from config.settings import Settings
+from filters.recipients.imap_events import ImapEvents
 from filters.sent import SentCopies
 from filters.virus_scanner import VirusScanner
 from imap.connection import Connection
@@ -54,6 +55,7 @@ class ImapServer:
         admission: Admission | None = None,
         sent: SentCopies | None = None,
         scanner: VirusScanner | None = None,
+        events: ImapEvents | None = None,
         timing: Timing | None = None,
         bounds: Bounds | None = None,
     ) -> None:
@@ -73,6 +75,7 @@ class ImapServer:
             sent=sent,
             admission=self._admission,
             scanner=scanner,
+            events=events,
         )
         self._connections: set[Connection] = set()
         self._lines = Gcra(LINES, clock)

@@ -132,7 +132,14 @@ class Session:
             masked=self.masked,
             granted=self.choices.granted,
             message_limit=settings.imap.message_limit,
+            sieve=self._scripts_at(),
         )
+
+    def _scripts_at(self) -> str:
+        settings = self.context.settings
+        if self.context.events is None or not settings.listen.managesieve:
+            return ""
+        return f"sieve://{settings.hostname}"
 
     @property
     def masked(self) -> frozenset[str]:

@@ -17,6 +17,8 @@ from filters.recipients.answers import Answers
 from filters.recipients.compiled import Compiled
 from filters.recipients.deciding import Deciding, Personal
 from filters.recipients.following import Following
+from filters.recipients.imap_actions import ImapActions
+from filters.recipients.imap_events import ImapEvents
 from filters.recipients.scripts import Scripting
 from filters.record import Recorder
 from filters.registry import Tools
@@ -65,6 +67,7 @@ class Parts:
     rotation: Rotation
     forwarding: Forwarding
     metadata: Metadata
+    events: ImapEvents
     own: OwnFilters
     scanner: VirusScanner
 
@@ -91,19 +94,21 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     )
     metadata = Metadata(services.directory.database, store)
     recorder = Recorder(clock, services.explain)
+    personal = personal_of(services, metadata)
     delivery = Delivery(
         settings,
         services.directory,
         store,
         clock,
         get_logger("delivery"),
-        personal=personal_of(services, metadata),
+        personal=personal,
         reader=reader,
         signer=services.signer,
         forwarding=forwarding,
         recorder=recorder,
         keeper=Keeper(settings.hostname, services.quarantine, recorder, get_logger("quarantine")),
     )
+    events = _imap_events(services, metadata, personal, delivery)
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
     own = OwnFilters(settings, services.offload, clock, get_logger("own"))
@@ -157,6 +162,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             admission=admission,
             sent=sent,
             scanner=scanner,
+            events=events,
         ),
         managesieve=ManageSieveServer(
             settings,
@@ -212,6 +218,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         ),
         forwarding=forwarding,
         metadata=metadata,
+        events=events,
         own=own,
         scanner=scanner,
     )
@@ -228,7 +235,25 @@ def personal_of(services: Services, metadata: Metadata) -> Personal:
     return Personal(
         Deciding(directory, store, scripting, offload, log),
         Following(directory, store, duplicates, clock, hostname, log),
+        scripting,
     )
+
+
+def _imap_events(
+    services: Services, metadata: Metadata, personal: Personal, delivery: Delivery
+) -> ImapEvents:
+    """Scripts that run on what clients do."""
+    log = get_logger("scripts")
+    actions = ImapActions(
+        services.directory,
+        services.store,
+        personal,
+        delivery,
+        services.settings.hostname,
+        services.clock,
+        log,
+    )
+    return ImapEvents(metadata, actions, log)
 
 
 def _report_builders(services: Services, https: HttpsClient) -> dict[Kind, Builder]:

@@ -17,6 +17,7 @@ from filters.context import Message, Recipient
 from filters.envelope import Envelope
 from filters.recipients.contact_lists import ContactLists
 from filters.recipients.disposition import Decided, Disposition, Group, Later, Refusal, Version
+from filters.recipients.flag_words import flags_of
 from filters.recipients.following import Following
 from filters.recipients.scripts import Scripting, Subject
 from filters.rewriting import with_header
@@ -28,16 +29,9 @@ from storage.directory_values import Resolution, Status, Target
 from storage.errors import MailboxExists, MailboxForbidden
 from storage.names import INBOX
 from storage.store import Store
-from storage.values import AccountId, Flags, LocalRecipient, System
+from storage.values import AccountId, Flags, LocalRecipient
 
 JUNK = "\\Junk"
-_SYSTEM = {
-    "\\seen": System.SEEN,
-    "\\answered": System.ANSWERED,
-    "\\flagged": System.FLAGGED,
-    "\\deleted": System.DELETED,
-    "\\draft": System.DRAFT,
-}
 
 
 @dataclass(slots=True)
@@ -66,6 +60,7 @@ class Personal:
 
     deciding: "Deciding"
     following: Following
+    scripting: Scripting
 
 
 class Deciding:
@@ -341,14 +336,9 @@ def _as_is(recipients: Iterable[Recipient], verdict: Verdict) -> tuple[LocalReci
     return tuple(found.values())
 
 
-def _copy(one: _Pending, mailbox: str, flags: Iterable[str], verdict: Verdict) -> LocalRecipient:
-    system, keywords = System(0), set(verdict.keywords)
-    for flag in flags:
-        if flag.startswith("\\"):
-            system |= _SYSTEM.get(flag.lower(), System(0))
-        else:
-            keywords.add(flag)
-    made = Flags(system, frozenset(keywords))
+def _copy(one: _Pending, mailbox: str, words: Iterable[str], verdict: Verdict) -> LocalRecipient:
+    flags = flags_of(words)
+    made = replace(flags, keywords=flags.keywords | verdict.keywords)
     return LocalRecipient(one.target.account, one.recipient.address, mailbox, made)
 
 

@@ -6,7 +6,7 @@ be without it (RFC 5228 §2.10.6).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -48,7 +48,7 @@ from storage.directory_values import Target
 from storage.names import INBOX
 from storage.script_values import Script as Stored
 from storage.store import Store
-from storage.values import Content
+from storage.values import AccountId, Content
 
 JUNK: Final = "Junk"
 # Addresses of the message looked at to find the account's own (RFC 5230 §4.5).
@@ -100,39 +100,39 @@ class Scripting:
     async def run(self, stored: Stored, subject: Subject) -> Disposition:
         """Raises StoreError, Busy."""
         try:
-            script = await self._compiled.get(stored.text)
+            script = await self.compiled(stored.text)
         except CompileError as error:
             self._failed(subject, stored, str(error))
             return self._as_is(subject, f"the script {stored.name!r} does not compile")
-        outcome = await self._evaluate(script, subject)
+        environment = await self._environment(subject)
+        account = subject.target.account
+        outcome = await self.evaluate(script, mail_of(subject), environment, account)
         if outcome.error:
             place = _place(outcome.error_place)
             self._failed(subject, stored, f"{place}: {outcome.error}")
             return self._as_is(subject, f"the script {stored.name!r} failed at {place}")
         return disposition(outcome, stored.name, subject)
 
-    async def _evaluate(self, script: Script, subject: Subject) -> Outcome:
-        mail = mail_of(subject)
-        environment = await self._environment(subject)
-        account = subject.target.account
+    async def compiled(self, text: bytes) -> Script:
+        """Raises CompileError, Busy."""
+        return await self._compiled.get(text)
+
+    async def evaluate(
+        self, script: Script, mail: Mail, environment: Environment, account: AccountId
+    ) -> Outcome:
+        """What the script says, with what it asks of the account answered. Raises StoreError,
+        Busy.
+        """
 
         async def evaluate(environment: Environment) -> Outcome:
             return await self._offload.run(Pool.MIME, run, script, mail, environment)
 
         return await run_asking(evaluate, partial(self._answers.answer, account), environment)
 
-    async def _environment(self, subject: Subject) -> Environment:
-        envelope, source = subject.envelope, subject.envelope.source
-        account = subject.target.account
+    async def surroundings(self, account: AccountId) -> Environment:
+        """What holds for every message of an account."""
         boxes = await self._store.mailboxes(account)
-        login = None
-        if envelope.account is not None:
-            login = await self._directory.account_by_id(envelope.account)
         return Environment(
-            sender=envelope.sender,
-            recipient=subject.recipient.address,
-            login=login.address if login is not None else "",
-            addresses=await self._own_addresses(subject),
             now=self._clock.now(),
             mailboxes={
                 box.name: frozenset({box.special_use} - {""}) for box in boxes if box.selectable
@@ -142,6 +142,23 @@ class Scripting:
                 "host": self._hostname,
                 "location": "MS",
                 "name": "mailserver",
+            },
+        )
+
+    async def _environment(self, subject: Subject) -> Environment:
+        envelope, source = subject.envelope, subject.envelope.source
+        base = await self.surroundings(subject.target.account)
+        login = None
+        if envelope.account is not None:
+            login = await self._directory.account_by_id(envelope.account)
+        return replace(
+            base,
+            sender=envelope.sender,
+            recipient=subject.recipient.address,
+            login=login.address if login is not None else "",
+            addresses=await self._own_addresses(subject),
+            items={
+                **base.items,
                 "phase": "during",
                 "remote-host": source.reverse,
                 "remote-ip": source.address,

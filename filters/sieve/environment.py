@@ -42,8 +42,8 @@ class Environment:
     it, or "". `addresses`: all of the user's own, in lower case. `now` in seconds since 1970,
     `zone` minutes east of UTC. `mailboxes`: each that mail may be filed into, with its special uses
     (`\\\\Junk`). `items` are those of the test environment (RFC 5183, RFC 6785). `spam` is 0 to 100
-    percent, `virus` 0 to 5 as RFC 5235 §3.3; None: not looked at. `forged`, `suspicious`: no answer
-    is sent.
+    percent, `virus` 0 to 5 as RFC 5235 §3.3; None: not looked at. `flags` are those of a message
+    that is stored already. `forged`, `suspicious`: no answer is sent.
     """
 
     sender: str = ""
@@ -57,6 +57,7 @@ class Environment:
     items: Mapping[str, str] = field(default_factory=dict)
     spam: float | None = None
     virus: int | None = None
+    flags: tuple[str, ...] = ()
     forged: bool = False
     suspicious: bool = False
     answers: Mapping[Question, Answer] = field(default_factory=dict)

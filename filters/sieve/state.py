@@ -106,6 +106,7 @@ class Run:
 
     def start(self) -> None:
         self.left = self.limits.steps
+        self.flags = list(self.environment.flags)
         self.alarm = self.left - CHECK_EVERY
         self.deadline = time.thread_time() + self.limits.cpu
 

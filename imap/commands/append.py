@@ -6,6 +6,7 @@ are in the connection's Upload, which drops what the store does not take.
 
 from collections.abc import Sequence
 
+from filters.recipients.imap_events import Cause
 from filters.sent import is_sent
 from imap import message_limit
 from imap.catenate import catenate
@@ -17,6 +18,7 @@ from imap.mailboxes import resolve
 from imap.place import Place, settable
 from imap.replies import Bad, No, Reply, reply_of
 from imap.scan import scan
+from imap.script_events import tell
 from imap.session import Session
 from imap.spool import Spool
 from imap.upload import Upload
@@ -37,6 +39,7 @@ async def append(session: Session, command: Append) -> Reply:
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)
+    tell(session, box.account, box.id, done.target, Cause.APPEND)
     sent = session.context.sent
     for header in headers:
         if sent is not None:
@@ -77,6 +80,7 @@ async def replace(session: Session, command: Replace) -> Reply:
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)
+    tell(session, box.account, box.id, done.target, Cause.APPEND)
     code = appenduid_code(done.uidvalidity, done.target)
     session.send(b"* OK [%s] Replacement message ready\r\n" % code)
     return Reply("REPLACE completed")

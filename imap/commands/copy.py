@@ -9,12 +9,14 @@ answer carries HIGHESTMODSEQ.
 
 from dataclasses import replace
 
+from filters.recipients.imap_events import Cause
 from imap import message_limit
 from imap.grammar.message_commands import Copy, Move
 from imap.grammar.responses import copyuid_code
 from imap.mailboxes import resolve
 from imap.place import settable
 from imap.replies import No, Reply, Status, reply_of
+from imap.script_events import tell
 from imap.session import Session
 from storage.errors import NoSuchMailbox
 from storage.values import UidMap
@@ -35,6 +37,7 @@ async def copy(session: Session, command: Copy) -> Reply:
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)
+    tell(session, box.account, box.id, done.target, Cause.COPY)
     return _ended("COPY", len(uids) - len(done.source), command.uid, _code(done))
 
 
@@ -56,6 +59,7 @@ async def move(session: Session, command: Move) -> Reply:
     except NoSuchMailbox as error:
         return reply_of(error, target=True)
     session.made(done)
+    tell(session, box.account, box.id, done.target, Cause.COPY)
     code = _code(done)
     if code:
         session.send(b"* OK [%s] Moved\r\n" % code)

@@ -1,0 +1,142 @@
+"""Scripts that run when a client brings, copies or flags a message (IMAPSIEVE, RFC 6785).
+
+A mailbox names its script in the annotation `/shared/imapsieve/script`; that of the server's own
+holds for all mailboxes without one. They run behind the command, in the order of events, and what
+they do wakes no script. Invariants: a command never waits for them; what happens while too much
+waits is not looked at, with a line in the log.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from config.logging import Logger
+from filters.recipients.imap_actions import ImapActions
+from net.threads import Busy
+from storage.errors import StoreError
+from storage.metadata import SERVER, Metadata, MetadataChanged
+from storage.values import AccountId, MailboxId
+
+ENTRY: Final = "/shared/imapsieve/script"
+WAITING: Final = 10_000
+"""Messages that scripts have still to look at."""
+
+
+class Cause(StrEnum):
+    """imap.cause of RFC 6785 §4.4; a message that was moved was copied."""
+
+    APPEND = "APPEND"
+    COPY = "COPY"
+    FLAG = "FLAG"
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What `user` did to messages of a mailbox of `account`. `flags` were changed."""
+
+    user: AccountId
+    account: AccountId
+    mailbox: MailboxId
+    uids: Sequence[int]
+    cause: Cause
+    flags: tuple[str, ...] = ()
+
+
+class ImapEvents:
+    """`start`, tell of events, `stop`."""
+
+    def __init__(self, metadata: Metadata, actions: ImapActions, log: Logger) -> None:
+        self._metadata, self._actions, self._log = metadata, actions, log
+        self._scripts: dict[AccountId, dict[MailboxId, str]] = {}
+        self._general: str | None = None
+        self._waiting: deque[Happened] = deque()
+        self._messages = 0
+        self._wake, self._idle = asyncio.Event(), asyncio.Event()
+        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    async def start(self) -> None:
+        """Reads which mailboxes have scripts."""
+        self._unsubscribe = self._metadata.on_change(self._changed)
+        await self._read_general()
+        self._task = asyncio.create_task(self._run(), name="imap scripts")
+
+    async def stop(self) -> None:
+        """Ends after the message under way; what waits is given up."""
+        self._unsubscribe()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def settle(self) -> None:
+        """Returns when nothing waits."""
+        await self._idle.wait()
+
+    def happened(self, event: Happened) -> None:
+        """Takes note; costs nothing where no script is known to be concerned."""
+        if self._task is None or not event.uids:
+            return
+        known = self._scripts.get(event.account)
+        if known is not None and not (known.get(event.mailbox) or self._general):
+            return
+        if self._messages + len(event.uids) > WAITING:
+            self._log.warning(
+                "scripts not run, too much waits", account=event.account, count=len(event.uids)
+            )
+            return
+        self._waiting.append(event)
+        self._messages += len(event.uids)
+        self._idle.clear()
+        self._wake.set()
+
+    def _changed(self, change: MetadataChanged) -> None:
+        if ENTRY not in change.entries:
+            return
+        if change.holder == SERVER:
+            self._scripts.clear()
+            self._general = None  # looked up with the next event
+        self._scripts.pop(change.holder.account, None)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            while self._waiting:
+                event = self._waiting.popleft()
+                try:
+                    await self._look_at(event)
+                except (StoreError, OSError, Busy) as error:
+                    self._log.warning("scripts not run", account=event.account, reason=repr(error))
+                except Exception:
+                    self._log.exception("scripts failed", account=event.account)
+                self._messages -= len(event.uids)
+            self._wake.clear()
+            self._idle.set()
+
+    async def _look_at(self, event: Happened) -> None:
+        if event.account not in self._scripts:
+            await self._read(event.account)
+        name = self._scripts[event.account].get(event.mailbox) or self._general
+        if not name:
+            return
+        for uid in event.uids:
+            await self._actions.run(name, event, uid)
+
+    async def _read(self, account: AccountId) -> None:
+        await self._read_general()
+        found = await self._metadata.read_all([account], account, [ENTRY])
+        self._scripts[account] = {
+            holder.mailbox: _name(entries[ENTRY]) for holder, entries in found.items()
+        }
+
+    async def _read_general(self) -> None:
+        found = await self._metadata.read(SERVER, SERVER.account, [ENTRY])
+        self._general = _name(found[ENTRY]) if ENTRY in found else None
+
+
+def _name(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip()

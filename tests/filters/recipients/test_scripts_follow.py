@@ -1,0 +1,89 @@
+"""What scripts do beside filing: edits, answers, notes, what they remember and include. On a real
+store, directory and queue.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from storage.contact_values import Email, Group, Person
+from tests.support.script_site import ADA, BEN, OUTSIDE, TEXT, Site, codes, script_site
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with script_site(tmp_path) as made:
+        yield made
+
+
+async def test_an_edited_header_is_that_account_s_alone(site: Site) -> None:
+    await site.script(
+        'require ["editheader", "fileinto", "copy"]; addheader "X-Seen-By" "ada";'
+        'deleteheader "Subject"; redirect :copy "else@where.test";'
+    )
+    for spooled in (False, True):
+        assert codes(await site.send("both@example.test", spooled=spooled)) == [250]
+    for _, data in (await site.stored())["INBOX"]:
+        head, _, body = data.partition(b"\r\n\r\n")
+        assert b"X-Seen-By: ada" in head and b"Subject" not in head and b"Received: " in head
+        assert body == b"At noon?\r\n"
+    assert all(data.endswith(TEXT) for _, data in (await site.stored(BEN))["INBOX"])
+    assert [b"X-Seen-By: ada" in data for _, _, data in await site.queued()] == [True, True]
+    assert list(site.services.store.spool_dir.iterdir()) == []
+
+
+async def test_vacation_answers_once(site: Site) -> None:
+    await site.script('require "vacation"; vacation :days 3 "Back on Monday.";')
+    for _ in range(2):
+        await site.send(ADA)
+    await site.send(ADA, text=TEXT.replace(b"To: ada@", b"To: other@"), sender="new@far.test")
+    ((sender, recipients, data),) = await site.queued()
+    assert (sender, recipients) == ("", (OUTSIDE,))
+    assert b"Subject: Auto: lunch" in data and b"Back on Monday." in data
+    assert b"In-Reply-To: <1@far.test>" in data
+    assert await site.names() == ["INBOX"] * 3
+
+
+async def test_notified(site: Site) -> None:
+    await site.script('require "enotify"; notify :message "Mail!" "mailto:phone@far.test";')
+    await site.send(ADA)
+    ((_, recipients, data),) = await site.queued()
+    assert recipients == ("phone@far.test",) and b"Subject: Mail!" in data
+    assert b"Auto-Submitted: auto-notified" in data and await site.names() == ["INBOX"]
+
+
+async def test_a_duplicate_is_known(site: Site) -> None:
+    await site.script('require "duplicate"; if duplicate { discard; }')
+    for _ in range(2):
+        await site.send(ADA)
+    await site.send(ADA, text=TEXT.replace(b"<1@", b"<2@"))
+    assert await site.names() == ["INBOX", "INBOX"]
+
+
+async def test_a_script_includes_another(site: Site) -> None:
+    await site.script('require "fileinto"; fileinto "Junk";', name="other")
+    await site.script('require "include"; include :personal "other";')
+    await site.send(ADA)
+    assert await site.names() == ["Junk"]
+
+
+async def test_the_address_book_and_its_groups(site: Site) -> None:
+    contacts, ada = site.services.directory.contacts, site.accounts[ADA]
+    friend = await contacts.add(ada, Person("Friend", (Email(OUTSIDE),)))
+    other = await contacts.add(ada, Person("Other", (Email("other@far.test"),)))
+    await contacts.add_group(ada, Group("Lunch club", (friend.id, other.id)))
+    await site.mailboxes("Known", "Club")
+    await site.script(
+        'require ["extlists", "fileinto", "copy", "envelope"];'
+        'if address :list "from" ":addrbook:default" { fileinto :copy "Known"; }'
+        'if envelope :list "from" ":addrbook:Lunch%20club" { fileinto :copy "Club"; }'
+        'redirect :copy :list ":addrbook:Lunch%20club";'
+    )
+    await site.send(ADA)
+    assert await site.names() == ["Club", "INBOX", "Known"]
+    ((_, recipients, _),) = await site.queued()
+    assert set(recipients) == {OUTSIDE, "other@far.test"}
+    stranger = TEXT.replace(b"friend@", b"stranger@").replace(b"<1@", b"<2@")
+    await site.send(ADA, text=stranger, sender="stranger@far.test")
+    assert await site.names() == ["Club", "INBOX", "INBOX", "Known"]
