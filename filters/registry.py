@@ -19,7 +19,10 @@ from filters.milter import Milters
 from filters.own.filter import Own
 from filters.own.own import OwnFilters
 from filters.ratelimit import RateLimit, Rates
-from filters.spam.filter import Spam
+from filters.spam.filter import Learned, Spam
+from filters.spam.fuzzy import Bulk
+from filters.spam.questions import Questions
+from filters.spam.standings import Standings
 from filters.stranger import Stranger
 from filters.syntax import Syntax
 from filters.tagging import Tagging
@@ -50,6 +53,8 @@ class Tools:
     own: OwnFilters | None = None
     scanner: VirusScanner | None = None
     reputation: Reputation | None = None
+    bulk: Bulk = field(default_factory=Bulk)
+    learned: Learned | None = None
 
 
 Factory = Callable[[Settings, Tools], Filter]
@@ -85,6 +90,18 @@ def _milter(settings: Settings, tools: Tools) -> Filter:
     return Milters(settings, tools.offload, tools.clock, get_logger("milter"))
 
 
+def _spam(settings: Settings, tools: Tools) -> Filter:
+    return Spam(
+        settings,
+        tools.offload,
+        tools.clock,
+        tools.directory,
+        Questions(tools.resolver, tools.directory, tools.lists),
+        Standings(settings, tools.reputation, tools.bulk, tools.clock),
+        tools.learned,
+    )
+
+
 FACTORIES: dict[str, Factory] = {
     "ratelimit": _ratelimit,
     "blocklist": lambda _, tools: Blocklist(tools.directory),
@@ -96,9 +113,7 @@ FACTORIES: dict[str, Factory] = {
     "greylist": lambda settings, tools: Greylist(settings.greylist, tools.directory, tools.clock),
     "milter": _milter,
     "own": lambda _, tools: Own(tools.own),
-    "spam": lambda settings, tools: Spam(
-        settings, tools.offload, tools.clock, tools.directory, tools.resolver, tools.lists
-    ),
+    "spam": _spam,
     "tagging": lambda settings, _: Tagging(settings.tagging.rule),
 }
 

@@ -4,34 +4,44 @@ Everything that takes time is beside the loop or bounded: one call that reads an
 questions to DNS side by side. A message that can't be judged in full is judged by the rest.
 """
 
+import asyncio
+from array import array
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 from config.clock import Clock
 from config.settings import Settings
 from filters.context import Context, Message
-from filters.dnslists import DnsLists
 from filters.filter import Filter
 from filters.greylist import triplet
 from filters.spam.judging import Job, Judgement, judge
 from filters.spam.questions import Questions
-from filters.spam.result import SpamResult
+from filters.spam.result import SpamResult, bayes
 from filters.spam.rules.run import forgiven, scored, weight_of
 from filters.spam.rules.transit import Transit
+from filters.spam.standings import Standings
 from filters.spam.status import status_fields
 from filters.stranger import is_known
 from filters.verdict import Action, Scored, Verdict, defer, reject
-from net.dns import Resolver
 from net.threads import Offload, Pool
 from storage.directory import Directory
 from storage.seen import Kind as Seeing
 from storage.seen import Sight
+from storage.values import AccountId
 
 # Above this a message is sent to another process rather than read in a thread of this one.
 INLINE: Final = 64 * 1024
 KEYWORD: Final = "$Junk"
 _REFUSAL: Final = "This message looks like spam"
+
+
+class Learned(Protocol):
+    """What was learned of earlier mail (filters/spam/learned.py)."""
+
+    async def probability(
+        self, features: "array[int]", account: AccountId | None = None
+    ) -> float | None: ...
 
 
 class Spam(Filter):
@@ -45,13 +55,14 @@ class Spam(Filter):
         offload: Offload,
         clock: Clock,
         directory: Directory,
-        resolver: Resolver,
-        lists: DnsLists | None = None,
+        questions: Questions,
+        standings: Standings,
+        learned: Learned | None = None,
     ) -> None:
         self._settings, self._delay = settings.spam, settings.greylist.delay
         self._weights = dict(settings.spam.weights)
         self._offload, self._clock, self._directory = offload, clock, directory
-        self._questions = Questions(resolver, directory, lists)
+        self._questions, self._standings, self._learned = questions, standings, learned
 
     async def data(self, context: Context) -> Verdict:
         message = context.message
@@ -59,15 +70,22 @@ class Spam(Filter):
             return Verdict()
         told = context.symbols
         judgement = await self._judge(message, self._transit(context, told))
-        asked = await self._questions.ask(context, judgement)
+        asked, standing, probability = await asyncio.gather(
+            self._questions.ask(context, judgement),
+            self._standings.ask(context, judgement),
+            self._probability(judgement),
+        )
         found = scored((*judgement.found, *asked.found), self._weights)
         if is_known(context):
             found = forgiven(found)
         own = _once((*found, *asked.listed.scored, *self._weigh(told, context)))
+        own = (*own, *bayes(probability, self._weights))
         before = tuple(one for verdict in context.told.values() for one in verdict.scored)
         junk_at = 0.0 if context.login is not None else self._settings.tag_at
-        result = SpamResult((*before, *own), judgement.features, None, junk_at)
-        context.spam = result
+        result = SpamResult((*before, *own), judgement.features, probability, junk_at)
+        self._standings.count(context, judgement, result.score)
+        own = (*own, *scored(standing, self._weights))
+        context.spam = result = replace(result, scored=(*before, *own))
         verdict = self._verdict(context, result, await self._is_early(context, result))
         named = (*verdict.symbols, *(one.name for one in own), *asked.listed.symbols)
         symbols = tuple(name for name in dict.fromkeys(named) if name not in told)
@@ -95,6 +113,9 @@ class Spam(Filter):
         if content.path is None and content.size <= INLINE:
             return await self._offload.run(Pool.MIME, judge, job)
         return await self._offload.apart(judge, job)
+
+    async def _probability(self, judgement: Judgement) -> float | None:
+        return await self._learned.probability(judgement.features) if self._learned else None
 
     def _weigh(self, told: Iterable[str], context: Context) -> tuple[Scored, ...]:
         """What other filters found and gave no weight, by the table."""

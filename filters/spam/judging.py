@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from filters.spam.features import features
+from filters.spam.fuzzy import sketch
 from filters.spam.reading import read
 from filters.spam.rules.mail import Found, Mail
 from filters.spam.rules.run import find
@@ -35,13 +36,14 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What was found; `author` is the address of From, "" for none; `domains` those that links lead
-    to, MAX_DOMAINS of them at most.
+    to, MAX_DOMAINS of them at most; `bands` is the sketch of the text (filters/spam/fuzzy.py).
     """
 
     found: tuple[Found, ...]
     features: "array[int]"
     author: str
     domains: tuple[str, ...]
+    bands: tuple[str, ...] = ()
 
 
 def judge(job: Job) -> Judgement:
@@ -51,7 +53,7 @@ def judge(job: Job) -> Judgement:
     reading = read(data, root)
     mail = Mail(reading, root, data, job.transit)
     domains = domains_of(mail.targets)[:MAX_DOMAINS]
-    return Judgement(find(mail), features(reading), mail.author.address, domains)
+    return Judgement(find(mail), features(reading), mail.author.address, domains, sketch(mail.text))
 
 
 def _bytes_of(job: Job) -> bytes:
