@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from filters.sieve.errors import Mistake
 
-MAX_NUMBER: Final = 2**31 - 1  # RFC 5228 §2.4.1
+MAX_NUMBER: Final = 2**53 - 1  # RFC 5228 §2.4.1 wants half of 32 bits at least
 
 _TOKEN: Final = re.compile(
     r"(?P<blank>(?:[ \t\r\n]++|\#[^\n]*+)++)"
@@ -98,7 +98,7 @@ def _quoted(value: str) -> str:
 def _number(value: str, offset: int) -> int:
     scale = _SCALE.get(value[-1].lower(), 1)
     digits = value if scale == 1 else value[:-1]
-    number = int(digits) * scale if len(digits) <= 10 else MAX_NUMBER + 1
+    number = int(digits) * scale if len(digits) <= 16 else MAX_NUMBER + 1
     if number > MAX_NUMBER:
         raise Mistake(f"the number {value[:40]} is larger than {MAX_NUMBER}", offset)
     return number

@@ -21,6 +21,8 @@ from filters.sieve.strings import Text, Texts
 WEEK: Final = 7 * 86400
 MAX_TRACKED: Final = 90 * 86400
 MAX_ID: Final = 200
+# They change what strings mean, so that only require may bring them in (RFC 5463 §4).
+_LEXICAL: Final = frozenset({"variables", "encoded-character"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ def _ihave(given: Given) -> Truth:
     names = given.compiler.texts(given, 0).constant
     if names is None:
         raise Mistake("the names of extensions can't hold variables", given.offset(0))
-    known = all(name in KNOWN for name in names)
+    enabled = given.compiler.enabled
+    known = all(name in enabled or name in KNOWN - _LEXICAL for name in names)
     if known:
         for name in names:
             given.compiler.enable(name)
