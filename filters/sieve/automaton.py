@@ -58,14 +58,36 @@ class Program:
     steps: list[Step] = field(default_factory=list)
 
     def add(self, step: Step) -> int:
-        if len(self.steps) >= MAX_PROGRAM:
-            raise PatternError("its repeats make it too large")
         self.steps.append(step)
         return len(self.steps) - 1
 
 
+def size_of(node: Node) -> int:
+    """How many instructions it takes; raises PatternError for more than MAX_PROGRAM."""
+    size = _size(node) + 3
+    if size > MAX_PROGRAM:
+        raise PatternError("its repeats make it too large")
+    return size
+
+
+def _size(node: Node) -> int:
+    match node:
+        case Sequence(nodes):
+            return sum(map(_size, nodes))
+        case Choice(nodes):
+            return sum(map(_size, nodes)) + 2 * len(nodes) - 2
+        case Group(inner, _):
+            return _size(inner) + 2
+        case Repeat(inner, least, most, _):
+            each = _size(inner)
+            if most is None:
+                return (least + 1) * each + 2
+            return most * each + most - least
+    return 1
+
+
 def program_of(node: Node, groups: int, flags: int) -> Program:
-    """Raises PatternError when it grows too large."""
+    """Of an expression whose size is within bounds."""
     program = Program(flags, groups)
     _emit(program, Group(node, 0))
     program.add(Step(Op.MATCH))

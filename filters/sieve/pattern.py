@@ -8,7 +8,7 @@ automaton answers, whose time grows with the text alone.
 import re
 from typing import Final
 
-from filters.sieve.automaton import Lazy, Spans, Spend, find, program_of
+from filters.sieve.automaton import Lazy, Program, Spans, Spend, find, program_of, size_of
 from filters.sieve.comparators import ASCII_CASEMAP, UNICODE_CASEMAP, Comparator
 from filters.sieve.pattern_syntax import (
     Choice,
@@ -29,29 +29,24 @@ class Pattern:
     """A compiled expression; raises PatternError."""
 
     __slots__ = (
-        "_comparator",
-        "_expression",
-        "_groups",
-        "_lazy",
-        "_node",
-        "_program",
-        "_safe",
+        "_comparator", "_expression", "_flags", "_groups", "_lazy", "_node", "_program", "_safe",
         "_text",
-    )
+    )  # fmt: skip
 
     def __init__(self, text: str, comparator: Comparator) -> None:
         self._text = text
         self._comparator = comparator
         self._node, self._groups = read_pattern(text)
-        flags = re.DOTALL
+        size = size_of(self._node)
+        self._flags = re.DOTALL
         if comparator is ASCII_CASEMAP:
-            flags |= re.IGNORECASE | re.ASCII
+            self._flags |= re.IGNORECASE | re.ASCII
         elif comparator is UNICODE_CASEMAP:
-            flags |= re.IGNORECASE
-        self._program = program_of(self._node, self._groups, flags)
-        self._lazy = Lazy(self._program)
-        self._expression = re.compile(_source(self._node), flags)
-        self._safe = self._safe_length()
+            self._flags |= re.IGNORECASE
+        self._expression = re.compile(_source(self._node), self._flags)
+        self._safe = _safe_length(_branching(self._node), size)
+        self._program: Program | None = None
+        self._lazy: Lazy | None = None
 
     def __reduce__(self) -> tuple[type["Pattern"], tuple[str, Comparator]]:
         return Pattern, (self._text, self._comparator)
@@ -63,22 +58,47 @@ class Pattern:
             if found is None:
                 return None
             return [found.span(number) for number in range(self._groups + 1)]
+        if self._program is None or self._lazy is None:
+            self._program = program_of(self._node, self._groups, self._flags)
+            self._lazy = Lazy(self._program)
         if not self._lazy.holds(text, spend):
             return None
         return find(self._program, text, spend) if capture else [(0, len(text))]
 
-    def _safe_length(self) -> int:
-        """The length up to which Python's matcher is asked: ways only grow with the text."""
-        low, high = -1, 1
-        while high < PATHS and self._paths(high) <= PATHS:
-            low, high = high, high * 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._paths(middle) <= PATHS else (low, middle)
-        return low
 
-    def _paths(self, length: int) -> float:
-        return _ways(self._node, length) * len(self._program.steps) * (length + 1)
+def _safe_length(node: Node | None, size: int) -> int:
+    """The length up to which Python's matcher is asked: ways only grow with the text."""
+    low, high = -1, 1
+    while high < PATHS and _paths(node, size, high) <= PATHS:
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        fits = _paths(node, size, middle) <= PATHS
+        low, high = (middle, high) if fits else (low, middle)
+    return low
+
+
+def _paths(node: Node | None, size: int, length: int) -> float:
+    ways = 1.0 if node is None else _ways(node, length)
+    return ways * size * (length + 1)
+
+
+def _branching(node: Node) -> Node | None:
+    """What is left of it where there is but one way; None when nothing is."""
+    match node:
+        case Item() | Edge():
+            return None
+        case Group(inner, _):
+            return _branching(inner)
+        case Sequence(nodes):
+            kept = tuple(one for inner in nodes if (one := _branching(inner)) is not None)
+            return Sequence(kept) if kept else None
+        case Repeat(inner, least, most, greedy):
+            kept_inner = _branching(inner)
+            if kept_inner is None and least == most:
+                return None
+            return Repeat(Sequence(()) if kept_inner is None else kept_inner, least, most, greedy)
+    return Choice(tuple(_branching(inner) or Sequence(()) for inner in node.nodes))
 
 
 def _ways(node: Node, length: int) -> float:
@@ -117,7 +137,7 @@ def _source(node: Node) -> str:
     """The expression as Python writes it."""
     match node:
         case Item(source):
-            return f"(?:{source})"
+            return f"(?:{source})" if "|" in source else source
         case Edge(end):
             return r"\Z" if end else r"\A"
         case Sequence(nodes):

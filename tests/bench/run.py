@@ -29,6 +29,7 @@ from tests.bench import (
     relay_rows,
     resync_rows,
     search_rows,
+    sieve_rows,
     smtp_rows,
     sort_rows,
     virus_rows,
@@ -54,6 +55,7 @@ ROWS = [
     *dkim_rows.ROWS,
     *authentication_rows.ROWS,
     *virus_rows.ROWS,
+    *sieve_rows.ROWS,
 ]
 
 
