@@ -24,7 +24,7 @@ _RESULT = {
     "defer": "not now",
     "reject": "no",
 }
-_ELSEWHERE = ("asked", "copy", "peer", "scripts")
+_ELSEWHERE = ("asked", "copy", "peer", "scripts", "spam")
 _HEX = frozenset(string.hexdigits)
 
 
@@ -53,9 +53,9 @@ def time_of(trace: str) -> float | None:
 def told(row: Recorded) -> list[Told]:
     """The lines of one happening but for its local copies."""
     if row.kind is Kind.MESSAGE:
-        return [*_connected(row), *_filters(row), _taken(row)]
+        return [*_connected(row), *_filters(row), *_spam(row), _taken(row)]
     if row.kind is Kind.REFUSED:
-        return [*_connected(row), *_filters(row), _refused(row)]
+        return [*_connected(row), *_filters(row), *_spam(row), _refused(row)]
     if row.kind is Kind.COPY:
         return []
     return [_LATER[row.kind](row)]
@@ -118,6 +118,7 @@ def _said(at: float, one: Sequence[Any]) -> Told:
     if more.get("error"):
         return Told(at, "filter", visible(f"{where} failed: {more['error']} ({ms:g} ms)"), values)
     text = f"{where} found {_symbols(more) or 'nothing'}"
+    text += f", in all {more['score']:g}" if len(more.get("scored", ())) > 1 else ""
     text += f": {_decision(more)}" if more.get("action", "accept") != "accept" else ""
     return Told(at, "filter", visible(f"{text} ({ms:g} ms)"), values)
 
@@ -130,8 +131,7 @@ def _symbols(more: Data) -> str:
         weight, detail = scored.get(name, (None, ""))
         number = f" {weight:+g}" if weight is not None else ""
         parts.append(f"{name}{number}{f' ({detail})' if detail else ''}")
-    total = f", in all {more['score']:g}" if len(scored) > 1 else ""
-    return ", ".join(parts) + total
+    return ", ".join(parts)
 
 
 def _decision(more: Data) -> str:
@@ -142,6 +142,18 @@ def _decision(more: Data) -> str:
 
 def _reply(answer: Sequence[Any] | None) -> str:
     return " ".join(str(part) for part in answer if part) if answer else ""
+
+
+def _spam(row: Recorded) -> list[Told]:
+    """The score that counted, of the symbols of all filters."""
+    data = row.data.get("spam")
+    if not data:
+        return []
+    names = _symbols(data)
+    text = f"Spam score {data.get('score', 0):g}: {names or 'nothing that counts'}"
+    if data.get("probability") is not None:
+        text += f"; by what was learned it is spam with {data['probability']:.2%}"
+    return [Told(row.at, "spam", visible(text), data)]
 
 
 def _taken(row: Recorded) -> Told:
@@ -179,7 +191,7 @@ def _refused(row: Recorded) -> Told:
         text += f"; found: {', '.join(data['symbols'])}"
     if data.get("unrecorded"):
         text += f"; {data['unrecorded']} refusals before it were only counted"
-    values = {key: value for key, value in data.items() if key not in ("asked", "peer")}
+    values = {key: value for key, value in data.items() if key not in _ELSEWHERE}
     return Told(row.at, "refused", visible(text), {"id": row.ident, **values})
 
 
@@ -205,14 +217,6 @@ def _tls(told: str) -> str:
     return "without TLS" if told == "none" else told
 
 
-def _rule(row: Recorded) -> Told:
-    data = row.data
-    where = f" of {data['account']}" if data.get("account") else ""
-    line = f", line {data['line']}" if data.get("line") else ""
-    text = f"The rule {data.get('name', '')}{line}{where} decided: {data.get('decided', '')}"
-    return Told(row.at, "rule", visible(text), data)
-
-
 def _quarantined(row: Recorded) -> Told:
     why = row.data.get("reason") or "the verdict of the filters"
     text = f"Kept in quarantine as {row.data.get('id')} because of {why}"
@@ -233,7 +237,6 @@ def _deleted(row: Recorded) -> Told:
 
 _LATER = {
     Kind.ATTEMPT: _attempt,
-    Kind.RULE: _rule,
     Kind.QUARANTINED: _quarantined,
     Kind.RELEASED: _released,
     Kind.DELETED: _deleted,

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from config.clock import Clock, rfc3339
+from config.sections_filters import Spam
 from filters.explain_own import OF_THEIRS, Own
 from filters.explain_words import Told, told, visible
+from filters.spam.difference import differences
+from filters.spam.result import SpamResult
+from filters.verdict import Scored
 from storage.afterwards import Trail, follow, former_name
 from storage.directory import Directory
 from storage.errors import StoreError
@@ -53,10 +57,15 @@ class Explainer:
     """One for commands and protocols."""
 
     def __init__(
-        self, records: ExplainStore, store: Store, directory: Directory, clock: Clock
+        self,
+        records: ExplainStore,
+        store: Store,
+        directory: Directory,
+        clock: Clock,
+        spam: Spam,
     ) -> None:
         self._records, self._store, self._directory = records, store, directory
-        self._own, self._clock = Own(records, directory), clock
+        self._own, self._clock, self._spam = Own(records, directory), clock, spam
 
     async def find(self, name: str) -> list[str]:
         """The messages that a Message-ID, a queue id, the id of a 250 or of a refusal leads to."""
@@ -111,7 +120,7 @@ class Explainer:
             return None
         lines = [line for row in rows for line in told(row)]
         for row in rows:
-            lines += await self._delivered(row)
+            lines += [*self._differences(row), *await self._delivered(row)]
         copies = [copy for row in rows if (copy := _copy_of(row)) is not None]
         state: list[Told] = []
         for copy in copies[:COPIES]:
@@ -123,6 +132,20 @@ class Explainer:
         lines.sort(key=lambda line: line.at)
         named = next((row.message_id for row in rows if row.message_id), "")
         return Explanation(rows[0].trace, named, rows[0].at, (*_once(lines), *state))
+
+    def _differences(self, row: Recorded) -> list[Told]:
+        """What would have had to differ for another verdict on spam, by the limits of today."""
+        found, spam = row.data.get("spam"), self._spam
+        if not found:
+            return []
+        result = SpamResult(tuple(Scored(*one) for one in found.get("scored", ())))
+        if row.data.get("by") is None:
+            limits = [("Junk", found.get("junk_at", 0.0)), ("quarantine", spam.quarantine_at)]
+            limits.append(("a refusal", spam.reject_at))
+        else:
+            limits = [("a refusal", spam.users_reject_at)]
+        said = differences(result, limits)
+        return [Told(row.at, "difference", visible(one), {"difference": one}) for one in said]
 
     async def _delivered(self, row: Recorded) -> list[Told]:
         """The lines of what scripts decided, of local copies, of what went into the queue."""
@@ -194,7 +217,8 @@ class Explainer:
         for queue in dict.fromkeys(row.queue for row in rows if row.kind is Kind.MESSAGE):
             entry = await self._store.queue.show(QueueId(queue)) if queue else None
             if entry is not None and (account is None or entry.account == account):
-                lines += _waiting(entry, self._clock.now())
+                named = None if account is None else _named(rows)
+                lines += _waiting(entry, self._clock.now(), named)
         return lines
 
     async def _address(self, account: int | None) -> str:
@@ -235,10 +259,18 @@ def _arrived(row: Recorded, box: str, whose: str) -> Told:
     return Told(row.at, "delivered", visible(text), values)
 
 
-def _waiting(entry: Listed, now: float) -> list[Told]:
+def _named(rows: Sequence[Recorded]) -> frozenset[str]:
+    """The recipients that the sender named."""
+    everybody = (one for row in rows for one in row.data.get("recipients") or ())
+    return frozenset(one["address"] for one in everybody if isinstance(one, dict))
+
+
+def _waiting(entry: Listed, now: float, named: frozenset[str] | None) -> list[Told]:
+    """Who waits in the queue; of those, where `named` are given, these alone."""
     lines = []
     for one in entry.recipients:
-        if one.state in ("delivered", "failed"):
+        hidden = named is not None and one.address not in named
+        if hidden or one.state in ("delivered", "failed"):
             continue
         again = f", next attempt {rfc3339(one.next_attempt)}" if one.next_attempt else ""
         text = f"Waits in the queue for <{one.address}>: {one.state}{again}"

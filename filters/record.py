@@ -13,7 +13,8 @@ from filters.asked import Asked
 from filters.authentication.statements import lines_of
 from filters.context import Context, Message, Recipient
 from filters.envelope import Envelope
-from filters.verdict import ACCEPT, Verdict
+from filters.spam.result import SpamResult
+from filters.verdict import ACCEPT, Scored, Verdict
 from message.headers import first
 from message.words import decode_words
 from net.limits import Gcra, address_key
@@ -61,11 +62,11 @@ class Recorder:
             return
         at, head = self._clock.now(), message.header[:HEAD]
         copies = [copy for one in stored for copy in _copies(*one)]
-        account, blob, copy = copies[0] if copies else (None, None, None)
+        account, blob, first = copies[0] if copies else (None, None, None)
 
         def make() -> Data:
             return _message(envelope, head, verdict, answer, message.content.size) | {
-                "copy": copy,
+                "copy": first,
                 "copies": len(copies),
                 "queued": [queued for job, _ in stored for queued in _queued(job)],
                 "scripts": [[number, *map(cut, told)] for number, told in scripts[:RECIPIENTS]],
@@ -75,10 +76,8 @@ class Recorder:
         named = _message_id(head)
         self._put(envelope.trace, Kind.MESSAGE, make, "", named, queue, account, blob, at)
         for account, blob, copy in copies[1:COPIES]:
-            one = {"copy": copy}
-            self._put(
-                envelope.trace, Kind.COPY, lambda one=one: one, "", "", None, account, blob, at
-            )
+            data = {"copy": copy}
+            self._put(envelope.trace, Kind.COPY, data.copy, "", "", None, account, blob, at)
 
     def refused(
         self,
@@ -95,7 +94,7 @@ class Recorder:
         if self._writer is None or not self._may_record(context.peer.address):
             return
         head = context.message.header[:HEAD] if context.message is not None else b""
-        asked = tuple(context.asked.values())
+        asked, spam = tuple(context.asked.values()), context.spam
         before, self._unrecorded = self._unrecorded, 0
         data = _peer(context) | {
             "stage": stage,
@@ -108,7 +107,12 @@ class Recorder:
         names = [cut(one.address) for one in context.recipients[:RECIPIENTS]]
 
         def make() -> Data:
-            return data | {"asked": _asked(asked), "header": _header(head), "recipients": names}
+            return data | {
+                "asked": _asked(asked),
+                "header": _header(head),
+                "recipients": names,
+                "spam": _spam(spam),
+            }
 
         trace = context.trace or context.connection
         self._put(trace, Kind.REFUSED, make, ident, _message_id(head))
@@ -180,6 +184,7 @@ def _message(
         "authentication": [cut(line) for line in lines_of(envelope.results)[:20]],
         "answer": [answer[0], answer[1], cut(answer[2])],
         "hold_until": envelope.hold_until,
+        "spam": _spam(envelope.spam),
     }
 
 
@@ -228,10 +233,7 @@ def _verdict(verdict: Verdict) -> Data:
     data: Data = {"action": verdict.action.name.lower()}
     if verdict.scored:
         data["score"] = round(verdict.score, 3)
-        data["scored"] = [
-            [cut(one.name), round(one.weight, 3), cut(one.detail, 120)]
-            for one in verdict.scored[:SYMBOLS]
-        ]
+        data["scored"] = _scored(verdict.scored)
     if verdict.symbols:
         data["symbols"] = [cut(one) for one in verdict.symbols[:SYMBOLS]]
     if verdict.keywords:
@@ -239,6 +241,21 @@ def _verdict(verdict: Verdict) -> Data:
     if verdict.code:
         data["answer"] = [verdict.code, verdict.status, cut(verdict.text)]
     return data
+
+
+def _spam(result: SpamResult | None) -> Data | None:
+    if result is None:
+        return None
+    return {
+        "score": result.score,
+        "scored": _scored(result.scored),
+        "probability": result.probability,
+        "junk_at": result.junk_at,
+    }
+
+
+def _scored(scored: Sequence[Scored]) -> list[list[Any]]:
+    return [[cut(one.name), round(one.weight, 3), cut(one.detail, 120)] for one in scored[:SYMBOLS]]
 
 
 def _header(head: bytes) -> Data:

@@ -22,6 +22,7 @@ from storage.errors import StoreDamaged, StoreUnavailable
 from storage.folder_file import ACCOUNT_FILE, FOLDER_FILE
 from storage.job import account_root
 from storage.mirror_rows import all_accounts
+from storage.quarantine import FOLDER as QUARANTINE
 from storage.recovery import Layout
 from storage.snapshots import forget_all
 from storage.values import AccountId
@@ -50,6 +51,7 @@ def copy(layout: Layout, target: Path) -> int:
         with contextlib.closing(index):
             count = _copy_mail(index, layout.maildir, target / MAIL)
         _copy_queue(target, layout.queue)
+        _copy_quarantine(target / QUARANTINE, layout.data_dir / QUARANTINE)
         sync_folder(target)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailable(f"the copy is not whole: {error}") from error
@@ -122,6 +124,18 @@ def _copy_queue(target: Path, queue: Path) -> None:
                 conn.execute("DELETE FROM queue_recipient WHERE queue = ?", (number,))
                 conn.execute("DELETE FROM queue_message WHERE id = ?", (number,))
     sync_folder(target / "queue")
+
+
+def _copy_quarantine(target: Path, source: Path) -> None:
+    """Messages that are released meanwhile are left out: they are in the mail, or come later."""
+    if not source.exists():
+        return
+    for part in ("tmp", "new", "cur"):
+        (target / part).mkdir(mode=0o700, parents=True)
+    for path in (source / "new").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            _copy_files(source / "new", target / "new", [path.name])
+    sync_folder(target / "new")
 
 
 def _copy_files(source: Path, target: Path, names: Sequence[str]) -> None:

@@ -13,22 +13,23 @@ import orjson
 MAX_DATA = 16 * 1024
 """Octets of one happening."""
 MAX_TEXT = 300
-_LEAST_FIRST = ("asked", "recipients", "authentication", "symbols", "header", "verdict")
+_LEAST_FIRST = (
+    *("asked", "recipients", "authentication", "symbols", "scripts", "spam", "header", "verdict"),
+)
 
 
 class Kind(IntEnum):
     """MESSAGE: it was whole, and this became of it; with its first local copy. COPY: one more.
-    ATTEMPT: to hand it on. RULE: what a rule or a script of an account decided.
+    ATTEMPT: to hand it on.
     """
 
     MESSAGE = 1
     COPY = 2
     REFUSED = 3
     ATTEMPT = 4
-    RULE = 5
-    QUARANTINED = 6
-    RELEASED = 7
-    DELETED = 8
+    QUARANTINED = 5
+    RELEASED = 6
+    DELETED = 7
 
 
 class Happening(NamedTuple):

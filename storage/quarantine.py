@@ -74,11 +74,12 @@ class Quarantine:
         """Durable on return; with the id that it got. A spooled file is used up. Raises StoreFull,
         OSError, Busy.
         """
-        if kept.size > self._size:
+        size = quarantine_file.size_of(kept)
+        if size > self._size:
             raise StoreFull("the quarantine is smaller than the message")
         async with self._lock:
             await self._offload.disk(_make, self.folder)
-            await self._make_room(kept.size)
+            await self._make_room(size)
             number = 1
             while True:
                 named = replace(kept, id=kept.trace if number == 1 else f"{kept.trace}-{number}")
@@ -88,7 +89,7 @@ class Quarantine:
                 except FileExistsError:
                     number += 1
         if self._used is not None:
-            self._used += kept.size
+            self._used += size
         if content.path is not None:
             await self._offload.disk(content.path.unlink, True)
         await self._note([named])

@@ -68,6 +68,11 @@ def unpacked(data: bytes, done: Iterable[int] = ()) -> Kept:
     return Kept(**values, done=frozenset(done))
 
 
+def size_of(kept: Kept) -> int:
+    """Octets of its file, at most, before anything is done about recipients."""
+    return _MAX_FIRST_LINE + len(packed(kept)) + kept.size
+
+
 def write(folder: Path, kept: Kept, content: Content) -> None:
     """Durable on return, under the name `new/ID`: nothing is replaced. Raises OSError."""
     spool, final = folder / "tmp" / kept.id, folder / "new" / kept.id

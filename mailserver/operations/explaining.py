@@ -17,7 +17,10 @@ async def explain(services: Services, args: Args) -> list[dict[str, Any]]:
     """Each message that `id` leads to, the oldest first: a Message-ID, a queue id, the id of a 250
     or of a refusal; or the one at `account`, `mailbox` and `uid`. {id, message_id, at, happenings}.
     """
-    explainer = Explainer(services.explain, services.store, services.directory, services.clock)
+    explainer = Explainer(
+        *(services.explain, services.store, services.directory, services.clock),
+        services.settings.spam,
+    )
     traces = await _traces(services, explainer, args)
     found = [await explainer.explain(trace) for trace in traces[:MOST]]
     shown = [_shown(one) for one in found if one is not None]
