@@ -186,6 +186,7 @@ class Spam(Section):
     users_reject_at: Threshold = 20.0
     header: bool = True
     weights: dict[Annotated[str, AfterValidator(_symbol)], Score] = {}
+    learn: bool = True
 
 
 class Milter(Section):

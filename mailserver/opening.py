@@ -13,6 +13,7 @@ from config.logging import get_logger
 from config.settings import Settings
 from filters.signing.keyring import Keyring
 from filters.signing.signer import Signer
+from filters.spam.learned import Learned
 from mailserver.services import Services
 from net.dns import Resolver
 from net.threads import Offload
@@ -22,6 +23,7 @@ from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
 from storage.quarantine import Quarantine
 from storage.reputation import Reputation
+from storage.spam_lessons import SpamLessons
 from storage.store import Store
 
 
@@ -52,6 +54,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         directory=directory,
         history=history,
         reputation=Reputation(history, clock),
+        learned=Learned(SpamLessons(history, clock), offload, get_logger("spam")),
         explain=ExplainStore(
             history, clock, offload, keep=settings.explain.keep, size=settings.explain.size
         ),
@@ -74,6 +77,7 @@ async def close_services(services: Services) -> None:
     """Closes in the opposite order; what was queued for the store is finished first."""
     await services.auth.close()
     await services.store.close()
+    await services.learned.stop()
     await services.reputation.close()
     await services.quarantine.close()
     await services.explain.close()

@@ -13,6 +13,7 @@ NEEDS_RESTART = (
     "auth.bcrypt_rounds",
     "dns",
     "limits.memory",
+    "spam.learn",
 )
 
 

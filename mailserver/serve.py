@@ -115,6 +115,9 @@ class Server:
         parts.report_sender.start()
         parts.failures.start()
         parts.rotation.start()
+        await services.learned.start()
+        if parts.training is not None:
+            await parts.training.start()
         services.quarantine.start()
         services.store.on_failure(self._fail)
         self._refresher = asyncio.create_task(self._refresh_certificate())
@@ -153,6 +156,8 @@ class Server:
         await self._parts.managesieve.stop()
         await self._parts.imap.stop()
         await self._parts.events.stop()
+        if self._parts.training is not None:
+            await self._parts.training.stop()
         await self._control.stop()
         await self._parts.http.stop()
         await self._parts.close()

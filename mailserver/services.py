@@ -10,6 +10,7 @@ from config.logging import Logger
 from config.settings import Settings
 from filters.signing.keyring import Keyring
 from filters.signing.signer import Signer
+from filters.spam.learned import Learned
 from net.dns import Resolver
 from net.threads import Offload
 from storage.directory import Directory
@@ -36,6 +37,7 @@ class Services:
     directory: Directory
     history: HistoryDatabase
     reputation: Reputation
+    learned: Learned
     explain: ExplainStore
     quarantine: Quarantine
     auth: Authenticator

@@ -3,6 +3,7 @@ file. What they stand on is opened in mailserver/opening.py.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from auth.admission import Admission
 from config.logging import get_logger
@@ -32,6 +33,9 @@ from filters.reporting.tls_builder import TlsBuilder
 from filters.scripts import language
 from filters.sent import SentCopies
 from filters.signing.rotation import Rotation
+from filters.spam.extract import extract
+from filters.spam.follower import Follower
+from filters.spam.training import Training
 from filters.submitting import Submitting
 from filters.virus_scanner import VirusScanner
 from imap.managesieve.server import ManageSieveServer
@@ -70,6 +74,7 @@ class Parts:
     events: ImapEvents
     own: OwnFilters
     scanner: VirusScanner
+    training: Training | None
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
@@ -125,6 +130,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         own=own,
         scanner=scanner,
         reputation=services.reputation,
+        learned=services.learned,
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
@@ -221,6 +227,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         events=events,
         own=own,
         scanner=scanner,
+        training=_training(services),
     )
 
 
@@ -254,6 +261,17 @@ def _imap_events(
         log,
     )
     return ImapEvents(metadata, actions, log)
+
+
+def _training(services: Services) -> Training | None:
+    """What users do with their mail teaches the classifier."""
+    settings = services.settings
+    if not settings.spam.learn:
+        return None
+    take = partial(extract, hostname=settings.hostname)
+    log = get_logger("spam")
+    follower = Follower(services.store, services.learned, services.offload, take)
+    return Training(services.store, follower, services.clock, log)
 
 
 def _report_builders(services: Services, https: HttpsClient) -> dict[Kind, Builder]:

@@ -46,8 +46,8 @@ def as_it_came(data: bytes, hostname: str) -> bytes:
 
 
 def extract(data: bytes, hostname: str) -> "array[int]":
-    """Its features."""
-    return features(read(as_it_came(data, hostname)))
+    """Its features, ascending."""
+    return array("I", sorted(features(read(as_it_came(data, hostname)))))
 
 
 def _one_line(field: Field) -> bytes:

@@ -71,9 +71,8 @@ class Learned:
 
     def __init__(self, lessons: SpamLessons, offload: Offload, log: Logger) -> None:
         self._lessons, self._offload, self._log = lessons, offload, log
-        self._site = SiteWeights()
+        self._loaded: SiteWeights | None = None
         self._totals = Totals()
-        self._ready = False
         self._changed = False
         self._accounts: LRUCache[AccountId, Own] = LRUCache(ACCOUNTS)
         self._teaching = asyncio.Lock()
@@ -93,12 +92,13 @@ class Learned:
                 own = await self._own(account)
             except StoreError as error:
                 self._log.warning("judged without the account's lessons", reason=str(error))
-        if not features or not self._is_enough(own):
+        if self._loaded is None or not features or not self._is_enough(own):
             return None
-        return model.probability(self._site.margin(features) + _own_margin(own, features))
+        return model.probability(self._loaded.margin(features) + _own_margin(own, features))
 
     async def rows(self, account: AccountId | None = None) -> tuple[SiteWeights | Weights, ...]:
         """What a judgement is made of, as rows of model.py, to explain it."""
+        await self.ready()
         own = await self._own(account) if account is not None else None
         return (self._site,) if own is None or own.weights is None else (self._site, own.weights)
 
@@ -108,6 +108,7 @@ class Learned:
 
     async def without(self, key: bytes, features: "array[int]", account: AccountId) -> float | None:
         """As `probability`, as if this message had not been learned: for grading."""
+        await self.ready()
         own = await self._own(account)
         if not features or not self._is_enough(own):
             return None
@@ -128,9 +129,9 @@ class Learned:
     def _is_enough(self, own: Own | None) -> bool:
         counts = own.counts if own is not None else Counts()
         spam, ham = self._totals.own.spam + counts.spam, self._totals.own.ham + counts.ham
-        return self._ready and spam >= ENOUGH and ham >= ENOUGH
+        return spam >= ENOUGH and ham >= ENOUGH
 
-    # Learning: what filters/spam/following.py needs.
+    # Learning: what filters/spam/follower.py needs.
 
     async def known(self, owner: AccountId, keys: list[bytes]) -> dict[bytes, Known]:
         """As SpamLessons.known."""
@@ -148,6 +149,7 @@ class Learned:
         self, owner: AccountId, lessons: Sequence[Lesson], watermark: int | None = None
     ) -> list[Step]:
         """Learns and takes back, durably; what changed. Raises StoreError."""
+        await self.ready()
         async with self._teaching:
             plan = await self._lessons.plan(owner, lessons, watermark)
             own = await self._own(owner) if owner != SITE and plan.steps else None
@@ -163,8 +165,10 @@ class Learned:
     async def forget(self, owner: AccountId, *, gone: bool = False) -> None:
         """As SpamLessons.forget. Raises StoreError."""
         async with self._teaching:
+            taught = (await self._lessons.totals(owner)).own != Counts()
             await self._lessons.forget(owner, gone=gone)
-            await self._forget_memory(owner)
+            if taught and self._loaded is not None:
+                await self._forget_memory(owner)
 
     async def prune(self) -> None:
         """Keeps within the bounds of storage. Raises StoreError."""
@@ -178,9 +182,14 @@ class Learned:
 
     async def start(self) -> None:
         """Reads the site's sums, or has them made of the lessons; meanwhile nothing is judged."""
-        async with self._teaching:
-            await self._load_site()
+        await self.ready()
         self._task = asyncio.create_task(self._keep_at_times(), name="spam sums")
+
+    async def ready(self) -> None:
+        """The same once, for a command without a server."""
+        async with self._teaching:
+            if self._loaded is None:
+                await self._load_site()
 
     async def stop(self) -> None:
         """Stores sums that changed."""
@@ -196,7 +205,7 @@ class Learned:
     async def keep(self) -> None:
         """Stores the sums of what changed. Raises StoreError."""
         async with self._teaching:
-            if self._changed:
+            if self._changed and self._loaded is not None:
                 packed = await self._offload.run(Pool.MIME, self._site.packed)
                 await self._lessons.keep_weights(SITE, VERSION, packed)
                 self._changed = False
@@ -220,8 +229,12 @@ class Learned:
             except Exception:
                 self._log.exception("sums are not stored")
 
+    @property
+    def _site(self) -> SiteWeights:
+        assert self._loaded is not None, "ready() comes first"
+        return self._loaded
+
     async def _load_site(self) -> None:
-        self._ready = False
         site = SiteWeights()
         data = await self._lessons.weights(SITE, VERSION)
         if data is None or not await self._offload.run(Pool.MIME, site.unpack, data):
@@ -230,8 +243,8 @@ class Learned:
                     by = _signed(example.label, example.site_step)
                     await self._offload.run(Pool.MIME, site.teach, example.features, by, voter)
             self._changed = True
-        self._site, self._totals = site, await self._lessons.totals(SITE)
-        self._ready = True
+        self._totals = await self._lessons.totals(SITE)
+        self._loaded = site
 
     async def _own(self, account: AccountId) -> Own:
         own = self._accounts.get(account)

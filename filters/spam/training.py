@@ -1,7 +1,7 @@
 """Learns from what users do with their mail, behind the journal: IMAP knows nothing of it.
 
 One task for all accounts, in turn, a stretch of a journal at a time, outside of the way to an
-acknowledgement. What cannot be done is tried again; a kill loses nothing: following.py says why.
+acknowledgement. What cannot be done is tried again; a kill loses nothing: follower.py says why.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Final
 
 from config.clock import Clock
 from config.logging import Logger
-from filters.spam.following import Following
+from filters.spam.follower import Follower
 from net.threads import Busy
 from storage.errors import StoreError
 from storage.store import Store
@@ -26,8 +26,8 @@ CLOSE_SECONDS: Final = 2.0
 class Training:
     """`start` when the store is open, `stop` before it closes."""
 
-    def __init__(self, store: Store, following: Following, clock: Clock, log: Logger) -> None:
-        self._store, self._following = store, following
+    def __init__(self, store: Store, follower: Follower, clock: Clock, log: Logger) -> None:
+        self._store, self._follower = store, follower
         self._clock, self._log = clock, log
         self._ready: dict[AccountId, None] = {}
         self._unlooked: list[AccountId] = []
@@ -41,7 +41,7 @@ class Training:
     async def start(self) -> None:
         """Every account is looked at once: what changed while nobody followed is read then."""
         self._unsubscribe = self._store.bus.subscribe(None, self._heard)
-        self._store.pruner.followers.append(self._following.followed)
+        self._store.pruner.followers.append(self._follower.followed)
         self._unlooked = list(reversed(await self._store.accounts()))
         self._task = asyncio.create_task(self._run(), name="spam training")
 
@@ -50,13 +50,13 @@ class Training:
         self._unsubscribe()
         if self._task is None:
             return
-        self._store.pruner.followers.remove(self._following.followed)
+        self._store.pruner.followers.remove(self._follower.followed)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._following.write_marks()
+                await self._follower.write_marks()
         except (StoreError, TimeoutError) as error:
             self._log.warning("training is read again at the next start", reason=str(error))
 
@@ -65,7 +65,7 @@ class Training:
         self._ready.update(dict.fromkeys(await self._store.accounts()))
         while self._ready:
             await self._round()
-        await self._following.write_marks()
+        await self._follower.write_marks()
 
     def _heard(self, event: Event) -> None:
         if isinstance(event, MailboxChanged | FoldersChanged):
@@ -109,7 +109,7 @@ class Training:
     async def _try(self, account: AccountId) -> bool:
         """Whether more is left."""
         try:
-            return await self._following.follow(account)
+            return await self._follower.follow(account)
         except (StoreError, Busy, OSError) as error:
             self._log.warning("training has to wait", account=int(account), reason=str(error))
         except Exception:
@@ -120,6 +120,6 @@ class Training:
     async def _write_marks(self) -> None:
         self._written = self._clock.monotonic()
         try:
-            await self._following.write_marks()
+            await self._follower.write_marks()
         except StoreError as error:
             self._log.warning("training marks are not stored", reason=str(error))

@@ -121,6 +121,7 @@ async def account_delete(services: Services, args: Args) -> dict[str, Any]:
         await services.store.remove_account(account.id)
     except NoSuchAccount:
         pass  # removed by an attempt that was killed
+    await services.learned.forget(account.id, gone=True)
     await services.directory.delete_account(account.address)
     return shown
 

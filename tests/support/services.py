@@ -9,6 +9,7 @@ from config.clock import SystemClock
 from config.logging import get_logger
 from filters.signing.keyring import Keyring
 from filters.signing.signer import Signer
+from filters.spam.learned import Learned
 from mailserver.services import Services
 from net.dns import Resolver
 from net.threads import Offload
@@ -18,6 +19,7 @@ from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
 from storage.quarantine import Quarantine
 from storage.reputation import Reputation
+from storage.spam_lessons import SpamLessons
 from storage.store import Store
 from tests.support.directories import make_settings
 
@@ -39,6 +41,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     directory = await Directory.open(settings, clock, offload)
     history = await HistoryDatabase.open("sqlite", settings.data_dir, offload)
     reputation = Reputation(history, clock)
+    learned = Learned(SpamLessons(history, clock), offload, get_logger("test"))
     explain = ExplainStore(history, clock, offload, keep=86400.0, size=1 << 30)
     quarantine = Quarantine(settings.data_dir, history, clock, offload, keep=86400.0, size=1 << 30)
     auth = Authenticator(settings, directory, offload, clock)
@@ -54,6 +57,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             directory=directory,
             history=history,
             reputation=reputation,
+            learned=learned,
             explain=explain,
             quarantine=quarantine,
             auth=auth,
@@ -63,6 +67,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
         )
     finally:
         await auth.close()
+        await learned.stop()
         await reputation.close()
         await explain.close()
         await history.close()

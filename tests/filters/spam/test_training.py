@@ -14,7 +14,7 @@ import pytest
 from config.clock import SystemClock
 from config.logging import get_logger
 from filters.spam.features import FEATURES
-from filters.spam.following import Following
+from filters.spam.follower import Follower
 from filters.spam.learned import Learned
 from filters.spam.training import Training
 from net.threads import Offload
@@ -45,7 +45,7 @@ class Site:
     offload: Offload
 
     def training(self) -> Training:
-        following = Following(self.store, self.learned, self.offload, words)
+        following = Follower(self.store, self.learned, self.offload, words)
         return Training(self.store, following, SystemClock(), get_logger("spam"))
 
     async def settle(self) -> None:
@@ -270,7 +270,7 @@ async def test_a_stop_at_any_lesson_loses_and_doubles_nothing(site: Site) -> Non
             raise SystemExit("killed")
         return await teach(owner, taught, mark)
 
-    following = Following(site.store, site.learned, site.offload, words)
+    following = Follower(site.store, site.learned, site.offload, words)
     site.learned.teach = dies  # type: ignore[method-assign, assignment]
     with pytest.raises(SystemExit):
         while await following.follow(ACCOUNT):
@@ -295,7 +295,7 @@ async def test_a_journal_that_was_shortened_is_begun_anew(site: Site) -> None:
 
 
 async def test_the_journal_waits_for_training(site: Site) -> None:
-    following = Following(site.store, site.learned, site.offload, words)
+    following = Follower(site.store, site.learned, site.offload, words)
     before = await following.followed(ACCOUNT)
     await deliver(site.store, message())
     assert await following.followed(ACCOUNT) == before

@@ -64,7 +64,7 @@ class _Batch:
     lessons: int = 0
 
 
-class Following:
+class Follower:
     """One for all accounts; used by filters/spam/training.py, one account at a time."""
 
     def __init__(self, store: Store, teacher: Teacher, offload: Offload, extract: Extract) -> None:
