@@ -1,7 +1,8 @@
 """What may be done with the quarantine: list, show, release, delete, by administrators and users.
 
 Invariants: a user reaches messages that are kept from them, no others, and only where the
-configuration lets users do so; a message leaves its file after it is durable elsewhere.
+configuration lets users do so; no user releases a virus; a message leaves its file after it is
+durable elsewhere.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +19,7 @@ from filters.record import Recorder
 from filters.spam.reading import Reading, read
 from filters.spooled import message_in
 from filters.verdict import Verdict
+from filters.virus_symbols import INFECTED
 from net.threads import Offload
 from storage.directory import Directory
 from storage.directory_values import Resolution, Status
@@ -89,6 +91,8 @@ class Releasing:
     ) -> list[str]:
         """Delivers it; to whom. Raises NotInQuarantine, NotReleased."""
         kept = await self._find(name, account)
+        if account is not None and INFECTED in kept.symbols:
+            raise NotReleased("a virus was found in it: ask your administrator")
         if learn and self._learn is None:
             raise NotReleased("there is no spam filter that could learn from it")
         recipients = [await self._leading(kept, n, account) for n in kept.left]

@@ -11,11 +11,10 @@ from filters.context import Context, Message
 from filters.filter import Filter
 from filters.verdict import ACCEPT, Action, Scored, Verdict, defer, merge, reject
 from filters.virus_scanner import Finding, Unscanned, VirusScanner
+from filters.virus_symbols import INFECTED, UNSCANNED
 
-SYMBOL = "CLAM_VIRUS"
-FAILED = "CLAM_VIRUS_FAIL"
-_LATER = defer("Virus scanner not available, try again later", code=451, symbol=FAILED)
-_UNSCANNED = Verdict(symbols=(FAILED,))
+_LATER = defer("Virus scanner not available, try again later", code=451, symbol=UNSCANNED)
+_UNSCANNED = Verdict(symbols=(UNSCANNED,))
 
 
 class VirusFilter(Filter):
@@ -51,14 +50,14 @@ class VirusFilter(Filter):
         return self._judge(found) if found.signature else ACCEPT
 
     def _judge(self, found: Finding) -> Verdict:
-        scored = (Scored(SYMBOL, 0.0, found.signature),)
+        scored = (Scored(INFECTED, 0.0, found.signature),)
         if found.infected and not self._scanner.quarantines:
             refused = reject(f"Message contains a virus: {found.signature}")
             return Verdict(
-                *(refused.action, scored, (SYMBOL,)),
+                *(refused.action, scored, (INFECTED,)),
                 code=refused.code,
                 status=refused.status,
                 text=refused.text,
             )
         action = Action.QUARANTINE if found.infected else Action.ACCEPT
-        return Verdict(action, scored, (SYMBOL,))
+        return Verdict(action, scored, (INFECTED,))

@@ -24,6 +24,10 @@ class ClamdTooLarge(ClamdError):
     """clamd takes no message of that size (StreamMaxLength)."""
 
 
+class ClamdBusy(ClamdError):
+    """All connections to it were in use for as long as one waits; it is well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """What STATS tells: threads that scan at present, threads at most, scans that wait."""

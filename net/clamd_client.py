@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from net.clamd import ClamdError, ClamdTooLarge, place_of
+from net.clamd import ClamdBusy, ClamdError, ClamdTooLarge, place_of
 from net.clamd_session import ClamdSession, Pieces, Scanned
 
 T = TypeVar("T")
@@ -15,8 +15,8 @@ KEPT = 10.0
 
 
 class ClamdClient:
-    """`timeout` (seconds) bounds one scan, with its waiting for a connection; `connections` the
-    scans at once.
+    """`timeout` (seconds) bounds a scan, and before it the wait for one of `connections`, which are
+    the scans at once.
     """
 
     def __init__(self, address: str, timeout: float, connections: int) -> None:
@@ -28,13 +28,14 @@ class ClamdClient:
         self.busy = 0
 
     async def scan(self, pieces: Pieces) -> Scanned:
-        """Raises ClamdError, ClamdTooLarge, and what `pieces` raises."""
+        """Raises ClamdError, ClamdTooLarge, ClamdBusy, and what `pieces` raises."""
         self.busy += 1
         try:
-            async with asyncio.timeout(self._timeout), self._slots:
-                return await self._with_session(lambda session: session.scan(pieces))
-        except TimeoutError:
-            raise ClamdError(f"{self.address}: no answer within {self._timeout:g} s") from None
+            await self._turn()
+            try:
+                return await self._scan(pieces)
+            finally:
+                self._slots.release()
         finally:
             self.busy -= 1
 
@@ -52,6 +53,20 @@ class ClamdClient:
         for _, session in self._kept:
             session.close()
         self._kept = []
+
+    async def _turn(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise ClamdBusy(f"{self.address}: busy for {self._timeout:g} s") from None
+
+    async def _scan(self, pieces: Pieces) -> Scanned:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._with_session(lambda session: session.scan(pieces))
+        except TimeoutError:
+            raise ClamdError(f"{self.address}: no answer within {self._timeout:g} s") from None
 
     async def _control(self, ask: Callable[[ClamdSession], Awaitable[T]]) -> T:
         try:

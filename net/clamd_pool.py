@@ -1,7 +1,8 @@
 """Several clamds as one: the least busy that is well is asked, the next when it fails.
 
 One that failed is left alone until it answers PING again, asked at growing intervals.
-Invariant: a scan ends within `timeout` for every clamd that seemed well, and at once when none is.
+Invariant: a scan ends within twice `timeout` for every clamd that seemed well, and at once when
+none is.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from config.logging import Logger
-from net.clamd import ClamdError, ClamdTooLarge
+from net.clamd import ClamdBusy, ClamdError, ClamdTooLarge
 from net.clamd_client import ClamdClient
 from net.clamd_session import Pieces, Scanned
 
@@ -62,8 +63,8 @@ class ClamdPool:
         return {member.client.address: member.problem for member in self._members}
 
     async def scan(self, pieces: Pieces) -> Scanned:
-        """What the first that answers finds. Raises ClamdError when none does, ClamdTooLarge when
-        all that do refuse the size, and what `pieces` raises.
+        """What the first that answers finds. Raises ClamdError when none does, ClamdTooLarge or
+        ClamdBusy when those that are well refuse it, and what `pieces` raises.
         """
         return await self._first(lambda client: client.scan(pieces))
 
@@ -72,17 +73,17 @@ class ClamdPool:
         return await self._first(lambda client: client.version())
 
     async def _first(self, ask: Callable[[ClamdClient], Awaitable[T]]) -> T:
-        too_large: ClamdTooLarge | None = None
+        refused: ClamdError | None = None
         well = [member for member in self._members if not member.problem]
         for member in sorted(well, key=lambda one: one.client.busy):
             try:
                 return await ask(member.client)
-            except ClamdTooLarge as error:
-                too_large = error
+            except (ClamdTooLarge, ClamdBusy) as error:
+                refused = error
             except ClamdError as error:
                 self._leave(member, str(error))
-        if too_large is not None:
-            raise too_large
+        if refused is not None:
+            raise refused
         problems = [member.problem for member in self._members if member.problem]
         raise ClamdError("; ".join(problems) or "no clamd is named")
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from config.logging import get_logger
-from net.clamd import ClamdError, ClamdTooLarge, ping, place_of, reload, statistics
+from net.clamd import ClamdBusy, ClamdError, ClamdTooLarge, ping, place_of, reload, statistics
 from net.clamd_client import ClamdClient
 from net.clamd_pool import ClamdPool
 from net.clamd_session import Pieces
@@ -266,6 +266,32 @@ async def test_the_least_busy_is_asked() -> None:
         gate.set()
         await asyncio.gather(*scans)
         assert (first.scans, second.scans) == (3, 3)
+
+
+async def test_one_that_is_busy_is_not_taken_for_one_that_failed() -> None:
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    async def waiting(stream: false.Stream) -> None:
+        await stream.content()
+        begun.set()
+        await gate.wait()
+        stream.say(b"stream: OK")
+
+    made = ClamdPool(get_logger("test"))
+    async with false_clamd(waiting) as clamd:
+        made.reload([clamd.address], TIMEOUT, 1)
+        first = asyncio.create_task(made.scan(pieces(b"x")))
+        await asyncio.wait_for(begun.wait(), 20)
+        (member,) = made._members
+        member.client._timeout = 0.1
+        with pytest.raises(ClamdBusy, match=r"busy for 0\.1 s"):
+            await made.scan(pieces(b"x"))
+        assert made.problems == {clamd.address: ""}
+        gate.set()
+        assert (await first).signature == ""
+        assert (await made.scan(pieces(b"x"))).signature == ""
+        made.close()
+        await asyncio.sleep(0)
 
 
 async def test_a_larger_clamd_is_asked_when_the_first_takes_no_such_size() -> None:
