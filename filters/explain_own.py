@@ -38,7 +38,7 @@ class Own:
     async def _shared(self, row: Recorded, account: AccountId) -> Recorded | None:
         """Of a message whose other copies stand in rows of their own: how it came in."""
         mine = [
-            one
+            {"address": one["address"]}
             for one in row.data.get("recipients") or ()
             if account in one.get("accounts", ()) or await self._leads(one["address"], account)
         ]

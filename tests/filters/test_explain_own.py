@@ -93,7 +93,7 @@ async def test_a_recipient_does_not_see_the_others(services: Services) -> None:
     text = await told(services, ZOE, trace)
     assert text is not None
     assert f"Delivered into INBOX of <{ZOE}> as UID 1" in text
-    assert "ada" not in text and FAR not in text
+    assert ADA not in text and FAR not in text
     everything = await explainer(services).explain(trace)
     assert everything is not None
     assert {ADA, ZOE, FAR} <= set(
