@@ -207,7 +207,25 @@ def _key_of(name: str) -> tuple[str, ...] | None:
     if name in Settings.model_fields and name not in _sections():
         return (name,)
     found = _split(name)
-    return found if found is not None and found[1] in _sections()[found[0]].model_fields else None
+    if found is None:
+        return None
+    section, key = found
+    fields = _sections()[section].model_fields
+    if key in fields:
+        return found
+    inner = next((one for one in _inner(section) if key.startswith(f"{one}_")), "")
+    rest = key.removeprefix(f"{inner}_")
+    known = inner and rest in _inner(section)[inner].model_fields
+    return (section, inner, rest) if known else None
+
+
+def _inner(section: str) -> dict[str, type[Section]]:
+    """Sections of a section, such as [spam.rspamd]."""
+    return {
+        name: field.annotation
+        for name, field in _sections()[section].model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
 
 
 def _split(name: str) -> tuple[str, str] | None:
@@ -221,6 +239,8 @@ def _split(name: str) -> tuple[str, str] | None:
 def _environment_value(key: tuple[str, ...], text: str) -> object:
     """Text as it stands, split at commas for a list, a TOML number or truth where one is meant."""
     model: type[BaseModel] = Settings if len(key) == 1 else _sections()[key[0]]
+    if len(key) == 3:
+        model = _inner(key[0])[key[1]]
     annotation = model.model_fields[key[-1]].annotation
     if str(annotation).startswith("list"):
         return [part.strip() for part in text.split(",") if part.strip()]

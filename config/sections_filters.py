@@ -1,5 +1,6 @@
 """Sections of mailserver.toml about what is decided of a message: [filters], and by filter."""
 
+import re
 from difflib import get_close_matches
 from typing import Annotated, Literal
 
@@ -178,6 +179,23 @@ Score = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 
 
+_SERVICE = re.compile(r"unix:/.+|http://(\[[0-9A-Fa-f:.]+\]|[^:/\[\]@\s]+):\d{1,5}/?")
+
+
+def _rspamd_url(value: str) -> str:
+    if value and not _SERVICE.fullmatch(value):
+        raise ValueError('"http://127.0.0.1:11333" or "unix:/path"')
+    return value
+
+
+class Rspamd(Section):
+    url: Annotated[str, AfterValidator(_rspamd_url)] = ""
+    timeout: Annotated[Duration, Field(gt=0, le=60)] = 5.0
+    use: Literal["symbols", "score", "record"] = "symbols"
+    weight: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 1.0
+    follow: bool = False
+
+
 class Spam(Section):
     tag_at: Threshold = 5.0
     reject_at: Threshold = 15.0
@@ -187,6 +205,7 @@ class Spam(Section):
     header: bool = True
     weights: dict[Annotated[str, AfterValidator(_symbol)], Score] = {}
     learn: bool = True
+    rspamd: Rspamd = Rspamd()
 
 
 class Milter(Section):

@@ -129,11 +129,12 @@ def build(settings: Settings, tools: Tools) -> list[Filter]:
 
 def places(settings: Settings) -> list[str]:
     """The names in order. What is configured elsewhere and has no place of its own in the pipeline
-    comes before the tagging.
+    comes before the spam filter, so that what it weighs counts.
     """
     names = list(settings.filters.pipeline)
     elsewhere = {"milter": bool(settings.milter), "own": bool(settings.filters.own)}
     for name, used in elsewhere.items():
         if used and name not in names:
-            names.insert(names.index("tagging") if "tagging" in names else len(names), name)
+            before = [names.index(one) for one in ("spam", "tagging") if one in names]
+            names.insert(min(before, default=len(names)), name)
     return names

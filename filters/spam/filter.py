@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from config.clock import Clock
+from config.logging import get_logger
 from config.settings import Settings
 from filters.context import Context, Message
 from filters.filter import Filter
@@ -18,6 +19,7 @@ from filters.greylist import triplet
 from filters.spam.judging import Job, Judgement, judge
 from filters.spam.questions import Questions
 from filters.spam.result import SpamResult, bayes
+from filters.spam.rspamd import Rspamd
 from filters.spam.rules.run import forgiven, scored, weight_of
 from filters.spam.rules.transit import Transit
 from filters.spam.standings import Standings
@@ -63,6 +65,8 @@ class Spam(Filter):
         self._weights = dict(settings.spam.weights)
         self._offload, self._clock, self._directory = offload, clock, directory
         self._questions, self._standings, self._learned = questions, standings, learned
+        log = get_logger("rspamd")
+        self._rspamd = Rspamd(settings.spam.rspamd, settings.hostname, offload, clock, log)
 
     async def data(self, context: Context) -> Verdict:
         message = context.message
@@ -70,15 +74,17 @@ class Spam(Filter):
             return Verdict()
         told = context.symbols
         judgement = await self._judge(message, self._transit(context, told))
-        asked, standing, probability = await asyncio.gather(
+        asked, standing, probability, outside = await asyncio.gather(
             self._questions.ask(context, judgement),
             self._standings.ask(context, judgement),
             self._probability(judgement),
+            self._rspamd.check(context),
         )
         found = scored((*judgement.found, *asked.found), self._weights)
         if is_known(context):
             found = forgiven(found)
-        own = _once((*found, *asked.listed.scored, *self._weigh(told, context)))
+        others = (*asked.listed.scored, *outside.scored)
+        own = _once((*found, *others, *self._weigh(told, context)))
         own = (*own, *bayes(probability, self._weights))
         before = tuple(one for verdict in context.told.values() for one in verdict.scored)
         junk_at = 0.0 if context.login is not None else self._settings.tag_at
@@ -90,7 +96,7 @@ class Spam(Filter):
         named = (*verdict.symbols, *(one.name for one in own), *asked.listed.symbols)
         symbols = tuple(name for name in dict.fromkeys(named) if name not in told)
         verdict = replace(verdict, scored=own, symbols=symbols)
-        return worse(verdict, asked.listed)
+        return worse(worse(verdict, asked.listed), outside.verdict)
 
     def _transit(self, context: Context, told: Iterable[str]) -> Transit:
         peer = context.peer

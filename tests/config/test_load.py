@@ -7,7 +7,7 @@ import pytest
 
 from config.fields import Section
 from config.load import ConfigInvalid, find_config, load
-from config.sections_filters import DnsList, TaggingRule
+from config.sections_filters import DnsList, Milter, Rspamd, TaggingRule
 from config.sections_server import PolicyRule
 from config.settings import Settings
 from mailserver.reloading import flatten
@@ -77,6 +77,7 @@ def test_the_environment_wins_and_is_named_in_errors(tmp_path: Path) -> None:
     path = write(tmp_path, 'hostname = "a.test"\n[auth]\nbcrypt_rounds = 5\n')
     assert load(path, {"MAILSERVER_AUTH_BCRYPT_ROUNDS": "6"}).auth.bcrypt_rounds == 6
     assert load(path, {"MAILSERVER_DOMAINS": "a.test, b.test"}).domains == ["a.test", "b.test"]
+    assert load(path, {"MAILSERVER_SPAM_RSPAMD_TIMEOUT": "3s"}).spam.rspamd.timeout == 3.0
     with pytest.raises(ConfigInvalid, match=r"^MAILSERVER_AUTH_BCRYPT_ROUNDS: auth.bcrypt_rounds"):
         load(path, {"MAILSERVER_AUTH_BCRYPT_ROUNDS": "99"})
 
@@ -150,9 +151,11 @@ def test_the_example_explains_every_key() -> None:
         if isinstance(section.annotation, type) and issubclass(section.annotation, Section)
         for name in section.annotation.model_fields
     ]
-    rows = [key for model in (TaggingRule, DnsList, PolicyRule) for key in model.model_fields]
+    models = (TaggingRule, DnsList, PolicyRule, Milter, Rspamd)
+    rows = [key for model in models for key in model.model_fields]
     for key in (*keys, *rows, "hostname", "domains", "data_dir"):
-        assert re.search(rf"\n(# )?{key} = |\n# \[\[\w+\.{key}\]\]", text), key
+        table = rf"\n# \[\[\w+\.{key}\]\]|\n\[\w+\.{key}\]"
+        assert re.search(rf"\n(# )?{key} = |{table}", text), key
 
 
 def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
