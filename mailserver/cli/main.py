@@ -17,6 +17,7 @@ from mailserver.cli import (
     quarantine,
     queue,
     reports,
+    rules,
     serving,
     sieve,
     tls,
@@ -63,6 +64,7 @@ app.add_typer(reports.app, name="report")
 app.add_typer(tls.app, name="tls")
 app.add_typer(filters.app, name="filter")
 app.add_typer(sieve.app, name="sieve")
+app.add_typer(rules.app, name="rules")
 app.add_typer(importing.app, name="import")
 app.command()(explaining.explain)
 serving.add_to(app)

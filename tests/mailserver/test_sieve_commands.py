@@ -66,3 +66,30 @@ def test_check_needs_neither_server_nor_account(tmp_path: Path) -> None:
     failed = server.command("sieve", "check", str(file), expect=1)
     assert failed.stderr.startswith(f"{file}: line 2, column 1: ")
     assert json.dumps(failed.stdout) == '""'
+
+
+def test_rules_are_added_listed_and_deleted(server: ServerProcess) -> None:
+    server.add_account(ADA, PASSWORD)
+    rule = {
+        "name": "Lists",
+        "conditions": [{"type": "list", "value": "python"}],
+        "actions": [{"type": "file", "mailbox": "Lists"}],
+    }
+    add = ("rules", "add", ADA, "-")
+    server.command(*add, input_text=json.dumps(rule))
+    server.command(*add, input_text=json.dumps({**rule, "name": "Others", "stop": False}))
+    server.command(*add, input_text=json.dumps({**rule, "name": "lists", "enabled": False}))
+    rows = server.json("rules", "list", ADA)
+    assert [(row["name"], row["enabled"], row["stop"]) for row in rows] == [
+        ("lists", False, True),
+        ("Others", True, False),
+    ]
+    assert 'fileinto :create "Lists";' in server.command("sieve", "show", ADA).stdout
+    server.command("rules", "delete", ADA, "LISTS")
+    server.command("rules", "delete", ADA, "LISTS", expect=1)
+    server.command(*add, input_text='{"name": "x"', expect=1)
+    server.command(*add, input_text='{"name": "x", "actions": [{"type": "y"}]}', expect=1)
+    assert [row["name"] for row in server.json("rules", "list", ADA)] == ["Others"]
+    server.command("sieve", "put", ADA, "mine", "-", "--activate", input_text="keep;")
+    assert server.command("rules", "list", ADA).stdout == "own script: mine\n"
+    assert "more than rules" in server.command(*add, input_text=json.dumps(rule), expect=1).stderr

@@ -1,0 +1,77 @@
+"""`mailserver rules ...`: what an account's mail is sorted by, as rules. Shapes are those of
+filters/rules/shapes.py.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from filters.rules.shapes import rule_of, shape_of
+from filters.rules.values import BadRule, Rule
+from filters.user_rules import Held, OwnScript, UserRules
+from mailserver.operations.errors import OperationError
+from mailserver.operations.sieve import account_of
+from mailserver.services import Services
+from net.threads import Busy
+
+Args = Mapping[str, Any]
+
+
+async def rules_list(services: Services, args: Args) -> dict[str, Any]:
+    """{script, active, own, rules}: `own` where the script is more than rules."""
+    account = await account_of(services, args)
+    return _shown(await _rules(services).load(account.id))
+
+
+async def rules_add(services: Services, args: Args) -> dict[str, Any]:
+    """Puts `rule` behind the others, or in place of the one of its name."""
+    try:
+        made = rule_of(args["rule"])
+    except BadRule as error:
+        raise OperationError(str(error)) from None
+    account = await account_of(services, args)
+    rules = await _present(services, account.id)
+    names = [one.name.casefold() for one in rules]
+    if made.name.casefold() in names:
+        rules[names.index(made.name.casefold())] = made
+    else:
+        rules.append(made)
+    return await _saved(services, account.id, rules)
+
+
+async def rules_delete(services: Services, args: Args) -> dict[str, Any]:
+    """Removes the rule `name`."""
+    account, name = await account_of(services, args), str(args["name"]).casefold()
+    rules = await _present(services, account.id)
+    others = [one for one in rules if one.name.casefold() != name]
+    if len(others) == len(rules):
+        raise OperationError(f"there is no rule {args['name']!r}")
+    return await _saved(services, account.id, others)
+
+
+def _rules(services: Services) -> UserRules:
+    return UserRules(services.directory.scripts, services.offload)
+
+
+async def _present(services: Services, account: Any) -> list[Rule]:
+    held = await _rules(services).load(account)
+    if held.rules is None:
+        raise OperationError(f"the script {held.script!r} is more than rules")
+    return list(held.rules)
+
+
+async def _saved(services: Services, account: Any, rules: list[Rule]) -> dict[str, Any]:
+    try:
+        return _shown(await _rules(services).save(account, rules))
+    except (BadRule, OwnScript) as error:
+        raise OperationError(str(error)) from None
+    except Busy:
+        raise OperationError("the server is busy; try again") from None
+
+
+def _shown(held: Held) -> dict[str, Any]:
+    return {
+        "script": held.script,
+        "active": held.active,
+        "own": held.rules is None,
+        "rules": [shape_of(one) for one in held.rules or ()],
+    }
