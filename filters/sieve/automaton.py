@@ -1,7 +1,8 @@
 """Regular expressions as automata: time grows with the text, never faster.
 
-A lazy deterministic automaton says whether; one with threads (Pike's) says where the groups are,
-with the priorities of a backtracking matcher. Every step is paid for with `spend`.
+`holds` says whether, by sets of states; `find`, with threads (Pike's), where the groups are, by the
+priorities of a backtracking matcher. Every step is paid for with `spend`. What is built for a text
+goes with it: a script of a thousand expressions must not hold memory for each.
 """
 
 import re
@@ -22,7 +23,7 @@ from filters.sieve.pattern_syntax import (
 )
 
 MAX_PROGRAM: Final = 3000
-MAX_STATES: Final = 500
+MAX_MOVES: Final = 2000
 Spans: TypeAlias = list[tuple[int, int]]
 Spend: TypeAlias = Callable[[int], None]
 
@@ -148,63 +149,56 @@ def _emit_repeat(program: Program, node: Repeat) -> None:
         step.to, step.other = (inside, behind) if node.greedy else (behind, inside)
 
 
-class Lazy:
-    """Says whether a text holds a match; keeps the states that it has met."""
+def holds(program: Program, text: str, spend: Spend) -> bool:
+    """Whether the text holds a match: a set of states for each character, each move made once."""
+    accept = len(program.steps) - 1
+    state = _closure(program, [0], start=True, end=not text)
+    begin = _closure(program, [0], start=False, end=False)
+    moves: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+    last = len(text) - 1
+    for at, char in enumerate(text):
+        if accept in state:
+            return True
+        if at % 64 == 0:
+            spend(2)
+        after = moves.get((state, char))
+        if after is None:
+            spend(1 + len(state) // 4)
+            after = _move(program, state, char) | begin
+            if len(moves) > MAX_MOVES:
+                moves.clear()
+            moves[state, char] = after
+        if at == last:
+            after = _closure(program, [*after, 0], start=False, end=True)
+        state = after
+    return accept in state
 
-    __slots__ = ("_moves", "_program")
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._moves: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+def _move(program: Program, state: frozenset[int], char: str) -> frozenset[int]:
+    steps = program.steps
+    onward = [
+        steps[number].to
+        for number in state
+        if (fits := steps[number].fits) is not None and fits(char)
+    ]
+    return _closure(program, onward, start=False, end=False)
 
-    def holds(self, text: str, spend: Spend) -> bool:
-        steps = self._program.steps
-        state = self._closure([0], start=True, end=not text)
-        begin = self._closure([0], start=False, end=False)
-        accept = len(steps) - 1
-        moves, last = self._moves, len(text) - 1
-        for at, char in enumerate(text):
-            if accept in state:
-                return True
-            if at % 64 == 0:
-                spend(2)
-            after = moves.get((state, char))
-            if after is None:
-                spend(1 + len(state) // 4)
-                after = self._move(state, char) | begin
-                if len(moves) > MAX_STATES:
-                    moves.clear()
-                moves[state, char] = after
-            if at == last:
-                after = self._closure([*after, 0], start=False, end=True)
-            state = after
-        return accept in state
 
-    def _move(self, state: frozenset[int], char: str) -> frozenset[int]:
-        steps = self._program.steps
-        onward = [
-            steps[number].to
-            for number in state
-            if (fits := steps[number].fits) is not None and fits(char)
-        ]
-        return self._closure(onward, start=False, end=False)
-
-    def _closure(self, numbers: list[int], start: bool, end: bool) -> frozenset[int]:
-        seen: set[int] = set()
-        pending = list(numbers)
-        while pending:
-            number = pending.pop()
-            if number in seen:
-                continue
-            seen.add(number)
-            step = self._program.steps[number]
-            if step.op is Op.SPLIT:
-                pending += (step.to, step.other)
-            elif (
-                step.op is Op.SAVE or (step.op is Op.START and start) or (step.op is Op.END and end)
-            ):
-                pending.append(step.to)
-        return frozenset(seen)
+def _closure(program: Program, numbers: list[int], start: bool, end: bool) -> frozenset[int]:
+    """The states that are reached without a character."""
+    seen: set[int] = set()
+    pending = list(numbers)
+    while pending:
+        number = pending.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        step = program.steps[number]
+        if step.op is Op.SPLIT:
+            pending += (step.to, step.other)
+        elif step.op is Op.SAVE or (step.op is Op.START and start) or (step.op is Op.END and end):
+            pending.append(step.to)
+    return frozenset(seen)
 
 
 _Slots: TypeAlias = tuple[int, ...]

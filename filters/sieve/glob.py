@@ -39,14 +39,15 @@ class Piece:
 class Glob:
     """A pattern for texts in the form of a comparator; `form` maps its fixed text."""
 
-    __slots__ = ("_first", "_last", "_middle", "single")
+    __slots__ = ("_first", "_last", "_middle", "price")
 
     def __init__(self, pattern: str, form: Callable[[str], str]) -> None:
         pieces = [_piece(items, form) for items in _split(pattern)]
         self._first = pieces[0]
         self._last = pieces[-1] if len(pieces) > 1 else None
         self._middle = tuple(pieces[1:-1])
-        self.single = len(pieces) == 1
+        # A piece with holes is tried at each place: the longest says what that may take.
+        self.price = 1 + max((one.length for one in self._middle if one.holes), default=0) // 8
 
     def match(self, text: str) -> list[Span] | None:
         """What each wildcard took, in order; None when the text is another."""

@@ -115,8 +115,10 @@ class Matches:
     def any(self, run: "Run", values: Values) -> bool:
         fixed = self.fixed
         if fixed is None:
-            fixed = tuple([Glob(key, self.comparator.form) for key in self.keys.of(run)])
-        run.spend(values.weight * len(fixed))
+            keys = self.keys.of(run)
+            run.spend(sum(1 + len(key) // 8 for key in keys))
+            fixed = tuple([Glob(key, self.comparator.form) for key in keys])
+        run.spend(sum([values.weight * key.price for key in fixed]))
         for number, value in enumerate(values.form(self.comparator)):
             for key in fixed:
                 spans = key.match(value)
@@ -152,7 +154,9 @@ class Regex:
     def any(self, run: "Run", values: Values) -> bool:
         fixed = self.fixed
         if fixed is None:
-            fixed = tuple([self._made(key) for key in self.keys.of(run)])
+            keys = self.keys.of(run)
+            run.spend(sum(100 + len(key) for key in keys))
+            fixed = tuple([self._made(key) for key in keys])
         run.spend(values.weight * len(fixed))
         for value in values.texts:
             for pattern in fixed:

@@ -8,7 +8,7 @@ automaton answers, whose time grows with the text alone.
 import re
 from typing import Final
 
-from filters.sieve.automaton import Lazy, Program, Spans, Spend, find, program_of, size_of
+from filters.sieve.automaton import Program, Spans, Spend, find, holds, program_of, size_of
 from filters.sieve.comparators import ASCII_CASEMAP, UNICODE_CASEMAP, Comparator
 from filters.sieve.pattern_syntax import (
     Choice,
@@ -21,7 +21,10 @@ from filters.sieve.pattern_syntax import (
     read_pattern,
 )
 
-PATHS: Final = 1_000_000
+PATHS: Final = 300_000
+KEPT_SIZE: Final = 100
+# Steps that a search costs whose ways are many: so that the clock is looked at in time.
+PRICE: Final = 20
 _ENDLESS: Final = float("inf")
 
 
@@ -29,7 +32,7 @@ class Pattern:
     """A compiled expression; raises PatternError."""
 
     __slots__ = (
-        "_comparator", "_expression", "_flags", "_groups", "_lazy", "_node", "_program", "_safe",
+        "_comparator", "_expression", "_flags", "_groups", "_node", "_price", "_program", "_safe",
         "_text",
     )  # fmt: skip
 
@@ -44,9 +47,11 @@ class Pattern:
         elif comparator is UNICODE_CASEMAP:
             self._flags |= re.IGNORECASE
         self._expression = re.compile(_source(self._node), self._flags)
-        self._safe = _safe_length(_branching(self._node), size)
-        self._program: Program | None = None
-        self._lazy: Lazy | None = None
+        branching = _branching(_without_end(self._node))
+        anchored = isinstance(_first(self._node), Edge)
+        self._safe = _safe_length(branching, size, anchored)
+        self._price = 1 if branching is None else PRICE
+        self._program = None if size > KEPT_SIZE else self._built()
 
     def __reduce__(self) -> tuple[type["Pattern"], tuple[str, Comparator]]:
         return Pattern, (self._text, self._comparator)
@@ -54,33 +59,53 @@ class Pattern:
     def search(self, text: str, spend: Spend, capture: bool) -> Spans | None:
         """The spans of the match and its groups; without `capture` they need not be right."""
         if len(text) <= self._safe:
+            spend(self._price)
             found = self._expression.search(text)
             if found is None:
                 return None
             return [found.span(number) for number in range(self._groups + 1)]
-        if self._program is None or self._lazy is None:
-            self._program = program_of(self._node, self._groups, self._flags)
-            self._lazy = Lazy(self._program)
-        if not self._lazy.holds(text, spend):
+        program = self._program or self._built()
+        spend(1 + len(program.steps))
+        if not holds(program, text, spend):
             return None
-        return find(self._program, text, spend) if capture else [(0, len(text))]
+        return find(program, text, spend) if capture else [(0, len(text))]
+
+    def _built(self) -> Program:
+        return program_of(self._node, self._groups, self._flags)
 
 
-def _safe_length(node: Node | None, size: int) -> int:
+def _first(node: Node) -> Node:
+    """What a match begins with."""
+    while isinstance(node, Sequence) and node.nodes:
+        node = node.nodes[0]
+    return node
+
+
+def _without_end(node: Node) -> Node:
+    """Without plain repeats at the end: nothing fails behind them, no way is tried again."""
+    if not isinstance(node, Sequence):
+        return node
+    nodes = list(node.nodes)
+    while nodes and isinstance(nodes[-1], Repeat) and _branching(nodes[-1].node) is None:
+        nodes.pop()
+    return Sequence(tuple(nodes))
+
+
+def _safe_length(node: Node | None, size: int, anchored: bool) -> int:
     """The length up to which Python's matcher is asked: ways only grow with the text."""
     low, high = -1, 1
-    while high < PATHS and _paths(node, size, high) <= PATHS:
+    while high < PATHS and _paths(node, size, high, anchored) <= PATHS:
         low, high = high, high * 2
     while high - low > 1:
         middle = (low + high) // 2
-        fits = _paths(node, size, middle) <= PATHS
+        fits = _paths(node, size, middle, anchored) <= PATHS
         low, high = (middle, high) if fits else (low, middle)
     return low
 
 
-def _paths(node: Node | None, size: int, length: int) -> float:
+def _paths(node: Node | None, size: int, length: int, anchored: bool) -> float:
     ways = 1.0 if node is None else _ways(node, length)
-    return ways * size * (length + 1)
+    return ways * size * (1 if anchored else length + 1) + length
 
 
 def _branching(node: Node) -> Node | None:

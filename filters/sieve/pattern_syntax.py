@@ -118,8 +118,9 @@ class _Reader:
 
     def _repeats(self, node: Node) -> Node:
         while (bounds := self._bounds()) is not None:
-            if isinstance(node, Edge):
-                raise PatternError("it repeats an anchor")
+            if isinstance(node, (Edge, Repeat)):
+                what = "an anchor" if isinstance(node, Edge) else "what is repeated already"
+                raise PatternError(f"it repeats {what}")
             greedy = self._next() != "?"
             if not greedy:
                 self.at += 1

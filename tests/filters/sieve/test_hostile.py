@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -100,6 +101,46 @@ def test_expressions_do_not_explode(bomb: str, length: int) -> None:
         assert outcome.error in ("", f"the script took more than {limit} seconds")
 
 
+def test_repeats_of_repeats_are_refused() -> None:
+    script = 'require "regex"; if header :regex "subject" "a' + "*" * 900 + '" { keep; }'
+    assert "it repeats what is repeated already" in problem_of(script)
+
+
+def test_expressions_over_many_values_are_timed() -> None:
+    message = b"".join(b"X: " + b"a" * 24 + b"%d\r\n" % number for number in range(5000)) + b"\r\n"
+    keys = ", ".join(f'"(a|a){{{number}}}(a|a){{3}}a*a*b"' for number in range(3, 20))
+    limits = replace(LIMITS, cpu=0.1)
+    script = compile_script('require "regex"; if header :regex "x" [' + keys + "] { discard; }")
+    outcome = run(script, mail_of(message), Environment(), limits)
+    assert outcome.actions == (Keep(implicit=True),)
+
+
+def test_expressions_of_variables_are_timed() -> None:
+    limits = replace(LIMITS, cpu=0.1)
+    script = 'require ["regex", "variables"]; set "a" "' + "(a|b)" * 190 + '";'
+    script += 'if header :regex "subject" "${a}" { stop; }' * 1000
+    outcome = run(compile_script(script), mail_of(PLAIN), Environment(), limits)
+    assert outcome.error == "the script took more than 0.1 seconds"
+
+
+def test_holes_in_wildcards_are_paid_for() -> None:
+    message = b"Subject: " + b"a" * 60_000 + b"\r\n\r\n"
+    script = f'if header :matches "subject" "*{"?" * 60_000}b*" {{ discard; }}'
+    assert "steps" in outcome_of(script, message).error
+
+
+def test_many_expressions_hold_little_memory() -> None:
+    pattern = "(a{1,30}b?){1,30}c"
+    tests = f'if header :regex "subject" "{pattern}" {{ keep; }}' * 60
+    tracemalloc.start()
+    try:
+        script = compile_script('require "regex";' + tests)
+        run(script, mail_of(PLAIN), Environment())
+        assert tracemalloc.get_traced_memory()[0] < 2_500_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_wildcards_do_not_explode() -> None:
     message = b"Subject: " + b"a" * 60_000 + b"\r\n\r\n"
     script = f'if header :matches "subject" "{"*a?" * 200}b" {{ discard; }}' * 50
@@ -192,7 +233,7 @@ COMMANDS = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(COMMANDS, max_size=3).map(tuple))
 def test_a_tree_comes_back_from_its_text(commands: tuple[Command, ...]) -> None:
     assert parse(text_of(commands)) == commands
