@@ -189,6 +189,8 @@ _TABLE: dict[Group, tuple[tuple[str, float, str], ...]] = {
         ("MIME_ARCHIVE_IN_ARCHIVE", 2.0, "An archive holds an archive."),
         ("MIME_ENCRYPTED_ARCHIVE", 1.5, "An archive is locked with a password."),
         ("MIME_ARCHIVE_BAD_EXTENSION", 3.0, "An archive holds a program."),
+        ("MIME_ARCHIVE_BOMB", 6.0, "An archive is made to burst whoever unpacks it."),
+        ("MIME_OBFUSCATED_ARCHIVE", 0.0, "An archive, or a part of it, can't be looked into."),
         ("MIME_BAD_UNICODE", 4.0, "An attachment's name turns the direction of writing."),
         ("MIME_NAME_SPACES", 2.0, "An attachment's ending hides behind many blanks."),
         ("MIME_HTML_ATTACHMENT", 1.0, "An attachment is a page that a browser opens."),

@@ -55,7 +55,9 @@ _SYMBOLS: Final = {
     "encrypted": "MIME_ENCRYPTED_ARCHIVE",
     "nested": "MIME_ARCHIVE_IN_ARCHIVE",
     "unread": "MIME_OBFUSCATED_ARCHIVE",
+    "macro": "MIME_MACRO_DOCUMENT",
 }
+_PROGRAM_INSIDE: Final = "MIME_ARCHIVE_BAD_EXTENSION"
 _ACTIONS: Final = {
     "reject": Action.REJECT,
     "quarantine": Action.QUARANTINE,
@@ -113,20 +115,22 @@ def judge(policy: Attachments, things: Sequence[Thing]) -> Verdict:
     """The worst action that the policy has for any of them, and symbols for what was found."""
     if not things:
         return ACCEPT
-    found = {_SYMBOLS[word]: one.name for one in things for word in one.words if word in _SYMBOLS}
-    scored = [Scored(symbol, 0.0, name[-_SHOWN:]) for symbol, name in found.items()]
+    symbols = tuple(dict.fromkeys(name for one in things for name in _symbols(one)))
     action, text = _worst(policy, things)
-    if text:
-        scored.append(Scored(POLICY, 0.0, text))
-    if not scored:
-        return ACCEPT
-    symbols = tuple(one.name for one in scored)
+    if not text:
+        return Verdict(symbols=symbols) if symbols else ACCEPT
+    # the others have no weight here: the spam filter gives it
+    scored, symbols = (Scored(POLICY, 0.0, text),), (POLICY, *symbols)
     if action is not Action.REJECT:
-        return Verdict(action, tuple(scored), symbols)
+        return Verdict(action, scored, symbols)
     told = reject(f"Attachment not accepted here: {_printable(text)}")
-    return Verdict(
-        *(action, tuple(scored), symbols), code=told.code, status=told.status, text=told.text
-    )
+    return Verdict(action, scored, symbols, code=told.code, status=told.status, text=told.text)
+
+
+def _symbols(one: Thing) -> Iterator[str]:
+    yield from (_SYMBOLS[word] for word in sorted(one.words) if word in _SYMBOLS)
+    if "/" in one.name and not one.words.isdisjoint({"executable", "script"}):
+        yield _PROGRAM_INSIDE
 
 
 def _worst(policy: Attachments, things: Sequence[Thing]) -> tuple[Action, str]:

@@ -104,8 +104,19 @@ async def test_by_default_programs_are_marked_and_bombs_refused(
         assert (await answer(running, message(files)))[:3] == "250"
         symbols = accepted(capsys)["symbols"]
         assert {"ATTACHMENT_POLICY", "MIME_ENCRYPTED_ARCHIVE"} <= set(symbols)
+        assert "MIME_ARCHIVE_BAD_EXTENSION" in symbols
         told = without_id(await answer(running, message({"a.zip": zipped({"b": bytes(64 * MIB)})})))
         assert told == NOT_HERE + "a.zip (more than 200 times as large unpacked)"
+
+
+async def test_the_spam_filter_weighs_what_was_found_deep_inside(tmp_path: Path) -> None:
+    """It sees the beginning of an attachment alone; a locked file does not stand there."""
+    files = {"a.tgz": gzip.compress(tarred({"b.zip": encrypted(zipped({"c": PROGRAM}))}))}
+    async with receiving(tmp_path) as running:
+        assert (await answer(running, message(files)))[:3] == "250"
+        header = running.body.partition(b"\r\n\r\n")[0]
+        assert b"MIME_ENCRYPTED_ARCHIVE=1.5" in header
+        assert b"MIME_ARCHIVE_IN_ARCHIVE=2" in header
 
 
 BOMBS = {
