@@ -22,6 +22,7 @@ from tests.bench import (
     authentication_rows,
     connection_rows,
     dkim_rows,
+    explain_rows,
     header_rows,
     imap_rows,
     mailbox_rows,
@@ -56,6 +57,7 @@ ROWS = [
     *authentication_rows.ROWS,
     *virus_rows.ROWS,
     *sieve_rows.ROWS,
+    *explain_rows.ROWS,
 ]
 
 
