@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+from filters.spam.reading import Reading, read
 from message.authors import AuthorsError, authors
 from message.headers import all_values, first, header_block, iter_fields, unfold
 from message.words import decode_words
@@ -131,6 +132,27 @@ class Context:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """`kind` is a, img, form or plain (in text); `text` is what a reader sees of it."""
+
+    target: str
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """`type` is the declared one (image/png), `kind` what its first octets show it to be (png, exe,
+    zip; "" unknown), `size` in octets, decoded.
+    """
+
+    name: str
+    type: str
+    kind: str
+    size: int
+
+
 class Message:
     """A message as it arrived. All is read when it is first asked for; no bytes raise."""
 
@@ -171,3 +193,33 @@ class Message:
         except AuthorsError:
             return ()
         return tuple(found.addresses) if found is not None else ()
+
+    @property
+    def text(self) -> str:
+        """The decoded text of its plain parts; of its HTML parts where it has no plain ones."""
+        return self._read.plain or self._read.html
+
+    @property
+    def html(self) -> str:
+        """The source of its HTML parts, decoded."""
+        return self._read.markup
+
+    @property
+    def hidden(self) -> str:
+        """What HTML holds and no reader sees."""
+        return self._read.hidden
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Of HTML and of plain text, in order, 500 at most."""
+        return tuple(Link(one.target, one.text, one.kind) for one in self._read.links)
+
+    @cached_property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """What is no text to be read in place, 200 at most."""
+        found = self._read.attachments
+        return tuple(Attachment(one.name, one.type, one.kind, one.size) for one in found)
+
+    @cached_property
+    def _read(self) -> Reading:
+        return read(self.raw)

@@ -1,24 +1,29 @@
 """Filters of an administrator's own: what they may say, and what they can't do to the server."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
 from config.clock import SystemClock
 from filters.authentication.results import DkimResult, Outcome
 from filters.context import Context, Kind, Message, Peer, Recipient
+from filters.own import versions
 from filters.own.filter import Own
 from filters.own.own import OwnFilters
+from filters.own.values import job_of, verdict_of
 from filters.verdict import ACCEPT, Action, Verdict
 from net.threads import Offload
 from storage.directory_values import Resolution, Status
 from storage.values import Content
 from tests.support.directories import MovedClock, make_settings
+from tests.support.server import ROOT
 
 HEADER = b"From: Ada <ada@elsewhere.test>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
 IMPORTS = "from filters.own.api import *\n"
@@ -92,6 +97,40 @@ async def test_a_filter_sees_the_message_and_where_it_comes_from(tmp_path: Path)
     assert verdict.scored[0].detail == "mx.elsewhere.test"
 
 
+MIXED = b"""Subject: x\r
+MIME-Version: 1.0\r
+Content-Type: multipart/mixed; boundary=b\r
+\r
+--b\r
+Content-Type: text/html; charset=utf-8\r
+\r
+<p>Gr\xc3\xbc\xc3\x9fe <a href="https://evil.test/">bank.test</a><p style="display:none">psst</p>\r
+--b\r
+Content-Type: image/png; name=a.png\r
+Content-Transfer-Encoding: base64\r
+\r
+TVqQAAMAAAAEAAAA\r
+--b--\r
+"""
+
+
+async def test_a_filter_reads_texts_links_and_attachments(tmp_path: Path) -> None:
+    text = IMPORTS + (
+        "def check(message: Message, context: Context) -> Verdict:\n"
+        "    (link,), (file,) = message.links, message.attachments\n"
+        "    assert 'Grüße' in message.text and '<p>' in message.html\n"
+        "    assert 'psst' not in message.text and 'psst' in message.hidden\n"
+        "    assert (link.target, link.text, link.kind) == "
+        "('https://evil.test/', 'bank.test', 'a')\n"
+        "    assert (file.name, file.type, file.size) == ('a.png', 'image/png', 12)\n"
+        "    return symbol('EXE', 1.0, file.kind)\n"
+    )
+    header, _, body = MIXED.partition(b"\r\n\r\n")
+    async with site(tmp_path, {"one": text}) as made:
+        verdict = await made.judge(asked(header + b"\r\n", body))
+    assert [one.detail for one in verdict.scored] == ["exe"]
+
+
 async def test_every_verdict_reaches_the_pipeline(tmp_path: Path) -> None:
     said = {
         "reject('no')": (Action.REJECT, 550, "no"),
@@ -101,13 +140,16 @@ async def test_every_verdict_reaches_the_pipeline(tmp_path: Path) -> None:
         "None": (Action.ACCEPT, 0, ""),
         "junk() + reject('no') + accept()": (Action.REJECT, 550, "no"),
     }
-    async with site(tmp_path, {}) as made:
-        for expression, wanted in said.items():
-            made.write("one", returning(expression))
-            await made.own.look()
-            verdict = await made.judge()
-            assert (verdict.action, verdict.code, verdict.text) == wanted, expression
-            assert ("OWN_ONE" in verdict.symbols) is (verdict.action is not Action.ACCEPT)
+    files = {f"one{number}": returning(expression) for number, expression in enumerate(said)}
+    async with site(tmp_path, files) as made:
+        context = asked()
+        assert context.message is not None
+        answers = await made.own.judge(job_of(context, context.message))
+    for (active, answer), (expression, wanted) in zip(answers, said.items(), strict=True):
+        verdict = verdict_of(answer, shadow=False)
+        assert (verdict.action, verdict.code, verdict.text) == wanted, expression
+        named = f"OWN_{active.name.upper()}" in verdict.symbols
+        assert named is (verdict.action is not Action.ACCEPT), expression
 
 
 async def test_they_are_asked_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -165,15 +207,18 @@ HOSTILE: dict[str, tuple[str, str]] = {
 }
 
 
-async def test_a_hostile_filter_says_nothing_and_the_next_one_is_heard(tmp_path: Path) -> None:
-    async with site(tmp_path, {"z_good": GOOD}) as made:
-        for what, (expression, wanted) in HOSTILE.items():
-            made.write("bad", returning(expression.replace("TMP", str(tmp_path))))
-            await made.own.look()
-            verdict = await made.judge()
-            assert verdict.action is Action.ACCEPT and verdict.keywords == {"seen"}, what
-            assert verdict.symbols == ("OWN_BAD_ERROR",), what
-            assert wanted in verdict.scored[0].detail, (what, verdict.scored[0].detail)
+async def test_hostile_filters_say_nothing_and_the_next_one_is_heard(tmp_path: Path) -> None:
+    files = {
+        f"bad{number:02}": returning(expression.replace("TMP", str(tmp_path)))
+        for number, (expression, _) in enumerate(HOSTILE.values())
+    }
+    async with site(tmp_path, {**files, "z_good": GOOD}) as made:
+        verdict = await made.judge()
+    assert verdict.action is Action.ACCEPT and verdict.keywords == {"seen"}
+    told = {one.name: one.detail for one in verdict.scored}
+    assert len(told) == len(HOSTILE)
+    for number, (what, (_, wanted)) in enumerate(HOSTILE.items()):
+        assert wanted in told[f"OWN_BAD{number:02}_ERROR"], what
 
 
 LOOPS = ["[0 for _ in iter(int, 1)]", "__import__('time').sleep(1000)", "9 ** 9 ** 9 and None"]
@@ -216,7 +261,9 @@ async def test_many_messages_share_few_processes(tmp_path: Path) -> None:
     assert len({verdict.symbols for verdict in told}) <= 2
 
 
-async def test_a_changed_file_counts_at_once_and_a_broken_one_not_at_all(tmp_path: Path) -> None:
+async def test_a_changed_file_counts_at_once_and_a_broken_one_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with site(tmp_path, {"one": returning("symbol('OLD')")}) as made:
         made.write("one", returning("symbol('NEW')"))
         await made.own.look()
@@ -227,11 +274,13 @@ async def test_a_changed_file_counts_at_once_and_a_broken_one_not_at_all(tmp_pat
             ("x = 1\n", "there is no function check(message, context)", 0),
             ("SHADOW = 1\ndef check(m, c): ...\n", "SHADOW is True or False", 0),
             ("TIMEOUT = 99\ndef check(m, c): ...\n", "at most 30 seconds", 0),
-            ("while True: pass\n", "no answer within", 0),
+            ("while True: pass\n", "no answer within 1 s", 0),
             ("import os\nos._exit(9)\n", "ended with status 9", 0),
         ):
             made.write("one", broken)
-            with capture_logs() as logs:
+            with capture_logs() as logs, monkeypatch.context() as patched:
+                if broken.startswith("while"):
+                    patched.setattr(versions, "LOAD_SECONDS", 1.0)
                 await made.own.look()
             assert reason in logs[0]["reason"] and logs[0]["line"] == line, broken
             assert logs[0]["earlier_version_in_use"]
@@ -311,3 +360,32 @@ async def test_a_real_clock_lets_a_server_go_on_while_filters_hang(tmp_path: Pat
         await own.stop()
         offload.close()
     assert {verdict.action for verdict in told} == {Action.ACCEPT}
+
+
+CRASHES = """
+import asyncio, os, sys
+from filters.own.process import FilterProcess
+from filters.own.sources import Source
+from net.threads import Offload
+
+async def main():
+    process = await FilterProcess.start(Offload(), 2**28)
+    text = f"import os\\nopen({sys.argv[1]!r}, 'w').write(str(os.getpid()))\\nwhile True: pass\\n"
+    try:
+        await process.load([Source("a", "a.py", text)], [], 1.0)
+    except Exception:
+        pass
+    os._exit(0)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_ends_with_its_server(tmp_path: Path) -> None:
+    """Also while a filter keeps it busy."""
+    at = tmp_path / "pid"
+    code = ["-c", CRASHES, str(at)]
+    server = await asyncio.create_subprocess_exec(sys.executable, *code, cwd=ROOT)
+    assert await server.wait() == 0
+    process = Path(f"/proc/{int(at.read_text())}")
+    await _until(lambda: not process.exists())

@@ -76,11 +76,14 @@ def test_the_tour(tmp_path: Path) -> None:
         played(counts, server)
         (event,) = until(lambda: server.events("own filter, shadow"))
         assert event["verdict"].startswith("junk, an invoice without a signature")
+        assert "OWN_INVOICES_SHADOW" in explained(server)
         assert mailboxes(server) == {"INBOX": 2, "Junk": 0}
         played(dry_run, server)
         played(enable, server)
         send(server, "Invoice overdue")
         assert mailboxes(server) == {"INBOX": 2, "Junk": 1}
+        told = explained(server)
+        assert "OWN_INVOICES" in told and "an invoice without a signature" in told
         played(broken, server)
         (event,) = server.events("own filter not usable")
         assert (event["line"], event["earlier_version_in_use"]) == (13, True)
@@ -88,6 +91,11 @@ def test_the_tour(tmp_path: Path) -> None:
         assert "FAIL filter invoices: " in checked
         send(server, "Invoice overdue")
         assert mailboxes(server) == {"INBOX": 2, "Junk": 2}
+
+
+def explained(server: ServerProcess) -> str:
+    """What is told of the last message."""
+    return server.command("explain", server.events("accepted")[-1]["message"]).stdout
 
 
 def mailboxes(server: ServerProcess) -> dict[str, int]:
