@@ -263,6 +263,7 @@ _TABLE: dict[Group, tuple[tuple[str, float, str], ...]] = {
         ("BAYES_SPAM", 8.0, "What was learned calls it spam; the weight grows with certainty."),
         ("BAYES_HAM", -4.0, "What was learned calls it no spam; the weight grows likewise."),
         ("KNOWN_CORRESPONDENT", -3.0, "Our users wrote to the author, who is proved."),
+        ("KNOWN_CONTACT", -3.0, "The account has the author, who is proved, in its address book."),
         ("CORRESPONDENT_UNPROVED", -0.5, "Our users wrote to the author, who is not proved."),
         ("IP_REPUTATION_SPAM", 2.5, "The peer's network sent spam before; by how much."),
         ("IP_REPUTATION_HAM", -1.0, "The peer's network sent good mail before; by how much."),

@@ -14,13 +14,8 @@ from filters.home import Home
 from filters.own.own import OwnFilters
 from filters.pipeline import Pipeline
 from filters.quarantining import Keeper
-from filters.recipients.answers import Answers
-from filters.recipients.compiled import Compiled
-from filters.recipients.deciding import Deciding, Personal
-from filters.recipients.following import Following
-from filters.recipients.imap_actions import ImapActions
 from filters.recipients.imap_events import ImapEvents
-from filters.recipients.scripts import Scripting
+from filters.recipients.junk import PersonalJunk
 from filters.record import Recorder
 from filters.registry import Tools
 from filters.reporting.collector import Collector
@@ -40,13 +35,13 @@ from filters.submitting import Submitting
 from filters.virus_scanner import VirusScanner
 from imap.managesieve.server import ManageSieveServer
 from imap.server import ImapServer
+from mailserver.personal_wiring import build_imap_events, build_personal
 from mailserver.services import Services
 from net.client_tls import client_tls
 from net.https import HttpsClient
 from net.tls import TlsContexts
 from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
-from storage.duplicates import Duplicates
 from storage.metadata import Metadata
 from storage.report_values import Kind
 from storage.reports import Reports
@@ -72,6 +67,7 @@ class Parts:
     forwarding: Forwarding
     metadata: Metadata
     events: ImapEvents
+    junk: PersonalJunk
     own: OwnFilters
     scanner: VirusScanner
     training: Training | None
@@ -99,7 +95,9 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     )
     metadata = Metadata(services.directory.database, store)
     recorder = Recorder(clock, services.explain)
-    personal = personal_of(services, metadata)
+    scanner = VirusScanner(services.offload, clock, get_logger("virus"))
+    scanner.reload(settings)
+    personal = build_personal(services, metadata, lambda: scanner.on, learned=services.learned)
     delivery = Delivery(
         settings,
         services.directory,
@@ -113,12 +111,10 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         recorder=recorder,
         keeper=Keeper(settings.hostname, services.quarantine, recorder, get_logger("quarantine")),
     )
-    events = _imap_events(services, metadata, personal, delivery)
+    events = build_imap_events(services, metadata, personal, delivery)
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
     own = OwnFilters(settings, services.offload, clock, get_logger("own"))
-    scanner = VirusScanner(services.offload, clock, get_logger("virus"))
-    scanner.reload(settings)
     tools = Tools(
         clock,
         services.resolver,
@@ -225,42 +221,11 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         forwarding=forwarding,
         metadata=metadata,
         events=events,
+        junk=personal.junk,
         own=own,
         scanner=scanner,
         training=_training(services),
     )
-
-
-def personal_of(services: Services, metadata: Metadata) -> Personal:
-    """What accounts do with their mail."""
-    directory, store, clock = services.directory, services.store, services.clock
-    offload, log = services.offload, get_logger("scripts")
-    duplicates, compiled = Duplicates(services.history, clock), Compiled(offload)
-    answers = Answers(directory, store, metadata, duplicates, compiled)
-    hostname = services.settings.hostname
-    scripting = Scripting(hostname, directory, store, answers, compiled, offload, clock, log)
-    return Personal(
-        Deciding(directory, store, scripting, offload, log),
-        Following(directory, store, duplicates, clock, hostname, log),
-        scripting,
-    )
-
-
-def _imap_events(
-    services: Services, metadata: Metadata, personal: Personal, delivery: Delivery
-) -> ImapEvents:
-    """Scripts that run on what clients do."""
-    log = get_logger("scripts")
-    actions = ImapActions(
-        services.directory,
-        services.store,
-        personal,
-        delivery,
-        services.settings.hostname,
-        services.clock,
-        log,
-    )
-    return ImapEvents(metadata, actions, log)
 
 
 def _training(services: Services) -> Training | None:

@@ -1,9 +1,9 @@
 """Asks each account that a message reaches what it does with it, and sorts the answers by what is
 then stored and sent.
 
-An account without an active script costs a look into memory. Invariants: an account is asked once a
-message, however often it is named or redirected to; whatever goes wrong with a script, the account
-gets the message.
+An account costs a look into memory: for its script, and for what it calls junk. Invariants: an
+account is asked once a message, however often it is named or redirected to; whatever goes wrong
+with a script, the account gets the message.
 """
 
 import secrets
@@ -19,6 +19,7 @@ from filters.recipients.contact_lists import ContactLists
 from filters.recipients.disposition import Decided, Disposition, Group, Later, Refusal, Version
 from filters.recipients.flag_words import flags_of
 from filters.recipients.following import Following
+from filters.recipients.junk import Judged, PersonalJunk
 from filters.recipients.scripts import Scripting, Subject
 from filters.rewriting import with_header
 from filters.sieve.actions import FileInto, Redirect
@@ -61,6 +62,7 @@ class Personal:
     deciding: "Deciding"
     following: Following
     scripting: Scripting
+    junk: PersonalJunk
 
 
 class Deciding:
@@ -71,11 +73,12 @@ class Deciding:
         directory: Directory,
         store: Store,
         scripting: Scripting,
+        junk: PersonalJunk,
         offload: Offload,
         log: Logger,
     ) -> None:
         self._directory, self._store, self._log = directory, store, log
-        self._scripting, self._offload = scripting, offload
+        self._scripting, self._junk, self._offload = scripting, junk, offload
         self._lists = ContactLists(directory.contacts)
 
     async def decide(
@@ -84,16 +87,23 @@ class Deciding:
         """`trace` are the fields that will stand above the message: scripts see them. Raises
         StoreError, OSError, Busy.
         """
-        if not any([await self._has_script(one) for one in _targets(envelope.recipients)]):
+        if envelope.spam is None and not await self._any_script(envelope.recipients):
             return unasked(envelope, message, verdict)
         asking = _Asking(self, envelope, message, verdict, trace)
         return await asking.run()
 
-    async def _has_script(self, target: Target) -> bool:
-        return await self._directory.scripts.active(target.account) is not None
+    async def _any_script(self, recipients: Iterable[Recipient]) -> bool:
+        active = self._directory.scripts.active
+        return any([await active(target.account) is not None for target in _targets(recipients)])
+
+    async def judge(
+        self, envelope: Envelope, message: Message, verdict: Verdict, account: AccountId
+    ) -> Judged:
+        """Whether it is junk for an account."""
+        return await self._junk.judge(envelope, message, verdict, account)
 
     async def disposition(
-        self, pending: "_Pending", envelope: Envelope, verdict: Verdict, trace: bytes
+        self, pending: "_Pending", envelope: Envelope, judged: Judged, trace: bytes
     ) -> Disposition | None:
         """None where the account has no script."""
         script = await self._directory.scripts.active(pending.target.account)
@@ -105,7 +115,7 @@ class Deciding:
             b"" if pending.finished else trace,
             pending.target,
             pending.recipient,
-            verdict,
+            judged,
         )
         return await self._scripting.run(script, subject)
 
@@ -207,13 +217,17 @@ class _Asking:
             self._pending.append(_Pending(target, recipient, among.message, among.finished))
 
     async def _ask(self, one: _Pending) -> None:
-        found = await self._deciding.disposition(one, self._envelope, self._verdict, self._trace)
+        envelope, site = self._envelope, self._verdict
+        judged = await self._deciding.judge(envelope, one.message, site, one.target.account)
+        found = await self._deciding.disposition(one, envelope, judged, self._trace)
         own = self._gathered_of(one)
+        told = (*judged.told(site), *(found.told if found is not None else ()))
+        if told:
+            self._told.append((one.target.account, told))
         if found is None:
-            own.local.append(_copy(one, _default(self._verdict), (), self._verdict))
+            own.local.append(_copy(one, _default(judged.verdict), (), judged.verdict))
             self._taken.add(one.recipient.address)
             return
-        self._told.append((one.target.account, found.told))
         if found.refusal:
             self._refused.setdefault(one.recipient.address, Refusal(one.recipient, found.refusal))
         else:
@@ -221,7 +235,7 @@ class _Asking:
         groups = [
             own if version is None else self._edit(one, version) for version in found.versions
         ]
-        await self._carry_out(one, found, groups)
+        await self._carry_out(one, found, groups, judged.verdict)
         if found.vacations or found.notifications or found.tracks:
             self._later.append(
                 Later(
@@ -233,13 +247,15 @@ class _Asking:
                 )
             )
 
-    async def _carry_out(self, one: _Pending, found: Disposition, groups: list[_Gathered]) -> None:
+    async def _carry_out(
+        self, one: _Pending, found: Disposition, groups: list[_Gathered], verdict: Verdict
+    ) -> None:
         kept = set()
         for filed in found.filed:
             mailbox = await self._deciding.place(one.target.account, filed)
             if mailbox not in kept:  # RFC 5228 §2.10.3: no mailbox gets it twice
                 kept.add(mailbox)
-                copy = _copy(one, mailbox, filed.flags, self._verdict)
+                copy = _copy(one, mailbox, filed.flags, verdict)
                 groups[filed.version].local.append(copy)
         for redirect in found.redirects:
             group = groups[redirect.version]
@@ -247,7 +263,7 @@ class _Asking:
             gone = [await self._redirect(one, address, group) for address in addresses]
             if not any(gone) and not kept:
                 kept.add(INBOX)
-                groups[0].local.append(_copy(one, _default(self._verdict), (), self._verdict))
+                groups[0].local.append(_copy(one, _default(verdict), (), verdict))
 
     async def _redirect(self, one: _Pending, address: str, group: _Gathered) -> bool:
         """False where the address leads nowhere, or back to the account itself."""

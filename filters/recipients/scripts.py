@@ -5,7 +5,7 @@ A script that fails, takes too long or does not compile any more leaves the mess
 be without it (RFC 5228 §2.10.6).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -18,6 +18,7 @@ from filters.forwarding import is_forged
 from filters.recipients.answers import Answers
 from filters.recipients.compiled import Compiled
 from filters.recipients.disposition import Disposition, Version
+from filters.recipients.junk import Judged
 from filters.sieve.actions import (
     Action,
     Discard,
@@ -37,7 +38,7 @@ from filters.sieve.limits import LIMITS
 from filters.sieve.mail import Mail
 from filters.sieve.running import run, run_asking
 from filters.sieve.script import Script
-from filters.verdict import Action as Judged
+from filters.verdict import Action as Site
 from filters.verdict import Verdict
 from message.address_list import mailboxes
 from message.edits import Edit, apply_edits
@@ -66,7 +67,12 @@ class Subject:
     trace: bytes
     target: Target
     recipient: Recipient
-    verdict: Verdict
+    judged: Judged
+
+    @property
+    def verdict(self) -> Verdict:
+        """The account's."""
+        return self.judged.verdict
 
     @property
     def header(self) -> bytes:
@@ -76,7 +82,7 @@ class Subject:
     @property
     def default(self) -> str:
         """Where it goes by itself."""
-        return JUNK if self.verdict.action is Judged.JUNK else INBOX
+        return JUNK if self.verdict.action is Site.JUNK else INBOX
 
 
 class Scripting:
@@ -92,8 +98,9 @@ class Scripting:
         offload: Offload,
         clock: Clock,
         log: Logger,
+        scans: Callable[[], bool],
     ) -> None:
-        self._hostname = hostname
+        self._hostname, self._scans = hostname, scans
         self._directory, self._store, self._answers = directory, store, answers
         self._compiled, self._offload, self._clock, self._log = compiled, offload, clock, log
 
@@ -163,8 +170,10 @@ class Scripting:
                 "remote-host": source.reverse,
                 "remote-ip": source.address,
             },
+            spam=subject.judged.percent,
+            virus=virus_level(envelope) if self._scans() else None,
             forged=is_forged(envelope.results),
-            suspicious=subject.verdict.action >= Judged.JUNK,
+            suspicious=subject.verdict.action >= Site.JUNK,
         )
 
     async def _own_addresses(self, subject: Subject) -> frozenset[str]:
@@ -191,6 +200,16 @@ class Scripting:
             script=stored.name,
             reason=reason,
         )
+
+
+def virus_level(envelope: Envelope) -> int | None:
+    """RFC 5235 §3.3: 1 is clean, 5 infected; None where nobody looked."""
+    for stage in envelope.asked:
+        for one in stage:
+            if one.filter == "virus" and not one.error and not one.skipped:
+                symbols = one.verdict.symbols
+                return None if "CLAM_VIRUS_FAIL" in symbols else 5 if "CLAM_VIRUS" in symbols else 1
+    return None
 
 
 def mail_of(subject: Subject) -> Mail:

@@ -96,6 +96,11 @@ class Learned:
             return None
         return model.probability(self._loaded.margin(features) + _own_margin(own, features))
 
+    async def has_taught(self, account: AccountId) -> bool:
+        """Whether the account's own lessons change a judgement. Raises StoreError."""
+        own = await self._own(account)
+        return own.weights is not None and own.share > 0
+
     async def rows(self, account: AccountId | None = None) -> tuple[SiteWeights | Weights, ...]:
         """What a judgement is made of, as rows of model.py, to explain it."""
         await self.ready()

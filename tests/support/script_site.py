@@ -7,14 +7,17 @@ from hashlib import blake2b
 from pathlib import Path
 
 from config.logging import get_logger
+from filters.asked import Asked
+from filters.authentication.results import Result
 from filters.context import Kind, Message, Recipient
 from filters.delivery import Delivery
 from filters.envelope import Envelope, Outcome, make_trace
 from filters.forwarding import Forwarding
+from filters.spam.result import SpamResult
 from filters.verdict import ACCEPT, Verdict
 from mailserver.operations.accounts import settle_accounts
+from mailserver.personal_wiring import build_personal
 from mailserver.services import Services
-from mailserver.wiring import personal_of
 from message.headers import header_block, without_blank_line
 from storage.metadata import Metadata
 from storage.queue_file import message_offset
@@ -51,11 +54,19 @@ class Site:
         sender: str = OUTSIDE,
         kind: Kind = Kind.MX,
         verdict: Verdict = ACCEPT,
+        spam: SpamResult | None = None,
+        results: tuple[Result, ...] = (),
+        asked: tuple[Asked, ...] = (),
         spooled: bool = False,
     ) -> list[Outcome]:
         resolve = self.services.directory.resolve
         resolved = tuple([Recipient(one, await resolve(one)) for one in recipients])
-        envelope = Envelope(kind, sender, resolved, make_trace(), self.services.clock.now())
+        envelope = Envelope(
+            *(kind, sender, resolved, make_trace(), self.services.clock.now()),
+            results=results,
+            asked=(asked,),
+            spam=spam,
+        )
         return await self.delivery.accept(envelope, self.message(text, spooled), verdict)
 
     def message(self, text: bytes, spooled: bool) -> Message:
@@ -123,7 +134,7 @@ async def script_site(tmp_path: Path) -> AsyncIterator[Site]:
             services.store,
             services.clock,
             log,
-            personal=personal_of(services, metadata),
+            personal=build_personal(services, metadata, lambda: False, learned=services.learned),
             forwarding=Forwarding(
                 *(services.settings, directory, services.keyring, services.resolver),
                 *(services.offload, services.clock, log),

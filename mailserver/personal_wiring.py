@@ -1,0 +1,59 @@
+"""Builds what accounts do with their mail: scripts, their own view of spam, and what follows."""
+
+from collections.abc import Callable
+
+from config.logging import get_logger
+from filters.delivery import Delivery
+from filters.recipients.answers import Answers
+from filters.recipients.compiled import Compiled
+from filters.recipients.deciding import Deciding, Personal
+from filters.recipients.following import Following
+from filters.recipients.imap_actions import ImapActions
+from filters.recipients.imap_events import ImapEvents
+from filters.recipients.junk import Classifier, PersonalJunk
+from filters.recipients.scripts import Scripting
+from mailserver.services import Services
+from storage.duplicates import Duplicates
+from storage.metadata import Metadata
+
+
+def build_personal(
+    services: Services,
+    metadata: Metadata,
+    scans: Callable[[], bool],
+    *,
+    learned: Classifier | None,
+) -> Personal:
+    """`scans` tells whether viruses are looked for."""
+    directory, store, clock = services.directory, services.store, services.clock
+    offload, log = services.offload, get_logger("scripts")
+    duplicates, compiled = Duplicates(services.history, clock), Compiled(offload)
+    answers = Answers(directory, store, metadata, duplicates, compiled)
+    hostname = services.settings.hostname
+    scripting = Scripting(
+        *(hostname, directory, store, answers, compiled, offload, clock, log, scans)
+    )
+    junk = PersonalJunk(services.settings, directory, learned)
+    return Personal(
+        Deciding(directory, store, scripting, junk, offload, log),
+        Following(directory, store, duplicates, clock, hostname, log),
+        scripting,
+        junk,
+    )
+
+
+def build_imap_events(
+    services: Services, metadata: Metadata, personal: Personal, delivery: Delivery
+) -> ImapEvents:
+    """Scripts that run on what clients do."""
+    log = get_logger("scripts")
+    actions = ImapActions(
+        services.directory,
+        services.store,
+        personal,
+        delivery,
+        services.settings.hostname,
+        services.clock,
+        log,
+    )
+    return ImapEvents(metadata, actions, log)
