@@ -8,6 +8,7 @@ change of the header of the last version. `compile: line 1, column 2: ...` stand
 can't be used. What an outcome says nothing of (matched, tracks) isn't compared.
 """
 
+import pickle
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -122,7 +123,7 @@ def told(case: Case) -> list[str]:
     """What comes of it, in the words of the files."""
     data = case.message.replace("\n", "\r\n").encode("utf-8", "surrogateescape")
     try:
-        script = compile_script(case.script)
+        script = pickle.loads(pickle.dumps(compile_script(case.script)))
     except CompileError as error:
         return [f"compile: {problem}" for problem in error.problems]
     outcome = run(script, mail_of(data), environment_of(case.environment))
