@@ -14,6 +14,7 @@ from sqlalchemy import BindParameter, bindparam, select
 from message.meta import envelopes
 from storage.changes import Change
 from storage.database import Database
+from storage.rendering import render_bytes
 from storage.schema import ChangeKind, Origin, blob, keyword_set, message
 from storage.schema import account as accounts
 from storage.statements import Query
@@ -106,11 +107,17 @@ async def keys(
     made by a client keeps though its bytes may differ (mbsync adds X-TUID).
     """
     rows = await database.fetch(_META, account=account, blobs=database.ids(sorted(set(blobs))))
-    made = envelopes([meta for _, meta in rows])
-    return {
-        BlobId(row[0]): blake2b(envelope, digest_size=KEY_SIZE).digest()
-        for row, envelope in zip(rows, made, strict=True)
-    }
+    made = _keys([meta for _, meta in rows])
+    return {BlobId(row[0]): key for row, key in zip(rows, made, strict=True)}
+
+
+def key_of(data: bytes) -> bytes:
+    """The same of a message that is not in the store. Pure, and no small work for a large one."""
+    return _keys([render_bytes(data).meta])[0]
+
+
+def _keys(metas: Sequence[bytes]) -> list[bytes]:
+    return [blake2b(one, digest_size=KEY_SIZE).digest() for one in envelopes(metas)]
 
 
 _Row = tuple[int, BlobId, frozenset[str], bool]

@@ -2,7 +2,9 @@
 without a serving process.
 """
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from config.clock import rfc3339
@@ -12,9 +14,12 @@ from filters.explain_words import visible
 from filters.forwarding import Forwarding
 from filters.record import Recorder
 from filters.releasing import Releasing, Shown
+from filters.spam.extract import extract
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from storage.quarantine_file import Kept
+from storage.spam_changes import key_of
+from storage.spam_values import NOTHING, Label, Lesson
 from storage.values import AccountId
 
 Args = Mapping[str, Any]
@@ -75,7 +80,21 @@ def _releasing(services: Services) -> Releasing:
         services.offload,
         recorder,
         get_logger("quarantine"),
+        learn=partial(_learn, services),
     )
+
+
+async def _learn(services: Services, data: bytes, accounts: Sequence[AccountId]) -> None:
+    key, features = await services.offload.process(_lesson, data)
+    for account in dict.fromkeys(accounts):
+        await services.learned.teach(account, [Lesson(key, NOTHING, Label.HAM, features)])
+
+
+def _lesson(data: bytes) -> tuple[bytes, "array[int]"]:
+    """What a message is known by, and its features; as it came: no field of this server is in
+    it.
+    """
+    return key_of(data), extract(data, "")
 
 
 def _delivery(services: Services, recorder: Recorder) -> Delivery:

@@ -6,24 +6,36 @@ import asyncio
 import imaplib
 import smtplib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from config.load import load
+from config.logging import get_logger
+from filters.context import Kind, Message, Recipient
+from filters.envelope import Envelope
+from filters.quarantining import Keeper
+from filters.record import Recorder
+from filters.verdict import Action, Verdict
 from mailserver import control
 from mailserver.checks import quarantine_line
 from mailserver.operations.errors import OperationError
+from mailserver.operations.quarantine import quarantine_release
+from storage.values import Content
 from tests.support.directories import own_database
 from tests.support.server import PASSWORD, ServerProcess, configuration
+from tests.support.services import open_test_services
 
 FRIEND = "friend@elsewhere.test"
 FILTER = """
-from filters.own.api import Context, Message, Verdict, quarantine
+from filters.own.api import Context, Message, Verdict, junk, quarantine, symbol
 
 
 def check(message: Message, context: Context) -> Verdict | None:
+    if "lottery" in message.subject:
+        return junk("nobody wins") + symbol("LOTTERY", 2.5)
     return quarantine("it is bad") if "bad" in message.subject else None
 """
 NASTY = "\x1b]0;gotcha\x07\x1b[2J"
@@ -66,9 +78,12 @@ def perform(server: ServerProcess, operation: str, **args: object) -> Any:
     return asyncio.run(control.call(server.data, operation, args, lambda *_: None))
 
 
-def send(server: ServerProcess, name: str, *recipients: str, body: str = "text") -> str:
+def send(
+    server: ServerProcess, name: str, *recipients: str, body: str = "text", how: str = "bad"
+) -> str:
     """The id of the 250."""
-    text = f"From: {FRIEND}\r\nMessage-ID: <{name}@x.test>\r\nSubject: bad {name}\r\n\r\n{body}\r\n"
+    header = f"From: {FRIEND}\r\nMessage-ID: <{name}@x.test>\r\nSubject: {how} {name}\r\n"
+    text = f"{header}\r\n{body}\r\n"
     with smtplib.SMTP("127.0.0.1", server.port("smtp"), "mail.elsewhere.test", 20) as client:
         client.ehlo()
         client.mail(FRIEND)
@@ -132,6 +147,15 @@ def test_large_and_headless_messages_come_out_as_they_went_in(
     assert text.endswith(f"\r\n\r\n{body}\r\n".encode())
 
 
+def test_what_is_junk_is_told_with_its_weights(server: ServerProcess, ada: str) -> None:
+    send(server, "junk", ada, how="lottery")
+    assert len(mail(server, ada, "Junk")) == 1 and not listed(server, ada)
+    (one,) = perform(server, "explain", id="<junk@x.test>")
+    texts = [line["text"] for line in one["happenings"]]
+    assert any("LOTTERY +2.5" in text and "this belongs into Junk" in text for text in texts)
+    assert f"Delivered into Junk of <{ada}> as UID 1" in texts
+
+
 def test_deleted_for_good(server: ServerProcess, ada: str) -> None:
     trace = send(server, "gone", ada)
     server.command("quarantine", "delete", trace)
@@ -180,3 +204,24 @@ def test_a_kill_behind_250_keeps_it_and_a_lost_history_too(tmp_path: Path) -> No
         assert server.json("quarantine", "list") == []
         (path,) = server.data.glob("mail/**/new/*")
         assert b"Subject: bad kept" in path.read_bytes()
+
+
+async def test_release_may_teach_that_it_is_no_spam(tmp_path: Path) -> None:
+    async with open_test_services(tmp_path) as services:
+        ada = await services.directory.add_account("ada@example.test", "x")
+        await services.store.add_account(ada.id)
+        data = b"From: x@y.test\r\nSubject: prize\r\n\r\nyou won the prize of words\r\n"
+        found = await services.directory.resolve(ada.address)
+        envelope = Envelope(
+            Kind.MX, "x@y.test", (Recipient(ada.address, found),), "t1", services.clock.now()
+        )
+        recorder = Recorder(services.clock, services.explain)
+        keeper = Keeper("mx.example.test", services.quarantine, recorder, get_logger("test"))
+        message = Message(Content(len(data), b"d" * 16, data=data), data[:31])
+        for trace, learn in (("t1", False), ("t2", True)):
+            sent = replace(envelope, trace=trace)
+            answer = await keeper.keep(sent, message, Verdict(Action.QUARANTINE))
+            assert answer == (250, "2.0.0", f"Ok, id {trace}")
+            await quarantine_release(services, {"id": trace, "learn": learn})
+            assert (await services.learned.totals(ada.id)).own.ham == int(learn)
+        assert (await services.store.mailbox(ada.id, "INBOX")).messages == 2
