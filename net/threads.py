@@ -16,6 +16,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from enum import Enum
 from typing import ParamSpec, TypeVar
 
@@ -105,13 +106,21 @@ class Offload:
     def _submit(self, call: Callable[[A], T], argument: A) -> Future[T]:
         with self._starting:
             if self._workers is None:
-                self._workers = ProcessPoolExecutor(
-                    self._count,
-                    mp_context=multiprocessing.get_context("spawn"),
-                    initializer=_worker_start,
-                    initargs=(os.getpid(),),
-                )
-            return self._workers.submit(call, argument)
+                self._workers = self._spawn()
+            try:
+                return self._workers.submit(call, argument)
+            except BrokenProcessPool:  # a worker was killed: its pool takes nothing any more
+                self._workers.shutdown(wait=False, cancel_futures=True)
+                self._workers = self._spawn()
+                return self._workers.submit(call, argument)
+
+    def _spawn(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self._count,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_worker_start,
+            initargs=(os.getpid(),),
+        )
 
     async def _in(self, executor: Executor, call: Callable[[], T]) -> T:
         future = executor.submit(call)

@@ -1,7 +1,7 @@
 """The filter `spam`: a score of named symbols, and what is done about it.
 
 Everything that takes time is beside the loop or bounded: one call that reads and judges, then the
-questions to DNS side by side. A message that can't be judged in full is judged by the rest.
+questions to DNS and storage side by side.
 """
 
 import asyncio
@@ -32,8 +32,10 @@ from storage.seen import Kind as Seeing
 from storage.seen import Sight
 from storage.values import AccountId
 
-# Above this a message is sent to another process rather than read in a thread of this one.
+# A message above this, and one that comes while so many are judged, goes to another process: a
+# thread of this one would take the loop's time.
 INLINE: Final = 64 * 1024
+AT_ONCE: Final = 3
 KEYWORD: Final = "$Junk"
 _REFUSAL: Final = "This message looks like spam"
 
@@ -62,7 +64,7 @@ class Spam(Filter):
         learned: Learned | None = None,
     ) -> None:
         self._settings, self._delay = settings.spam, settings.greylist.delay
-        self._weights = dict(settings.spam.weights)
+        self._weights, self._judging = dict(settings.spam.weights), 0
         self._offload, self._clock, self._directory = offload, clock, directory
         self._questions, self._standings, self._learned = questions, standings, learned
         log = get_logger("rspamd")
@@ -116,9 +118,13 @@ class Spam(Filter):
     async def _judge(self, message: Message, transit: Transit) -> Judgement:
         content = message.content
         job = Job(transit, content.prefix, content.data or b"", content.path, content.start)
-        if content.path is None and content.size <= INLINE:
-            return await self._offload.run(Pool.MIME, judge, job)
-        return await self._offload.apart(judge, job)
+        self._judging += 1
+        try:
+            if content.path is None and content.size <= INLINE and self._judging <= AT_ONCE:
+                return await self._offload.run(Pool.MIME, judge, job)
+            return await self._offload.apart(judge, job)
+        finally:
+            self._judging -= 1
 
     async def _probability(self, judgement: Judgement) -> float | None:
         return await self._learned.probability(judgement.features) if self._learned else None

@@ -1,8 +1,10 @@
 """The way into a thread: what a cancelled caller holds stays its own until the thread is done."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -63,3 +65,10 @@ async def test_a_call_that_has_not_begun_never_does(offload: Offload) -> None:
     await busy
     await offload.run(Pool.HASH, seen.append, "later")
     assert seen == ["later"]
+
+
+async def test_a_worker_that_was_killed_is_replaced(offload: Offload) -> None:
+    assert await offload.apart(abs, -1) == 1
+    with pytest.raises(BrokenProcessPool):
+        await offload.apart(os._exit, 1)
+    assert await offload.apart(abs, -2) == 2

@@ -1,5 +1,7 @@
 """The filter with real storage: earlier mail counts for later, by sender, network and text."""
 
+import asyncio
+from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +14,8 @@ from filters.authentication.results import DkimResult, Outcome
 from filters.context import Context, Kind, Message, Peer, Recipient
 from filters.dnslists import DnsLists
 from filters.registry import FACTORIES, Tools
-from filters.spam.filter import Spam
+from filters.spam.filter import Learned, Spam
+from filters.spam.result import with_probability
 from filters.spam.rules.text import GTUBE
 from filters.verdict import Action
 from net.dns import Resolver
@@ -21,7 +24,7 @@ from storage.directory import Directory
 from storage.directory_values import Resolution, Status
 from storage.history_database import HistoryDatabase
 from storage.reputation import About, Reputation
-from storage.values import Content
+from storage.values import AccountId, Content
 from tests.support.directories import MovedClock, make_settings
 from tests.support.dns_server import dns_server
 from tests.support.smtp_receiving import plain_logger
@@ -62,7 +65,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path) -> AsyncIterator[Site]:
+async def site(folder: Path, learned: Learned | None = None) -> AsyncIterator[Site]:
     clock, offload = MovedClock(NOW), Offload()
     async with dns_server() as dns:
         dns.set("sender.test", "A", "192.0.2.4")
@@ -81,6 +84,7 @@ async def site(folder: Path) -> AsyncIterator[Site]:
             *(clock, resolver, offload, directory, None),  # type: ignore[arg-type]
             lists=lists,
             reputation=reputation,
+            learned=learned,
         )
         spam = FACTORIES["spam"](settings, tools)
         assert isinstance(spam, Spam)
@@ -150,3 +154,47 @@ async def test_the_same_text_from_many_networks_is_bulk(tmp_path: Path) -> None:
             letter = message(LETTER[::-1])
             context, _ = await here.judge(letter, f"203.0.{number}.7", proved="sender.test")
         assert "FUZZY_BULK" not in found(context)
+
+
+@dataclass
+class Oracle:
+    """Has learned one thing."""
+
+    says: float | None
+    asked: int = 0
+
+    async def probability(
+        self, features: "array[int]", account: AccountId | None = None
+    ) -> float | None:
+        self.asked = len(features)
+        return self.says
+
+
+async def test_what_was_learned_counts_with_its_certainty(tmp_path: Path) -> None:
+    for says, name, weight in (
+        (0.999, "BAYES_SPAM", 4.98), (0.75, "BAYES_SPAM", 1.25), (0.001, "BAYES_HAM", -2.99),
+        (0.5, "", 0.0), (None, "", 0.0),
+    ):  # fmt: skip
+        oracle = Oracle(says)
+        async with site(tmp_path, oracle) as here:
+            context, _ = await here.judge(message(LONG))
+            assert oracle.asked > 50
+            learned = {key: one for key, one in found(context).items() if "BAYES" in key}
+            assert learned == ({name: weight} if name else {})
+            assert context.spam is not None and context.spam.probability == says
+            again = with_probability(context.spam, 0.999, {"BAYES_SPAM": 2.0})
+            assert again.score == round(context.spam.score - weight + 1.99, 2)
+
+
+async def test_many_at_once_are_judged_alike(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        seen: list[set[str]] = []
+        letters = [here.judge(message(f"{LONG} {n}")) for n in range(12)]
+        for context, _ in await asyncio.gather(*letters):
+            names = {
+                one
+                for one in found(context)
+                if not one.startswith(("IP_", "FUZZY_", "SENDER_", "DOMAIN_"))
+            }
+            seen.append(names)
+        assert all(one == seen[0] for one in seen)
