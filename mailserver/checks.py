@@ -8,15 +8,13 @@ import os
 import shutil
 from pathlib import Path
 
-from config.clock import SystemClock
-from config.logging import silent_logger
 from config.settings import Settings
 from config.units import format_size
 from filters.dnslists import probe, zones_of
-from filters.own.own import OwnFilters
 from mailserver.clamd_check import look_at_clamd
 from mailserver.control import is_served
 from mailserver.dkim_check import look_at_keys
+from mailserver.filter_check import look_at_filters
 from mailserver.operations.errors import in_one_line
 from mailserver.source_check import look_at_sources
 from mailserver.sts_check import faults_of_policy
@@ -42,7 +40,7 @@ def run_checks(path: Path, settings: Settings) -> list[Result]:
     for check in (_certificate, _data_folder, _database, _ports, quarantine_line):
         results.append(check(settings))
     results += asyncio.run(_clamds(settings))
-    results += asyncio.run(_own_filters(settings))
+    results += [result(*row) for row in asyncio.run(look_at_filters(settings))]
     results += asyncio.run(_of_dns(settings))
     return results
 
@@ -113,27 +111,6 @@ async def _clamds(settings: Settings) -> list[Result]:
     finally:
         offload.close()
     return [result(f"clamd {one}", *said) for one, said in zip(addresses, told, strict=True)]
-
-
-async def _own_filters(settings: Settings) -> list[Result]:
-    """One line a filter, none without a folder; each is loaded as the server would."""
-    if not settings.filters.own:
-        return []
-    offload = Offload(processes=1)
-    own = OwnFilters(settings, offload, SystemClock(), silent_logger())
-    try:
-        await own.look()
-    finally:
-        await own.stop()
-        offload.close()
-    if own.problem:
-        return [result("filters", False, own.problem, "correct filters.own")]
-    found = [(str(row["name"]), str(row["state"]), str(row["problem"])) for row in own.listing()]
-    fix = "mend the file; a running server uses its earlier version if there was one"
-    return [
-        result(f"filter {name}", not problem, problem or state, fix)
-        for name, state, problem in found
-    ] or [result("filters", True, f"none in {settings.filters.own}")]
 
 
 def quarantine_line(settings: Settings) -> Result:

@@ -141,7 +141,10 @@ class MilterConnection:
     async def _answer(self, seconds: float, changes: list[Said] | None) -> Ended:
         """Reads to the answer that ends it; on the way changes come, where there may be some."""
         try:
-            async with asyncio.timeout(seconds * (1 if changes is None else MOST_PROGRESS)):
+            if changes is None:
+                async with asyncio.timeout(seconds):
+                    return await self._read_answer(None, changes)
+            async with asyncio.timeout(seconds * MOST_PROGRESS):
                 return await self._read_answer(seconds, changes)
         except TimeoutError:
             reason = f"no answer within {seconds:g} s"
@@ -153,12 +156,15 @@ class MilterConnection:
         self.close()
         raise MilterError(reason)
 
-    async def _read_answer(self, seconds: float, changes: list[Said] | None) -> Ended:
+    async def _read_answer(self, seconds: float | None, changes: list[Said] | None) -> Ended:
         found, octets = changes if changes is not None else [], 0
         await self._writer.drain()
         while True:
-            async with asyncio.timeout(seconds):
+            if seconds is None:
                 answer, data = await self._packet()
+            else:
+                async with asyncio.timeout(seconds):
+                    answer, data = await self._packet()
             if answer in _FINAL:
                 return Ended((answer, data), found)
             if answer is Answer.PROGRESS:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from filters.authentication.results import ArcResult, DkimResult, DmarcResult, Result, SpfResult
@@ -168,11 +168,9 @@ def describe(verdict: api.Verdict) -> str:
 
 
 def _plain(context: api.Context) -> dict[str, Any]:
-    fields = asdict(context)
-    fields["authentication"] = [
-        (one.method, one.result, one.domain) for one in context.authentication
-    ]
-    return fields
+    fields = {name: getattr(context, name) for name in api.Context.__slots__}
+    told = context.authentication
+    return {**fields, "authentication": [(one.method, one.result, one.domain) for one in told]}
 
 
 def _authenticated(result: Result) -> api.Authenticated:

@@ -3,10 +3,11 @@
 What a process says is read as data of a stranger: a filter may have written it.
 """
 
-import json
 import struct
 from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 HEAD = struct.Struct(">II")
 # A verdict with everything that fits into a log line; more is no verdict.
@@ -16,13 +17,13 @@ Frame = Mapping[str, Any]
 
 def pack(frame: Frame, octets: bytes = b"") -> bytes:
     """One frame."""
-    text = json.dumps(frame).encode()
+    text = orjson.dumps(frame)
     return HEAD.pack(len(text), len(octets)) + text + octets
 
 
 def unpack(text: bytes) -> dict[str, Any]:
     """The object of a frame. Raises ValueError."""
-    found = json.loads(text)
+    found = orjson.loads(text)
     if not isinstance(found, dict):
         raise ValueError("no object")
     return found

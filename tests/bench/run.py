@@ -23,6 +23,7 @@ from tests.bench import (
     connection_rows,
     dkim_rows,
     explain_rows,
+    filter_rows,
     header_rows,
     imap_rows,
     mailbox_rows,
@@ -58,6 +59,7 @@ ROWS = [
     *virus_rows.ROWS,
     *sieve_rows.ROWS,
     *explain_rows.ROWS,
+    *filter_rows.ROWS,
 ]
 
 
