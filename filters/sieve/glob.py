@@ -47,7 +47,7 @@ class Glob:
         self._last = pieces[-1] if len(pieces) > 1 else None
         self._middle = tuple(pieces[1:-1])
         # A piece with holes is tried at each place: the longest says what that may take.
-        self.price = 1 + max((one.length for one in self._middle if one.holes), default=0) // 8
+        self.price = 1 + max((one.length for one in self._middle if one.holes), default=0)
 
     def match(self, text: str) -> list[Span] | None:
         """What each wildcard took, in order; None when the text is another."""

@@ -8,9 +8,9 @@ class Limits:
     """`script_size` in octets; `nesting` of blocks and of tests each; `commands` in one script.
 
     While it runs: `actions` and `redirects` of one run, `include_depth` and `includes` of scripts,
-    `steps` (about one test or action, or 64 characters looked at), `cpu` seconds of the thread,
-    `variables` that are set, each `variable_size` at most (longer values are cut, RFC 5229 §6),
-    `body_size` octets of a body looked at, `parts` of one message, `questions` asked outside.
+    `steps` (a test, an action, or about a microsecond of a long comparison), `cpu` seconds of the
+    thread, `variables` that are set, each `variable_size` at most (longer values are cut, RFC 5229
+    §6), `body_size` octets of a body looked at, `parts` of one message, `questions` asked outside.
     """
 
     script_size: int = 256 * 1024

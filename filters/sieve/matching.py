@@ -79,7 +79,7 @@ class Is:
         fixed = self.fixed
         if fixed is None:
             fixed = frozenset(forms(self.keys.of(run), self.comparator))
-        run.left -= values.weight
+        run.left -= 1 + values.weight // 16
         return not fixed.isdisjoint(values.form(self.comparator))
 
 
@@ -95,7 +95,7 @@ class Contains:
         fixed = self.fixed
         if fixed is None:
             fixed = forms(self.keys.of(run), self.comparator)
-        run.spend(values.weight * len(fixed))
+        run.spend(1 + values.weight * len(fixed) // 16)
         for value in values.form(self.comparator):
             for key in fixed:
                 if key in value:
@@ -118,7 +118,7 @@ class Matches:
             keys = self.keys.of(run)
             run.spend(sum(1 + len(key) // 8 for key in keys))
             fixed = tuple([Glob(key, self.comparator.form) for key in keys])
-        run.spend(sum([values.weight * key.price for key in fixed]))
+        run.spend(1 + sum([values.weight * key.price for key in fixed]) // 16)
         for number, value in enumerate(values.form(self.comparator)):
             for key in fixed:
                 spans = key.match(value)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from filters.sieve.errors import Mistake, RunError
+from filters.sieve.errors import Mistake
 from filters.sieve.flags import variable_name
 from filters.sieve.mime_building import enclosing, entity, replacing
 from filters.sieve.parts import parts_of
@@ -33,7 +33,8 @@ class Replace:
             run.replace_message(replacing(run.message(), made, subject, sender))
             return None
         if run.base is not None:
-            raise RunError("a part can't be replaced once the message is another")
+            run.warn(self.line, "the part is gone: the message is another one")
+            return None
         start, end = part.header_offset, part.body_offset + part.body_length
         inside = [one for one in run.body_edits if not (start <= one[0] and one[1] <= end)]
         if any(one[0] <= start and end <= one[1] for one in inside):

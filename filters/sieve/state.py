@@ -180,13 +180,18 @@ class Run:
             edits: tuple[Edit, ...] = (*self.fields.edits(), *self.body_edits)
             if self.base is not None:
                 edits = ((0, self.mail.size, apply_edits(self.base, edits)),)
+            if len(self.versions) > self.limits.actions:
+                raise RunError(
+                    f"the message is changed and used more than {self.limits.actions} times"
+                )
             self.versions.append(edits)
         return len(self.versions) - 1
 
     def message(self) -> bytes:
         """The message as it is."""
-        edits = self.versions[self.version()]
-        return apply_edits(to_crlf(self.mail.read()), edits)
+        data = to_crlf(self.mail.read()) if self.base is None else self.base
+        self.spend(1 + len(data) // 512)
+        return apply_edits(data, (*self.fields.edits(), *self.body_edits))
 
     def replace_message(self, made: bytes) -> None:
         """The message becomes another; tests go on to see the parts of the one that came."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from filters.sieve import tree
 from filters.sieve.actions import FileInto, Keep, Outcome
-from filters.sieve.environment import Answer, Ask, Environment
+from filters.sieve.environment import Answer, Ask, Environment, Question
 from filters.sieve.errors import CompileError
 from filters.sieve.formatting import text_of
 from filters.sieve.limits import LIMITS
@@ -285,3 +285,55 @@ def test_scripts_may_be_pickled() -> None:
     again = pickle.loads(pickle.dumps(script))
     mail = mail_of(PLAIN)
     assert run(again, mail, Environment()).actions == run(script, mail, Environment()).actions
+
+
+def test_includes_that_double_are_counted() -> None:
+    def answer(question: Question) -> Answer:
+        number = int(question.name)
+        return compile_script(f'require "include"; include "{number + 1}"; include "{number + 1}";')
+
+    limits = replace(LIMITS, include_depth=100, questions=10_000)
+    known = Environment(ask=answer)
+    script = compile_script('require "include"; include "0";')
+    outcome = run(script, mail_of(PLAIN), known, limits)
+    assert outcome.error == "scripts include more than 100 deep"
+    ends = compile_script("keep;")
+    known = Environment(ask=lambda question: answer(question) if int(question.name) < 12 else ends)
+    assert run(script, mail_of(PLAIN), known, limits).error == "more than 255 scripts are included"
+
+
+def test_questions_are_counted() -> None:
+    tests = "".join(f'if header :list "subject" "tag:{number}" {{ stop; }}' for number in range(99))
+    script = compile_script('require "extlists";' + tests)
+    known = Environment(ask=lambda _: False)
+    assert run(script, mail_of(PLAIN), known).error == "the script asked more than 64 questions"
+
+
+PARTS = (
+    b"From: a@example.com\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    + b"--b\r\nContent-Type: text/plain\r\n\r\nx\r\n" * 400
+    + b"--b--\r\n"
+)
+
+
+def test_parts_are_counted() -> None:
+    script = 'require ["foreverypart", "mime"]; foreverypart { stop; }'
+    message = PARTS.replace(b"--b--\r\n", b"--b\r\n\r\nx\r\n" * 200)
+    assert outcome_of(script, message).error == "the message has more than 500 parts"
+    assert outcome_of(script, PARTS).error == ""
+
+
+def test_versions_of_a_message_are_counted() -> None:
+    script = (
+        'require ["foreverypart", "enclose"]; foreverypart { enclose "x"; redirect "a@b.example"; }'
+    )
+    outcome = outcome_of(script, PARTS)
+    assert outcome.error == "the message is changed and used more than 32 times"
+    assert outcome.actions == (Keep(implicit=True),)
+    assert outcome_of(script.replace('redirect "a@b.example";', ""), PARTS).error == ""
+
+
+def test_a_thousand_rules_over_a_long_body_stay_within_their_steps() -> None:
+    message = b"Subject: x\r\n\r\n" + b"lorem ipsum dolor\r\n" * 5000
+    script = 'require "body";' + 'if body :contains "zzz" { discard; }' * 1000
+    assert outcome_of(script, message).error == ""
