@@ -27,18 +27,28 @@ def build_personal(
     """`scans` tells whether viruses are looked for."""
     directory, store, clock = services.directory, services.store, services.clock
     offload, log = services.offload, get_logger("scripts")
-    duplicates, compiled = Duplicates(services.history, clock), Compiled(offload)
-    answers = Answers(directory, store, metadata, duplicates, compiled)
+    duplicates = Duplicates(services.history, clock)
+    scripting = build_scripting(services, metadata, duplicates, scans)
     hostname = services.settings.hostname
-    scripting = Scripting(
-        *(hostname, directory, store, answers, compiled, offload, clock, log, scans)
-    )
     junk = PersonalJunk(services.settings, directory, learned)
     return Personal(
         Deciding(directory, store, scripting, junk, offload, log),
         Following(directory, store, duplicates, clock, hostname, log),
         scripting,
         junk,
+    )
+
+
+def build_scripting(
+    services: Services, metadata: Metadata, duplicates: Duplicates, scans: Callable[[], bool]
+) -> Scripting:
+    """What runs scripts."""
+    directory, store, offload = services.directory, services.store, services.offload
+    compiled = Compiled(offload)
+    answers = Answers(directory, store, metadata, duplicates, compiled)
+    hostname, log = services.settings.hostname, get_logger("scripts")
+    return Scripting(
+        *(hostname, directory, store, answers, compiled, offload, services.clock, log, scans)
     )
 
 

@@ -163,7 +163,11 @@ class Scripting:
             sender=envelope.sender,
             recipient=subject.recipient.address,
             login=login.address if login is not None else "",
-            addresses=await self._own_addresses(subject),
+            addresses=await self.own_addresses(
+                subject.target,
+                subject.message.header,
+                (subject.recipient.address, envelope.sender),
+            ),
             items={
                 **base.items,
                 "phase": "during",
@@ -176,15 +180,18 @@ class Scripting:
             suspicious=subject.verdict.action >= Site.JUNK,
         )
 
-    async def _own_addresses(self, subject: Subject) -> frozenset[str]:
-        """Those that the message names, and the account's first."""
-        target = subject.target
-        named = {subject.recipient.address, subject.envelope.sender}
+    async def own_addresses(
+        self, target: Target, header: bytes, named: Sequence[str]
+    ) -> frozenset[str]:
+        """Those of `named` and of the header's that are the account's, and its first; `named`
+        begins with the one that the message came for.
+        """
+        found = set(named)
         for name in _TO:
-            for value in all_values(subject.message.header, name):
-                named.update(one.text for one in mailboxes(value[:_MAX_VALUE]))
-        own = {target.address.lower(), subject.recipient.address.lower()}
-        for address in list(named)[:_NAMED]:
+            for value in all_values(header, name):
+                found.update(one.text for one in mailboxes(value[:_MAX_VALUE]))
+        own = {target.address.lower(), named[0].lower()}
+        for address in list(found)[:_NAMED]:
             if await self._directory.may_send_as(target.account, address):
                 own.add(address.lower())
         return frozenset(own)

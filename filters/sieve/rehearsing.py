@@ -56,7 +56,11 @@ def rehearse(
     limits: Limits = LIMITS,
 ) -> Rehearsal:
     """Pure, as `run` is; a script that fails changes nothing, and says why."""
-    outcome = run(script, mail, environment, limits)
+    return rehearsal_of(run(script, mail, environment, limits), environment, standing)
+
+
+def rehearsal_of(outcome: Outcome, environment: Environment, standing: Standing) -> Rehearsal:
+    """What the outcome of a run means for a stored message."""
     if outcome.asked is not None:
         return Rehearsal(asked=outcome.asked)
     if outcome.error:

@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-import orjson
 import typer
 
-from mailserver.cli.context import fail, perform
+from mailserver.cli.context import perform
 from mailserver.cli.output import AsJson, print_json, print_list
-from mailserver.cli.sieve import Address, File, read_script
+from mailserver.cli.sieve import Address, File, read_rule
 
 app = typer.Typer(no_args_is_help=True, help="Rules that sort an account's mail.")
 _COLUMNS = ("name", "enabled", "match", "conditions", "actions", "stop")
@@ -28,11 +27,7 @@ def list_(context: typer.Context, address: Address, as_json: AsJson = False) -> 
 @app.command()
 def add(context: typer.Context, address: Address, file: File) -> None:
     """Add a rule, one JSON object as in docs/sieve.md, or replace the one of its name."""
-    try:
-        rule = orjson.loads(read_script(file).encode("utf-8", "replace"))
-    except orjson.JSONDecodeError as error:
-        fail(f"{file}: {error}")
-    perform(context.obj, "rules.add", {"address": address, "rule": rule})
+    perform(context.obj, "rules.add", {"address": address, "rule": read_rule(file)})
 
 
 @app.command()

@@ -2,8 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import orjson
 import typer
 
 from mailserver.cli.context import fail, perform
@@ -91,6 +92,61 @@ def rename(
 def delete(context: typer.Context, address: Address, name: Name) -> None:
     """Remove a script; not the active one."""
     perform(context.obj, "sieve.delete", {"address": address, "name": name})
+
+
+@app.command()
+def test(
+    context: typer.Context,
+    address: Address,
+    script: Annotated[
+        str | None, typer.Option(help="A script of the account; default: the active one.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="A script that is in no account yet.")] = None,
+    rule: Annotated[Path | None, typer.Option(help="A rule in JSON.")] = None,
+    last: Annotated[int, typer.Option(min=1, help="At most so many messages, the newest.")] = 100,
+    mailbox: Annotated[str, typer.Option(help="Their mailbox.")] = "INBOX",
+    as_json: AsJson = False,
+) -> None:
+    """What a script or rule would do to stored messages; nothing is done. Exit 1 on an error."""
+    if sum(one is not None for one in (script, file, rule)) > 1:
+        fail("name one of --script, --file and --rule", 2)
+    args = {
+        "address": address,
+        "name": script,
+        "text": None if file is None else read_script(file),
+        "rule": None if rule is None else read_rule(rule),
+        "last": last,
+        "mailbox": mailbox,
+    }
+    found = perform(context.obj, "sieve.test", args)
+    if as_json:
+        print_json(found)
+    else:
+        _print_tested(found)
+    if found["failed"]:
+        raise SystemExit(1)
+
+
+def _print_tested(found: dict[str, Any]) -> None:
+    rows = [_line(row) for row in found["messages"] if row["changed"]]
+    print_list(rows, ("message", "effects", "lines", "subject"), as_json=False)
+    for row in found["messages"]:
+        if row["error"]:
+            print(f"{row['message']}: line {row['line']}: {row['error']}", file=sys.stderr)
+    print(f"{found['changed']} of {found['tested']} messages would change", file=sys.stderr)
+
+
+def _line(row: dict[str, Any]) -> dict[str, Any]:
+    lines = [f"line {one['line']}" for one in row["actions"] if one["line"]]
+    return {**row, "lines": list(dict.fromkeys(lines))}
+
+
+def read_rule(file: Path) -> Any:
+    """A rule in JSON. Exits 1."""
+    try:
+        return orjson.loads(read_script(file).encode("utf-8", "replace"))
+    except orjson.JSONDecodeError as error:
+        fail(f"{file}: {error}")
 
 
 def read_script(file: Path) -> str:

@@ -3,7 +3,7 @@
 A test of files needs neither server nor store: `test_files` is called by the command itself.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,14 @@ from filters.own.trial import Trial, TrialError, trial
 from filters.own.values import Answer, describe, job_of_stored
 from mailserver.control import Progress
 from mailserver.operations.errors import OperationError
+from mailserver.operations.stored import last_messages
 from mailserver.services import Services
 from message.headers import first, header_block
 from message.words import decode_words
 from net.threads import Offload
-from storage.errors import MessageMissing
-from storage.values import AccountId, MessageRow
 
 Args = Mapping[str, Any]
 MOST_MESSAGES = 100_000
-PIECE = 1024**2
 FEW = 50  # no progress is told of less
 
 
@@ -58,11 +56,13 @@ async def filter_test(services: Services, args: Args, progress: Progress) -> lis
         async with trial(
             Path(str(args["file"])), services.settings.filters, services.offload
         ) as it:
-            async for uid, total, raw in _last(services, account.id, name, last):
-                job = job_of_stored(past_context(raw, (account.address,)), raw)
-                rows.append(_row(f"{name}/{uid}", raw, await it.ask(job), it))
-                if total > FEW:
-                    progress(len(rows), total, it.active.name)
+            box = await services.store.mailbox(account.id, name)
+            async for kept in last_messages(services, account.id, box, last):
+                job = job_of_stored(past_context(kept.data, (account.address,)), kept.data)
+                answer = await it.ask(job)
+                rows.append(_row(f"{name}/{kept.row.uid}", kept.data, answer, it))
+                if kept.total > FEW:
+                    progress(len(rows), kept.total, it.active.name)
     except TrialError as error:
         raise OperationError(str(error)) from None
     return rows
@@ -88,36 +88,6 @@ async def test_files(
     finally:
         offload.close()
     return rows
-
-
-async def _last(
-    services: Services, account: AccountId, mailbox: str, last: int
-) -> AsyncIterator[tuple[int, int, bytes]]:
-    """UID, how many there are, and the octets of each message, the oldest first."""
-    store = services.store
-    box = await store.mailbox(account, mailbox)
-    view = await store.view(account, box.id)
-    try:
-        uids = list(view.uids[-last:]) if last else []
-    finally:
-        view.release()
-    async for rows in store.rows(account, box.id, uids):
-        for row in rows:
-            try:
-                yield row.uid, len(uids), await _whole(services, account, box.id, row)
-            except MessageMissing:
-                continue
-
-
-async def _whole(services: Services, account: AccountId, mailbox: Any, row: MessageRow) -> bytes:
-    pieces, at = [], 0
-    while at < row.size:
-        piece = await services.store.read_message(account, mailbox, row, at, PIECE)
-        if not piece:
-            break
-        pieces.append(piece)
-        at += len(piece)
-    return b"".join(pieces)
 
 
 def _row(name: str, raw: bytes, answer: Answer, it: Trial) -> dict[str, Any]:

@@ -79,7 +79,11 @@ QUICK: dict[str, str] = {
     "filter.list": "filters.filter_list",
     "reload": "running.reload",
 }
-LONG: dict[str, str] = {"import": "store.import_", "filter.test": "filters.filter_test"}
+LONG: dict[str, str] = {
+    "import": "store.import_",
+    "filter.test": "filters.filter_test",
+    "sieve.test": "sieve_test.sieve_test",
+}
 
 
 def load_all() -> dict[str, Callable[..., Awaitable[Any]]]:
