@@ -19,10 +19,12 @@ MAIL_USER = "nobody"
 
 
 class Peers:
-    """`base` must be on the file system that ours is measured on."""
+    """`base` must be on the file system that ours is measured on. `milter` is the port of one that
+    mail passes, 0 for none.
+    """
 
-    def __init__(self, base: Path) -> None:
-        self.base = base
+    def __init__(self, base: Path, milter: int = 0) -> None:
+        self.base, self._milter = base, milter
         self.smtp_port = free_port()
         self.imap_port = free_port()
         self.sink_port = free_port()
@@ -79,6 +81,7 @@ class Peers:
             "SMTP_PORT": self.smtp_port,
             "IMAP_PORT": self.imap_port,
             "SINK_PORT": self.sink_port,
+            "MILTERS": f"inet:127.0.0.1:{self._milter}" if self._milter else "",
             "UID": user.pw_uid,
             "GID": user.pw_gid,
         }

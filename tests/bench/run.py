@@ -57,6 +57,7 @@ ROWS = [
     *dkim_rows.ROWS,
     *authentication_rows.ROWS,
     *virus_rows.ROWS,
+    *smtp_rows.WHOLE_ROWS,
     *sieve_rows.ROWS,
     *explain_rows.ROWS,
     *filter_rows.ROWS,
@@ -64,17 +65,22 @@ ROWS = [
 
 
 class Bench:
-    """Both servers, started once and again for the rows that want them fresh."""
+    """Both servers, started once and again for the rows that want them fresh or otherwise."""
 
     def __init__(self) -> None:
-        self._servers = (Ours(BASE / "ours"), Theirs(BASE / "peers"))
+        self._plain = (Ours(BASE / "ours"), Theirs(BASE / "peers"))
+        self._whole: tuple[Ours, Theirs] | None = None
+        self._running: tuple[Ours, Theirs] = self._plain
         self.sides: list[Side] = []
 
-    def start(self) -> None:
-        self.sides = [server.start() for server in self._servers]
+    def start(self, *, whole: bool = False) -> None:
+        if whole and self._whole is None:
+            self._whole = Ours(BASE / "whole", whole=True), Theirs(BASE / "whole-peers", whole=True)
+        self._running = self._whole if whole and self._whole is not None else self._plain
+        self.sides = [server.start() for server in self._running]
 
     def stop(self) -> None:
-        for server in self._servers[: len(self.sides)]:
+        for server in self._running[: len(self.sides)]:
             server.stop()
         self.sides = []
 
@@ -82,9 +88,9 @@ class Bench:
         """Figures a side, rounds interleaved."""
         figures: list[list[float]] = [[], []]
         for number in range(ROUNDS):
-            if row.fresh:
+            if row.fresh or row.whole is not (self._running is self._whole):
                 self.stop()
-                self.start()
+                self.start(whole=row.whole)
             for side, found in zip(self.sides, figures, strict=True):
                 if row.prepare is not None and number == 0:
                     row.prepare(side)
@@ -113,7 +119,8 @@ def main() -> int:
     BASE.mkdir(parents=True, exist_ok=True)
     lock = (BASE / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)  # two runs would measure each other, and share their folders
-    shutil.rmtree(BASE / "ours", ignore_errors=True)
+    for name in ("ours", "whole"):
+        shutil.rmtree(BASE / name, ignore_errors=True)
     bench = Bench()
     results: list[dict[str, object]] = []
     failed = []
@@ -164,7 +171,7 @@ def _result(row: Row, mine: list[float], other: list[float]) -> dict[str, object
 
 def _print(results: Sequence[dict[str, object]]) -> None:
     console = Console(width=120)
-    for path in sorted(TEMPLATES.iterdir()):
+    for path in sorted(path for path in TEMPLATES.rglob("*") if path.is_file()):
         console.print(f"[bold]{path.name}[/]", highlight=False)
         print(path.read_text())
     table = Table("load", "unit", "ours", "peer", "ratio", "to reach", "met")

@@ -1,12 +1,15 @@
 """The two sides of a comparison: our server and Postfix with Dovecot, with the same users."""
 
 import asyncio
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.sections_filters import DEFAULT_PIPELINE
 from mailserver import control
 from tests.bench.peers import Peers, children
+from tests.bench.rspamd import Rspamd
 from tests.bench.sink import RelaySink
 from tests.support.run import free_port
 from tests.support.server import ServerProcess
@@ -30,6 +33,8 @@ https = []
 [auth]
 plaintext_from = ["127.0.0.0/8"]
 bcrypt_rounds = 10
+[filters]
+pipeline = {pipeline}
 [limits]
 connections_per_address = 5000
 messages_per_minute_per_address = 10000000
@@ -43,6 +48,9 @@ messages_per_day = 0
 recipients_per_hour = 0
 recipients_per_day = 0
 """
+# Without and with the filters of content.
+PIPELINE = ["ratelimit", "blocklist", "spf", "dkim", "dmarc", "arc", "tagging"]
+WHOLE = list(DEFAULT_PIPELINE)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -106,12 +114,16 @@ def _pss(pid: int) -> int:
 
 
 class Ours:
-    """Our server as a process of its own, with its bench accounts."""
+    """Our server as a process of its own, with its bench accounts; with the `whole` pipeline, or
+    with that of the mail path.
+    """
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, *, whole: bool = False) -> None:
         self._sink_port = free_port()
         self._sink: RelaySink | None = None
-        self._server = ServerProcess(base, CONFIG.format(sink=self._sink_port))
+        pipeline = json.dumps(WHOLE if whole else PIPELINE)
+        config = CONFIG.format(sink=self._sink_port, pipeline=pipeline)
+        self._server = ServerProcess(base, config)
 
     def start(self) -> Side:
         server = self._server
@@ -160,13 +172,16 @@ class Ours:
 
 
 class Theirs:
-    """Postfix -> Dovecot LMTP -> Maildir, and Dovecot's IMAP."""
+    """Postfix -> Dovecot LMTP -> Maildir, and Dovecot's IMAP; `whole`: through rspamd."""
 
-    def __init__(self, base: Path) -> None:
-        self._peers = Peers(base)
+    def __init__(self, base: Path, *, whole: bool = False) -> None:
+        self._rspamd = Rspamd(base.with_name(f"{base.name}-rspamd")) if whole else None
+        self._peers = Peers(base, self._rspamd.port if self._rspamd else 0)
         self._sink: RelaySink | None = None
 
     def start(self) -> Side:
+        if self._rspamd is not None:
+            self._rspamd.start()
         self._peers.start()
         self._sink = RelaySink(self._peers.sink_port)
         return Side(
@@ -183,5 +198,7 @@ class Theirs:
 
     def stop(self) -> None:
         self._peers.stop()
+        if self._rspamd is not None:
+            self._rspamd.stop()
         if self._sink is not None:
             self._sink.stop()
