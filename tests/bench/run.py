@@ -26,6 +26,7 @@ from tests.bench import (
     filter_rows,
     header_rows,
     imap_rows,
+    judging_rows,
     mailbox_rows,
     queue_rows,
     relay_rows,
@@ -61,6 +62,7 @@ ROWS = [
     *sieve_rows.ROWS,
     *explain_rows.ROWS,
     *filter_rows.ROWS,
+    *judging_rows.ROWS,
 ]
 
 
