@@ -9,7 +9,7 @@ into one transaction. Not every lesson of an account counts site-wide: `_may_vot
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
@@ -102,7 +102,9 @@ class SpamLessons:
             found: int | None = (await connection.execute(query)).scalar()
         return found
 
-    async def examples(self, owner: AccountId) -> AsyncIterator[list[tuple[AccountId, Example]]]:
+    async def examples(
+        self, owner: AccountId
+    ) -> AsyncIterator[list[tuple[AccountId, bytes, Example]]]:
         """What an account has learned, in order of keys; of SITE: all that counts site-wide, with
         who taught it.
         """
@@ -121,13 +123,19 @@ class SpamLessons:
             if not rows:
                 return
             after = (rows[-1][0], bytes(rows[-1][1]))
-            yield [(AccountId(voter), example_of(*rest)) for voter, _, *rest in rows]
+            yield [(AccountId(voter), bytes(key), example_of(*rest)) for voter, key, *rest in rows]
 
     async def example(self, owner: AccountId, key: bytes) -> Example | None:
         """What was learned of one message."""
         async with self._history.reading() as connection:
             record = (await read_records(connection, owner, [key])).get(key)
         return None if record is None or not record.known.learned else record.example
+
+    async def restep(self, owner: AccountId, steps: Mapping[bytes, int]) -> None:
+        """Other steps for messages that are learned: those of the site for SITE, else the owner's
+        own. Raises StoreError.
+        """
+        await self._history.finish(self._restep(owner, steps))
 
     async def mark(self, marks: Mapping[AccountId, int]) -> None:
         """Watermarks alone. Raises StoreError."""
@@ -196,6 +204,19 @@ class SpamLessons:
     async def _mark(self, marks: Mapping[AccountId, int]) -> None:
         async with self._history.writing() as connection:
             await write_marks(connection, marks)
+
+    async def _restep(self, owner: AccountId, steps: Mapping[bytes, int]) -> None:
+        column = _m.site_step if owner == SITE else _m.own_step
+        change = (
+            update(message)
+            .where(_m.owner == owner, _m.key == bindparam("which"))
+            .values({column: bindparam("step")})
+        )
+        rows = [{"which": key, "step": step} for key, step in steps.items()]
+        async with self._history.writing() as connection:
+            await connection.execute(delete(weights).where(weights.c.owner == owner))
+            if rows:
+                await connection.execute(change, rows)
 
     async def _keep_weights(self, owner: AccountId, version: int, data: bytes) -> None:
         async with self._history.writing() as connection:

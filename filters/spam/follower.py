@@ -24,7 +24,7 @@ from storage.values import AccountId, MailboxId
 
 READ: Final = 512 * 1024
 JOURNAL: Final = 500
-LESSONS: Final = 50
+LESSONS: Final = 20
 """Messages learned in one transaction."""
 LONGEST_PAUSE: Final = 1.0
 _NOWHERE: Final = MailboxId(0)
@@ -71,6 +71,10 @@ class Follower:
         self._store, self._teacher = store, teacher
         self._offload, self._extract = offload, extract
         self._database = store.database
+        self.older: frozenset[AccountId] = frozenset()
+        """Accounts that were there before anybody followed them: who put what into their Junk is
+        not known.
+        """
         self._marks: dict[AccountId, int] = {}
         self._unwritten: set[AccountId] = set()
 
@@ -114,7 +118,12 @@ class Follower:
 
     async def _mark(self, account: AccountId) -> int | None:
         mark = self._marks.get(account)
-        return await self._teacher.watermark(account) if mark is None else mark
+        if mark is None:
+            mark = await self._teacher.watermark(account)
+        if mark is None and account not in self.older:
+            mark = 0
+            await self._teacher.mark({account: mark})
+        return mark
 
     async def _begin(self, account: AccountId, modseq: int) -> None:
         """Without a watermark that the journal reaches: what is in Junk is noted, not learned."""

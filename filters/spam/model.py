@@ -76,8 +76,14 @@ def fit(
     Better than one by one, where mails of one kind come in a row: they are taken in a fixed random
     order, several times. Memory is that of a weight for each feature.
     """
+    return fit_on(messages, [margin(features, *models) for features, _ in messages], passes=passes)
+
+
+def fit_on(
+    messages: Sequence[tuple[Features, bool]], before: Sequence[float], *, passes: int = PASSES
+) -> list[int]:
+    """The same, where the margins that those models reach are known."""
     weights: dict[int, int] = {}
-    before = [margin(features, *models) for features, _ in messages]
     steps = [0] * len(messages)
     order = list(range(len(messages)))
     shuffle = random.Random(_SEED).shuffle

@@ -42,7 +42,9 @@ class Training:
         """Every account is looked at once: what changed while nobody followed is read then."""
         self._unsubscribe = self._store.bus.subscribe(None, self._heard)
         self._store.pruner.followers.append(self._follower.followed)
-        self._unlooked = list(reversed(await self._store.accounts()))
+        accounts = await self._store.accounts()
+        self._follower.older = frozenset(accounts)
+        self._unlooked = list(reversed(accounts))
         self._task = asyncio.create_task(self._run(), name="spam training")
 
     async def stop(self) -> None:

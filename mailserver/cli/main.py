@@ -20,6 +20,7 @@ from mailserver.cli import (
     rules,
     serving,
     sieve,
+    spam,
     tls,
 )
 
@@ -66,6 +67,7 @@ app.add_typer(filters.app, name="filter")
 app.add_typer(sieve.app, name="sieve")
 app.add_typer(rules.app, name="rules")
 app.add_typer(importing.app, name="import")
+app.add_typer(spam.app, name="spam")
 app.command()(explaining.explain)
 serving.add_to(app)
 

@@ -76,6 +76,7 @@ QUICK: dict[str, str] = {
     "sieve.deactivate": "sieve.sieve_deactivate",
     "sieve.rename": "sieve.sieve_rename",
     "sieve.delete": "sieve.sieve_delete",
+    "spam.show": "spam.spam_show",
     "filter.list": "filters.filter_list",
     "reload": "running.reload",
 }
@@ -83,6 +84,9 @@ LONG: dict[str, str] = {
     "import": "store.import_",
     "filter.test": "filters.filter_test",
     "sieve.test": "sieve_test.sieve_test",
+    "spam.train": "spam.spam_train",
+    "spam.forget": "spam.spam_forget",
+    "spam.eval": "spam.spam_eval",
 }
 
 

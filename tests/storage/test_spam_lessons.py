@@ -52,7 +52,7 @@ async def shown(lessons: SpamLessons, owner: AccountId) -> Shown:
     return [
         (voter, example.label, list(example.features))
         async for page in lessons.examples(owner)
-        for voter, example in page
+        for voter, _, example in page
     ]
 
 

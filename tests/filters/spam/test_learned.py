@@ -253,3 +253,23 @@ def test_what_was_written_into_a_message_later_is_not_learned() -> None:
     assert as_it_came(came, HOST) == came
     assert extract(kept + came, HOST) == extract(came, HOST)
     assert extract(kept + came, "elsewhere.example") != extract(came, HOST)
+
+
+async def test_lessons_are_weighed_anew_together(desk: Desk) -> None:
+    """One kind after the other, as commands teach them; an account's stand on the site's."""
+    await desk.begin(SITE)
+    await desk.teach(ANN, Label.SPAM, notes, 6)
+    await desk.teach(ANN, Label.HAM, ham, 6)
+    assert await desk.learned.refit(SITE) == 2 * ENOUGH
+    assert await desk.learned.refit(ANN) == 12
+    assert await desk.ask(spam(99)) > 0.9
+    assert await desk.ask(ham(99)) < 0.1
+    assert await desk.ask(notes(99), ANN) > 0.8
+    again = await desk.again()
+    assert again._site.sums == desk.learned._site.sums
+    await again.stop()
+    await desk.teach(SITE, Label.NONE, spam, ENOUGH)
+    await desk.teach(SITE, Label.NONE, ham, ENOUGH)
+    await desk.teach(ANN, Label.NONE, notes, 6)
+    await desk.teach(ANN, Label.NONE, ham, 6)
+    assert not any(desk.learned._site.sums)
