@@ -10,6 +10,7 @@ from mailserver.cli import (
     accounts,
     aliases,
     blocks,
+    contacts,
     domains,
     explaining,
     filters,
@@ -65,6 +66,7 @@ app.add_typer(reports.app, name="report")
 app.add_typer(tls.app, name="tls")
 app.add_typer(filters.app, name="filter")
 app.add_typer(sieve.app, name="sieve")
+app.add_typer(contacts.app, name="contact")
 app.add_typer(rules.app, name="rules")
 app.add_typer(importing.app, name="import")
 app.add_typer(spam.app, name="spam")

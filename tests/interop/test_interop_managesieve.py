@@ -1,16 +1,19 @@
 """ManageSieve clients that nobody here wrote: sievelib's, and sieve-connect, over STARTTLS."""
 
+import smtplib
 from pathlib import Path
 
 import pytest
 from sievelib.managesieve import Client
 
 from tests.interop.databases import both_databases
-from tests.interop.site import HOST, Account, Site
+from tests.interop.site import HOST, Account, Site, simple, subject
 from tests.support.programs import need, run
+from tests.support.server import until
 
 pytestmark = both_databases
 KEEP = 'require ["fileinto"];\nif header :contains "subject" "Ärger" { fileinto "Junk"; }\n'
+SORT = 'require "fileinto"; if header :contains "subject" "news" { fileinto "Archive"; }'
 WRONG = 'require ["fileinto"];\nif headers "subject" "x" { stop; }\n'
 
 
@@ -82,3 +85,25 @@ def test_sieve_connect(site: Site, account: Account, tmp_path: Path) -> None:
     sieve_connect(site, account, "--deactivate")
     sieve_connect(site, account, *remote, "--delete")
     assert "mine" not in sieve_connect(site, account, "--list")
+
+
+def test_what_a_client_stores_sorts_the_mail(
+    site: Site, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(title: str) -> None:
+        with smtplib.SMTP(HOST, site.port("smtp"), timeout=30) as sender:
+            sender.sendmail("a@world.test", [account.address], simple(title))
+
+    client = client_of(site, monkeypatch)
+    assert client.connect(account.address, account.password, starttls=True, authmech="PLAIN")
+    assert client.putscript("mine", SORT) and client.setactive("mine")
+    send("The news")
+    send("Hello")
+    site.wait_for(account, b"Hello")
+    assert [subject(found) for found in site.messages(account)] == ["Hello"]
+    assert [subject(found) for found in site.messages(account, "Archive")] == ["The news"]
+    # one that a mistake is in is not stored, and the old one goes on
+    assert not client.putscript("mine", WRONG)
+    send("More news")
+    until(lambda: len(site.messages(account, "Archive")) == 2)
+    client.logout()
