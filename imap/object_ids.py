@@ -4,17 +4,13 @@ Both come from numbers that the store never gives twice: a mailbox keeps its own
 and the copies of a message share the blob that holds its content.
 """
 
-from storage.values import AccountId, BlobId, Mailbox, MailboxId
+from storage.mailbox_ids import mailbox_number
+from storage.values import BlobId, Mailbox
 
 
 def mailbox_id(box: Mailbox) -> bytes:
     """MAILBOXID, without parentheses."""
-    return mailbox_number(box.account, box.id)
-
-
-def mailbox_number(account: AccountId, mailbox: MailboxId) -> bytes:
-    """As mailbox_id, of the numbers."""
-    return b"F%d-%d" % (account, mailbox)
+    return mailbox_number(box.account, box.id).encode()
 
 
 def email_id(blob: BlobId) -> bytes:

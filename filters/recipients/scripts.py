@@ -46,6 +46,7 @@ from message.headers import all_values, header_block, without_blank_line
 from net.threads import Offload, Pool
 from storage.directory import Directory
 from storage.directory_values import Target
+from storage.mailbox_ids import mailbox_number
 from storage.names import INBOX
 from storage.script_values import Script as Stored
 from storage.store import Store
@@ -138,12 +139,11 @@ class Scripting:
 
     async def surroundings(self, account: AccountId) -> Environment:
         """What holds for every message of an account."""
-        boxes = await self._store.mailboxes(account)
+        boxes = [box for box in await self._store.mailboxes(account) if box.selectable]
         return Environment(
             now=self._clock.now(),
-            mailboxes={
-                box.name: frozenset({box.special_use} - {""}) for box in boxes if box.selectable
-            },
+            mailboxes={box.name: frozenset({box.special_use} - {""}) for box in boxes},
+            mailbox_ids={mailbox_number(box.account, box.id): box.name for box in boxes},
             items={
                 "domain": self._hostname.partition(".")[2],
                 "host": self._hostname,

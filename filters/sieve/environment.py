@@ -41,9 +41,10 @@ class Environment:
     """`sender` and `recipient` are those of the envelope, without brackets; `login` who submitted
     it, or "". `addresses`: all of the user's own, in lower case. `now` in seconds since 1970,
     `zone` minutes east of UTC. `mailboxes`: each that mail may be filed into, with its special uses
-    (`\\\\Junk`). `items` are those of the test environment (RFC 5183, RFC 6785). `spam` is 0 to 100
-    percent, `virus` 0 to 5 as RFC 5235 §3.3; None: not looked at. `flags` are those of a message
-    that is stored already. `forged`, `suspicious`: no answer is sent.
+    (`\\\\Junk`); `mailbox_ids` their names by MAILBOXID. `items` are those of the test environment
+    (RFC 5183, RFC 6785). `spam` is 0 to 100 percent, `virus` 0 to 5 as RFC 5235 §3.3; None: not
+    looked at. `flags` are those of a message that is stored already. `forged`, `suspicious`: no
+    answer is sent.
     """
 
     sender: str = ""
@@ -54,6 +55,7 @@ class Environment:
     zone: int = 0
     separator: str = "+"
     mailboxes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    mailbox_ids: Mapping[str, str] = field(default_factory=dict)
     items: Mapping[str, str] = field(default_factory=dict)
     spam: float | None = None
     virus: int | None = None

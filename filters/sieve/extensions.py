@@ -42,6 +42,7 @@ TABLE: Final = (
     Extension("include", 6609, "`include`, `return`, `global`"),
     Extension("index", 5260, "`:index`, `:last` of header tests"),
     Extension("mailbox", 5490, "test `mailboxexists`, `:create`"),
+    Extension("mailboxid", 9042, "test `mailboxidexists`, `:mailboxid`"),
     Extension("mboxmetadata", 5490, "tests `metadata`, `metadataexists`"),
     Extension("mime", 5703, "`:mime`, `:anychild` and parts of Content-* fields"),
     Extension("regex", 0, "match type `:regex`, `:quoteregex` (draft-ietf-sieve-regex)"),

@@ -1,5 +1,5 @@
 """keep, fileinto, redirect and discard (RFC 5228 §4), with `:copy` (RFC 3894), `:flags` (RFC 5232),
-`:create` (RFC 5490), `:specialuse` (RFC 8579) and `:list` (RFC 6134).
+`:create` (RFC 5490), `:specialuse` (RFC 8579), `:mailboxid` (RFC 9042) and `:list` (RFC 6134).
 """
 
 import re
@@ -22,7 +22,8 @@ SPECIAL_USES: Final = frozenset(
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\udc80-\udcff]")
 COPY: Final = Option(":copy", needs="copy")
 CREATE: Final = Option(":create", needs="mailbox")
-SPECIAL_USE: Final = Option(":specialuse", Type.STRING, "special-use")
+SPECIAL_USE: Final = Option(":specialuse", Type.STRING, "special-use", "way to find the mailbox")
+MAILBOX_ID: Final = Option(":mailboxid", Type.STRING, "mailboxid", "way to find the mailbox")
 
 
 def mailbox_fault(name: str) -> str:
@@ -64,6 +65,7 @@ class FileIntoNode:
     copy: bool
     create: bool
     special_use: Text | None
+    mailbox_id: Text | None
     line: int
 
     def do(self, run: Run) -> Flow | None:
@@ -72,9 +74,16 @@ class FileIntoNode:
         run.explicit = run.explicit or not self.copy
         return None
 
+    def _name(self, run: Run) -> str:
+        """That of the mailbox with the id, where there is one."""
+        named = self.mailbox.of(run)
+        if self.mailbox_id is None:
+            return named
+        return run.environment.mailbox_ids.get(self.mailbox_id.of(run), named)
+
     def action(self, run: Run) -> FileInto:
         """Also what `:fcc` means, which is never done by this node."""
-        name = self.mailbox.of(run)
+        name = self._name(run)
         fault = mailbox_fault(name)
         if fault:
             raise RunError(fault)
@@ -131,7 +140,8 @@ def filing_of(given: Given, where: int | str) -> FileIntoNode:
     if special is not None and special.constant is not None:
         check_special_use(special.constant, given.offset(":specialuse"))
     flags, copy, create = flags_of(given), given.has(":copy"), given.has(":create")
-    return FileIntoNode(mailbox, flags, copy, create, special, given.line)
+    found = given.compiler.string(given, ":mailboxid") if given.has(":mailboxid") else None
+    return FileIntoNode(mailbox, flags, copy, create, special, found, given.line)
 
 
 def check_special_use(name: str, offset: int) -> None:
@@ -158,7 +168,7 @@ COMMANDS: Final = (
         "fileinto",
         lambda given: filing_of(given, 0),
         "fileinto",
-        (COPY, FLAGS, CREATE, SPECIAL_USE),
+        (COPY, FLAGS, CREATE, SPECIAL_USE, MAILBOX_ID),
         (Type.STRING,),
     ),
     Definition(

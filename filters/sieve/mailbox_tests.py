@@ -1,4 +1,6 @@
-"""mailboxexists and annotations (RFC 5490), specialuse_exists (RFC 8579)."""
+"""mailboxexists and annotations (RFC 5490), specialuse_exists (RFC 8579),
+mailboxidexists (RFC 9042).
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +28,16 @@ class MailboxExists:
 
     def holds(self, run: Run) -> bool:
         return all(special_uses(run, name) is not None for name in self.names.of(run))
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxIdExists:
+    """All of them."""
+
+    ids: Texts
+
+    def holds(self, run: Run) -> bool:
+        return all(one in run.environment.mailbox_ids for one in self.ids.of(run))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +122,12 @@ _TEXT, _TEXTS = Type.STRING, Type.STRINGS
 COMMANDS: Final = ()
 TESTS: Final = (
     TestDefinition("mailboxexists", _exists, "mailbox", positional=(_TEXTS,)),
+    TestDefinition(
+        "mailboxidexists",
+        lambda given: MailboxIdExists(given.compiler.texts(given, 0)),
+        "mailboxid",
+        positional=(_TEXTS,),
+    ),
     TestDefinition(
         "specialuse_exists", _special, "special-use", positional=(_TEXT, _TEXTS), optional=1
     ),

@@ -9,7 +9,14 @@ from typing import Final
 
 from filters.sieve.actions import FileInto, Vacation
 from filters.sieve.errors import Mistake
-from filters.sieve.filing import CREATE, SPECIAL_USE, FileIntoNode, address_of, filing_of
+from filters.sieve.filing import (
+    CREATE,
+    MAILBOX_ID,
+    SPECIAL_USE,
+    FileIntoNode,
+    address_of,
+    filing_of,
+)
 from filters.sieve.flags import FLAGS
 from filters.sieve.signature import Definition, Given, Option, Type
 from filters.sieve.state import Flow, Node, Run
@@ -21,7 +28,7 @@ DAY: Final = 86400
 MIN_SECONDS: Final = 60
 MAX_SECONDS: Final = 365 * DAY
 DEFAULT_DAYS: Final = 7
-FCC: Final = (Option(":fcc", Type.STRING, "fcc"), FLAGS, CREATE, SPECIAL_USE)
+FCC: Final = (Option(":fcc", Type.STRING, "fcc"), FLAGS, CREATE, SPECIAL_USE, MAILBOX_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ def fcc_of(node: FileIntoNode | None, run: Run) -> FileInto | None:
 
 def fcc_node(given: Given) -> FileIntoNode | None:
     """`:fcc` and the tags that only mean something beside it (RFC 8580 §3.2)."""
-    for name in (":flags", ":create", ":specialuse"):
+    for name in (":flags", ":create", ":specialuse", ":mailboxid"):
         given.only_with(name, ":fcc")
     return filing_of(given, ":fcc") if given.has(":fcc") else None
 

@@ -11,13 +11,13 @@ from imap.grammar.responses import list_line, mailboxid_code
 from imap.grammar.resync import Resync
 from imap.mailboxes import resolve
 from imap.mode import Mode
-from imap.object_ids import mailbox_number
 from imap.place import Place
 from imap.replies import Bad, No, Reply
 from imap.resync import resync
 from imap.selected import Selected
 from imap.session import Session
 from storage.errors import StoreError
+from storage.mailbox_ids import mailbox_number
 
 
 async def select(session: Session, command: Select) -> Reply:
@@ -74,6 +74,7 @@ async def _look_again(session: Session, name: str) -> None:
 
 def _description(selected: Selected, mode: Mode) -> bytes:
     view, count = selected.view, selected.count
+    number = mailbox_number(view.account, view.mailbox).encode()
     lines = [
         updates.flags_lines(selected),
         b"* %d EXISTS\r\n" % count,
@@ -81,7 +82,7 @@ def _description(selected: Selected, mode: Mode) -> bytes:
         b"* OK [UIDVALIDITY %d] UIDs valid\r\n" % view.uidvalidity,
         b"* OK [UIDNEXT %d] Next UID\r\n" % view.uidnext,
         b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % max(1, view.highestmodseq),
-        b"* OK [%s] Its id\r\n" % mailboxid_code(mailbox_number(view.account, view.mailbox)),
+        b"* OK [%s] Its id\r\n" % mailboxid_code(number),
     ]
     first = view.first_unseen() + 1
     if first and not mode.uidonly and not mode.rev2:

@@ -96,6 +96,8 @@ def _setting(name: str, value: str) -> dict[str, Any]:
     if name == "mailboxes":
         pairs = (one.strip().partition("=") for one in value.split(","))
         return {name: {box: frozenset(uses.split()) for box, _, uses in pairs}}
+    if name == "mailbox_ids":
+        return {name: dict(one.strip().split("=") for one in value.split(","))}
     if name == "addresses":
         return {name: frozenset(value.split())}
     if name in ("now", "spam"):

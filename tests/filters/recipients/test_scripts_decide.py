@@ -9,6 +9,7 @@ import pytest
 
 from filters.context import Kind
 from filters.verdict import Action, Verdict
+from storage.mailbox_ids import mailbox_number
 from tests.support.script_site import ADA, BEN, OUTSIDE, TEXT, Site, codes, script_site
 
 
@@ -47,6 +48,19 @@ async def test_several_copies_of_one_account(site: Site) -> None:
     )
     await site.send(ADA, spooled=True)
     assert await site.names() == ["A", "B", "INBOX"]
+
+
+async def test_a_mailbox_that_was_renamed_is_found_by_its_id(site: Site) -> None:
+    await site.mailboxes("Old")
+    store, account = site.services.store, site.accounts[ADA]
+    box = await store.mailbox(account, "Old")
+    await store.rename(account, "Old", "New")
+    await site.script(
+        'require ["fileinto", "mailboxid"];'
+        f'fileinto :mailboxid "{mailbox_number(account, box.id)}" "Old";'
+    )
+    await site.send(ADA)
+    assert await site.names() == ["New"]
 
 
 async def test_a_mailbox_that_is_not_there_is_the_inbox(site: Site) -> None:

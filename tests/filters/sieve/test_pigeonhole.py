@@ -33,6 +33,7 @@ DIFFERENT: Final = {
     "editing:parts of a message": "a parameter that is missing is empty for it",
     "mistakes:large numbers": "its numbers are larger",
     "site:mailboxes and special uses": "needs mailboxes",
+    "site:mailboxes by their ids": "it has no mailboxid",
     "site:spam and virus": "needs its configuration",
     "site:the environment": "its program has no imapsieve",
     "variables:set and the modifiers": "it has no :quoteregex",
