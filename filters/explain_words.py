@@ -24,7 +24,9 @@ _RESULT = {
     "defer": "not now",
     "reject": "no",
 }
-_ELSEWHERE = ("asked", "copy", "peer", "scripts", "spam")
+_ELSEWHERE = ("asked", "authentication", "copy", "peer", "scripts", "spam")
+RANKS = {"connected": 0, "filters": 1, "filter": 1, "authentication": 2, "spam": 3, "difference": 4}
+"""The order of what happened at the same time; the rest comes after it as it is."""
 _HEX = frozenset(string.hexdigits)
 
 
@@ -53,7 +55,7 @@ def time_of(trace: str) -> float | None:
 def told(row: Recorded) -> list[Told]:
     """The lines of one happening but for its local copies."""
     if row.kind is Kind.MESSAGE:
-        return [*_connected(row), *_filters(row), *_spam(row), _taken(row)]
+        return [*_connected(row), *_filters(row), *_proved(row), *_spam(row), _taken(row)]
     if row.kind is Kind.REFUSED:
         return [*_connected(row), *_filters(row), *_spam(row), _refused(row)]
     if row.kind is Kind.COPY:
@@ -129,7 +131,7 @@ def _symbols(more: Data) -> str:
     parts = []
     for name in names:
         weight, detail = scored.get(name, (None, ""))
-        number = f" {weight:+g}" if weight is not None else ""
+        number = f" {weight:+g}" if weight else ""
         parts.append(f"{name}{number}{f' ({detail})' if detail else ''}")
     return ", ".join(parts)
 
@@ -142,6 +144,15 @@ def _decision(more: Data) -> str:
 
 def _reply(answer: Sequence[Any] | None) -> str:
     return " ".join(str(part) for part in answer if part) if answer else ""
+
+
+def _proved(row: Recorded) -> list[Told]:
+    """What authentication found."""
+    found = row.data.get("authentication")
+    if not found:
+        return []
+    text = f"Authentication: {'; '.join(map(str, found))}"
+    return [Told(row.at, "authentication", visible(text), {"results": found})]
 
 
 def _spam(row: Recorded) -> list[Told]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from config.clock import Clock, rfc3339
 from config.sections_filters import Spam
 from filters.explain_own import OF_THEIRS, Own
-from filters.explain_words import Told, told, visible
+from filters.explain_words import RANKS, Told, told, visible
 from filters.spam.difference import differences
 from filters.spam.result import SpamResult
 from filters.verdict import Scored
@@ -129,7 +129,7 @@ class Explainer:
             state += rest
         if account is None or any(row.data.get("by") == account for row in rows):
             state += await self._queued(rows, account)
-        lines.sort(key=lambda line: line.at)
+        lines.sort(key=lambda line: (line.at, RANKS.get(line.what, len(RANKS))))
         named = next((row.message_id for row in rows if row.message_id), "")
         return Explanation(rows[0].trace, named, rows[0].at, (*_once(lines), *state))
 

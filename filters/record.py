@@ -264,8 +264,11 @@ def _header(head: bytes) -> Data:
 
 
 def _message_id(head: bytes) -> str:
-    """As it stands, with its brackets; "" where there is none or a monster."""
+    """With its brackets where it has some; "" where there is none or a monster."""
     value = first(head, b"message-id") or b""
+    start, end = value.find(b"<"), value.find(b">")
+    if 0 <= start < end:
+        value = value[start : end + 1]
     return value.decode("ascii", "replace") if len(value) <= 250 else ""
 
 

@@ -23,6 +23,8 @@ from storage.statements import MultiRow
 FLUSH_SECONDS = 1.0
 RETRY_SECONDS = 30.0
 PRUNE_SECONDS = 900.0
+PRUNE_PART = 0.05
+"""Of the size: so much may be written before what is too much goes."""
 MAX_WAITING = 10_000
 """Happenings in memory above which further ones are dropped, and counted."""
 FOUND = 500
@@ -49,6 +51,7 @@ class ExplainStore:
         self._flushing: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
         self._pruned = float("-inf")
+        self._written = 0
         self.dropped = 0
 
     def bound(self, keep: float, size: int) -> None:
@@ -81,8 +84,8 @@ class ExplainStore:
             try:
                 if waiting:
                     await self._database.finish(self._write(waiting))
-                if self._clock.monotonic() - self._pruned > PRUNE_SECONDS:
-                    self._pruned = self._clock.monotonic()
+                if self._is_due():
+                    self._pruned, self._written = self._clock.monotonic(), 0
                     await self._database.finish(self.prune())
             except (StoreError, Busy) as error:
                 room = MAX_WAITING - len(self._waiting)
@@ -90,6 +93,10 @@ class ExplainStore:
                 get_logger("explain").warning("records are not written", reason=str(error))
                 return False
         return True
+
+    def _is_due(self) -> bool:
+        late = self._clock.monotonic() - self._pruned > PRUNE_SECONDS
+        return late or self._written > PRUNE_PART * self._size
 
     async def prune(self) -> int:
         """Removes what is too old, then the oldest of what is too much; how many rows."""
@@ -162,6 +169,7 @@ class ExplainStore:
             rows = [(first + number, *row) for number, row in enumerate(packed)]
             await connection.run_sync(_put, rows)
         self._last = first + len(rows) - 1
+        self._written += sum(len(row[-1]) + OVERHEAD for row in rows)
 
     def _next_id(self, connection: Connection) -> int:
         if self._last is None:
