@@ -370,7 +370,7 @@ from net.threads import Offload
 
 async def main():
     process = await FilterProcess.start(Offload(), 2**28)
-    text = f"import os\\nopen({sys.argv[1]!r}, 'w').write(str(os.getpid()))\\nwhile True: pass\\n"
+    text = f"import os\\nopen({sys.argv[1]!r}, 'w').write(str(os.getpid()))\\n" + sys.argv[2]
     try:
         await process.load([Source("a", "a.py", text)], [], 1.0)
     except Exception:
@@ -381,10 +381,13 @@ asyncio.run(main())
 """
 
 
-async def test_a_process_ends_with_its_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "busy", ["while True: pass", "import time; time.sleep(1000)", "9 ** 9 ** 9"]
+)
+async def test_a_process_ends_with_its_server(tmp_path: Path, busy: str) -> None:
     """Also while a filter keeps it busy."""
     at = tmp_path / "pid"
-    code = ["-c", CRASHES, str(at)]
+    code = ["-c", CRASHES, str(at), busy]
     server = await asyncio.create_subprocess_exec(sys.executable, *code, cwd=ROOT)
     assert await server.wait() == 0
     process = Path(f"/proc/{int(at.read_text())}")

@@ -7,6 +7,7 @@ import smtplib
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.support.server import PASSWORD, ROOT, ServerProcess, configuration, until
 
@@ -84,6 +85,7 @@ def test_the_tour(tmp_path: Path) -> None:
         assert mailboxes(server) == {"INBOX": 2, "Junk": 1}
         told = explained(server)
         assert "OWN_INVOICES" in told and "an invoice without a signature" in told
+        assert "UNSIGNED_INVOICE=2.5" in last_in_junk(server)
         played(broken, server)
         (event,) = server.events("own filter not usable")
         assert (event["line"], event["earlier_version_in_use"]) == (13, True)
@@ -96,6 +98,18 @@ def test_the_tour(tmp_path: Path) -> None:
 def explained(server: ServerProcess) -> str:
     """What is told of the last message."""
     return server.command("explain", server.events("accepted")[-1]["message"]).stdout
+
+
+def last_in_junk(server: ServerProcess) -> str:
+    """The header of the newest message."""
+    client = imaplib.IMAP4("127.0.0.1", server.port("imap"))
+    try:
+        client.login(USER, PASSWORD)
+        client.select("Junk")
+        found: Any = client.fetch("*", "(BODY.PEEK[HEADER])")[1][0]
+        return bytes(found[1]).decode()
+    finally:
+        client.logout()
 
 
 def mailboxes(server: ServerProcess) -> dict[str, int]:
