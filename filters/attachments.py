@@ -7,7 +7,7 @@ Invariant: pure, no more work than the bounds allow, whatever the message is.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
@@ -29,12 +29,15 @@ from message.magic import (
 )
 from message.scan import Part, scan_crlf, walk
 from message.unpacking import Budget
-from net.threads import Offload
+from net.threads import PROCESS_ABOVE, Offload, Pool
 
 POLICY: Final = "ATTACHMENT_POLICY"
 BOMB: Final = "MIME_ARCHIVE_BOMB"
 MOST: Final = 200
 INLINE: Final = 32 * 1024
+# What a thread does, some milliseconds; more is a process's.
+QUICK_WORK: Final = 2 * 1024**2
+QUICK_MEMBERS: Final = 200
 _SHOWN: Final = 100
 _START: Final = 4096
 FAMILIES: Final = {
@@ -76,14 +79,22 @@ class Thing:
     bomb: str = ""
 
 
-def examine(bounds: Bounds, data: bytes) -> tuple[Thing, ...]:
+def examine(bounds: Bounds, data: bytes, budget: Budget | None = None) -> tuple[Thing, ...]:
     """Everything attached to the message, with what is in archives; nothing for plain text."""
-    budget, things = Budget(WORK), list[Thing]()
+    budget, things = budget or Budget(WORK), list[Thing]()
     for number, part in enumerate(attachments(scan_crlf(data))):
         if number >= MOST or len(things) > bounds.members:
             break
         things += _attached(data, part, bounds, budget)
     return tuple(things)
+
+
+def examine_quickly(bounds: Bounds, data: bytes) -> tuple[Thing, ...] | None:
+    """The same, or None when it takes more work than a thread of the server should do."""
+    budget = Budget(QUICK_WORK)
+    quick = replace(bounds, members=min(QUICK_MEMBERS, bounds.members))
+    things = examine(quick, data, budget)
+    return None if budget.left <= 0 or any(one.bomb for one in things) else things
 
 
 def examine_path(bounds: Bounds, path: str) -> tuple[Thing, ...]:
@@ -101,9 +112,9 @@ def attachments(root: Part) -> Iterator[Part]:
             yield part
 
 
-def has_attachments(data: bytes) -> bool:
-    """Whether `examine` would find anything at all."""
-    return next(attachments(scan_crlf(data)), None) is not None
+def has_archives(data: bytes) -> bool:
+    """Whether anything attached is more than a look at its octets."""
+    return any(kind_of(_start(data, part)) in ARCHIVES for part in attachments(scan_crlf(data)))
 
 
 def is_plain(header: bytes) -> bool:
@@ -154,12 +165,11 @@ def _fits(one: Thing, word: str) -> bool:
 def _attached(data: bytes, part: Part, bounds: Bounds, budget: Budget) -> Iterator[Thing]:
     name = (part.filename or part.content_type.replace("/", "-")).replace("/", "_")
     body = data[part.body_offset : part.body_offset + part.body_length]
-    encoding = part.encoding.decode("ascii", "replace")
-    kind = kind_of(decode(body[:_START], encoding))
+    kind = kind_of(_start(data, part))
     if kind not in READABLE and kind not in OFFICE and kind not in ARCHIVES:
         yield Thing(name, _words(kind))
         return
-    content = decode(body, encoding)
+    content = decode(body, part.encoding.decode("ascii", "replace"))
     kind = kind_of(content)
     words = _words(kind) | ({"macro"} if has_macros(content) else set())
     if kind not in ARCHIVES or kind in ("jar", "apk"):
@@ -170,6 +180,11 @@ def _attached(data: bytes, part: Part, bounds: Bounds, budget: Budget) -> Iterat
     for member in contents.members:
         locked = {"encrypted"} if member.encrypted else set[str]()
         yield Thing(member.name, _words(member.kind) | locked)
+
+
+def _start(data: bytes, part: Part) -> bytes:
+    begin, length = part.body_offset, min(part.body_length, _START)
+    return decode(data[begin : begin + length], part.encoding.decode("ascii", "replace"))
 
 
 def _words_of(contents: Contents) -> frozenset[str]:
@@ -188,7 +203,9 @@ def _printable(text: str) -> str:
 
 
 class AttachmentPolicy:
-    """Examines beside the loop; a small message without attachments is told in it."""
+    """Small messages without archives are examined in the loop, most others in a thread; those in
+    files, and archives that take more work, in a process.
+    """
 
     def __init__(self, settings: Attachments, offload: Offload) -> None:
         self._settings, self._offload = settings, offload
@@ -199,12 +216,19 @@ class AttachmentPolicy:
         """Raises OSError, Busy."""
         if not self._on or is_plain(message.header):
             return ACCEPT
-        content = message.content
+        content, bounds = message.content, self._bounds
         if content.data is None:
             path = str(content.path)
-            things = await self._offload.process_path(partial(examine_path, self._bounds), path)
-        elif len(content.data) <= INLINE and not has_attachments(content.data):
-            return ACCEPT
+            things = await self._offload.process_path(partial(examine_path, bounds), path)
+        elif len(content.data) <= INLINE and not has_archives(content.data):
+            things = examine(bounds, content.data)
         else:
-            things = await self._offload.process(partial(examine, self._bounds), content.data)
+            things = await self._examine(content.data)
         return judge(self._settings, things)
+
+    async def _examine(self, data: bytes) -> tuple[Thing, ...]:
+        if len(data) <= PROCESS_ABOVE:
+            quick = await self._offload.run(Pool.MIME, examine_quickly, self._bounds, data)
+            if quick is not None:
+                return quick
+        return await self._offload.apart(partial(examine, self._bounds), data)
