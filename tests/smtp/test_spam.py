@@ -188,6 +188,19 @@ async def test_lists_of_links(tmp_path: Path, capsys: Capsys) -> None:
                              "good.co.uk.uri.test"}  # fmt: skip
 
 
+async def test_a_list_of_links_may_refuse(tmp_path: Path) -> None:
+    entry = {"zone": "uri.test", "kind": "uri", "action": "reject"}
+    async with dns_server() as dns:
+        dns.set("test.uri.test", "A", "127.0.0.2")
+        dns.set("bad.test.uri.test", "A", "127.0.0.2")
+        async with server(tmp_path, dns, dnsbl={"list": [entry]}) as running:
+            body = PLAIN + b"See http://www.bad.test/x\r\n"
+            refused = await from_stranger(running, body, sender="ann@sender.test")
+            assert without_id(refused) == "554 5.7.1 bad.test is listed by uri.test"
+            # by the other kinds nobody is listed there, nor are senders by this one
+            assert (await from_stranger(running, PLAIN, sender="a@bad.test"))[:3] == "250"
+
+
 @pytest.mark.parametrize("exists", [True, False])
 async def test_senders_to_whom_nothing_can_be_sent(
     tmp_path: Path, capsys: Capsys, exists: bool
