@@ -11,6 +11,7 @@ from auth.login import Authenticator
 from config.clock import SystemClock
 from config.logging import get_logger
 from config.settings import Settings
+from filters.autotags.auto_tags import AutoTags
 from filters.signing.keyring import Keyring
 from filters.signing.signer import Signer
 from filters.spam.learned import Learned
@@ -25,6 +26,7 @@ from storage.quarantine import Quarantine
 from storage.reputation import Reputation
 from storage.spam_lessons import SpamLessons
 from storage.store import Store
+from storage.tag_models import TagModels
 
 
 async def open_services(config_path: Path, settings: Settings) -> Services:
@@ -53,6 +55,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         store=store,
         directory=directory,
         history=history,
+        auto_tags=AutoTags(directory, TagModels(history)),
         reputation=Reputation(history, clock),
         learned=Learned(SpamLessons(history, clock), offload, get_logger("spam")),
         explain=ExplainStore(

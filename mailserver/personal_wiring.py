@@ -1,8 +1,11 @@
 """Builds what accounts do with their mail: scripts, their own view of spam, and what follows."""
 
 from collections.abc import Callable
+from functools import partial
 
 from config.logging import get_logger
+from filters.autotags.choosing import Reader
+from filters.autotags.trainer import Trainer
 from filters.delivery import Delivery
 from filters.recipients.answers import Answers
 from filters.recipients.compiled import Compiled
@@ -12,6 +15,7 @@ from filters.recipients.imap_actions import ImapActions
 from filters.recipients.imap_events import ImapEvents
 from filters.recipients.junk import Classifier, PersonalJunk
 from filters.recipients.scripts import Scripting
+from filters.spam.extract import extract
 from mailserver.services import Services
 from storage.duplicates import Duplicates
 from storage.metadata import Metadata
@@ -32,7 +36,7 @@ def build_personal(
     hostname = services.settings.hostname
     junk = PersonalJunk(services.settings, directory, learned)
     return Personal(
-        Deciding(directory, store, scripting, junk, offload, log),
+        Deciding(directory, store, scripting, junk, services.auto_tags, offload, log),
         Following(directory, store, duplicates, clock, hostname, log),
         scripting,
         junk,
@@ -67,3 +71,18 @@ def build_imap_events(
         log,
     )
     return ImapEvents(metadata, actions, log)
+
+
+def build_trainer(services: Services) -> Trainer:
+    """Learns tags, not started."""
+    take = partial(extract, hostname=services.settings.hostname)
+    reader = Reader(services.store, services.offload, take)
+    return Trainer(
+        services.directory,
+        services.store,
+        services.auto_tags,
+        reader,
+        services.offload,
+        services.clock,
+        get_logger("tags"),
+    )

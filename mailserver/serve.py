@@ -106,6 +106,7 @@ class Server:
         await self._control.start()
         await parts.own.start()
         await parts.events.start()
+        parts.tag_trainer.start()
         await parts.imap.start()
         await parts.managesieve.start()
         await parts.smtp.start()
@@ -156,6 +157,7 @@ class Server:
         await self._parts.managesieve.stop()
         await self._parts.imap.stop()
         await self._parts.events.stop()
+        await self._parts.tag_trainer.stop()
         if self._parts.training is not None:
             await self._parts.training.stop()
         await self._control.stop()

@@ -8,6 +8,7 @@ from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
+from filters.autotags.auto_tags import AutoTags
 from filters.signing.keyring import Keyring
 from filters.signing.signer import Signer
 from filters.spam.learned import Learned
@@ -36,6 +37,7 @@ class Services:
     store: Store
     directory: Directory
     history: HistoryDatabase
+    auto_tags: AutoTags
     reputation: Reputation
     learned: Learned
     explain: ExplainStore

@@ -7,6 +7,7 @@ from functools import partial
 
 from auth.admission import Admission
 from config.logging import get_logger
+from filters.autotags.trainer import Trainer
 from filters.delivery import Delivery
 from filters.dnslists import DnsLists
 from filters.forwarding import Forwarding
@@ -35,7 +36,7 @@ from filters.submitting import Submitting
 from filters.virus_scanner import VirusScanner
 from imap.managesieve.server import ManageSieveServer
 from imap.server import ImapServer
-from mailserver.personal_wiring import build_imap_events, build_personal
+from mailserver.personal_wiring import build_imap_events, build_personal, build_trainer
 from mailserver.services import Services
 from net.client_tls import client_tls
 from net.https import HttpsClient
@@ -71,6 +72,7 @@ class Parts:
     own: OwnFilters
     scanner: VirusScanner
     training: Training | None
+    tag_trainer: Trainer
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
@@ -225,6 +227,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         own=own,
         scanner=scanner,
         training=_training(services),
+        tag_trainer=build_trainer(services),
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    String,
     Table,
 )
 
@@ -37,6 +38,22 @@ duplicate = Table(
     Column("key", LargeBinary, primary_key=True),
     Column("until", Float, nullable=False),
     Index("history_duplicate_until", "until"),
+)
+
+
+# What was learned of an account's tags (storage/tag_models.py): `key` is the keyword in lower case.
+tag_model = Table(
+    "history_tag_model",
+    metadata,
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", String, primary_key=True),
+    Column("keyword", String, nullable=False),
+    Column("weights", LargeBinary, nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("tagged", Integer, nullable=False),
+    Column("given", Integer, nullable=False),
+    Column("right", Integer, nullable=False),
+    Column("learned", Float, nullable=False),
 )
 
 
@@ -65,6 +82,10 @@ def _quarantined(connection: Connection) -> None:
     quarantined.create(connection, checkfirst=True)
 
 
+def _tag_models(connection: Connection) -> None:
+    tag_model.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -73,4 +94,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _explain,
     _duplicates,
     _quarantined,
+    _tag_models,
 )

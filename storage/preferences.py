@@ -7,8 +7,9 @@ transaction with its row of the journal; a value has the type of its key, also w
 
 import json
 import re
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -70,6 +71,26 @@ class Preferences:
 
     def __init__(self, database: ConfigDatabase) -> None:
         self._database = database
+        self._listeners: dict[object, Callable[[AccountId], None]] = {}
+
+    def on_change(self, listener: Callable[[AccountId], None]) -> Callable[[], None]:
+        """Calls back in the loop when tags or settings of an account may have changed; returns the
+        unsubscriber.
+        """
+        token = object()
+        self._listeners[token] = listener
+
+        def unsubscribe() -> None:
+            self._listeners.pop(token, None)
+
+        return unsubscribe
+
+    async def _do(self, account: AccountId, change: Coroutine[Any, Any, None]) -> None:
+        try:
+            await self._database.finish(change)
+        finally:
+            for listener in tuple(self._listeners.values()):
+                listener(account)
 
     # Tags.
 
@@ -88,7 +109,7 @@ class Preferences:
         NoSuchAccount.
         """
         _check(made)
-        await self._database.finish(self._put_tag(account, made))
+        await self._do(account, self._put_tag(account, made))
 
     async def _put_tag(self, account: AccountId, made: Tag) -> None:
         key, mine = made.keyword.lower(), _t.account == account
@@ -111,7 +132,7 @@ class Preferences:
 
     async def delete_tag(self, account: AccountId, keyword: str) -> None:
         """Messages keep the keyword. Raises NoSuchTag."""
-        await self._database.finish(self._delete_tag(account, keyword.lower()))
+        await self._do(account, self._delete_tag(account, keyword.lower()))
 
     async def _delete_tag(self, account: AccountId, key: str) -> None:
         async with self._database.writing() as at:
@@ -141,7 +162,7 @@ class Preferences:
         text = None if value is None else json.dumps(value)
         if text is not None and (type(value) is not type(key.default) or len(text) > MAX_VALUE):
             raise BadPreference(f"{key.name} takes no such value")
-        await self._database.finish(self._set(account, key.name, text))
+        await self._do(account, self._set(account, key.name, text))
 
     async def _set(self, account: AccountId, name: str, text: str | None) -> None:
         async with self._database.writing() as at:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from config.logging import Logger
+from filters.autotags.auto_tags import AutoTags
 from filters.context import Message, Recipient
 from filters.envelope import Envelope
 from filters.recipients.contact_lists import ContactLists
@@ -74,11 +75,13 @@ class Deciding:
         store: Store,
         scripting: Scripting,
         junk: PersonalJunk,
+        auto_tags: AutoTags,
         offload: Offload,
         log: Logger,
     ) -> None:
         self._directory, self._store, self._log = directory, store, log
         self._scripting, self._junk, self._offload = scripting, junk, offload
+        self._auto_tags = auto_tags
         self._lists = ContactLists(directory.contacts)
 
     async def decide(
@@ -98,9 +101,16 @@ class Deciding:
 
     async def judge(
         self, envelope: Envelope, message: Message, verdict: Verdict, account: AccountId
-    ) -> Judged:
-        """Whether it is junk for an account."""
-        return await self._junk.judge(envelope, message, verdict, account)
+    ) -> tuple[Judged, tuple[str, ...]]:
+        """Whether it is junk for an account, and the tags that it gets there; what of that is the
+        account's own, in a few words.
+        """
+        judged = await self._junk.judge(envelope, message, verdict, account)
+        told = judged.told(verdict)
+        if judged.result is None or judged.verdict.action is not Action.ACCEPT:
+            return judged, told
+        given = await self._auto_tags.tags(account, judged.result.features)
+        return judged.tagged(given.keywords), (*told, *given.told)
 
     async def disposition(
         self, pending: "_Pending", envelope: Envelope, judged: Judged, trace: bytes
@@ -218,12 +228,13 @@ class _Asking:
 
     async def _ask(self, one: _Pending) -> None:
         envelope, site = self._envelope, self._verdict
-        judged = await self._deciding.judge(envelope, one.message, site, one.target.account)
+        account = one.target.account
+        judged, told = await self._deciding.judge(envelope, one.message, site, account)
         found = await self._deciding.disposition(one, envelope, judged, self._trace)
         own = self._gathered_of(one)
-        told = (*judged.told(site), *(found.told if found is not None else ()))
+        told = (*told, *(found.told if found is not None else ()))
         if told:
-            self._told.append((one.target.account, told))
+            self._told.append((account, told))
         if found is None:
             own.local.append(_copy(one, _default(judged.verdict), (), judged.verdict))
             self._taken.add(one.recipient.address)

@@ -33,6 +33,13 @@ class Judged:
     verdict: Verdict
     result: SpamResult | None = None
 
+    def tagged(self, keywords: frozenset[str]) -> "Judged":
+        """With more keywords."""
+        if not keywords:
+            return self
+        verdict = replace(self.verdict, keywords=self.verdict.keywords | keywords)
+        return replace(self, verdict=verdict)
+
     def told(self, site: Verdict) -> tuple[str, ...]:
         """In a few words what is different from the verdict for the site."""
         if self.result is None or self.verdict is site:

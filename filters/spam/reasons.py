@@ -4,15 +4,21 @@ Pure. Runs of octets say little to people, so those of one word of the text coun
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from filters.spam.features import run_feature, shown_text, token_feature
-from filters.spam.model import SCALE, Rows
+from filters.spam.model import SCALE
 from filters.spam.reading import Reading
 from filters.spam.tokens import tokens
 
 _NOTHING: Final = (0, 0)
 _LONGEST: Final = 40
+
+
+class Sums(Protocol):
+    """Rows of model.py, or sums in memory (weights.py)."""
+
+    def get(self, feature: int, default: tuple[int, int], /) -> tuple[int, int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class Reason:
     weight: float
 
 
-def reasons(reading: Reading, *models: Rows, symbols: tuple[str, ...] = ()) -> list[Reason]:
+def reasons(reading: Reading, *models: Sums, symbols: tuple[str, ...] = ()) -> list[Reason]:
     """Everything that has a weight, the strongest first. The weights add up to the margin, but for
     features that share a number.
     """
@@ -46,7 +52,7 @@ def reasons(reading: Reading, *models: Rows, symbols: tuple[str, ...] = ()) -> l
 
 
 def _count(
-    weights: dict[str, int], name: str, feature: int, seen: set[int], models: tuple[Rows, ...]
+    weights: dict[str, int], name: str, feature: int, seen: set[int], models: tuple[Sums, ...]
 ) -> None:
     if feature in seen:
         return

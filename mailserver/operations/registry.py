@@ -81,6 +81,12 @@ QUICK: dict[str, str] = {
     "sieve.rename": "sieve.sieve_rename",
     "sieve.delete": "sieve.sieve_delete",
     "spam.show": "spam.spam_show",
+    "tags.list": "tags.tags_list",
+    "tags.add": "tags.tags_add",
+    "tags.delete": "tags.tags_delete",
+    "tags.auto": "tags.tags_auto",
+    "tags.learn": "tags.tags_learn",
+    "tags.why": "tags.tags_why",
     "filter.list": "filters.filter_list",
     "reload": "running.reload",
 }

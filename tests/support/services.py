@@ -7,6 +7,7 @@ from pathlib import Path
 from auth.login import Authenticator
 from config.clock import SystemClock
 from config.logging import get_logger
+from filters.autotags.auto_tags import AutoTags
 from filters.signing.keyring import Keyring
 from filters.signing.signer import Signer
 from filters.spam.learned import Learned
@@ -21,6 +22,7 @@ from storage.quarantine import Quarantine
 from storage.reputation import Reputation
 from storage.spam_lessons import SpamLessons
 from storage.store import Store
+from storage.tag_models import TagModels
 from tests.support.directories import make_settings
 
 
@@ -56,6 +58,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             store=store,
             directory=directory,
             history=history,
+            auto_tags=AutoTags(directory, TagModels(history)),
             reputation=reputation,
             learned=learned,
             explain=explain,

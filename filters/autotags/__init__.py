@@ -1,0 +1,1 @@
+"""Tags that mail gets by itself, learned from what a user has tagged. Off by default."""
