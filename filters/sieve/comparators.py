@@ -6,6 +6,7 @@ from typing import Final
 
 from message.casemap import casemap
 
+LONG: Final = 16 * 1024
 _INFINITE: Final = 1 << 40
 _DIGITS: Final = re.compile(r"[0-9]+")
 
@@ -23,6 +24,8 @@ class Comparator:
         if self.number == 0:
             return _ascii_upper(text)
         if self.number == 2:
+            if len(text) > LONG:  # by lines: no other thread runs while one is mapped
+                return "\n".join([casemap(line) for line in text.split("\n")])
             return casemap(text)
         return numeric(text) if self.number == 3 else text
 

@@ -10,7 +10,8 @@ class Limits:
     While it runs: `actions` and `redirects` of one run, `include_depth` and `includes` of scripts,
     `steps` (a test, an action, or about a microsecond of a long comparison), `cpu` seconds of the
     thread, `variables` that are set, each `variable_size` at most (longer values are cut, RFC 5229
-    §6), `body_size` octets of a body looked at, `parts` of one message, `questions` asked outside.
+    §6), `body_size` octets of a body looked at, `html_size` characters of one part of HTML read as
+    text, `parts` of one message, `questions` asked outside.
     """
 
     script_size: int = 256 * 1024
@@ -26,6 +27,7 @@ class Limits:
     variables: int = 256
     variable_size: int = 8192
     body_size: int = 2 * 1024 * 1024
+    html_size: int = 256 * 1024
     parts: int = 500
     added_headers: int = 64
     questions: int = 64

@@ -67,7 +67,7 @@ class Parts:
             self._text_left -= len(octets)
             found = decode_text(octets, part.charset)
             if plain and part.type == b"text" and part.subtype in _HTML:
-                found = html_text(found)
+                found = html_text(found[: self._limits.html_size])
             self._texts[key] = found
         return found
 
