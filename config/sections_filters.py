@@ -44,7 +44,7 @@ class Filters(Section):
     local_networks: list[Net] = [network("127.0.0.0/8"), network("::1/128")]
     own: str = ""
     own_timeout: Annotated[Duration, Field(gt=0, le=30)] = 1.0
-    own_memory: Annotated[Size, Field(ge=64 * 1024**2)] = 256 * 1024**2
+    own_memory: Annotated[Size, Field(ge=128 * 1024**2)] = 256 * 1024**2
     own_processes: Annotated[int, Field(ge=1, le=64)] = 2
 
 

@@ -125,6 +125,8 @@ class OwnFilters:
         version = await next_version(old, folder, pool.start, self._chosen.own_timeout)
         self._version = version
         pool.use(version)
+        if version.filters:
+            await pool.warm()
         changed = {one.name for one in version.filters} - {
             one.name for one in old.filters if one in version.filters
         }

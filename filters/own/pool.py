@@ -58,6 +58,10 @@ class Pool:
             self._free.release()
             raise
 
+    async def warm(self) -> None:
+        """Has a process ready, so that no message waits for one. Raises NoProcess."""
+        self.give(await self.take(), sound=True)
+
     def give(self, process: FilterProcess, *, sound: bool) -> None:
         """After a job; `sound`: it may do another."""
         self._free.release()

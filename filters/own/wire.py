@@ -17,7 +17,10 @@ Frame = Mapping[str, Any]
 
 def pack(frame: Frame, octets: bytes = b"") -> bytes:
     """One frame."""
-    text = orjson.dumps(frame)
+    try:
+        text = orjson.dumps(frame)
+    except TypeError:  # a lone surrogate stands for an octet that is no UTF-8
+        text = orjson.dumps(_clean(frame))
     return HEAD.pack(len(text), len(octets)) + text + octets
 
 
@@ -27,3 +30,13 @@ def unpack(text: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("no object")
     return found
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_clean(key): _clean(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(one) for one in value]
+    return value

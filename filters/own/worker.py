@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,10 @@ def _plain(verdict: object) -> dict[str, Any]:
 def _symbol(one: object) -> Sequence[str | float]:
     if not isinstance(one, Symbol):
         raise TypeError(f"{type(one).__name__} is not a Symbol")
-    return [_text(one.name), float(one.weight), _text(one.detail)]
+    weight = float(one.weight)
+    if not isfinite(weight):
+        raise ValueError(f"{one.name!r:.80} has a weight that is no number")
+    return [_text(one.name), weight, _text(one.detail)]
 
 
 def _text(value: object) -> str:

@@ -97,6 +97,15 @@ async def test_a_filter_sees_the_message_and_where_it_comes_from(tmp_path: Path)
     assert verdict.scored[0].detail == "mx.elsewhere.test"
 
 
+async def test_text_that_is_no_unicode_passes_both_ways(tmp_path: Path) -> None:
+    context = asked()
+    context.sender = "b\udcffd@elsewhere.test"
+    text = returning("symbol('S', 0, context.sender + '\\udcfe')", "print('\\udcfd')")
+    async with site(tmp_path, {"one": text}) as made:
+        verdict = await made.judge(context)
+    assert [one.detail for one in verdict.scored] == ["b?d@elsewhere.test?"]
+
+
 MIXED = b"""Subject: x\r
 MIME-Version: 1.0\r
 Content-Type: multipart/mixed; boundary=b\r
@@ -189,7 +198,8 @@ HOSTILE: dict[str, tuple[str, str]] = {
     "says nonsense": ("symbol('two words')", "'two words' can't be a symbol"),
     "tags nonsense": ("tag('a b')", "'a b' can't be an IMAP keyword"),
     "says too much": ("symbol('X', 0, 'y' * 10**7)", "its verdict is too large"),
-    "weighs infinitely": ("symbol('X', float('inf'))", "weight beyond 1000"),
+    "weighs infinitely": ("symbol('X', float('inf'))", "weight that is no number"),
+    "weighs too much": ("symbol('X', 1001)", "weight beyond 1000"),
     "leaves": ("exit(3)", "SystemExit: 3"),
     "recurses": ("check(message, context)", "RecursionError"),
     "prints for ever": ("[print('x' * 1000) for _ in range(20000)] and None or 1", "returned int"),
