@@ -55,7 +55,8 @@ class Connection(asyncio.Protocol):
         self._active = self._loop.time()
         self._begun: float | None = None
         self._counted = self._unread = self._held = 0
-        self._reading, self._closing, self._last = True, False, False
+        self._reading, self._closing = True, False
+        self._last = self._ended = False
         self.tls = False
         self.session = Session(context, self)
 
@@ -96,6 +97,11 @@ class Connection(asyncio.Protocol):
         elif self._unread > self._context.bounds.input_buffer and self._reading:
             self._reading = False
             self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """What was sent before the end is still answered."""
+        self._ended = self._task is not None and self._more is None
+        return self._ended
 
     def pause_writing(self) -> None:
         self._blocked_since = self._loop.time()
@@ -181,7 +187,7 @@ class Connection(asyncio.Protocol):
     async def next_answer(self) -> bytes | None:
         """The answer to a challenge of AUTHENTICATE; None when it is none. Raises Closing."""
         while (event := self._next_event()) is None or isinstance(event, Large):
-            if self._closing:
+            if self._closing or self._ended:
                 raise Closing
             if event is None:
                 await self._wait()
@@ -254,6 +260,8 @@ class Connection(asyncio.Protocol):
             self.bye("Internal error", linger=True)
         finally:
             self._task = None
+        if self._ended:
+            self._close()
         self._read_on()
 
     def _read_on(self) -> None:

@@ -211,3 +211,14 @@ async def test_a_slow_check_holds_up_nobody_else(tmp_path: Path) -> None:
         release.set()
         assert await one.line() == b'OK "It is right"'
         assert await one.line() == b'OK (TAG "behind") "Done"'
+
+
+async def test_who_stops_sending_is_still_answered(tmp_path: Path) -> None:
+    async with serving(tmp_path) as sieve:
+        reader, writer = await asyncio.open_connection("127.0.0.1", sieve.port)
+        writer.write(authenticate() + b'PUTSCRIPT "a" "keep;"\r\nLISTSCRIPTS\r\nNOOP {9+}\r\nx')
+        writer.write_eof()
+        async with asyncio.timeout(20):
+            said = await reader.read()
+        assert said.endswith(b'OK "Logged in"\r\nOK "Stored"\r\n"a"\r\nOK "These are all"\r\n')
+        writer.close()
