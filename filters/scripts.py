@@ -14,7 +14,7 @@ from filters.sieve.script import compile_script
 from net.threads import Offload, Pool
 
 # Larger ones go to another process.
-_SMALL: Final = 32 * 1024
+SMALL: Final = 32 * 1024
 
 
 class BadScript(ValueError):
@@ -39,7 +39,7 @@ def language(offload: Offload) -> Language:
     """That of filters/sieve/."""
 
     async def check(text: bytes) -> Sequence[str]:
-        if len(text) > _SMALL:
+        if len(text) > SMALL:
             mistakes = await offload.apart(mistakes_in, text)
         else:
             mistakes = await offload.run(Pool.MIME, mistakes_in, text)

@@ -4,19 +4,23 @@ They stand in the active script, or where none is active in the one called RULES
 script that is more than rules is never written over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from filters.rules.reading import read_rules
 from filters.rules.values import MAX_RULES, BadRule, Rule
 from filters.rules.writing import format_rules
+from filters.scripts import SMALL
 from net.threads import Offload, Pool
 from storage.script_values import NoSuchScript, Script
 from storage.scripts import Scripts
 from storage.values import AccountId
 
 RULES: Final = "rules"
+_RULE: Final = 150  # octets of the script, about
+A = TypeVar("A")
+T = TypeVar("T")
 
 
 class OwnScript(Exception):
@@ -43,7 +47,7 @@ class UserRules:
         found = await self._script(account)
         if found is None:
             return Held(RULES, active=False, rules=())
-        rules = await self._offload.run(Pool.MIME, read_rules, found.text)
+        rules = await self._run(read_rules, found.text, len(found.text))
         return Held(found.name, found.active, rules)
 
     async def save(self, account: AccountId, rules: Sequence[Rule]) -> Held:
@@ -58,11 +62,17 @@ class UserRules:
         held = await self.load(account)
         if held.rules is None:
             raise OwnScript(f"the script {held.script!r} is more than rules: change it as a script")
-        text = await self._offload.run(Pool.MIME, format_rules, tuple(rules))
+        text = await self._run(format_rules, tuple(rules), len(rules) * _RULE)
         await self._scripts.put(account, held.script, text.encode())
         if not held.active:
             await self._scripts.activate(account, held.script)
         return Held(held.script, active=True, rules=tuple(rules))
+
+    async def _run(self, call: Callable[[A], T], argument: A, size: int) -> T:
+        """In another process where it takes long."""
+        if size > SMALL:
+            return await self._offload.apart(call, argument)
+        return await self._offload.run(Pool.MIME, call, argument)
 
     async def _script(self, account: AccountId) -> Script | None:
         active = await self._scripts.active(account)

@@ -6,9 +6,11 @@ it, of the last seconds, is lost.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 
 from cachetools import LRUCache
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from config.clock import Clock
 from storage.config_database import ConfigDatabase
@@ -21,6 +23,7 @@ from storage.write_behind import WriteBehind
 
 KEPT = 20_000
 IN_MEMORY = 20_000
+BATCH = 200
 _c = correspondent.c
 _Key = tuple[AccountId, str]
 
@@ -112,14 +115,30 @@ class Correspondents(WriteBehind[_Key, Correspondent]):
             return {name: Correspondent(*row) for name, *row in await at.execute(query)}
 
     async def _write(self, waiting: dict[_Key, Correspondent]) -> None:
+        rows = [
+            {
+                "account": account,
+                "key": key,
+                "address": one.address,
+                "count": one.count,
+                "first": one.first,
+                "last": one.last,
+            }
+            for (account, key), one in waiting.items()
+        ]
         async with self._database.writing() as at:
-            for (account, key), one in waiting.items():
-                more = {"count": _c.count + one.count, "last": one.last, "address": one.address}
-                row = (_c.account == account) & (_c.key == key)
-                if not (await at.execute(update(correspondent).where(row).values(more))).rowcount:
-                    values = {"first": one.first, "last": one.last, "count": one.count}
-                    await at.execute(
-                        insert(correspondent).values(
-                            account=account, key=key, address=one.address, **values
-                        )
-                    )
+            for start in range(0, len(rows), BATCH):
+                await at.execute(_upsert(at.dialect.name), rows[start : start + BATCH])
+
+
+@cache
+def _upsert(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """Counts are added up; the first sight stays."""
+    postgres = dialect == "postgresql"
+    made = postgresql.insert(correspondent) if postgres else sqlite.insert(correspondent)
+    more = {
+        "count": _c.count + made.excluded.count,
+        "last": made.excluded.last,
+        "address": made.excluded.address,
+    }
+    return made.on_conflict_do_update(index_elements=[_c.account, _c.key], set_=more)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
+from filters.scripts import SMALL
 from filters.sieve.errors import CompileError
 from filters.sieve.script import Script, compile_script
 from net.threads import Offload, Pool
@@ -32,11 +33,16 @@ class Compiled:
         """Raises CompileError, Busy."""
         found = self._known.get(text)
         if found is None:
-            found = _Entry(await self._offload.run(Pool.MIME, _compiled, text), len(text))
+            found = _Entry(await self._compile(text), len(text))
             self._known[text] = found
         if isinstance(found.script, CompileError):
             raise found.script
         return found.script
+
+    async def _compile(self, text: bytes) -> Script | CompileError:
+        if len(text) > SMALL:
+            return await self._offload.apart(_compiled, text)
+        return await self._offload.run(Pool.MIME, _compiled, text)
 
 
 def _size_of(entry: _Entry) -> int:

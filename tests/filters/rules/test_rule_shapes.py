@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from filters.recipients.compiled import Compiled
 from filters.rules.shapes import rule_of, shape_of
 from filters.rules.values import BadRule, File, MailingList, Rule, Star
+from filters.scripts import SMALL
 from filters.user_rules import Held, OwnScript, UserRules
 from net.threads import Offload
 from tests.support.directories import make_settings, open_directory
@@ -123,4 +125,22 @@ async def test_rules_are_the_active_script_and_an_own_one_stays_as_it_is(tmp_pat
         # and rules come back when it is no longer active
         await scripts.activate(ada, "")
         assert await rules.load(ada) == Held("rules", False, (STARS, LISTS))
+    offload.close()
+
+
+async def test_a_thousand_rules_are_kept_compiled_and_read_again(tmp_path: Path) -> None:
+    offload = Offload(processes=1)
+    async with open_directory(make_settings(tmp_path)) as directory:
+        ada = (await directory.add_account("ada@example.test", "hash")).id
+        rules = UserRules(directory.scripts, offload)
+        many = tuple(
+            Rule(f"{n}", (MailingList(f"list {n}"),), (File("Lists"),)) for n in range(1000)
+        )
+        await rules.save(ada, many)
+        assert (await rules.load(ada)).rules == many
+        active = await directory.scripts.active(ada)
+        assert active is not None and len(active.text) > SMALL
+        assert len((await Compiled(offload).get(active.text)).nodes) == 1000
+        with pytest.raises(BadRule):
+            await rules.save(ada, (*many, LISTS))
     offload.close()
