@@ -31,6 +31,7 @@ from filters.sent import SentCopies
 from filters.signing.rotation import Rotation
 from filters.spam.extract import extract
 from filters.spam.follower import Follower
+from filters.spam.hearsay import Hearsay, witness
 from filters.spam.training import Training
 from filters.submitting import Submitting
 from filters.virus_scanner import VirusScanner
@@ -46,6 +47,8 @@ from smtp.server import SmtpServer
 from storage.metadata import Metadata
 from storage.report_values import Kind
 from storage.reports import Reports
+from storage.spam_values import Label
+from storage.values import AccountId
 from web.server import HttpServer
 
 
@@ -238,7 +241,13 @@ def _training(services: Services) -> Training | None:
         return None
     take = partial(extract, hostname=settings.hostname)
     log = get_logger("spam")
-    follower = Follower(services.store, services.learned, services.offload, take)
+    hearsay = Hearsay(services.reputation, services.clock)
+    look = partial(witness, hostname=settings.hostname)
+
+    async def hear(account: AccountId, label: Label, data: bytes) -> None:
+        hearsay.say(account, label, await services.offload.process(look, data))
+
+    follower = Follower(services.store, services.learned, services.offload, take, hear=hear)
     return Training(services.store, follower, services.clock, log)
 
 

@@ -13,6 +13,8 @@ from filters.authentication.results import (
 from message.authentication_results import Statement, build_results
 
 MAX_STATEMENTS = 30
+PROVING = {"spf": ("smtp", "mailfrom"), "dkim": ("header", "d"), "dmarc": ("header", "from")}
+"""By method, the property that names the domain which a pass proves."""
 
 
 def results_field(hostname: str, results: Iterable[Result]) -> bytes:

@@ -7,7 +7,7 @@ each, beside the loop.
 
 import asyncio
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -31,6 +31,10 @@ _NOWHERE: Final = MailboxId(0)
 
 Extract = Callable[[bytes], "array[int]"]
 """The features of a message; a function of a module, it may be called in a worker process."""
+
+
+Hear = Callable[[AccountId, Label, bytes], Awaitable[None]]
+"""Is told what an account says of which message; its work is done beside the loop."""
 
 
 class Teacher(Protocol):
@@ -67,9 +71,17 @@ class _Batch:
 class Follower:
     """One for all accounts; used by filters/spam/training.py, one account at a time."""
 
-    def __init__(self, store: Store, teacher: Teacher, offload: Offload, extract: Extract) -> None:
+    def __init__(
+        self,
+        store: Store,
+        teacher: Teacher,
+        offload: Offload,
+        extract: Extract,
+        *,
+        hear: Hear | None = None,
+    ) -> None:
         self._store, self._teacher = store, teacher
-        self._offload, self._extract = offload, extract
+        self._offload, self._extract, self._hears = offload, extract, hear
         self._database = store.database
         self.older: frozenset[AccountId] = frozenset()
         """Accounts that were there before anybody followed them: who put what into their Junk is
@@ -210,7 +222,7 @@ class Follower:
             return Lesson(key, said.known, said.label)
         began = asyncio.get_running_loop().time()
         try:
-            features = await self._features(account, said.at)
+            features = await self._features(account, said.at, said.label)
         except MessageMissing:
             return Lesson(key, said.known)
         # others come first: half of the time at most is spent here
@@ -218,8 +230,10 @@ class Follower:
         await asyncio.sleep(min(LONGEST_PAUSE, spent))
         return Lesson(key, said.known, said.label, features)
 
-    async def _features(self, account: AccountId, at: Sighting) -> "array[int]":
+    async def _features(self, account: AccountId, at: Sighting, label: Label) -> "array[int]":
         data = await self._store.read_body(account, at.blob, at.mailbox, at.uid, 0, READ)
+        if self._hears is not None:
+            await self._hears(account, label, data)
         return await self._offload.process(self._extract, data)
 
 

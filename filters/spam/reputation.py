@@ -25,13 +25,18 @@ _NAMES: Final = {
 _BODY_ENOUGH: Final = 1.5
 
 
-def subjects(author: str, proved: bool, network: str, bands: Sequence[str]) -> tuple[Subject, ...]:
-    """What has a standing in a message; `network` is "" for a peer that has none here."""
+def subjects(
+    author: str, proved: bool, network: str, bands: Sequence[str], *, domain: bool = True
+) -> tuple[Subject, ...]:
+    """What has a standing in a message; `network` is "" for a peer that has none here, `domain`
+    whether the author's is meant too.
+    """
     found: list[Subject] = []
     if author:
         mark = "" if proved else _CLAIMED
         found.append((About.SENDER, mark + author))
-        found.append((About.DOMAIN, mark + registered(author.rpartition("@")[2])))
+        if domain:
+            found.append((About.DOMAIN, mark + registered(author.rpartition("@")[2])))
     if network:
         found.append((About.NETWORK, network))
     found += [(About.BODY, band) for band in bands]

@@ -4,6 +4,8 @@ import asyncio
 import imaplib
 import re
 import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from filters.spam.rules.text import GTUBE
 from mailserver import control
-from tests.support.server import PASSWORD, ServerProcess, configuration
+from tests.support.server import PASSWORD, ServerProcess, configuration, until
 
 ADA = "ada@example.test"
 SPAM = (
@@ -30,14 +32,28 @@ PHISHING = 4.25
 """
 
 
+@contextmanager
+def serve(folder: Path) -> Iterator[ServerProcess]:
+    with ServerProcess(folder, configuration(extra=EXTRA)) as server:
+        add(server, ADA)
+        yield server
+
+
+def add(server: ServerProcess, address: str) -> None:
+    perform(server, "account.add", address=address, password=PASSWORD)
+
+
+def perform(server: ServerProcess, operation: str, **given: object) -> Any:
+    return asyncio.run(control.call(server.data, operation, given, lambda *_: None))
+
+
 def send(server: ServerProcess, text: str) -> None:
     with smtplib.SMTP("127.0.0.1", server.port("smtp"), "mail.sender.test", 20) as client:
         client.sendmail("s@sender.test", [ADA], text)
 
 
 def test_it_lies_in_junk_and_tells_why(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path, configuration(extra=EXTRA)) as server:
-        server.add_account(ADA)
+    with serve(tmp_path) as server:
         send(server, SPAM)
         with imaplib.IMAP4("127.0.0.1", server.port("imap")) as client:
             client.login(ADA, PASSWORD)
@@ -51,7 +67,7 @@ def test_it_lies_in_junk_and_tells_why(tmp_path: Path) -> None:
             assert b"PHISHING=4.25 (www.paypal.com leads to 8.8.4.4)" in header
             client.select("INBOX")
             assert client.search(None, "ALL")[1] == [b""]
-        (told,) = explain(server)
+        (told,) = perform(server, "explain", id="<spam.1@sender.test>")
         lines = "\n".join(str(one["text"]) for one in told["happenings"])
         assert "PHISHING" in lines
         assert re.search(r"^Without PHISHING .*, below 5 for", lines, re.MULTILINE), lines
@@ -61,9 +77,42 @@ def test_it_lies_in_junk_and_tells_why(tmp_path: Path) -> None:
         assert b"5.7.1 This message looks like spam (id " in refused.value.smtp_error
 
 
-def explain(server: ServerProcess) -> list[dict[str, Any]]:
-    asked = {"id": "<spam.1@sender.test>"}
-    found: list[dict[str, Any]] = asyncio.run(
-        control.call(server.data, "explain", asked, lambda *_: None)
-    )
-    return found
+LETTER = (
+    "From: Shop <news@shop.test>\r\nTo: you@example.test\r\nSubject: Prices\r\n"
+    "Date: Sat, 28 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{name}@shop.test>\r\n\r\n"
+    "Dear {name},\r\nthe best watches of the whole world are sold by us at half their price, and"
+    " whoever buys three of them gets a fourth one for nothing, with a leather strap and a box"
+    " made of fine old wood; do not wait until tomorrow, since only a few are left.\r\n"
+)
+
+
+def marked_by(server: ServerProcess, address: str) -> None:
+    """The account moves what came into its Junk."""
+    add(server, address)
+    with smtplib.SMTP("127.0.0.1", server.port("smtp"), "mail.shop.test", 20) as client:
+        client.sendmail("news@shop.test", [address], LETTER.format(name=address[:3]))
+    with imaplib.IMAP4("127.0.0.1", server.port("imap")) as imap:
+        imap.login(address, PASSWORD)
+        imap.select("INBOX")
+        assert imap.uid("MOVE", "1", "Junk")[0] == "OK"
+
+
+def test_what_two_users_call_spam_is_known_to_the_third(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        for address in ("ben@example.test", "eve@example.test"):
+            marked_by(server, address)
+        sent = 0
+
+        def is_known() -> bool:
+            nonlocal sent
+            sent += 1
+            with smtplib.SMTP("127.0.0.1", server.port("smtp"), "mail.else.test", 20) as client:
+                letter = LETTER.format(name=f"number{sent}").replace("shop.test", "else.test")
+                client.sendmail("news@else.test", [ADA], letter)
+            with imaplib.IMAP4("127.0.0.1", server.port("imap")) as imap:
+                imap.login(ADA, PASSWORD)
+                imap.select("INBOX")
+                _, found = imap.fetch(str(sent), "(BODY[HEADER])")
+                return b"FUZZY_SPAM=" in found[0][1] if isinstance(found[0], tuple) else False
+
+        until(is_known, 40, 0.5)
