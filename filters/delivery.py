@@ -23,8 +23,9 @@ from filters.greylist import proven_domains
 from filters.jobs import Jobs, ids_of, tag_of
 from filters.notices import build_success, wants_success
 from filters.quarantining import Keeper
-from filters.recipients.deciding import Personal, unasked
+from filters.recipients.deciding import Personal
 from filters.recipients.disposition import Decided, Group, Refusal
+from filters.recipients.gathering import unasked
 from filters.recipients.refusing import build_refusal, is_answer, outcome_of
 from filters.record import Recorder
 from filters.reporting.reader import ReportReader

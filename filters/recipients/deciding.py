@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from config.logging import Logger
 from filters.autotags.auto_tags import AutoTags
@@ -18,11 +18,20 @@ from filters.context import Message, Recipient
 from filters.envelope import Envelope
 from filters.recipients.contact_lists import ContactLists
 from filters.recipients.disposition import Decided, Disposition, Group, Later, Refusal, Version
-from filters.recipients.flag_words import flags_of
 from filters.recipients.following import Following
+from filters.recipients.gathering import (
+    Gathered,
+    Pending,
+    add_remote,
+    copy_for,
+    default_mailbox,
+    edited,
+    targets_of,
+    unasked,
+)
 from filters.recipients.junk import Judged, PersonalJunk
-from filters.recipients.scripts import Scripting, Subject
-from filters.rewriting import with_header
+from filters.recipients.scripts import Scripting
+from filters.recipients.subject import Subject
 from filters.sieve.actions import FileInto, Redirect
 from filters.verdict import Action, Verdict
 from net.threads import Offload
@@ -31,29 +40,7 @@ from storage.directory_values import Resolution, Status, Target
 from storage.errors import MailboxExists, MailboxForbidden
 from storage.names import INBOX
 from storage.store import Store
-from storage.values import AccountId, Flags, LocalRecipient
-
-JUNK = "\\Junk"
-
-
-@dataclass(slots=True)
-class _Pending:
-    """An account still to be asked. `message` is as it reaches it: finished after an edit."""
-
-    target: Target
-    recipient: Recipient
-    message: Message
-    finished: bool
-
-
-@dataclass(slots=True)
-class _Gathered:
-    """The group of one form of the message."""
-
-    message: Message
-    finished: bool
-    local: list[LocalRecipient] = field(default_factory=list)
-    remote: dict[str, list[str]] = field(default_factory=dict)
+from storage.values import AccountId
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +84,7 @@ class Deciding:
 
     async def _any_script(self, recipients: Iterable[Recipient]) -> bool:
         active = self._directory.scripts.active
-        return any([await active(target.account) is not None for target in _targets(recipients)])
+        return any([await active(target.account) is not None for target in targets_of(recipients)])
 
     async def judge(
         self, envelope: Envelope, message: Message, verdict: Verdict, account: AccountId
@@ -113,7 +100,7 @@ class Deciding:
         return judged.tagged(given.keywords), (*told, *given.told)
 
     async def disposition(
-        self, pending: "_Pending", envelope: Envelope, judged: Judged, trace: bytes
+        self, pending: Pending, envelope: Envelope, judged: Judged, trace: bytes
     ) -> Disposition | None:
         """None where the account has no script."""
         script = await self._directory.scripts.active(pending.target.account)
@@ -193,10 +180,10 @@ class _Asking:
     ) -> None:
         self._deciding, self._envelope, self._verdict = deciding, envelope, verdict
         self._trace = trace
-        self._plain = _Gathered(message, finished=False)
-        self._edited: list[_Gathered] = []
+        self._plain = Gathered(message, finished=False)
+        self._edited: list[Gathered] = []
         self._asked: set[AccountId] = set()
-        self._pending: deque[_Pending] = deque()
+        self._pending: deque[Pending] = deque()
         self._refused: dict[str, Refusal] = {}
         self._taken: set[str] = set()
         self._later: list[Later] = []
@@ -205,7 +192,7 @@ class _Asking:
     async def run(self) -> Decided:
         for recipient in self._envelope.recipients:
             for address in recipient.resolution.remote:
-                _add(self._plain, recipient, address)
+                add_remote(self._plain, recipient, address)
                 self._taken.add(recipient.address)
             for target in recipient.resolution.local:
                 self._await(target, recipient, self._plain)
@@ -221,12 +208,12 @@ class _Asking:
             tuple(self._told),
         )
 
-    def _await(self, target: Target, recipient: Recipient, among: _Gathered) -> None:
+    def _await(self, target: Target, recipient: Recipient, among: Gathered) -> None:
         if target.account not in self._asked:
             self._asked.add(target.account)
-            self._pending.append(_Pending(target, recipient, among.message, among.finished))
+            self._pending.append(Pending(target, recipient, among.message, among.finished))
 
-    async def _ask(self, one: _Pending) -> None:
+    async def _ask(self, one: Pending) -> None:
         envelope, site = self._envelope, self._verdict
         account = one.target.account
         judged, told = await self._deciding.judge(envelope, one.message, site, account)
@@ -236,7 +223,7 @@ class _Asking:
         if told:
             self._told.append((account, told))
         if found is None:
-            own.local.append(_copy(one, _default(judged.verdict), (), judged.verdict))
+            own.local.append(copy_for(one, default_mailbox(judged.verdict), (), judged.verdict))
             self._taken.add(one.recipient.address)
             return
         if found.refusal:
@@ -259,14 +246,14 @@ class _Asking:
             )
 
     async def _carry_out(
-        self, one: _Pending, found: Disposition, groups: list[_Gathered], verdict: Verdict
+        self, one: Pending, found: Disposition, groups: list[Gathered], verdict: Verdict
     ) -> None:
         kept = set()
         for filed in found.filed:
             mailbox = await self._deciding.place(one.target.account, filed)
             if mailbox not in kept:  # RFC 5228 §2.10.3: no mailbox gets it twice
                 kept.add(mailbox)
-                copy = _copy(one, mailbox, filed.flags, verdict)
+                copy = copy_for(one, mailbox, filed.flags, verdict)
                 groups[filed.version].local.append(copy)
         for redirect in found.redirects:
             group = groups[redirect.version]
@@ -274,16 +261,16 @@ class _Asking:
             gone = [await self._redirect(one, address, group) for address in addresses]
             if not any(gone) and not kept:
                 kept.add(INBOX)
-                groups[0].local.append(_copy(one, _default(verdict), (), verdict))
+                groups[0].local.append(copy_for(one, default_mailbox(verdict), (), verdict))
 
-    async def _redirect(self, one: _Pending, address: str, group: _Gathered) -> bool:
+    async def _redirect(self, one: Pending, address: str, group: Gathered) -> bool:
         """False where the address leads nowhere, or back to the account itself."""
         resolution = await self._deciding.resolve(address)
         if resolution.status is Status.NOT_OURS:
-            _add(group, one.recipient, address)
+            add_remote(group, one.recipient, address)
             return True
         for remote in resolution.remote:
-            _add(group, one.recipient, remote)
+            add_remote(group, one.recipient, remote)
         others = [at for at in resolution.local if at.account != one.target.account]
         for target in others:
             self._await(target, one.recipient, group)
@@ -298,18 +285,18 @@ class _Asking:
             return False
         return True
 
-    def _gathered_of(self, one: _Pending) -> _Gathered:
+    def _gathered_of(self, one: Pending) -> Gathered:
         if one.message is self._plain.message:
             return self._plain
         return next(group for group in self._edited if group.message is one.message)
 
-    def _edit(self, one: _Pending, version: Version) -> _Gathered:
+    def _edit(self, one: Pending, version: Version) -> Gathered:
         message = edited(one.message, version)
-        made = _Gathered(message, finished=True)
+        made = Gathered(message, finished=True)
         self._edited.append(made)
         return made
 
-    def _group(self, one: _Gathered) -> Group | None:
+    def _group(self, one: Gathered) -> Group | None:
         if one.finished and not one.local and not one.remote:
             return None
         recipients = [
@@ -324,52 +311,3 @@ class _Asking:
         ]
         envelope = replace(self._envelope, recipients=tuple(recipients))
         return Group(envelope, one.message, tuple(one.local), one.finished)
-
-
-def edited(message: Message, version: Version) -> Message:
-    """The message with the header, and where it changed the body, of a version."""
-    if version.body is None:
-        return with_header(message, version.header)
-    data = version.header + b"\r\n" + version.body
-    content = replace(message.content, size=len(data), data=data, path=None, prefix=b"", start=0)
-    eightbit = not data.isascii()
-    return replace(
-        message, content=content, header=version.header, eightbit=eightbit, headless=False
-    )
-
-
-def unasked(envelope: Envelope, message: Message, verdict: Verdict) -> Decided:
-    """Where nobody has a say: one copy an account, where the verdict puts it."""
-    local = _as_is(envelope.recipients, verdict)
-    return Decided((Group(envelope, message, local),), handled=bool(local))
-
-
-def _targets(recipients: Iterable[Recipient]) -> Iterable[Target]:
-    return (target for one in recipients for target in one.resolution.local)
-
-
-def _default(verdict: Verdict) -> str:
-    return "Junk" if verdict.action is Action.JUNK else INBOX
-
-
-def _as_is(recipients: Iterable[Recipient], verdict: Verdict) -> tuple[LocalRecipient, ...]:
-    """One copy an account, however many of its addresses were named."""
-    mailbox, flags = _default(verdict), Flags(keywords=verdict.keywords)
-    found: dict[AccountId, LocalRecipient] = {}
-    for recipient in recipients:
-        for target in recipient.resolution.local:
-            copy = LocalRecipient(target.account, recipient.address, mailbox, flags)
-            found.setdefault(target.account, copy)
-    return tuple(found.values())
-
-
-def _copy(one: _Pending, mailbox: str, words: Iterable[str], verdict: Verdict) -> LocalRecipient:
-    flags = flags_of(words)
-    made = replace(flags, keywords=flags.keywords | verdict.keywords)
-    return LocalRecipient(one.target.account, one.recipient.address, mailbox, made)
-
-
-def _add(group: _Gathered, recipient: Recipient, address: str) -> None:
-    addresses = group.remote.setdefault(recipient.address, [])
-    if address not in addresses:
-        addresses.append(address)
