@@ -1,25 +1,26 @@
 """What is in an archive, and in archives inside it, within bounds: names, real kinds, locks, bombs.
 
-ZIP, tar, gzip, bzip2 and xz are looked into; of RAR the names are read, of others nothing. Members
-are unpacked only as far as their first octets tell what they are, but for archives. Never raises.
+ZIP, tar, gzip, bzip2 and xz are looked into; of RAR and 7z the names are read, of others nothing.
+Where a member can't be read, its name says what it is. Members are unpacked only as far as their
+first octets tell what they are, but for archives. Never raises.
 """
 
 from dataclasses import dataclass, field
 from typing import Final
 
-from message.magic import ARCHIVES, EDGE, kind_of
+from message.magic import ARCHIVES, kind_of, kind_of_name
 from message.rar_archive import rar_members
+from message.seven_archive import seven_names
 from message.tar_archive import tar_members
 from message.unpacking import Budget, unpack
 from message.zip_archive import ZipMember, member_start, zip_members
 
 START: Final = 4096
-READABLE: Final = frozenset({"zip", "tar", "gz", "bz2", "xz", "lzma", "rar"})
+READABLE: Final = frozenset({"zip", "tar", "gz", "bz2", "xz", "lzma", "rar", "7z"})
 # No archive is taken for a bomb that unpacks to less.
 LEAST_BOMB: Final = 16 * 1024**2
 # The work for one message, in octets unpacked.
 WORK: Final = 48 * 1024**2
-_SEVEN_AES: Final = b"\x06\xf1\x07\x01"
 # A tar file within gzip is one archive, and programs are packed in archives of their own.
 _AS_ONE: Final = frozenset({"tar", "jar", "apk"})
 
@@ -38,8 +39,8 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`name` with those of the archives that it is in, `a.zip/b.tar/c`; `kind` is "" when it could
-    not be read or is unknown.
+    """`name` with those of the archives that it is in, `a.zip/b.tar/c`; `kind` is by its name when
+    it could not be read, "" for unknown.
     """
 
     name: str
@@ -91,10 +92,12 @@ class _Looking:
             self._tar(data, name, depth)
         elif kind == "rar":
             self._rar(data, name)
+        elif kind == "7z":
+            self._seven(data, name)
         elif kind in READABLE:
             self._stream(data, kind, name, depth)
         else:
-            self._sealed(data, name)
+            self.found.unread = True
 
     def _zip(self, data: bytes, name: str, depth: int) -> None:
         packed = declared = count = 0
@@ -111,13 +114,12 @@ class _Looking:
             self.found.unread = True
 
     def _zip_member(self, data: bytes, member: ZipMember, name: str, depth: int) -> None:
-        start = b""
-        if member.readable:
-            start = member_start(data, member, START, self._budget)
-        elif not member.encrypted:
-            self.found.unread = True
-        kind = kind_of(start)
         inner = f"{name}/{member.name}"
+        if not member.readable:
+            self.found.unread = self.found.unread or not member.encrypted
+            self._unseen(inner, member.size, member.encrypted)
+            return
+        kind = kind_of(member_start(data, member, START, self._budget))
         self._add(Member(inner, kind, member.size, member.encrypted))
         if kind in READABLE:
             most = self._budget.left
@@ -135,9 +137,8 @@ class _Looking:
 
     def _rar(self, data: bytes, name: str) -> None:
         for member in rar_members(data):
-            inner = f"{name}/{member.name}"
             self._measure(member.size, len(data))
-            self._add(Member(inner, "", member.size, member.encrypted))
+            self._unseen(f"{name}/{member.name}", member.size, member.encrypted)
         self.found.unread = True
 
     def _stream(self, data: bytes, kind: str, name: str, depth: int) -> None:
@@ -152,11 +153,17 @@ class _Looking:
         if inside in READABLE:
             self._inside(whole, len(data), inside, inner, depth)
 
-    def _sealed(self, data: bytes, name: str) -> None:
-        """Of 7z it can be told whether a password is needed, since that stands at the end."""
+    def _seven(self, data: bytes, name: str) -> None:
         self.found.unread = True
-        if _SEVEN_AES in data[-EDGE:]:
-            self._add(Member(name, "", 0, True))
+        told = seven_names(data)
+        if told is None:
+            return
+        locked, names = told
+        for inner in names or [""] * locked:
+            self._unseen(f"{name}/{inner}", 0, locked)
+
+    def _unseen(self, name: str, size: int, locked: bool) -> None:
+        self._add(Member(name.rstrip("/"), kind_of_name(name), size, locked))
 
     def _inside(self, data: bytes, packed: int, kind: str, name: str, depth: int) -> None:
         self._unpacked += len(data)

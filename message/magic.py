@@ -90,6 +90,25 @@ _RIFF = {b"WEBP": "webp", b"AVI ": "avi", b"WAVE": "wav", b"ACON": "ani"}
 _BRANDS = {b"heic": "heic", b"heix": "heic", b"mif1": "heic", b"avif": "avif"}
 _SWF = re.compile(rb"[FCZ]WS[\x01-\x3f]")
 _LHA = re.compile(rb"-l[hz][0-9a-z]-")
+_ENDINGS = {
+    **dict.fromkeys(("scr", "com", "pif", "dll", "cpl", "sys", "ocx", "xll"), "exe"),
+    "jse": "js",
+    "vbe": "vbs",
+    "cmd": "bat",
+    "sh": "script",
+    "py": "script",
+    "wsc": "wsf",
+    "tgz": "gz",
+    "tbz": "bz2",
+    "txz": "xz",
+    "img": "iso",
+    "dotm": "docm",
+    "xlsb": "xlsm",
+    "xltm": "xlsm",
+    "xlam": "xlsm",
+    "potm": "pptm",
+    "ppsm": "pptm",
+}
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -103,6 +122,17 @@ def kind_of(data: bytes) -> str:
         if kind:
             return kind
     return ""
+
+
+def kind_of_name(name: str) -> str:
+    """What a file is by the ending of its name, where its octets can't be read: programs, scripts,
+    archives and documents with macros; "" for others.
+    """
+    ending = name.rpartition(".")[2].strip().lower()
+    if ending in _ENDINGS:
+        return _ENDINGS[ending]
+    known = ending in ARCHIVES or ending in EXECUTABLES or ending in SCRIPTS or ending in MACROS
+    return ending if known and "." in name else ""
 
 
 def has_macros(data: bytes) -> bool:

@@ -17,6 +17,7 @@ from message.magic import kind_of
 from message.unpacking import METHODS, Budget, unpack
 from tests.support.archives import (
     PROGRAM,
+    SEVEN,
     encrypted,
     onion,
     overlapping,
@@ -87,14 +88,48 @@ def test_locked_members_are_named() -> None:
 )
 def test_rar_names(data: bytes, name: str, locked: bool) -> None:
     found = look(data, "a.rar")
-    assert [(one.name, one.encrypted) for one in found.members] == [(f"a.rar/{name}", locked)]
+    assert [(one.name, one.encrypted) for one in found.members] == [
+        (f"a.rar/{name}".rstrip("/"), locked)
+    ]
     assert found.unread and not found.bomb
 
 
-def test_seven_zip_with_a_password() -> None:
-    sealed = b"7z\xbc\xaf\x27\x1c\0\4" + bytes(200) + b"\x24\x06\xf1\x07\x01\x0a" + bytes(20)
-    found = look(sealed, "a.7z")
-    assert [one.encrypted for one in found.members] == [True] and found.unread
+@pytest.mark.parametrize(
+    ("kind", "names", "locked"),
+    [
+        ("plain", ["note.txt", "run.exe"], False),
+        ("open", ["note.txt", "run.exe"], False),
+        ("locked", ["note.txt", "run.exe"], True),
+        ("sealed", [""], True),
+    ],
+)
+def test_seven_zip_names(kind: str, names: list[str], locked: bool) -> None:
+    found = look(SEVEN[kind], "a.7z")
+    assert sorted(one.name for one in found.members) == [
+        f"a.7z/{name}".rstrip("/") for name in names
+    ]
+    assert {one.encrypted for one in found.members} == {locked}
+    assert found.unread and not found.bomb
+
+
+def test_a_header_of_seven_zip_that_takes_long_to_search() -> None:
+    head = b"7z\xbc\xaf\x27\x1c\0\4" + bytes(12) + (1024**2).to_bytes(8, "little") + bytes(4)
+    found = look(head + b"\x01" + b"\x11" * MIB)
+    assert found.members == [] and found.unread
+
+
+def test_names_tell_where_nothing_else_does() -> None:
+    """Of what is locked, or packed in a way that is not known, the name is all there is."""
+    members = {"invoice.EXE": b"x" * 100, "b.docm": b"x" * 100, "c.txt": PROGRAM, "d.zip": b"x"}
+    found = look(encrypted(zipped(members)), "a")
+    assert seen(found) == {
+        "a/invoice.EXE": "exe",
+        "a/b.docm": "docm",
+        "a/c.txt": "",
+        "a/d.zip": "zip",
+    }
+    assert found.nested
+    assert "exe" in seen(look(SEVEN["locked"])).values()
 
 
 def test_damaged_archives_are_read_as_far_as_they_go() -> None:
@@ -201,6 +236,7 @@ SEEDS = [
     gzip.compress(PROGRAM),
     rar4(b"run.exe"),
     rar5(b"run.exe", locked=True),
+    *SEVEN.values(),
     zipped({"b.zip": zipped({"a": b"x"})}),
 ]
 

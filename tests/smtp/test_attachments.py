@@ -13,6 +13,7 @@ from config.settings import Settings
 from filters.attachments import FAMILIES
 from tests.support.archives import (
     PROGRAM,
+    SEVEN,
     encrypted,
     message,
     onion,
@@ -53,6 +54,9 @@ REFUSED = [
     ("*.scr", {"a.zip": zipped({"x/b.scr ": b"text"})}, "a.zip/x/b.scr  (*.scr)"),
     ("*.exe", {"a.rar": rar5(b"b.exe")}, "a.rar/b.exe (*.exe)"),
     ("invoice.*", {"invoice.pdf": b"%PDF-"}, "invoice.pdf (invoice.*)"),
+    ("executable", {"a.zip": encrypted(zipped({"b.exe": b"x" * 99}))}, "a.zip/b.exe (executable)"),
+    ("*.exe", {"a.7z": SEVEN["plain"]}, "a.7z/run.exe (*.exe)"),
+    ("encrypted", {"a.7z": SEVEN["sealed"]}, "a.7z/ (encrypted)"),
     ("macro", {"a.doc": MACROS}, "a.doc (macro)"),
     ("macro", {"a.zip": zipped({"b.doc": MACROS})}, "a.zip/b.doc (macro)"),
     ("encrypted", {"a.zip": encrypted(zipped({"b": b"x" * 99}))}, "a.zip/b (encrypted)"),

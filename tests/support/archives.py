@@ -4,10 +4,41 @@ import io
 import struct
 import tarfile
 import zipfile
-from base64 import encodebytes
+from base64 import b64decode, encodebytes
 from collections.abc import Mapping
 
 PROGRAM = b"MZ\x90\0\3\0\0\0" + bytes(600)
+
+
+# Made by 7-Zip of run.exe and note.txt; "open" has its header unpacked, "sealed" has it encrypted.
+SEVEN = {
+    "plain": b64decode(
+        "N3q8ryccAATVlUGpqAAAAAAAAAAgAAAAAAAAAOzDv+fgAD0AOF0AMIgJhzQFobMnClSQPikS/U7LOdAy8teL"
+        "hn5w1GVDJ9dmxDqDt47e72qf+P1M/dbU7+SBiG9xYAAAAACBMweuD9Hy+/1AwJDS/31pTYMZl04p5Uge9XbA"
+        "IPKGZgHStuhalgQyJPniMjcq1d+HeexyGZ40lZ+hjRWx90PGgOGe6zWrY2T1ccTPBnhVf6C88VgAeMwkKSS4"
+        "RWjFWg6HiuAAAAAXBkABCWgABwsBAAEjAwEBBV0AEAAADHYKAQWhUccAAA=="
+    ),
+    "open": b64decode(
+        "N3q8ryccAATs4564QAAAAAAAAAB2AAAAAAAAAAWhUcfgAD0AOF0AMIgJhzQFobMnClSQPikS/U7LOdAy8teL"
+        "hn5w1GVDJ9dmxDqDt47e72qf+P1M/dbU7+SBiG9xYAAAAQQGAAEJQAAHCwEAASEhAQAMPgAIDQIJPAoB5jhi"
+        "YR8I6kYAAAUCGQQAAAAAESMAbgBvAHQAZQAuAHQAeAB0AAAAcgB1AG4ALgBlAHgAZQAAABkAFBIBAN5FTgyN"
+        "f90B3kVODI1/3QEVCgEAIICkgSCApIEAAA=="
+    ),
+    "locked": b64decode(
+        "N3q8ryccAAQx2JZVxAAAAAAAAAAiAAAAAAAAAH0g1jIiEoLZJDrpcbV/z+JOc78K4I5AReuDlNJM6261IoyL"
+        "iq9g1Iopp3CQz1kyG9lizMQCNzPLyOgOpCYyo6OAmg5WAACBMweuD9Hy+/1Au5RkOzmkeudqI0XJQr6pFZDc"
+        "UKY4LKZlT9NkHwFgcdV2cw+xV+RWJvlZ8KW4yckoDpH5om9bwEWDN++LXqPklAgbagoG4r0OBa55xUxxJGod"
+        "q9fEhEvCA4rmq+GR1intEg9P6A15Ll5XWvRZ2FlvP9iJVPfAAAAAFwZAAQmAhAAHCwEAASMDAQEFXQAQAAAM"
+        "gJYKAfM4CNUAAA=="
+    ),
+    "sealed": b64decode(
+        "N3q8ryccAATvyw+S0AAAAAAAAAA+AAAAAAAAAOOHk2b90U7smNF8QHyKb+A+tk3PNo2UABGjd3Q7OI7gKws5"
+        "b3o3Llgx/gAeAlqvroNyN0f335o1io0VEzCZoCGKhX6II2EKMSzZn/picKFYT+1a+bG1vkMn0x056QDmqQiN"
+        "Uj1d34R90l731U9Kn5LMPlvKYjTrSOzqBRmT+eF3uFcfMdQ7UQwt7jaFuh3zVSZxm5a5MtUzZeGhDEmhnuaM"
+        "8gF/JR8gGCFYhrBQYp5Fdf1snTb0q1Uut0GDf0+dn1DFmlRoftnPxIw+ZpjpP3bhX3sfFwZAAQmAkAAHCwEA"
+        "AiQG8QcBElMPxDbuMEMNdfjN0kee2hNtCCMDAQEFXQAQAAABAAyAhICWCgEvMmBtAAA="
+    ),
+}
 
 
 def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
