@@ -174,6 +174,8 @@ def _taken(row: Recorded) -> Told:
     answer = data.get("answer") or [0, "", ""]
     done = answer[0] == 250
     verb = "Taken" if done else "Not taken"
+    if data.get("how") == "local":  # a notice, or what waited for its time
+        verb = "Given to delivery by this server," if done else "Not delivered,"
     text = f"{verb} from <{data.get('sender', '')}> for {whom}: {data.get('size', 0)} octets"
     header = data.get("header") or {}
     text += "".join(f", {name.title()}: {value}" for name, value in header.items())

@@ -70,14 +70,20 @@ class Releasing:
         self._directory, self._store, self._clock = directory, store, clock
         self._offload, self._recorder, self._log, self._learn = offload, recorder, log, learn
 
-    async def listed(self, account: AccountId | None = None) -> list[Kept]:
-        """What is kept, the oldest first; from `account` alone if one is given."""
-        everything = await self._quarantine.listed()
-        if account is None:
-            return everything
-        if not self._settings.quarantine.users:
-            return []
-        return [one for kept in everything if (one := await self._own(kept, account)) is not None]
+    async def listed(self, limit: int, account: AccountId | None = None) -> list[Kept]:
+        """The newest of what is kept, the oldest of them first; from `account` alone if one is
+        given.
+        """
+        found: list[Kept] = []
+        if account is not None and not self._settings.quarantine.users:
+            return found
+        async for page in self._quarantine.pages():
+            for kept in page:
+                own = kept if account is None else await self._own(kept, account)
+                found += [own] if own is not None else []
+            if len(found) >= limit:
+                break
+        return found[:limit][::-1]
 
     async def show(self, name: str, account: AccountId | None = None) -> Shown:
         """Raises NotInQuarantine."""

@@ -154,13 +154,7 @@ class ExplainStore:
         await self.flush()
         async with self._database.reading() as connection:
             rows = (await connection.execute(query.order_by(explain.c.id).limit(FOUND))).all()
-        return [
-            Recorded(
-                *(row.id, row.at, row.trace, Kind(row.kind), unpack(row.data)),
-                *(row.ident, row.message_id, row.queue, row.account, row.blob),
-            )
-            for row in rows
-        ]
+        return await self._offload.disk(_unpacked, [tuple(row) for row in rows])
 
     async def _write(self, waiting: Sequence[Happening]) -> None:
         packed = await self._offload.disk(_packed, waiting)
@@ -216,6 +210,13 @@ class ExplainStore:
             self._flushing = None
         if self._waiting and self._timer is None:
             self._flush_in(FLUSH_SECONDS if written else RETRY_SECONDS)
+
+
+def _unpacked(rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
+    return [
+        Recorded(number, at, trace, Kind(kind), unpack(data), *names)
+        for number, at, trace, kind, *names, data in rows
+    ]
 
 
 def _packed(waiting: Sequence[Happening]) -> list[tuple[Any, ...]]:

@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, select
 
@@ -27,6 +28,7 @@ from storage.values import Content
 
 FOLDER = "quarantine"
 PRUNE_SECONDS = 900.0
+_PAGE = 200
 _ABANDONED = 3600.0
 _PUT = MultiRow(quarantined, update=[quarantined.c.data, quarantined.c.done])
 
@@ -95,16 +97,25 @@ class Quarantine:
         await self._note([named])
         return named
 
+    async def pages(self) -> AsyncIterator[list[Kept]]:
+        """Everything that is kept, in pieces, the newest first. Raises StoreError."""
+        await self._reconcile()
+        last: str | None = None
+        while True:
+            query = select(quarantined).order_by(quarantined.c.id.desc()).limit(_PAGE)
+            if last is not None:
+                query = query.where(quarantined.c.id < last)
+            async with self._database.reading() as connection:
+                rows = [tuple(row) for row in (await connection.execute(query)).all()]
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield await self._offload.disk(_decoded, rows)
+
     async def listed(self) -> list[Kept]:
-        """Everything that is kept, the oldest first. Raises StoreError."""
-        names = await self._offload.disk(_names, self.folder)
-        rows = await self._rows()
-        missing = [name for name in names if name not in rows]
-        found = [one for name in missing if (one := await self._read(name)) is not None]
-        await self._note(found)
-        await self._forget([name for name in rows if name not in names])
-        rows |= {one.id: one for one in found}
-        return sorted((rows[name] for name in names if name in rows), key=lambda one: one.at)
+        """All of it at once, the oldest first: for few. Raises StoreError."""
+        found = [one async for page in self.pages() for one in page]
+        return found[::-1]
 
     async def show(self, name: str) -> Kept:
         """Raises NotInQuarantine."""
@@ -144,12 +155,44 @@ class Quarantine:
         """Removes what is too old; how many."""
         before = self._clock.now() - self._keep
         await self._offload.disk(_sweep, self.folder)
-        async with self._lock:
-            old = [one.id for one in await self.listed() if one.at < before]
-            await self._remove(old)
-        if old:
-            self._log.info("quarantine shortened", messages=len(old))
-        return len(old)
+        await self._reconcile()
+        gone = 0
+        old = select(quarantined.c.id).where(quarantined.c.at < before).limit(_PAGE)
+        while True:
+            async with self._lock:
+                async with self._database.reading() as connection:
+                    names = [row[0] for row in (await connection.execute(old)).all()]
+                await self._remove(names)
+            gone += len(names)
+            if len(names) < _PAGE:
+                break
+        if gone:
+            self._log.info("quarantine shortened", messages=gone)
+        return gone
+
+    async def _reconcile(self) -> None:
+        """A row for each file, and none without. What is written or removed meanwhile is left to
+        the next time.
+        """
+        names = await self._offload.disk(_names, self.folder)
+        rows: set[str] = set()
+        last = ""
+        while page := await self._ids(last):
+            last = page[-1]
+            rows.update(page)
+        for name in sorted(names - rows):
+            found = await self._read(name)
+            if found is not None:
+                await self._note([found])
+        # asked again: a row of a file that came since is no row without one
+        names = await self._offload.disk(_names, self.folder)
+        await self._forget(sorted(rows - names))
+
+    async def _ids(self, after: str) -> list[str]:
+        query = select(quarantined.c.id).where(quarantined.c.id > after)
+        async with self._database.reading() as connection:
+            found = await connection.execute(query.order_by(quarantined.c.id).limit(_PAGE))
+            return [row[0] for row in found.all()]
 
     async def _make_room(self, size: int) -> None:
         if self._used is not None and self._used + size <= self._size:
@@ -183,15 +226,6 @@ class Quarantine:
 
     def _path(self, name: str) -> Path:
         return self.folder / "new" / name
-
-    async def _rows(self) -> dict[str, Kept]:
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(select(quarantined))).all()
-        found = {}
-        for row in rows:
-            with contextlib.suppress(ValueError, TypeError, KeyError):
-                found[row.id] = quarantine_file.unpacked(row.data, json.loads(row.done))
-        return found
 
     async def _note(self, kept: Sequence[Kept]) -> None:
         """A row that can't be written is made from the file when the list is asked for."""
@@ -227,6 +261,15 @@ def count(data_dir: Path) -> tuple[int, int]:
     """Messages and octets, without a server. Blocks on the disk."""
     sizes = _sizes(data_dir / FOLDER)
     return len(sizes), sum(sizes.values())
+
+
+def _decoded(rows: Sequence[tuple[Any, ...]]) -> list[Kept]:
+    """What can't be read any more is left out."""
+    found = []
+    for _, _, data, done in rows:
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            found.append(quarantine_file.unpacked(data, json.loads(done)))
+    return found
 
 
 def _make(folder: Path) -> None:

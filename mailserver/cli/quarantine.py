@@ -15,9 +15,14 @@ _HEAD = ("id", "at", "sender", "recipients", "reason", "symbols", "size")
 
 
 @app.command("list")
-def list_(context: typer.Context, account: Account = "", as_json: AsJson = False) -> None:
-    """Every message that is kept, the oldest first."""
-    rows = perform(context.obj, "quarantine.list", {"account": account})
+def list_(
+    context: typer.Context,
+    account: Account = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 1_000,
+    as_json: AsJson = False,
+) -> None:
+    """What is kept, the oldest first."""
+    rows = perform(context.obj, "quarantine.list", {"account": account, "limit": limit})
     if not as_json:
         rows = [{**row, "subject": _plain(row["subject"])} for row in rows]
     print_list(rows, _COLUMNS, as_json)

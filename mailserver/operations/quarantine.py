@@ -25,11 +25,15 @@ from storage.values import AccountId
 Args = Mapping[str, Any]
 _TEXT = 20_000
 _LINKS = 50
+_LISTED = 100_000
 
 
 async def quarantine_list(services: Services, args: Args) -> list[dict[str, Any]]:
-    """Every message that is kept, the oldest first. Args: account, to whom it must be, or none."""
-    found = await _releasing(services).listed(await _account(services, args))
+    """The newest messages that are kept, the oldest of them first. Args: limit; account, to whom
+    they must be, or none.
+    """
+    limit = min(int(args.get("limit") or 1_000), _LISTED)
+    found = await _releasing(services).listed(limit, await _account(services, args))
     return [_shown(kept) for kept in found]
 
 

@@ -174,6 +174,17 @@ def test_a_refusal_of_content_that_a_user_submits(server: ServerProcess, ada: st
     assert text.startswith(f"Refused at DATA from <{ada}> for <{BOB}>, From: {EVE}: 550 5.7.1 ")
 
 
+def test_several_messages_of_one_message_id(server: ServerProcess, ada: str) -> None:
+    for _ in range(2):
+        send(server, message("twice"), ada)
+    found = perform(server, "explain", id="twice@elsewhere.test")
+    assert [lines(one, "delivered") for one in found] == [
+        [f"Delivered into INBOX of <{ada}> as UID {uid}"] for uid in (1, 2)
+    ]
+    printed = server.command("explain", "twice@elsewhere.test").stdout
+    assert printed.count("<twice@elsewhere.test>\n") == 2 and "\n\nmessage " in printed
+
+
 def test_what_nobody_knows_of(server: ServerProcess, ada: str) -> None:
     done = server.command("explain", "never@elsewhere.test", expect=1)
     assert "nothing is recorded of never@elsewhere.test" in done.stderr

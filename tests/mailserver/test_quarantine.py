@@ -3,6 +3,7 @@ listed, shown without danger, released, deleted; by administrators and by users.
 """
 
 import asyncio
+import errno
 import imaplib
 import smtplib
 from collections.abc import Iterator
@@ -189,21 +190,35 @@ def test_users_reach_what_is_kept_from_them_alone(server: ServerProcess, ada: st
 def test_a_kill_behind_250_keeps_it_and_a_lost_history_too(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         ada = account(server, "ada")
+        before = [send(server, f"kept{number}", ada) for number in range(5)]
         trace = send(server, "kept", ada)
         server.kill()
         for path in server.data.glob("history.db*"):
             path.unlink()
         server.start()
-        (row,) = listed(server, ada)
-        assert (row["id"], row["subject"]) == (trace, "bad kept")
+        rows = listed(server, ada)
+        assert [row["id"] for row in rows] == [*before, trace]
+        assert rows[-1]["subject"] == "bad kept"
         check = quarantine_line(load(server.config))
-        assert check["ok"] and str(check["detail"]).startswith("1 messages, ")
-        server.stop()
-        # and without a server
-        server.command("quarantine", "release", trace)
-        assert server.json("quarantine", "list") == []
-        (path,) = server.data.glob("mail/**/new/*")
-        assert b"Subject: bad kept" in path.read_bytes()
+        assert check["ok"] and str(check["detail"]).startswith("6 messages, ")
+
+
+async def test_a_full_disk_is_no_250(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with open_test_services(tmp_path) as services:
+        recorder = Recorder(services.clock, services.explain)
+        keeper = Keeper("mx.example.test", services.quarantine, recorder, get_logger("test"))
+        message = Message(Content(4, b"d" * 16, data=b"\r\nx\n"), b"")
+        envelope = Envelope(Kind.MX, "x@y.test", (), "t1", services.clock.now())
+        verdict = Verdict(Action.QUARANTINE)
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fsync", full)
+            assert (await keeper.keep(envelope, message, verdict))[0] == 452
+        assert await services.quarantine.listed() == []
+        assert (await keeper.keep(envelope, message, verdict))[0] == 250
+        assert len(await services.quarantine.listed()) == 1
 
 
 async def test_release_may_teach_that_it_is_no_spam(tmp_path: Path) -> None:
