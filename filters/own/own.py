@@ -5,7 +5,6 @@ process is left out for a while; the folder is looked at in a thread.
 """
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,51 +151,57 @@ class OwnFilters:
 
     async def judge(self, job: Job) -> list[tuple[Active, Answer]]:
         """What each filter says, in order; none raises."""
-        now = self._clock.monotonic()
-        wanted = [one for one in self.active if self._of(one).rests_until <= now]
         answers: list[tuple[Active, Answer]] = []
-        while len(answers) < len(wanted):
-            await self._some(wanted, answers, job)
+        pending = [one for one in self.active if not self._rests(one)]
+        while pending:
+            await self._some(pending, answers, job)
         return answers
 
     async def _some(
-        self, wanted: Sequence[Active], answers: list[tuple[Active, Answer]], job: Job
+        self, pending: list[Active], answers: list[tuple[Active, Answer]], job: Job
     ) -> None:
-        """Asks the rest of the filters in one process, as far as that lives."""
+        """Asks filters in one process, as far as that lives, and takes them out of `pending`."""
         pool = self._pool
         try:
             process = await pool.take()
         except NoProcess as error:
-            for one in wanted[len(answers) :]:
+            for one in pending:
                 answers.append((one, self._count(one, Answer(one.name, error=str(error)))))
+            pending.clear()
             return
         sound = False
         try:
-            sound = await self._ask(process, wanted, answers, job)
+            # while others waited for a process too, a filter may have broken the last of many
+            pending[:] = [one for one in pending if not self._rests(one)]
+            sound = not pending or await self._ask(process, pending, answers, job)
         finally:
             pool.give(process, sound=sound)
 
     async def _ask(
         self,
         process: FilterProcess,
-        wanted: Sequence[Active],
+        pending: list[Active],
         answers: list[tuple[Active, Answer]],
         job: Job,
     ) -> bool:
         """Whether the process may be used again."""
-        rest, sound = wanted[len(answers) :], True
+        sound = True
         try:
-            await process.ask([(one.name, one.timeout) for one in rest], job)
-            for one in rest:
+            await process.ask([(one.name, one.timeout) for one in pending], job)
+            while pending:
+                one = pending[0]
                 answer = read_answer(one.name, await process.answer(one.name, one.timeout))
-                answers.append((one, self._count(one, answer)))
+                answers.append((pending.pop(0), self._count(one, answer)))
                 sound = sound and not answer.spent
         except ProcessFailed as failure:
-            one = wanted[len(answers)]
+            one = pending.pop(0)
             answer = Answer(one.name, seconds=one.timeout, error=str(failure))
             answers.append((one, self._count(one, answer, broke=True)))
             return False
         return sound
+
+    def _rests(self, one: Active) -> bool:
+        return self._of(one).rests_until > self._clock.monotonic()
 
     def _of(self, one: Active) -> Counts:
         return self._counts.setdefault(one.name, Counts())
@@ -226,13 +231,13 @@ class OwnFilters:
         return [one for one in self.problems if not one.kept]
 
     def _row(self, one: Active) -> dict[str, Any]:
-        counts, now = self._of(one), self._clock.monotonic()
+        counts = self._of(one)
         problem = next((str(p) for p in self.problems if p.name == one.name), "")
         state = "shadow" if one.shadow else "active"
         return {
             "name": one.name,
             "file": one.source.path,
-            "state": "resting" if counts.rests_until > now else state,
+            "state": "resting" if self._rests(one) else state,
             "timeout": one.timeout,
             "calls": counts.calls,
             "errors": counts.errors,
