@@ -37,6 +37,12 @@ def mailbox_fault(name: str) -> str:
     )
 
 
+def spelled(name: str) -> str:
+    """INBOX as its first level in capitals (RFC 9051 §5.1)."""
+    first, slash, rest = name.partition("/")
+    return f"INBOX{slash}{rest}" if first.upper() == "INBOX" else name
+
+
 def address_of(text: str) -> str:
     """A plain address as it is sent; raises AddressError."""
     inside = text.strip()
@@ -76,7 +82,7 @@ class FileIntoNode:
 
     def _name(self, run: Run) -> str:
         """That of the mailbox with the id, where there is one."""
-        named = self.mailbox.of(run)
+        named = spelled(self.mailbox.of(run))
         if self.mailbox_id is None:
             return named
         return run.environment.mailbox_ids.get(self.mailbox_id.of(run), named)

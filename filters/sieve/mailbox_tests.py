@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from filters.sieve.environment import Ask, Question
-from filters.sieve.filing import check_special_use
+from filters.sieve.filing import check_special_use, spelled
 from filters.sieve.matching import Matcher, Values, matcher_of
 from filters.sieve.signature import MATCH, Given, TestDefinition, Type
 from filters.sieve.state import Run, Truth
@@ -15,8 +15,7 @@ from filters.sieve.strings import Text, Texts
 
 def special_uses(run: Run, name: str) -> frozenset[str] | None:
     """The special uses of a mailbox in lower case; None when mail can't be filed there."""
-    known = run.environment.mailboxes
-    found = known.get("INBOX" if name.upper() == "INBOX" else name)
+    found = run.environment.mailboxes.get(spelled(name))
     return None if found is None else frozenset(one.lower() for one in found)
 
 

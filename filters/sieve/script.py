@@ -39,9 +39,6 @@ class Script:
     shared_names: frozenset[str] = frozenset()
 
 
-EMPTY = Script((), frozenset())
-
-
 def compile_script(source: str | bytes, limits: Limits = LIMITS) -> Script:
     """Raises CompileError, with line and column of every mistake."""
     text = _text(source, limits)

@@ -244,8 +244,8 @@ def _target(action: Keep | FileInto) -> str:
     """What is filed where, for comparison."""
     if isinstance(action, Keep):
         return "INBOX"
-    name = "INBOX" if action.mailbox.upper() == "INBOX" else action.mailbox
-    return f"{name}\0{action.special_use.casefold()}" if action.special_use else name
+    special = action.special_use.casefold()
+    return f"{action.mailbox}\0{special}" if special else action.mailbox
 
 
 def with_flags(action: Keep | FileInto, flags: tuple[str, ...]) -> Keep | FileInto:
