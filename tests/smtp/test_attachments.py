@@ -56,7 +56,7 @@ REFUSED = [
     ("invoice.*", {"invoice.pdf": b"%PDF-"}, "invoice.pdf (invoice.*)"),
     ("executable", {"a.zip": encrypted(zipped({"b.exe": b"x" * 99}))}, "a.zip/b.exe (executable)"),
     ("*.exe", {"a.7z": SEVEN["plain"]}, "a.7z/run.exe (*.exe)"),
-    ("encrypted", {"a.7z": SEVEN["sealed"]}, "a.7z/ (encrypted)"),
+    ("encrypted", {"a.7z": SEVEN["sealed"]}, "a.7z (encrypted)"),
     ("macro", {"a.doc": MACROS}, "a.doc (macro)"),
     ("macro", {"a.zip": zipped({"b.doc": MACROS})}, "a.zip/b.doc (macro)"),
     ("encrypted", {"a.zip": encrypted(zipped({"b": b"x" * 99}))}, "a.zip/b (encrypted)"),
