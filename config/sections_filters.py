@@ -205,6 +205,7 @@ class Spam(Section):
     header: bool = True
     weights: dict[Annotated[str, AfterValidator(_symbol)], Score] = {}
     learn: bool = True
+    learn_clear: bool = False
     rspamd: Rspamd = Rspamd()
 
 

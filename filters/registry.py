@@ -19,6 +19,7 @@ from filters.milter import Milters
 from filters.own.filter import Own
 from filters.own.own import OwnFilters
 from filters.ratelimit import RateLimit, Rates
+from filters.spam.clear import ClearVerdicts
 from filters.spam.filter import Learned, Spam
 from filters.spam.fuzzy import Bulk
 from filters.spam.questions import Questions
@@ -55,6 +56,7 @@ class Tools:
     reputation: Reputation | None = None
     bulk: Bulk = field(default_factory=Bulk)
     learned: Learned | None = None
+    clear: ClearVerdicts | None = None
 
 
 Factory = Callable[[Settings, Tools], Filter]
@@ -99,6 +101,7 @@ def _spam(settings: Settings, tools: Tools) -> Filter:
         Questions(tools.resolver, tools.directory, tools.lists),
         Standings(settings, tools.reputation, tools.bulk, tools.clock),
         tools.learned,
+        tools.clear if settings.spam.learn_clear else None,
     )
 
 

@@ -160,6 +160,7 @@ class Server:
         await self._parts.tag_trainer.stop()
         if self._parts.training is not None:
             await self._parts.training.stop()
+        await self._parts.clear.stop()
         await self._control.stop()
         await self._parts.http.stop()
         await self._parts.close()

@@ -29,6 +29,7 @@ from filters.reporting.tls_builder import TlsBuilder
 from filters.scripts import language
 from filters.sent import SentCopies
 from filters.signing.rotation import Rotation
+from filters.spam.clear import ClearVerdicts
 from filters.spam.extract import extract
 from filters.spam.follower import Follower
 from filters.spam.hearsay import Hearsay, witness
@@ -76,6 +77,7 @@ class Parts:
     scanner: VirusScanner
     training: Training | None
     tag_trainer: Trainer
+    clear: ClearVerdicts
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
@@ -120,6 +122,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
     own = OwnFilters(settings, services.offload, clock, get_logger("own"))
+    clear = ClearVerdicts(services.learned, services.offload, get_logger("spam"))
     tools = Tools(
         clock,
         services.resolver,
@@ -132,6 +135,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         scanner=scanner,
         reputation=services.reputation,
         learned=services.learned,
+        clear=clear,
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
@@ -231,6 +235,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         scanner=scanner,
         training=_training(services),
         tag_trainer=build_trainer(services),
+        clear=clear,
     )
 
 

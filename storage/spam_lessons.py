@@ -27,6 +27,7 @@ from storage.spam_rows import (
 )
 from storage.spam_tables import followed, message, total, weights
 from storage.spam_values import (
+    RULES,
     SITE,
     UNTAUGHT,
     Counts,
@@ -109,7 +110,7 @@ class SpamLessons:
         who taught it.
         """
         mine = _m.site if owner == SITE else _m.owner == owner
-        after = (-1, b"")
+        after = (int(RULES) - 1, b"")
         while True:
             query = (
                 select(_m.owner, _m.key, *EXAMPLE)

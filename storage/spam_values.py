@@ -10,6 +10,8 @@ from storage.values import AccountId
 
 SITE = AccountId(0)
 """The owner of the site-wide model, and of what the administrator taught."""
+RULES = AccountId(-2)
+"""The owner of what rules alone were sure of (filters/spam/clear.py): as one more account."""
 
 
 class Label(IntEnum):

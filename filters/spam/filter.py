@@ -16,6 +16,7 @@ from config.settings import Settings
 from filters.context import Context, Message
 from filters.filter import Filter
 from filters.greylist import triplet
+from filters.spam.clear import ClearVerdicts
 from filters.spam.judging import Job, Judgement, judge
 from filters.spam.questions import Questions
 from filters.spam.result import SpamResult, bayes
@@ -62,11 +63,13 @@ class Spam(Filter):
         questions: Questions,
         standings: Standings,
         learned: Learned | None = None,
+        clear: ClearVerdicts | None = None,
     ) -> None:
         self._settings, self._delay = settings.spam, settings.greylist.delay
         self._weights, self._judging = dict(settings.spam.weights), 0
         self._offload, self._clock, self._directory = offload, clock, directory
         self._questions, self._standings, self._learned = questions, standings, learned
+        self._clear = clear
         log = get_logger("rspamd")
         self._rspamd = Rspamd(settings.spam.rspamd, settings.hostname, offload, clock, log)
 
@@ -94,6 +97,8 @@ class Spam(Filter):
         self._standings.count(context, judgement, result.score)
         own = (*own, *scored(standing, self._weights))
         context.spam = result = replace(result, scored=(*before, *own))
+        if self._clear is not None and context.login is None:
+            self._clear.note(message, judgement.features, result)
         verdict = self._verdict(context, result, await self._is_early(context, result))
         named = (*verdict.symbols, *(one.name for one in own), *asked.listed.symbols)
         symbols = tuple(name for name in dict.fromkeys(named) if name not in told)

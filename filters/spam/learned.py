@@ -22,6 +22,7 @@ from storage.errors import StoreError
 from storage.spam_lessons import Plan, SpamLessons
 from storage.spam_values import (
     NOTHING,
+    RULES,
     SITE,
     Counts,
     Example,
@@ -43,7 +44,7 @@ FIRM: Final = 1.0
 PULL_AGAINST: Final = 0.05
 """The same where what several accounts taught puts the margin beyond FIRM on the other side."""
 ACCOUNTS: Final = 100
-KEEP_SECONDS: Final = 300.0
+KEEP_SECONDS: Final = 1_800.0
 PIECE: Final = 50
 
 
@@ -165,7 +166,21 @@ class Learned:
                 await self._forget_memory(owner)
                 raise
             self._took(plan, own)
+        if owner not in (SITE, RULES) and plan.steps:
+            await self._correct(plan.steps)
         return plan.steps
+
+    async def _correct(self, steps: list[Step]) -> None:
+        """A user says otherwise than rules did: what they taught is taken back."""
+        said = {step.key: step.after.label for step in steps}
+        known = await self._lessons.known(RULES, list(said))
+        wrong = [
+            Lesson(key, NOTHING, Label.NONE)
+            for key, one in known.items()
+            if one.learned is not said[key]
+        ]
+        if wrong:
+            await self.teach(RULES, wrong)
 
     async def refit(self, owner: AccountId) -> int:
         """Weighs the lessons of the administrator (SITE), or of an account, anew and together:
@@ -283,7 +298,7 @@ class Learned:
         if own.weights is None:
             return own
         data = await self._lessons.weights(account, VERSION)
-        if data is None or not own.weights.unpack(data):
+        if data is None or not await self._offload.run(Pool.MIME, own.weights.unpack, data):
             async for page in self._lessons.examples(account):
                 for _, _, example in page:
                     by = _signed(example.label, example.own_step)

@@ -321,6 +321,8 @@ async def test_one_account_follows_behind_the_bus(site: Site) -> None:
 async def test_an_account_is_followed_from_its_first_change_on(site: Site) -> None:
     young = AccountId(77)
     await site.store.add_account(young)
+    await Follower(site.store, site.learned, site.offload, words).follow(young)
+    assert await site.lessons.watermark(young) is not None  # a kill does not make it an older one
     await site.store.deliver(delivery(message("cheap watches"), young))
     box = await site.box("INBOX", young)
     await site.store.move(young, box, [1], "Junk")
