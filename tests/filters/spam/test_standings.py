@@ -65,13 +65,14 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, learned: Learned | None = None) -> AsyncIterator[Site]:
+async def site(folder: Path, learned: Learned | None = None, **spam: Any) -> AsyncIterator[Site]:
     clock, offload = MovedClock(NOW), Offload()
     async with dns_server() as dns:
         dns.set("sender.test", "A", "192.0.2.4")
         given: dict[str, Any] = {
             "dns": {"nameservers": [str(dns.endpoint)]},
             "filters": {"local_networks": []},
+            "spam": spam,
         }
         settings = make_settings(folder, **given)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -86,9 +87,9 @@ async def site(folder: Path, learned: Learned | None = None) -> AsyncIterator[Si
             reputation=reputation,
             learned=learned,
         )
-        spam = FACTORIES["spam"](settings, tools)
-        assert isinstance(spam, Spam)
-        yield Site(settings, spam, reputation, clock)
+        made = FACTORIES["spam"](settings, tools)
+        assert isinstance(made, Spam)
+        yield Site(settings, made, reputation, clock)
         await reputation.close()
         await history.close()
         await directory.close()
@@ -123,12 +124,16 @@ async def test_who_sent_spam_is_remembered_and_fades(tmp_path: Path) -> None:
 
 async def test_what_standings_add_does_not_count_for_standings(tmp_path: Path) -> None:
     async with site(tmp_path) as here:
-        sender = [(About.SENDER, "claimed:ann@sender.test"), (About.NETWORK, "192.0.2.0/24")]
+        sender = [
+            (About.SENDER, "claimed:ann@sender.test"),
+            (About.DOMAIN, "claimed:sender.test"),
+            (About.NETWORK, "192.0.2.0/24"),
+        ]
         here.reputation.add(sender, bad=30)
         before = await here.reputation.of(sender)
         for _ in range(5):
-            context, _ = await here.judge(message(LONG))
-            assert found(context)["SENDER_REPUTATION_SPAM"] > 2
+            context, action = await here.judge(message(LONG))
+            assert found(context)["SENDER_REPUTATION_SPAM"] > 2 and action is Action.JUNK
         after = await here.reputation.of(sender)
         assert [one.bad for one in after] == [one.bad for one in before]
 
@@ -197,3 +202,18 @@ async def test_many_at_once_are_judged_alike(tmp_path: Path) -> None:
             }
             seen.append(names)
         assert all(one == seen[0] for one in seen)
+
+
+async def test_the_strictest_limit_that_is_reached_counts(tmp_path: Path) -> None:
+    tested = message(f"{GTUBE}\n")
+    for number, (limits, action) in enumerate(
+        (
+            ({"quarantine_at": 20.0, "reject_at": 200.0, "greylist_at": 5.0}, Action.QUARANTINE),
+            ({"quarantine_at": 200.0, "reject_at": 40.0}, Action.REJECT),
+            ({"quarantine_at": 200.0, "reject_at": 200.0, "greylist_at": 20.0}, Action.DEFER),
+            ({"reject_at": 0.0}, Action.JUNK),
+            ({"reject_at": 0.0, "tag_at": 0.0}, Action.ACCEPT),
+        )
+    ):
+        async with site(tmp_path / str(number), None, **limits) as here:
+            assert (await here.judge(tested))[1] is action
