@@ -8,7 +8,7 @@ no task and no thread; what scripts on their way take of Bounds.held is given ba
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 from config.logging import Logger
 from imap.managesieve import commands
@@ -26,6 +26,8 @@ from imap.managesieve.grammar.frame import (
 from imap.managesieve.grammar.framer import Framer
 from imap.managesieve.grammar.parse import ParseError, answer, parse
 from imap.managesieve.session import Session
+
+_SLICE: Final = 0.002
 
 
 class Closing(Exception):
@@ -52,7 +54,7 @@ class Connection(asyncio.Protocol):
         self._free = asyncio.Event()
         self._free.set()
         self._blocked_since: float | None = None
-        self._active = self._loop.time()
+        self._active = self._since = self._loop.time()
         self._begun: float | None = None
         self._counted = self._unread = self._held = 0
         self._reading, self._closing = True, False
@@ -248,10 +250,11 @@ class Connection(asyncio.Protocol):
 
     async def _serve(self, event: Event | None) -> None:
         """Handles events until the framer has no more."""
+        self._since = self._loop.time()
         try:
             while event is not None and not self._closing:
                 await self._handle(event)
-                await self._free.wait()
+                await self._breathe()
                 event = self._next_event()
         except Closing:
             pass
@@ -263,6 +266,16 @@ class Connection(asyncio.Protocol):
         if self._ended:
             self._close()
         self._read_on()
+
+    async def _breathe(self) -> None:
+        """Waits while the client does not read; lets others run after 2 ms of work."""
+        if self._blocked_since is not None:
+            await self._free.wait()
+        elif self._loop.time() - self._since > _SLICE:
+            await asyncio.sleep(0)
+        else:
+            return
+        self._since = self._loop.time()
 
     def _read_on(self) -> None:
         self._unread = 0

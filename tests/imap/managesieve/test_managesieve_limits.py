@@ -222,3 +222,22 @@ async def test_who_stops_sending_is_still_answered(tmp_path: Path) -> None:
             said = await reader.read()
         assert said.endswith(b'OK "Logged in"\r\nOK "Stored"\r\n"a"\r\nOK "These are all"\r\n')
         writer.close()
+
+
+async def test_a_flood_of_commands_leaves_others_their_turn(tmp_path: Path) -> None:
+    count = 20_000
+    async with serving(tmp_path) as sieve:
+        flooding, other = await sieve.session(), await sieve.session()
+
+        async def flood() -> None:
+            await flooding.send(b"NOOP\r\n" * count)
+            for _ in range(count):
+                assert await flooding.line() == b'OK "Done"'
+
+        task, turns = asyncio.create_task(flood()), 0
+        while not task.done():
+            await other.send("NOOP\r\n")
+            assert await other.line() == b'OK "Done"'
+            turns += 1
+        await task
+        assert turns > 8
