@@ -23,6 +23,17 @@ async def changed_message(message: Message, changes: Changes, offload: Offload) 
     return message
 
 
+def previewed(message: Message, changes: Changes) -> Message:
+    """The same for who looks at it next, a new body in memory; its file stays as it is."""
+    if changes.edits:
+        message = with_header(message, edited(message.header, changes.edits))
+    if changes.body is None:
+        return message
+    data = message.header + b"\r\n" + changes.body
+    content = replace(message.content, size=len(data), prefix=b"", start=0, data=data, path=None)
+    return replace(message, content=content, headless=False, digests={})
+
+
 async def changed_recipients(
     recipients: list[Recipient], changes: Changes, directory: Directory
 ) -> tuple[list[Recipient], list[str]]:

@@ -3,14 +3,16 @@
 It is reached when the first step comes. Once it failed it is not asked again for this connection.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
 from config.clock import Clock
 from config.sections_filters import Milter
-from filters.changing import changed_message
+from filters.changing import previewed
 from filters.context import Context, Message
 from filters.milter_answers import changes_of, quarantined, verdict_of
 from filters.milter_macros import host_of, macros_of
@@ -23,6 +25,8 @@ from net.threads import Busy, Offload
 
 # After a failure nobody waits for it for so long.
 REST_SECONDS = 10.0
+# The whole of a message may take so often the time for its end, however slow each answer is.
+WHOLE = 4
 
 
 class MilterService:
@@ -96,10 +100,14 @@ class MilterTalk:
 
     async def data(self, context: Context, message: Message) -> tuple[Verdict, Message]:
         """What it says of the message, and the message as it made it."""
-        changed = [message]
+        changed, seconds = [message], WHOLE * self.service.times.content
 
         async def ask(context: Context) -> Verdict:
-            return await self._data(context, changed)
+            try:
+                async with asyncio.timeout(seconds):
+                    return await self._data(context, changed)
+            except TimeoutError:
+                raise MilterError(f"no end within {seconds:g} s") from None
 
         verdict = await self._asked(ask, context)
         if self.problem:
@@ -175,10 +183,11 @@ class MilterTalk:
         message, connection = changed[0], self._connection
         if connection is None or not self._in_message:
             return ACCEPT
-        async for command, data in self._content(message):
-            verdict = await self._step(context, command, data)
-            if verdict is not ACCEPT or self._done is not Done.NOT:
-                return verdict
+        async with aclosing(self._content(message)) as steps:
+            async for command, data in steps:
+                verdict = await self._step(context, command, data)
+                if verdict is not ACCEPT or self._done is not Done.NOT:
+                    return verdict
         ended = await connection.finish(
             macros_of(Command.END_OF_BODY, context, self.service.hostname)
         )
@@ -186,21 +195,21 @@ class MilterTalk:
         verdict = verdict_of(ended.said, self.service.symbol)
         if verdict is not ACCEPT:
             return verdict
-        return await self._changes(ended, changed)
+        return self._changes(ended, changed)
 
-    async def _changes(self, ended: Ended, changed: list[Message]) -> Verdict:
+    def _changes(self, ended: Ended, changed: list[Message]) -> Verdict:
         assert self._connection is not None
         spaced = bool(self._connection.options.wishes & Wish.LEADING_SPACE)
         changes, reason = changes_of(ended.changes, leading_space=spaced)
         if not changes and reason is None:
             return ACCEPT
-        changed[0] = await changed_message(changed[0], changes, self.service.offload)
+        changed[0] = previewed(changed[0], changes)
         names = ", ".join(dict.fromkeys(one[0].name.lower() for one in ended.changes))
         symbol = self.service.symbol
         told = _mark(symbol, names) if reason is None else quarantined(symbol, reason)
         return merge([told, Verdict(changes=changes)])
 
-    async def _content(self, message: Message) -> AsyncIterator[tuple[Command, bytes]]:
+    async def _content(self, message: Message) -> AsyncGenerator[tuple[Command, bytes], None]:
         """The steps between the recipients and the end."""
         assert self._connection is not None
         wishes = self._connection.options.wishes
@@ -213,12 +222,13 @@ class MilterTalk:
         yield Command.END_OF_HEADER, b""
         if wishes & Wish.NO_BODY:
             return
-        async for piece in self._body(message):
-            if self._skipping:
-                return
-            yield Command.BODY, piece
+        async with aclosing(self._body(message)) as pieces:
+            async for piece in pieces:
+                if self._skipping:
+                    return
+                yield Command.BODY, piece
 
-    async def _body(self, message: Message) -> AsyncIterator[bytes]:
+    async def _body(self, message: Message) -> AsyncGenerator[bytes, None]:
         self._skipping = False
         content, at = message.content, message.body_start
         if content.data is not None:

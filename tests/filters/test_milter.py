@@ -14,13 +14,14 @@ from tests.support.milter_peer import CLOSE, HANG, MilterPeer, milter_peer, said
 from tests.support.smtp_receiving import ADA, BEN, Client, Receiving, receiving
 
 MESSAGE = b"From: a@b.test\r\nSubject: one\r\n two\r\nTo: x\r\n\r\nbody\r\n"
+FIELDS = b"".join(b"X-%d: y\r\n" % number for number in range(20))
 NUL = b"\0"
 
 
 def chosen(peer: MilterPeer, **keys: Any) -> dict[str, Any]:
     """A configuration with that milter."""
-    milter = {"name": "peer", "address": peer.address, "command_timeout": "20s", **keys}
-    return {"milter": [milter]}
+    milter = {"name": "peer", "address": peer.address, "command_timeout": "20s"}
+    return {"milter": [{**milter, **keys}]}
 
 
 async def send(
@@ -113,6 +114,22 @@ async def test_a_spooled_message_is_changed_too(tmp_path: Path) -> None:
         assert running.body.endswith(b"To: x\r\nX-Last: one\r\n\r\nnew\r\n")
         assert list(running.store.spool_dir.iterdir()) == []
     assert b"".join(peer.all_of(b"B")) == large.partition(b"\r\n\r\n")[2]
+
+
+async def test_the_second_sees_what_the_first_made_of_it(tmp_path: Path) -> None:
+    first = MilterPeer({b"E": said(b"h", b"X-A\0a\0") + said(b"b", b"new\r\n") + said(b"c")})
+    second = MilterPeer({b"E": said(b"m", b"\0\0\0\x01X-A\0b\0") + said(b"c")})
+    large = MESSAGE + (b"x" * 70 + b"\r\n") * 30_000
+    async with milter_peer(first), milter_peer(second):
+        both = [chosen(peer, name=f"m{n}")["milter"][0] for n, peer in enumerate((first, second))]
+        async with receiving(tmp_path, milter=both) as running:
+            client = await greeted(running)
+            for message in (MESSAGE, large):
+                assert (await send(client, message=message)).startswith("250")
+            bodies = running.store.bodies
+    assert [body.endswith(b"To: x\r\nX-A: b\r\n\r\nnew\r\n") for body in bodies] == [True, True]
+    assert second.all_of(b"B") == [b"new\r\n"] * 2
+    assert second.all_of(b"L").count(b"X-A\0a\0") == 2
 
 
 async def test_it_changes_the_envelope(tmp_path: Path) -> None:
@@ -210,6 +227,7 @@ LIARS: dict[str, dict[str, Any]] = {
     "hangs at connect": {"answers": {b"C": HANG}},
     "hangs at the end": {"answers": {b"E": HANG}},
     "works for ever": {"answers": {b"E": said(b"p") * 100}},
+    "is slow with each of them": {"delay": 0.15},
     "dies at mail": {"answers": {b"M": CLOSE}},
     "dies in mid-body": {"answers": {b"B": CLOSE}},
     "dies in mid-answer": {"answers": {b"E": said(b"h", b"X\0y\0")[:-3] + CLOSE}},
@@ -233,17 +251,19 @@ LIARS: dict[str, dict[str, Any]] = {
 async def test_a_milter_that_fails_lets_mail_go_on_or_wait(tmp_path: Path, what: str) -> None:
     times = {"connect_timeout": "1s", "command_timeout": "500ms", "content_timeout": "500ms"}
     limits = {"limits": {"message_size": "1M"}}
-    peer = MilterPeer(**LIARS[what])
+    peer, long = MilterPeer(**LIARS[what]), FIELDS + MESSAGE
     async with milter_peer(peer):
         keys = chosen(peer, **times) | limits
         async with receiving(tmp_path, **keys) as running:
-            assert (await send(await greeted(running))).startswith("250"), what
+            assert (await send(await greeted(running), message=long)).startswith("250"), what
             assert b"X: y" not in running.body
         keys = chosen(peer, **times, on_error="defer") | limits
         async with receiving(tmp_path / "other", **keys) as running:
             client = await greeted(running)
             for _ in range(2):
-                assert (await send(client)).startswith("451 4.7.1 Message filter not available")
+                assert (await send(client, message=long)).startswith(
+                    "451 4.7.1 Message filter not available"
+                )
                 await client.say("RSET")
             assert running.store.delivered == []
 

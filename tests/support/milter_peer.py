@@ -22,7 +22,7 @@ def said(letter: bytes, data: bytes = b"") -> bytes:
 @dataclass(slots=True)
 class MilterPeer:
     """`answers` are packets by the letter of what was heard; `c` to everything else. `wishes` and
-    `actions` are what it agrees upon.
+    `actions` are what it agrees upon; `delay` is before each answer, in seconds.
     """
 
     answers: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -30,6 +30,7 @@ class MilterPeer:
     actions: int = 0x1FF
     version: int = 6
     macros: bytes = b""
+    delay: float = 0.0
     heard: list[tuple[bytes, bytes]] = field(default_factory=list)
     connections: int = 0
     address: str = ""
@@ -68,6 +69,7 @@ class MilterPeer:
         if answer is None and letter not in SILENT:
             answer = said(CONTINUE)
         if answer:
+            await asyncio.sleep(self.delay)
             writer.write(answer)
             await writer.drain()
         return True
