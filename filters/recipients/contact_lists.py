@@ -1,9 +1,11 @@
-"""Lists that scripts may name (RFC 6134): the address book of the account, and its groups."""
+"""Lists that scripts may name (RFC 6134): the address book of the account, its groups, and whom it
+wrote to.
+"""
 
 from typing import Final
 from urllib.parse import unquote
 
-from filters.sieve.lists import ADDRESS_BOOK, list_name
+from filters.sieve.lists import ADDRESS_BOOK, CORRESPONDENTS, list_name
 from storage.contact_values import NoSuchContact
 from storage.contacts import Contacts
 from storage.values import AccountId
@@ -14,7 +16,8 @@ MOST_MEMBERS: Final = 100
 
 
 class ContactLists:
-    """`:addrbook:default` is the whole address book, `:addrbook:NAME` the group of that name.
+    """`:addrbook:default` is the whole address book, `:addrbook:NAME` the group of that name,
+    `:correspondents` everybody whom the account wrote to; no redirect goes there.
 
     Raises StoreError.
     """
@@ -24,6 +27,8 @@ class ContactLists:
 
     async def exists(self, account: AccountId, name: str) -> bool:
         """Whether there is such a list."""
+        if list_name(name) == CORRESPONDENTS:
+            return True
         found = group_of(name)
         if found is None:
             return False
@@ -33,6 +38,8 @@ class ContactLists:
 
     async def has(self, account: AccountId, name: str, address: str) -> bool:
         """Whether an address is in a list; a list that nobody keeps has nobody in it."""
+        if list_name(name) == CORRESPONDENTS:
+            return await self._contacts.correspondents.get(account, address) is not None
         found = group_of(name)
         if found is None:
             return False

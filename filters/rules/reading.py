@@ -20,6 +20,7 @@ from filters.rules.values import (
     Compare,
     Condition,
     Contact,
+    Correspondent,
     Delete,
     File,
     Forward,
@@ -103,6 +104,8 @@ def _plain(test: Test, negated: bool) -> Condition:
             return Header(name, value, Compare(how[1:]), negated)
         case "address", (tree.Tag(":domain"), tree.Tag(":is"), fields, String(value)):
             return Address(_who(fields), value, Compare.DOMAIN, negated)
+        case "address", (tree.Tag(":list"), fields, String(":correspondents")):
+            return Correspondent(_who(fields), negated)
         case "address", (tree.Tag(":list"), fields, String(name)):
             return Contact(_who(fields), _group(name), negated)
         case "address", (tree.Tag(how), fields, String(value)):

@@ -82,6 +82,14 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Correspondent:
+    """Somebody whom the account wrote to before."""
+
+    who: Who
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
     """More than so many octets, or fewer."""
 
@@ -112,7 +120,9 @@ class Text:
     negated: bool = False
 
 
-Condition: TypeAlias = Header | Address | Contact | Size | Attachment | MailingList | Text
+Condition: TypeAlias = (
+    Header | Address | Contact | Correspondent | Size | Attachment | MailingList | Text
+)
 
 
 @dataclass(frozen=True, slots=True)

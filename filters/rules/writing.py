@@ -14,6 +14,7 @@ from filters.rules.values import (
     Compare,
     Condition,
     Contact,
+    Correspondent,
     Delete,
     File,
     Forward,
@@ -40,6 +41,7 @@ HEAD: Final = (
 MARK: Final = "# rule: "
 BOOK: Final = ":addrbook:"
 ANY_CONTACT: Final = BOOK + "default"
+WRITTEN: Final = ":correspondents"
 _LISTS: Final = {Match.ALL: "allof", Match.ANY: "anyof"}
 
 
@@ -84,6 +86,8 @@ def _plain_test(condition: Condition) -> Test:
         case Contact(who, group):
             name = BOOK + quote(group, safe="") if group else ANY_CONTACT
             return Test("address", (tree.Tag(":list"), _fields(who), String(name)))
+        case Correspondent(who):
+            return Test("address", (tree.Tag(":list"), _fields(who), String(WRITTEN)))
         case Size(octets, over):
             return Test("size", (tree.Tag(":over" if over else ":under"), Number(octets)))
         case Attachment():
@@ -141,7 +145,7 @@ def _special(use: str, name: str) -> Command:
 def _needs(rule: Rule) -> Iterable[str]:
     for condition in rule.conditions:
         match condition:
-            case Contact():
+            case Contact() | Correspondent():
                 yield "extlists"
             case Attachment():
                 yield "mime"

@@ -4,6 +4,7 @@ from typing import Final
 
 URN: Final = "urn:ietf:params:sieve"
 ADDRESS_BOOK: Final = URN + ":addrbook:default"
+CORRESPONDENTS: Final = URN + ":correspondents"  # of ours, no registered name
 
 
 def list_name(name: str) -> str:

@@ -87,3 +87,17 @@ async def test_the_address_book_and_its_groups(site: Site) -> None:
     stranger = TEXT.replace(b"friend@", b"stranger@").replace(b"<1@", b"<2@")
     await site.send(ADA, text=stranger, sender="stranger@far.test")
     assert await site.names() == ["Club", "INBOX", "INBOX", "Known"]
+
+
+async def test_whom_the_account_wrote_to_is_a_list(site: Site) -> None:
+    contacts, ada = site.services.directory.contacts, site.accounts[ADA]
+    await site.mailboxes("Known")
+    await site.script(
+        'require ["extlists", "fileinto"];'
+        'if allof (valid_ext_list ":correspondents", address :list "from" ":correspondents")'
+        ' { fileinto "Known"; }'
+    )
+    await site.send(ADA)
+    contacts.correspondents.met(ada, [OUTSIDE.upper()])
+    await site.send(ADA, text=TEXT.replace(b"<1@", b"<2@"))
+    assert await site.names() == ["INBOX", "Known"]

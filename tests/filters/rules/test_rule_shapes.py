@@ -31,6 +31,7 @@ def test_shapes_both_ways() -> None:
             {"type": "address", "who": "recipient", "value": "b.test", "compare": "domain",
              "negated": False},
             {"type": "contact", "who": "from", "group": "", "negated": False},
+            {"type": "correspondent", "who": "from", "negated": True},
             {"type": "size", "octets": 10, "over": False},
             {"type": "attachment", "negated": False},
             {"type": "list", "value": "x", "negated": False},

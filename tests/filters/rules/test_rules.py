@@ -15,6 +15,7 @@ from filters.rules.values import (
     BadRule,
     Compare,
     Contact,
+    Correspondent,
     Delete,
     File,
     Forward,
@@ -50,6 +51,7 @@ CONDITIONS: st.SearchStrategy[Any] = st.one_of(
     st.builds(Header, _FIELDS, _TEXTS, _PLAIN, _FLAG),
     st.builds(Address, _WHO, _TEXTS, st.sampled_from(Compare), _FLAG),
     st.builds(Contact, _WHO, st.just("") | _TEXTS.filter(lambda one: one != "default"), _FLAG),
+    st.builds(Correspondent, _WHO, _FLAG),
     st.builds(Size, st.integers(0, 2**31 - 1), _FLAG),
     st.builds(Attachment, _FLAG),
     st.builds(MailingList, _TEXTS, _FLAG),
@@ -204,6 +206,7 @@ def outcome(*rules: Rule) -> Outcome:
         Question(Ask.LISTED, "urn:ietf:params:sieve:addrbook:Team", "ann@world.test"): True,
         Question(Ask.LISTED, "urn:ietf:params:sieve:addrbook:default", "ann@world.test"): True,
         Question(Ask.LISTED, "urn:ietf:params:sieve:addrbook:default", "me@example.test"): False,
+        Question(Ask.LISTED, "urn:ietf:params:sieve:correspondents", "ann@world.test"): True,
     }
     found = run(compile_script(format_rules(rules)), mail_of(MAIL), Environment(answers=answers))
     assert not found.error and found.asked is None, found
@@ -225,6 +228,8 @@ def outcome(*rules: Rule) -> Outcome:
         (Contact(Who.FROM), True),
         (Contact(Who.FROM, "Team"), True),
         (Contact(Who.TO), False),
+        (Correspondent(Who.FROM), True),
+        (Correspondent(Who.FROM, negated=True), False),
         (Size(100), True),
         (Size(100, over=False), False),
         (Attachment(), True),
