@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from filters.sieve.matching import Matcher, Values, matcher_of
+from filters.sieve.matching import Matcher, matcher_of
 from filters.sieve.parts import Parts, parts_of
 from filters.sieve.signature import MATCH, Given, Option, TestDefinition, Type
 from filters.sieve.state import Run, Truth
 from filters.sieve.strings import Texts
+from filters.sieve.values import Values
 from message.scan import Part
 from message.words import decode_text
 
@@ -28,7 +29,7 @@ class Body:
         key = (self.transform, *kinds)
         values = parts.kept.get(key)
         if values is None:
-            values = parts.kept[key] = Values(self._texts(run, parts, kinds))
+            values = parts.kept.put(key, Values(self._texts(run, parts, kinds)))
             run.spend(values.weight)
         return self.matcher.any(run, values)
 

@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
 
 from filters.sieve.errors import Mistake
-from filters.sieve.matching import Matcher, Values, matcher_of
+from filters.sieve.matching import Matcher, matcher_of
 from filters.sieve.message_tests import Where, where_of
 from filters.sieve.signature import INDEX, MATCH, Given, Option, TestDefinition, Type
 from filters.sieve.state import Run, Truth
 from filters.sieve.strings import Text
+from filters.sieve.values import Values
 from message.date import HeaderDate, format_date, parse_date
 from message.headers import unfold
 

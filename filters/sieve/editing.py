@@ -5,11 +5,12 @@ from typing import Final
 
 from filters.sieve.errors import Mistake, RunError
 from filters.sieve.mail import FieldOf
-from filters.sieve.matching import Matcher, Values, matcher_of
+from filters.sieve.matching import Matcher, matcher_of
 from filters.sieve.message_tests import FIELD_NAME, Where, where_of
 from filters.sieve.signature import INDEX, MATCH, Definition, Given, Option, Type
 from filters.sieve.state import Flow, Node, Run
 from filters.sieve.strings import Text
+from filters.sieve.values import Values
 
 # They tell of the way of the message, and stop loops (RFC 5293 §6).
 KEPT: Final = frozenset({"received", "auto-submitted"})
@@ -30,6 +31,7 @@ class AddHeader:
             raise RunError(f'the field "{name[:60]}" can\'t be added')
         if sum(one.start < 0 for one in run.fields.fields) >= run.limits.added_headers:
             raise RunError(f"more than {run.limits.added_headers} fields are added")
+        run.spend(1 + len(run.fields.fields) // 8)
         run.fields.add(name, self.value.of(run), self.last)
         run.changed = True
         return None
@@ -48,6 +50,7 @@ class DeleteHeader:
         found = [one for one in self.where.fields(run) if one.name not in KEPT]
         gone = [one for one in found if self._fits(run, one)]
         if gone:
+            run.spend(1 + len(run.fields.fields) // 8)
             run.fields.remove(gone)
             run.changed = True
         return None

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from filters.sieve.errors import Mistake
-from filters.sieve.matching import Count, Matcher, Values, matcher_of
+from filters.sieve.matching import Count, Matcher, matcher_of
 from filters.sieve.signature import MATCH, Definition, Given, Option, TestDefinition, Type
 from filters.sieve.state import Flow, Node, Run, Truth
 from filters.sieve.strings import NAME, Reference, Texts
+from filters.sieve.values import Values
 
 FLAGS: Final = Option(":flags", Type.STRINGS, "imap4flags")
 MAX_FLAGS: Final = 64

@@ -22,6 +22,7 @@ class ForEveryPart:
         run.line = self.line
         parts, outside = parts_of(run), run.part
         found = parts.below(outside or parts.root)
+        run.spend(len(found))
         try:
             for part in found if outside is None else found[1:]:
                 run.part = part

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from filters.sieve.matching import Values
+from filters.sieve.values import Kept, Values
 from message.address_list import Address, mailboxes
 from message.edits import Edit
 from message.headers import build_field, header_block, iter_fields, unfold, without_blank_line
@@ -60,9 +60,8 @@ class Fields:
     removed: list[FieldOf] = field(default_factory=list)
     edited: bool = False
     _by_name: dict[str, list[FieldOf]] | None = None
-    _values: dict[tuple[str, ...], Values] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
     _addresses: dict[str, list[Address]] = field(default_factory=dict)
-    kept: dict[tuple[str, ...], Values] = field(default_factory=dict)
 
     def named(self, name: str) -> list[FieldOf]:
         """Those of a name, from the top."""
@@ -75,11 +74,11 @@ class Fields:
 
     def values(self, names: tuple[str, ...]) -> Values:
         """The decoded values of all fields of these names."""
-        found = self._values.get(names)
-        if found is None:
-            texts = [one.decoded() for name in names for one in self.named(name)]
-            found = self._values[names] = Values(texts)
-        return found
+        found = self.kept.get(names)
+        if found is not None:
+            return found
+        texts = [one.decoded() for name in names for one in self.named(name)]
+        return self.kept.put(names, Values(texts))
 
     def addresses(self, name: str) -> list[Address]:
         """All addresses in the fields of a name."""
@@ -118,7 +117,6 @@ class Fields:
     def _forget(self) -> None:
         self.edited = True
         self._by_name = None
-        self._values.clear()
         self._addresses.clear()
         self.kept.clear()
 

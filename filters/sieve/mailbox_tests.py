@@ -7,10 +7,11 @@ from typing import Final
 
 from filters.sieve.environment import Ask, Question
 from filters.sieve.filing import check_special_use, spelled
-from filters.sieve.matching import Matcher, Values, matcher_of
+from filters.sieve.matching import Matcher, matcher_of
 from filters.sieve.signature import MATCH, Given, TestDefinition, Type
 from filters.sieve.state import Run, Truth
 from filters.sieve.strings import Text, Texts
+from filters.sieve.values import Values
 
 
 def special_uses(run: Run, name: str) -> frozenset[str] | None:

@@ -1,7 +1,4 @@
-"""Match types (RFC 5228 §2.7.1, RFC 5231, RFC 6134): values against keys by a comparator.
-
-A Values keeps its forms, so that a thousand rules over one field map it once.
-"""
+"""Match types (RFC 5228 §2.7.1, RFC 5231, RFC 6134): values against keys by a comparator."""
 
 import operator
 from collections.abc import Callable
@@ -23,6 +20,7 @@ from filters.sieve.pattern import Pattern
 from filters.sieve.pattern_syntax import PatternError
 from filters.sieve.signature import Given
 from filters.sieve.strings import Texts
+from filters.sieve.values import Values
 
 if TYPE_CHECKING:
     from filters.sieve.state import Run
@@ -37,23 +35,6 @@ _ORDERS: Final[dict[str, Relation]] = {
     "eq": operator.eq,
     "ne": operator.ne,
 }
-
-
-class Values:
-    """What a test looks at. `weight`: the steps that one look at it costs."""
-
-    __slots__ = ("_forms", "texts", "weight")
-
-    def __init__(self, texts: list[str]) -> None:
-        self.texts = texts
-        self.weight = 1 + sum(map(len, texts)) // 64
-        self._forms: list[list[str] | None] = [None, texts, None, None]
-
-    def form(self, comparator: Comparator) -> list[str]:
-        found = self._forms[comparator.number]
-        if found is None:
-            found = self._forms[comparator.number] = [comparator.form(one) for one in self.texts]
-        return found
 
 
 class Matcher(Protocol):

@@ -9,7 +9,7 @@ from typing import Final
 from filters.sieve.address_parts import PARTS, part_of, part_of_address, split_path
 from filters.sieve.errors import Mistake
 from filters.sieve.mail import FieldOf, Fields
-from filters.sieve.matching import Matcher, Values, matcher_of
+from filters.sieve.matching import Matcher, matcher_of
 from filters.sieve.mime_fields import MimePart, mime_part, mime_values
 from filters.sieve.parts import parts_of
 from filters.sieve.signature import (
@@ -25,6 +25,7 @@ from filters.sieve.signature import (
 )
 from filters.sieve.state import Run, Truth
 from filters.sieve.strings import Texts
+from filters.sieve.values import Values
 from message.address_list import mailboxes
 
 FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,200}")
@@ -80,7 +81,7 @@ class Where:
             for name in names:
                 found = header.named(name)
                 out += self._chosen(found) if self.index else found
-        run.spend(1 + len(out))
+        run.spend(1 + sum([1 + len(one.value) // 64 for one in out]))
         return out
 
     def _chosen(self, found: list[FieldOf]) -> list[FieldOf]:
@@ -129,7 +130,7 @@ class AddressTest:
         key = (self.part, *self.where.of(run))
         values = kept.get(key)
         if values is None:
-            values = kept[key] = self._values(run)
+            values = kept.put(key, self._values(run))
         return self.matcher.any(run, values)
 
     def _values(self, run: Run) -> Values:

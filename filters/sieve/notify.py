@@ -7,11 +7,12 @@ from filters.sieve.actions import Notify
 from filters.sieve.errors import Mistake, RunError
 from filters.sieve.filing import FileIntoNode, address_of
 from filters.sieve.mailto import read_mailto
-from filters.sieve.matching import Matcher, Values, matcher_of
+from filters.sieve.matching import Matcher, matcher_of
 from filters.sieve.signature import MATCH, Definition, Given, Option, TestDefinition, Type
 from filters.sieve.state import Flow, Node, Run, Truth
 from filters.sieve.strings import Text, Texts
 from filters.sieve.vacation import FCC, fcc_node, fcc_of
+from filters.sieve.values import Values
 from message.address import AddressError
 
 

@@ -5,8 +5,8 @@ from typing import Final
 from filters.sieve.errors import RunError
 from filters.sieve.limits import Limits
 from filters.sieve.mail import Fields, Mail, fields_of
-from filters.sieve.matching import Values
 from filters.sieve.state import Run
+from filters.sieve.values import Kept
 from message.crlf import to_crlf
 from message.decoding import decode
 from message.html_text import html_text
@@ -28,7 +28,7 @@ class Parts:
         self._fields: dict[int, Fields] = {}
         self._texts: dict[tuple[int, bool], str] = {}
         self._text_left = limits.body_size
-        self.kept: dict[tuple[str, ...], Values] = {}
+        self.kept = Kept()
 
     def below(self, part: Part) -> list[Part]:
         """The part and all within it; raises RunError for more than the limit."""

@@ -12,11 +12,12 @@ from filters.sieve.environment import Ask, Question
 from filters.sieve.errors import Mistake, RunError
 from filters.sieve.extensions import KNOWN
 from filters.sieve.lists import list_name
-from filters.sieve.matching import Matcher, Values, matcher_of
+from filters.sieve.matching import Matcher, matcher_of
 from filters.sieve.message_tests import FIELD_NAME
 from filters.sieve.signature import MATCH, Definition, Given, Option, TestDefinition, Type
 from filters.sieve.state import Flow, Node, Run, Truth
 from filters.sieve.strings import Text, Texts
+from filters.sieve.values import Values
 
 WEEK: Final = 7 * 86400
 MAX_TRACKED: Final = 90 * 86400

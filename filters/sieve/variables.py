@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from filters.sieve.errors import Mistake
 from filters.sieve.flags import variable_name
-from filters.sieve.matching import Count, Matcher, Values, matcher_of
+from filters.sieve.matching import Count, Matcher, matcher_of
 from filters.sieve.signature import MATCH, Definition, Given, Option, TestDefinition, Type
 from filters.sieve.state import Flow, Node, Run, Truth
 from filters.sieve.strings import Reference, Text, Texts
+from filters.sieve.values import Values
 
 _GLOB_SPECIAL: Final = re.compile(r"([*?\\])")
 _REGEX_SPECIAL: Final = re.compile(r"([\\^$.\[\]|()?*+{}])")

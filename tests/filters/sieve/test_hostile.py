@@ -337,3 +337,22 @@ def test_a_thousand_rules_over_a_long_body_stay_within_their_steps() -> None:
     message = b"Subject: x\r\n\r\n" + b"lorem ipsum dolor\r\n" * 5000
     script = 'require "body";' + 'if body :contains "zzz" { discard; }' * 1000
     assert outcome_of(script, message).error == ""
+
+
+def peak_of(script: str, message: bytes) -> int:
+    """Octets that a run held at most."""
+    made, mail = compile_script(script), mail_of(message)
+    tracemalloc.start()
+    try:
+        run(made, mail, Environment())
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_one_text_under_many_names_is_not_kept_for_each() -> None:
+    message = b"Subject: " + b"a" * 60_000 + b"\r\n" + b"\r\n" + b"lorem\r\n" * 100_000
+    tests = [f'if header ["subject", "x{at}"] "no" {{ stop; }}' for at in range(1000)]
+    assert peak_of("".join(tests), message) < 20_000_000
+    tests = [f'if body :content ["text", "x{at}"] "no" {{ stop; }}' for at in range(200)]
+    assert peak_of('require "body";' + "".join(tests), message) < 30_000_000

@@ -28,7 +28,7 @@ def lazy(pattern: str) -> re.Pattern[str]:
     return re.compile(source, re.DOTALL)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(PATTERNS, TEXTS)
 def test_wildcards_take_as_little_as_they_can(pattern: str, text: str) -> None:
     wanted = lazy(pattern).fullmatch(text)
@@ -56,7 +56,7 @@ EXPRESSIONS = st.lists(st.tuples(ATOMS, REPEATS), min_size=1, max_size=6).map(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(EXPRESSIONS, st.text("ab.", max_size=9))
 def test_the_automaton_finds_what_python_finds(expression: str, text: str) -> None:
     wanted = re.compile(expression.replace("$", r"\Z"), re.DOTALL).search(text)
