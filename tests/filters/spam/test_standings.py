@@ -132,7 +132,8 @@ async def test_what_standings_add_does_not_count_for_standings(tmp_path: Path) -
         here.reputation.add(sender, bad=30)
         before = await here.reputation.of(sender)
         for _ in range(5):
-            context, action = await here.judge(message(LONG))
+            letter = message(LONG, Subject="MAKE MONEY WITH US", Message_ID=None)
+            context, action = await here.judge(letter)
             assert found(context)["SENDER_REPUTATION_SPAM"] > 2 and action is Action.JUNK
         after = await here.reputation.of(sender)
         assert [one.bad for one in after] == [one.bad for one in before]
