@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -60,18 +61,31 @@ def release() -> int:
         print("the tree differs from its commit: nothing is measured", file=sys.stderr)
         return 1
     mails, newer = spam_corpus.older(), spam_corpus.newer()
+    log(f"\n## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit}\n")
+    log(f"Trained on {_count(mails)}, judged on {_count(newer)}.\n")
     read = Read()
-    lines = [f"## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit}", ""]
-    lines += [f"Trained on {_count(mails)}, judged on {_count(newer)}.", ""]
-    for judge in (Ours(read), Ours(read, rules=False), Bogofilter(), SpamAssassin()):
+    sides: list[list[Judge]] = [[Ours(read), Ours(read, rules=False)], [Bogofilter()]]
+    with ThreadPoolExecutor(len(sides) + 1) as threads:
+        jobs = [threads.submit(_release_of, side, mails, newer) for side in sides]
+        jobs.append(threads.submit(_release_of, [SpamAssassin()], mails, newer))
+        for job in jobs:
+            job.result()
+    return 0
+
+
+def _release_of(judges: Sequence[Judge], mails: Sequence[Mail], newer: Sequence[Mail]) -> None:
+    """Each is written down when it is known: no figure is lost by what comes after it."""
+    for judge in judges:
         learns = not isinstance(judge, SpamAssassin)
         cut = cross_validated(judge, mails)[0] if learns else 5.0
-        lines += judged(judge, mails, newer, cut, named=judge.name == "ours")
-    text = "\n".join(lines)
-    print(text)
-    with LOG.open("a") as log:
-        log.write(f"\n{text}\n")
-    return 0
+        log("\n".join(judged(judge, mails, newer, cut, named=judge.name == "ours")))
+
+
+def log(text: str) -> None:
+    """Prints it, and appends it to LOG."""
+    print(text, flush=True)
+    with LOG.open("a") as file:
+        file.write(f"{text}\n")
 
 
 def cross_validated(judge: Judge, mails: Sequence[Mail]) -> tuple[float, Scores]:
