@@ -17,6 +17,24 @@ from message.authors import AuthorsError, authors
 from message.headers import all_values, first, header_block, iter_fields, unfold
 from message.words import decode_words
 
+__all__ = [
+    "Action",
+    "Attachment",
+    "Authenticated",
+    "Context",
+    "Link",
+    "Message",
+    "Symbol",
+    "Verdict",
+    "accept",
+    "defer",
+    "junk",
+    "quarantine",
+    "reject",
+    "symbol",
+    "tag",
+]
+
 
 class Action(Enum):
     """What becomes of the message, in order of severity."""

@@ -130,9 +130,9 @@ def verdict_of(answer: Answer, *, shadow: bool) -> Verdict:
     """What the pipeline gets: symbols under the filter's own name tell which one it was."""
     own = f"OWN_{answer.name.upper().replace('-', '_')}"
     if answer.error:
-        return Verdict(
-            scored=(Scored(f"{own}_ERROR", 0.0, answer.error),), symbols=(f"{own}_ERROR",)
-        )
+        where = f" (line {answer.line})" if answer.line else ""
+        name = f"{own}_ERROR"
+        return Verdict(scored=(Scored(name, 0.0, answer.error + where),), symbols=(name,))
     said = answer.verdict
     if shadow:
         told = describe(said)
