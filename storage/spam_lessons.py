@@ -42,7 +42,7 @@ from storage.values import AccountId
 
 FREE_VOTES = 20
 """Messages of each kind that any account may teach the site."""
-TIMES_OTHERS = 2
+TIMES_OTHERS = 1.5
 """Above that: so many times what other accounts taught it on average."""
 DAY = 86_400.0
 PAGE = 100
@@ -59,6 +59,10 @@ class Bounds:
     site: int = 20_000
     unlearned: int = 10_000
     unlearned_seconds: float = 200 * DAY
+
+
+Taught = tuple[AccountId, bytes]
+"""Who taught a message, and its key."""
 
 
 @dataclass(slots=True)
@@ -90,6 +94,12 @@ class SpamLessons:
         """How much was learned."""
         async with self._history.reading() as connection:
             return await read_totals(connection, owner)
+
+    async def owners(self) -> list[AccountId]:
+        """Accounts that have taught something."""
+        query = select(_t.owner).where(_t.owner > 0, _t.spam + _t.ham > 0)
+        async with self._history.reading() as connection:
+            return [AccountId(owner) for (owner,) in await connection.execute(query)]
 
     async def known(self, owner: AccountId, keys: Sequence[bytes]) -> dict[bytes, Known]:
         """What is remembered of messages; those never met are left out."""
@@ -132,9 +142,9 @@ class SpamLessons:
             record = (await read_records(connection, owner, [key])).get(key)
         return None if record is None or not record.known.learned else record.example
 
-    async def restep(self, owner: AccountId, steps: Mapping[bytes, int]) -> None:
-        """Other steps for messages that are learned: those of the site for SITE, else the owner's
-        own. Raises StoreError.
+    async def restep(self, owner: AccountId, steps: Mapping[Taught, int]) -> None:
+        """Other steps for messages that are learned: those of the site for SITE, by whom they were
+        taught and their keys; else the owner's own. Raises StoreError.
         """
         await self._history.finish(self._restep(owner, steps))
 
@@ -206,14 +216,16 @@ class SpamLessons:
         async with self._history.writing() as connection:
             await write_marks(connection, marks)
 
-    async def _restep(self, owner: AccountId, steps: Mapping[bytes, int]) -> None:
+    async def _restep(self, owner: AccountId, steps: Mapping[Taught, int]) -> None:
         column = _m.site_step if owner == SITE else _m.own_step
         change = (
             update(message)
-            .where(_m.owner == owner, _m.key == bindparam("which"))
+            .where(_m.owner == bindparam("voter"), _m.key == bindparam("which"))
             .values({column: bindparam("step")})
         )
-        rows = [{"which": key, "step": step} for key, step in steps.items()]
+        rows = [
+            {"voter": voter, "which": key, "step": step} for (voter, key), step in steps.items()
+        ]
         async with self._history.writing() as connection:
             await connection.execute(delete(weights).where(weights.c.owner == owner))
             if rows:

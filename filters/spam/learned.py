@@ -7,6 +7,7 @@ when they have rested a while and at the end; after a kill they are made again o
 
 import asyncio
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import sqrt
@@ -17,9 +18,9 @@ from cachetools import LRUCache
 from config.logging import Logger
 from filters.spam import model
 from filters.spam.weights import VERSION, SiteWeights, Weights
-from net.threads import Offload, Pool
+from net.threads import Busy, Offload, Pool
 from storage.errors import StoreError
-from storage.spam_lessons import Plan, SpamLessons
+from storage.spam_lessons import Plan, SpamLessons, Taught
 from storage.spam_values import (
     NOTHING,
     RULES,
@@ -44,7 +45,9 @@ FIRM: Final = 1.0
 PULL_AGAINST: Final = 0.05
 """The same where what several accounts taught puts the margin beyond FIRM on the other side."""
 ACCOUNTS: Final = 100
-KEEP_SECONDS: Final = 1_800.0
+KEEP_SECONDS: Final = 600.0
+LESSONS_TO_FIT: Final = 10
+"""And a twentieth of all: then the lessons are weighed together."""
 PIECE: Final = 50
 
 
@@ -76,6 +79,7 @@ class Learned:
         self._totals = Totals()
         self._changed = False
         self._accounts: LRUCache[AccountId, Own] = LRUCache(ACCOUNTS)
+        self._since_fit: Counter[AccountId] = Counter()
         self._teaching = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -183,24 +187,44 @@ class Learned:
             await self.teach(RULES, wrong)
 
     async def refit(self, owner: AccountId) -> int:
-        """Weighs the lessons of the administrator (SITE), or of an account, anew and together:
-        better than one by one where many of one kind came in a row. How many there are. Raises
-        StoreError, Busy.
+        """Weighs all lessons of the site (SITE), or of an account, anew and together: better than
+        one by one, above all where many of one kind came in a row. How many there are. What
+        accounts have taught stands on the site's, and follows it. Raises StoreError, Busy.
         """
         await self.ready()
+        count = await self._refit(owner)
+        if owner == SITE:
+            for account in await self._lessons.owners():
+                began = asyncio.get_running_loop().time()
+                await self._refit(account)
+                await asyncio.sleep(asyncio.get_running_loop().time() - began)
+        return count
+
+    async def _refit(self, owner: AccountId) -> int:
         async with self._teaching:
-            keys: list[bytes] = []
+            taught: list[Taught] = []
             messages: list[tuple[array[int], bool]] = []
             async for page in self._lessons.examples(owner):
                 for voter, key, example in page:
-                    if voter == owner:
-                        keys.append(key)
-                        messages.append((example.features, example.label is Label.SPAM))
+                    taught.append((voter, key))
+                    messages.append((example.features, example.label is Label.SPAM))
             of_site = [0.0 if owner == SITE else self._site.margin(one) for one, _ in messages]
             steps = await self._offload.apart(_fitted, (messages, of_site))
-            await self._lessons.restep(owner, dict(zip(keys, steps, strict=True)))
-            await self._forget_memory(owner)
-        return len(keys)
+            await self._lessons.restep(owner, dict(zip(taught, steps, strict=True)))
+            self._since_fit.pop(owner, None)
+            if owner == SITE:
+                await self._load_site()
+            else:
+                self._accounts.pop(owner, None)
+        return len(taught)
+
+    async def refit_due(self) -> None:
+        """What has changed much since it was weighed. Raises StoreError, Busy."""
+        for owner, count in sorted(self._since_fit.items()):  # the site first
+            known = self._totals.own if owner == SITE else (await self._own(owner)).counts
+            enough = max(LESSONS_TO_FIT, (known.spam + known.ham) / 20)
+            if count >= enough and owner in self._since_fit:
+                await self.refit(owner)
 
     async def forget(self, owner: AccountId, *, gone: bool = False) -> None:
         """As SpamLessons.forget. Raises StoreError."""
@@ -263,8 +287,9 @@ class Learned:
             await asyncio.sleep(KEEP_SECONDS)
             try:
                 await self.prune()
+                await self.refit_due()
                 await self.keep()
-            except StoreError as error:
+            except (StoreError, Busy) as error:
                 self._log.warning("sums are not stored", reason=str(error))
             except Exception:
                 self._log.exception("sums are not stored")
@@ -355,11 +380,17 @@ class Learned:
             own.weights.add(example.features, sign * _signed(example.label, example.own_step))
 
     def _took(self, plan: Plan, own: Own | None) -> None:
-        if plan.steps:
-            self._totals = replace(plan.site, voters=self._totals.voters)
-            self._changed = True
-            if own is not None:
-                own.counts, own.changed = plan.own.own, True
+        if not plan.steps:
+            return
+        self._totals = replace(plan.site, voters=self._totals.voters)
+        self._changed = True
+        if any(step.before.site or step.after.site for step in plan.steps):
+            self._since_fit[SITE] += len(plan.steps)
+        if own is not None:
+            own.counts, own.changed = plan.own.own, True
+            self._accounts[plan.owner] = own
+            if plan.owner != RULES:
+                self._since_fit[plan.owner] += len(plan.steps)
 
 
 def _own_margin(own: Own | None, features: "array[int]") -> float:

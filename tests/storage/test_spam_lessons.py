@@ -107,14 +107,14 @@ async def test_an_account_that_teaches_far_more_than_others_has_no_say(
     lessons: SpamLessons,
 ) -> None:
     for account in (BEN, CY):
-        await teach(lessons, account, [lesson(n, Label.SPAM, 1) for n in range(15)])
+        await teach(lessons, account, [lesson(n, Label.SPAM, 1) for n in range(20)])
     steps = await teach(lessons, ANN, [lesson(n, Label.SPAM, 1) for n in range(500)])
     assert sum(step.after.site for step in steps) == 30
     assert len(await shown(lessons, ANN)) == 500
-    assert (await lessons.totals(SITE)).own == Counts(60, 0)
+    assert (await lessons.totals(SITE)).own == Counts(70, 0)
     await teach(lessons, ANN, [lesson(n, Label.NONE) for n in range(500)])
-    assert (await lessons.totals(SITE)).own == Counts(30, 0)
-    assert len(await shown(lessons, SITE)) == 30
+    assert (await lessons.totals(SITE)).own == Counts(40, 0)
+    assert len(await shown(lessons, SITE)) == 40
 
 
 async def test_a_lone_account_has_its_free_votes(lessons: SpamLessons) -> None:
