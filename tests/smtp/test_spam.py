@@ -188,6 +188,23 @@ async def test_lists_of_links(tmp_path: Path, capsys: Capsys) -> None:
                              "good.co.uk.uri.test"}  # fmt: skip
 
 
+async def test_what_other_filters_found_counts_too(tmp_path: Path) -> None:
+    entry = {"zone": "block.test", "symbol": "BLOCK", "weight": 6.5}
+    async with dns_server() as dns:
+        dns.set("2.0.0.127.block.test", "A", "127.0.0.2")
+        dns.set("9.2.0.192.block.test", "A", "127.0.0.2")
+        dns.set("sender.test", "TXT", '"v=spf1 -all"')
+        given: dict[str, Any] = {
+            "dnsbl": {"list": [entry]},
+            "spam": {"weights": {**QUIET, "R_SPF_FAIL": 2.25}},
+        }
+        async with server(tmp_path, dns, **given) as running:
+            assert (await from_stranger(running, PLAIN, sender="ann@sender.test"))[:3] == "250"
+            assert [one.mailbox for one in running.store.delivered[0].local] == ["Junk"]
+            assert b"BLOCK=6.5 (192.0.2.9)" in running.body
+            assert b"R_SPF_FAIL=2.25" in running.body.replace(b"\r\n ", b" ")
+
+
 async def test_a_list_of_links_may_refuse(tmp_path: Path) -> None:
     entry = {"zone": "uri.test", "kind": "uri", "action": "reject"}
     async with dns_server() as dns:
