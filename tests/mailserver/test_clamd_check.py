@@ -14,6 +14,7 @@ from tests.support.run import free_port
 from tests.support.server import PASSWORD, ServerProcess, configuration
 
 ADA = "ada@example.test"
+LIMIT = '[limits]\nmessage_size = "4M"\n'
 INFECTED = b"Subject: x\r\n\r\n" + EICAR + b"\r\n"
 
 
@@ -72,16 +73,14 @@ def test_the_command_and_a_reload_of_the_server(tmp_path: Path) -> None:
     """Off, then on by a reload: SMTP and IMAP both ask clamd from then on."""
     with (
         running_clamd() as clamd,
-        ServerProcess(tmp_path, configuration()) as server,
+        ServerProcess(tmp_path, configuration(extra=LIMIT)) as server,
     ):
-        server.add_account(ADA)
-        checked = {one["name"]: one for one in server.json("check")}
-        assert checked["clamd"] == {"name": "clamd", "ok": True, "detail": "off", "fix": ""}
+        server.perform("account.add", address=ADA, password=PASSWORD)
         extra = f'[virus]\nclamd = ["{clamd.unix}", "{clamd.tcp}"]\n'
         with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=20) as smtp:
             smtp.sendmail("a@elsewhere.test", [ADA], INFECTED)
             server.config.write_text(server.config.read_text() + extra)
-            assert server.json("reload")["applied"] == ["virus.clamd"]
+            assert server.perform("reload")["applied"] == ["virus.clamd"]
             with pytest.raises(smtplib.SMTPDataError, match=f"contains a virus: {NAME}"):
                 smtp.sendmail("a@elsewhere.test", [ADA], INFECTED)
         with imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=20) as imap:
@@ -92,4 +91,4 @@ def test_the_command_and_a_reload_of_the_server(tmp_path: Path) -> None:
         checked = {one["name"]: one for one in server.json("check")}
         for address in (clamd.unix, clamd.tcp):
             assert checked[f"clamd {address}"]["ok"] is True
-            assert "finds a test virus in a message of 50M" in checked[f"clamd {address}"]["detail"]
+            assert "finds a test virus in a message of 4M" in checked[f"clamd {address}"]["detail"]

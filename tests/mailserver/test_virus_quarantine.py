@@ -4,6 +4,9 @@ import imaplib
 import smtplib
 from pathlib import Path
 
+import pytest
+
+from mailserver.operations.errors import OperationError
 from tests.support.clamd import EICAR, NAME, running_clamd
 from tests.support.server import PASSWORD, ServerProcess, configuration
 
@@ -23,16 +26,16 @@ def test_a_virus_is_kept_from_its_recipient(tmp_path: Path) -> None:
             f'[virus]\nclamd = "{clamd.unix}"\naction = "quarantine"\n[quarantine]\nusers = true\n'
         )
         with ServerProcess(tmp_path, configuration(extra=extra)) as server:
-            server.add_account(ADA)
+            server.perform("account.add", address=ADA, password=PASSWORD)
             with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=20) as client:
                 client.sendmail("friend@elsewhere.test", [ADA], TEXT)
             assert [messages(server, box) for box in ("INBOX", "Junk")] == [b"0", b"0"]
-            (row,) = server.json("quarantine", "list", "--account", ADA)
+            (row,) = server.perform("quarantine.list", account=ADA)
             assert row["reason"] == f"virus: CLAM_VIRUS ({NAME})"
-            refused = server.command("quarantine", "release", row["id"], "--account", ADA, expect=1)
-            assert "a virus was found in it: ask your administrator" in refused.stderr
+            with pytest.raises(OperationError, match="a virus was found in it: ask your"):
+                server.perform("quarantine.release", id=row["id"], account=ADA)
             assert messages(server, "INBOX") == b"0"
-            told = server.command("explain", "<bad@x.test>").stdout
-            assert NAME in told
-            server.command("quarantine", "delete", row["id"], "--account", ADA)
-            assert server.json("quarantine", "list") == []
+            (told,) = server.perform("explain", id="<bad@x.test>")
+            assert NAME in str(told)
+            server.perform("quarantine.delete", id=row["id"], account=ADA)
+            assert server.perform("quarantine.list") == []

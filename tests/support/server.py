@@ -112,6 +112,10 @@ class ServerProcess:
         """What a command with --json prints, parsed."""
         return json.loads(self.command(*arguments, "--json").stdout)
 
+    def perform(self, operation: str, **args: object) -> Any:
+        """What an operation of the running server gives, without a process for the command."""
+        return asyncio.run(control.call(self.data, operation, args, lambda *_: None))
+
     def add_account(self, address: str, password: str = PASSWORD, *options: str) -> None:
         """Makes an account, through the running server or without one."""
         arguments = ("account", "add", address, "--password-stdin", *options)
