@@ -6,8 +6,10 @@ import shlex
 import smtplib
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from tests.support.server import PASSWORD, ROOT, ServerProcess, configuration, until
 
@@ -26,7 +28,7 @@ def played(block: str, server: ServerProcess) -> None:
     for step in block.removeprefix("$ ").split("\n$ "):
         command, _, wanted = step.partition("\n")
         if command.startswith("mailserver filter list"):
-            until(lambda command=command, wanted=wanted: fits(wanted, said(command, server)))
+            until(lambda command=command, wanted=wanted: fits(wanted, said(command, server)), 50)
             continue
         told = said(command, server, STATUS.get(command, 0))
         assert fits(wanted, told), f"$ {command}\n{told}"
@@ -65,39 +67,56 @@ def send(server: ServerProcess, subject: str) -> str:
         return text.decode().rpartition(" ")[2]
 
 
-def test_the_tour(tmp_path: Path) -> None:
-    write_it = blocks("python")[0]
-    try_it, error, shadow, counts, dry_run, enable, broken = blocks("console")
-    with ServerProcess(tmp_path, configuration()) as server:
-        server.add_account(USER)
-        (tmp_path / "own").mkdir()
-        (tmp_path / "own" / "invoices.py").write_text(write_it)
-        (tmp_path / "overdue.eml").write_text("Subject: Invoice overdue\n\npay\n")
-        send(server, "Lunch")
-        played(try_it, server)
-        played(error, server)
-        server.config.write_text(server.config.read_text() + '[filters]\nown = "own"\n')
-        played(shadow, server)
-        shadowed = send(server, "Invoice overdue")
-        played(counts, server)
-        (event,) = until(lambda: server.events("own filter, shadow"))
-        assert event["verdict"].startswith("junk, an invoice without a signature")
-        assert "OWN_INVOICES_SHADOW" in explained(server, shadowed)
-        assert mailboxes(server) == {"INBOX": 2, "Junk": 0}
-        played(dry_run, server)
-        played(enable, server)
-        filed = send(server, "Invoice overdue")
-        assert mailboxes(server) == {"INBOX": 2, "Junk": 1}
-        told = explained(server, filed)
-        assert "OWN_INVOICES" in told and "an invoice without a signature" in told
-        assert "UNSIGNED_INVOICE=2.5" in last_in_junk(server)
-        played(broken, server)
-        (event,) = until(lambda: server.events("own filter not usable"))
-        assert (event["line"], event["earlier_version_in_use"]) == (13, True)
-        checked = server.command("check", expect=None).stdout
-        assert "FAIL filter invoices: " in checked
-        send(server, "Invoice overdue")
-        assert mailboxes(server) == {"INBOX": 2, "Junk": 2}
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """With the user's first message; one for all steps of the tour."""
+    folder = tmp_path_factory.mktemp("tour")
+    with ServerProcess(folder, configuration()) as running:
+        running.add_account(USER)
+        send(running, "Lunch")
+        yield running
+
+
+WRITE_IT = blocks("python")[0]
+TRY_IT, ERROR, SHADOW, COUNTS, DRY_RUN, ENABLE, BROKEN = blocks("console")
+
+
+def test_write_and_try(server: ServerProcess) -> None:
+    (server.folder / "own").mkdir()
+    (server.folder / "own" / "invoices.py").write_text(WRITE_IT)
+    (server.folder / "overdue.eml").write_text("Subject: Invoice overdue\n\npay\n")
+    played(TRY_IT, server)
+    played(ERROR, server)
+
+
+def test_shadow(server: ServerProcess) -> None:
+    server.config.write_text(server.config.read_text() + '[filters]\nown = "own"\n')
+    played(SHADOW, server)
+    shadowed = send(server, "Invoice overdue")
+    played(COUNTS, server)
+    (event,) = until(lambda: server.events("own filter, shadow"))
+    assert event["verdict"].startswith("junk, an invoice without a signature")
+    assert "OWN_INVOICES_SHADOW" in explained(server, shadowed)
+    assert mailboxes(server) == {"INBOX": 2, "Junk": 0}
+
+
+def test_dry_run_and_enable(server: ServerProcess) -> None:
+    played(DRY_RUN, server)
+    played(ENABLE, server)
+    filed = send(server, "Invoice overdue")
+    assert mailboxes(server) == {"INBOX": 2, "Junk": 1}
+    told = explained(server, filed)
+    assert "OWN_INVOICES" in told and "an invoice without a signature" in told
+    assert "UNSIGNED_INVOICE=2.5" in last_in_junk(server)
+
+
+def test_break(server: ServerProcess) -> None:
+    played(BROKEN, server)
+    (event,) = until(lambda: server.events("own filter not usable"))
+    assert (event["line"], event["earlier_version_in_use"]) == (13, True)
+    assert "FAIL filter invoices: " in server.command("check", expect=None).stdout
+    send(server, "Invoice overdue")
+    assert mailboxes(server) == {"INBOX": 2, "Junk": 2}
 
 
 def explained(server: ServerProcess, message: str) -> str:
