@@ -10,9 +10,11 @@ from filters.envelope import Envelope
 from filters.recipients.disposition import Decided, Group, Version
 from filters.recipients.flag_words import flags_of
 from filters.rewriting import with_header
+from filters.spam.signs import JUNK_WORDS, mark_of
 from filters.verdict import Action, Verdict
 from storage.directory_values import Target
 from storage.names import INBOX
+from storage.spam_values import Label
 from storage.values import AccountId, Flags, LocalRecipient
 
 
@@ -74,8 +76,11 @@ def _as_is(recipients: Iterable[Recipient], verdict: Verdict) -> tuple[LocalReci
 
 
 def copy_for(one: Pending, mailbox: str, words: Iterable[str], verdict: Verdict) -> LocalRecipient:
-    flags = flags_of(words)
-    made = replace(flags, keywords=flags.keywords | verdict.keywords)
+    """What a script says of junk counts more than what the filters say."""
+    flags, given = flags_of(words), verdict.keywords
+    if mark_of(frozenset(map(str.lower, flags.keywords))) is Label.HAM:
+        given = frozenset(one for one in given if one.lower() not in JUNK_WORDS)
+    made = replace(flags, keywords=flags.keywords | given)
     return LocalRecipient(one.target.account, one.recipient.address, mailbox, made)
 
 

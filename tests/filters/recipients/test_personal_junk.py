@@ -10,6 +10,8 @@ import pytest
 
 from filters.asked import Asked
 from filters.authentication.results import DmarcResult, Outcome
+from filters.rules.values import Address, Compare, NeverSpam, Rule, Who
+from filters.rules.writing import format_rules
 from filters.spam.result import SpamResult
 from filters.verdict import Action, Scored, Verdict
 from storage.contact_values import Email, Person
@@ -88,3 +90,14 @@ async def test_scripts_see_the_account_s_score(site: Site) -> None:
     (flags,) = await keywords(site, "Junk", BEN)
     assert set(flags.split()) == {"$Junk", "bad"}
     assert TEXT in (await site.stored())["INBOX"][0][1]
+
+
+async def test_a_rule_says_what_is_never_spam(site: Site) -> None:
+    never = Rule("never", (Address(Who.FROM, OUTSIDE, Compare.IS),), (NeverSpam(),))
+    await site.script(format_rules([never]), account=BEN)
+    far = SpamResult((Scored("PHISHING", 9.0),), junk_at=5.0)
+    await site.send(BEN, verdict=JUNK, spam=far)
+    assert await keywords(site, "INBOX", BEN) == ["$NotJunk"]
+    other = TEXT.replace(OUTSIDE.encode(), b"stranger@far.test").replace(b"<1@", b"<2@")
+    await site.send(BEN, text=other, verdict=JUNK, spam=far)
+    assert await keywords(site, "Junk", BEN) == ["$Junk"]
