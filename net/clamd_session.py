@@ -84,8 +84,6 @@ class ClamdSession(asyncio.Protocol):
     def close(self) -> None:
         """At once; what is under way gets an error."""
         self._fail("closed")
-        if self._transport is not None:
-            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -165,6 +163,8 @@ class ClamdSession(asyncio.Protocol):
 
     def _fail(self, fault: str) -> None:
         self._fault = self._fault or fault
+        if self._transport is not None:
+            self._transport.abort()
         self._wake()
 
 

@@ -202,6 +202,17 @@ async def test_the_version_is_asked_before_scans_again_after_a_while(
         assert (await scanner.scan(pieces(b"x"))).version == "ClamAV 1.4.6/27001/later"
 
 
+async def test_a_kept_session_in_which_clamd_talks_unasked_is_ended() -> None:
+    async with false_clamd(false.clean) as clamd, client(clamd.address) as scanner:
+        await scanner.scan(pieces(b"x"))
+        (writer,) = clamd.writers
+        writer.write(b"7: stream: OK\0" * 1000)
+        async with asyncio.timeout(20):
+            await writer.wait_closed()
+        assert (await scanner.scan(pieces(b"x"))).signature == ""
+        assert clamd.connections == 2
+
+
 @asynccontextmanager
 async def pool(*addresses: str, timeout: float = TIMEOUT) -> AsyncIterator[ClamdPool]:
     made = ClamdPool(get_logger("test"), first_pause=0.05)
