@@ -202,7 +202,7 @@ class _Asking:
         groups = [self._group(one) for one in (*self._edited, self._plain)]
         return Decided(
             tuple(group for group in groups if group is not None),
-            True,
+            bool(self._asked),
             tuple(refusals),
             tuple(self._later),
             tuple(self._told),

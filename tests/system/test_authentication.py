@@ -78,6 +78,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with dns_in_thread() as dns:
         fill(dns)
         extra = f'[dns]\nnameservers = ["{dns.endpoint}"]\n[filters]\nlocal_networks = []\n'
+        extra += "[spam]\ntag_at = 0.0\nreject_at = 0.0\n"  # who it is from, not what it says
         folder = tmp_path_factory.mktemp("site")
         with ServerProcess(folder, configuration(extra=extra)) as server:
             server.add_account(USER)
