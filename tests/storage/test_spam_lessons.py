@@ -188,3 +188,20 @@ async def test_an_account_that_is_gone_leaves_nothing(lessons: SpamLessons) -> N
     assert await lessons.known(ANN, [lesson(1, None).key, seen.key]) == {}
     assert await lessons.watermark(ANN) is None
     assert (await lessons.totals(SITE)).own == Counts()
+
+
+async def test_steps_weighed_anew_take_the_place_of_the_old(lessons: SpamLessons) -> None:
+    await teach(lessons, SITE, [lesson(1, Label.HAM, 1)])
+    await teach(lessons, ANN, [lesson(1, Label.SPAM, 1), lesson(2, Label.HAM, 2)])
+    keys = [lesson(number, None).key for number in (1, 2)]
+    await lessons.keep_weights(SITE, 1, b"sums")
+    await lessons.restep(SITE, {(ANN, keys[0]): 7, (ANN, keys[1]): 0, (SITE, keys[0]): 8})
+    assert await lessons.weights(SITE, 1) is None
+    await lessons.restep(ANN, {(ANN, keys[0]): 9})
+    steps = {
+        (voter, key): (example.site_step, example.own_step)
+        async for page in lessons.examples(SITE)
+        for voter, key, example in page
+    }
+    assert steps == {(ANN, keys[0]): (7, 9), (ANN, keys[1]): (0, 5), (SITE, keys[0]): (8, 5)}
+    assert await lessons.owners() == [ANN]

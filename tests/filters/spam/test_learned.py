@@ -19,7 +19,6 @@ from storage.history_database import HistoryDatabase
 from storage.spam_lessons import FREE_VOTES, TIMES_OTHERS, Bounds, Plan, SpamLessons
 from storage.spam_values import SITE, Counts, Known, Label, Lesson
 from storage.values import AccountId
-from tests.support.directories import own_database
 
 ANN, BEN, CY, EVE = AccountId(11), AccountId(12), AccountId(13), AccountId(14)
 HOST = "mx.example.test"
@@ -97,17 +96,17 @@ class Desk:
         return found
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
-    async with own_database(request.param) as database:
-        offload = Offload()
-        history = await HistoryDatabase.open(database, tmp_path, offload)
-        learned = Learned(SpamLessons(history, SystemClock()), offload, get_logger("spam"))
-        await learned.start()
-        yield Desk(history, offload, learned)
-        await learned.stop()
-        await history.close()
-        offload.close()
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    """On SQLite: tests/storage/test_spam_lessons.py has what PostgreSQL might do otherwise."""
+    offload = Offload(processes=1)
+    history = await HistoryDatabase.open("sqlite", tmp_path, offload)
+    learned = Learned(SpamLessons(history, SystemClock()), offload, get_logger("spam"))
+    await learned.start()
+    yield Desk(history, offload, learned)
+    await learned.stop()
+    await history.close()
+    offload.close()
 
 
 async def test_it_says_nothing_before_it_knows_enough(desk: Desk) -> None:
