@@ -27,7 +27,7 @@ PRUNE_PART = 0.05
 """Of the size: so much may be written before what is too much goes."""
 MAX_WAITING = 10_000
 """Happenings in memory above which further ones are dropped, and counted."""
-FOUND = 500
+FOUND = 2_000
 """Rows of one message, and messages of one Message-ID, that are read."""
 OVERHEAD = 250
 """Octets of a row beside its data, indexes included, about."""
