@@ -20,7 +20,7 @@ from filters.spam.clear import ClearVerdicts
 from filters.spam.judging import Job, Judgement, judge
 from filters.spam.questions import Questions
 from filters.spam.result import SpamResult, bayes
-from filters.spam.rspamd import Rspamd
+from filters.spam.rspamd import NOTHING, Rspamd
 from filters.spam.rules.run import forgiven, scored, weight_of
 from filters.spam.rules.transit import Transit
 from filters.spam.standings import Standings
@@ -78,13 +78,14 @@ class Spam(Filter):
         if message is None:
             return Verdict()
         told = context.symbols
+        asking = self._rspamd.begin(context)
         judgement = await self._judge(message, self._transit(context, told))
-        asked, standing, probability, outside = await asyncio.gather(
+        asked, standing, probability = await asyncio.gather(
             self._questions.ask(context, judgement),
             self._standings.ask(context, judgement),
             self._probability(judgement),
-            self._rspamd.check(context),
         )
+        outside = NOTHING if asking is None else await asking
         found = scored((*judgement.found, *asked.found), self._weights)
         if is_known(context):
             found = forgiven(found)

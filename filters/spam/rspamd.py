@@ -4,6 +4,7 @@ Invariants: it never refuses, loses or holds up a message by not answering: what
 time counts nothing, with a symbol that tells why; after a failure it rests for a while.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -62,6 +63,10 @@ class Rspamd:
         self._offload, self._clock, self._log = offload, clock, log
         self._place = parse_place(chosen.url) if chosen.url else None
         self._rests_until = 0.0
+
+    def begin(self, context: Context) -> "asyncio.Task[Outside] | None":
+        """Asks while others are at work; None when there is no rspamd."""
+        return None if self._place is None else asyncio.create_task(self.check(context))
 
     async def check(self, context: Context) -> Outside:
         """What rspamd says of the message. Raises nothing."""
