@@ -17,6 +17,7 @@ from storage.store import Store
 from storage.values import AccountId, Event, FoldersChanged, MailboxChanged
 
 DELAY: Final = 1.0
+BETWEEN: Final = 0.05
 RETRY: Final = 10.0
 TRICKLE: Final = 0.05
 MARKS_SECONDS: Final = 120.0
@@ -32,6 +33,7 @@ class Training:
         self._ready: dict[AccountId, None] = {}
         self._unlooked: list[AccountId] = []
         self._later: set[AccountId] = set()
+        self._more = False
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -84,7 +86,7 @@ class Training:
     async def _wait(self) -> None:
         """Until there is something to do, then for more to join it."""
         if self._ready:
-            await asyncio.sleep(DELAY)
+            await asyncio.sleep(BETWEEN if self._more else DELAY)
             return
         if self._unlooked:
             await asyncio.sleep(TRICKLE)
@@ -102,10 +104,11 @@ class Training:
     async def _round(self) -> None:
         """A stretch for each account that has something to do."""
         async with self._turn:
-            todo, self._ready = self._ready, {}
+            todo, self._ready, self._more = self._ready, {}, False
             for account in todo:
                 if await self._try(account):
                     self._ready.setdefault(account)
+                    self._more = True
                 await asyncio.sleep(0)
 
     async def _try(self, account: AccountId) -> bool:

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -296,3 +297,33 @@ async def test_what_changed_much_is_weighed_again_by_itself(
     assert not desk.learned._since_fit
     await desk.learned.refit_due()
     assert fitted == [SITE]
+
+
+COMMON = "the and you with this from have are will that was here for not all please"
+
+
+def mixed(words: str, number: int) -> "array[int]":
+    """Some of the words, and more that all mail has."""
+    pick = Random(number)  # the same each time
+    common = COMMON.split()
+    text = " ".join(pick.sample(words.split(), 4) + pick.sample(common, 8))
+    return mail("a@shared.example", "Hello", text, number)
+
+
+async def test_one_kind_after_the_other_is_weighed_well(desk: Desk) -> None:
+    bad = "casino jackpot pills cheap watches loan lottery miracle viagra bonus winner click"
+    good = "minutes meeting friday report school invoice family holiday server patch review train"
+    for label, words in ((Label.SPAM, bad), (Label.HAM, good)):
+        lessons = [
+            Lesson(f"{label}-{number}".encode().ljust(16), Known(), label, mixed(words, number))
+            for number in range(60)
+        ]
+        await desk.learned.teach(SITE, lessons)
+
+    async def caught() -> int:
+        return sum([await desk.ask(mixed(bad, number)) > 0.5 for number in range(500, 540)])
+
+    before = await caught()
+    await desk.learned.refit(SITE)
+    assert await caught() > max(before, 35)
+    assert not any([await desk.ask(mixed(good, number)) > 0.5 for number in range(500, 540)])
