@@ -147,7 +147,9 @@ class Spam(Filter):
             return reject(_REFUSAL, code=554)
         if context.login is not None:
             return Verdict()
-        said = Verdict(headers=status_fields(result) if self._settings.header else ())
+        # mail of those we know stays as it is while nothing is wrong with it
+        told = self._settings.header and (result.is_junk or not is_known(context))
+        said = Verdict(headers=status_fields(result) if told else ())
         if _reaches(result.score, self._settings.quarantine_at) and not _is_for_complaints(context):
             return replace(said, action=Action.QUARANTINE)
         if early:

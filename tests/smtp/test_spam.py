@@ -156,6 +156,7 @@ async def test_local_peers_may_write_short_letters(tmp_path: Path) -> None:
     async with server(tmp_path, local=True) as running:
         assert (await send(await running.client(), b"Subject: x\r\n\r\nx\r\n"))[:3] == "250"
         assert [one.mailbox for one in running.store.delivered[0].local] == ["INBOX"]
+        assert b"X-Spam" not in running.body
         spam = b"Subject: x\r\n\r\n" + GTUBE.encode() + b"\r\n"
         assert (await send(await running.client(), spam))[:3] == "554"
     async with server(tmp_path) as running:
