@@ -204,7 +204,8 @@ async def test_a_host_of_a_thousand_names_is_asked_for_a_few(tmp_path: Path) -> 
 
 
 async def test_behind_a_proxy_the_real_peer_is_judged(tmp_path: Path) -> None:
-    listen = {"smtp": ["127.0.0.1:0"], "proxy_protocol_from": ["127.0.0.0/8"]}
+    others: dict[str, Any] = {name: [] for name in ("submission", "submissions", "lmtp")}
+    listen = {"smtp": ["127.0.0.1:0"], "proxy_protocol_from": ["127.0.0.0/8"], **others}
     async with dns_server() as dns:
         sections: dict[str, Any] = {
             "listen": listen,
