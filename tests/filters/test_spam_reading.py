@@ -128,7 +128,6 @@ HOSTILE = {
 }
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_mail_is_read_within_its_bounds(data: bytes) -> None:
     reading = read(data)
