@@ -116,7 +116,7 @@ class Server:
         parts.report_sender.start()
         parts.failures.start()
         parts.rotation.start()
-        await services.learned.start()
+        services.learned.begin()
         if parts.training is not None:
             await parts.training.start()
         services.quarantine.start()

@@ -13,12 +13,11 @@ from dataclasses import replace
 from math import sqrt
 from typing import Final
 
-from cachetools import LRUCache
-
 from config.logging import Logger
 from filters.spam import model
-from filters.spam.weights import VERSION, SiteWeights, Weights
-from net.threads import Busy, Offload, Pool
+from filters.spam.memory import Memory, Own, signed
+from filters.spam.weights import SiteWeights, Weights
+from net.threads import Busy, Offload
 from storage.errors import StoreError
 from storage.spam_lessons import Plan, SpamLessons, Taught
 from storage.spam_values import (
@@ -37,50 +36,25 @@ from storage.values import AccountId
 
 ENOUGH: Final = 15
 """Messages of each kind before the classifier says anything, of site and account together."""
-OWN: Final = 5
-"""Messages of each kind from which on an account's own lessons count in full."""
 PULL: Final = 0.5
 """How far one message of an account moves the site's margin (filters/spam/model.py) at most."""
 FIRM: Final = 1.0
 PULL_AGAINST: Final = 0.05
 """The same where what several accounts taught puts the margin beyond FIRM on the other side."""
-ACCOUNTS: Final = 100
 KEEP_SECONDS: Final = 600.0
+RETRY_SECONDS: Final = 30.0
 LESSONS_TO_FIT: Final = 10
 """And a twentieth of all: then the lessons are weighed together."""
 PIECE: Final = 50
 
 
-class Own:
-    """An account in memory."""
-
-    __slots__ = ("changed", "counts", "weights")
-
-    def __init__(self, counts: Counts) -> None:
-        self.counts = counts
-        self.weights = Weights() if counts != Counts() else None
-        self.changed = False
-
-    @property
-    def share(self) -> float:
-        """How much the account's lessons count, up to 1. One that has taught one kind only knows
-        too little of the other to tell them apart: what all mail has in common would speak for the
-        one that it taught.
-        """
-        return min(1.0, min(self.counts.spam, self.counts.ham) / OWN)
-
-
-class Learned:
+class Learned(Memory):
     """`start` before it is asked; `stop` stores what is in memory."""
 
     def __init__(self, lessons: SpamLessons, offload: Offload, log: Logger) -> None:
-        self._lessons, self._offload, self._log = lessons, offload, log
-        self._loaded: SiteWeights | None = None
-        self._totals = Totals()
-        self._changed = False
-        self._accounts: LRUCache[AccountId, Own] = LRUCache(ACCOUNTS)
+        super().__init__(lessons, offload)
+        self._log = log
         self._since_fit: Counter[AccountId] = Counter()
-        self._teaching = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     # Judging.
@@ -132,8 +106,8 @@ class Learned:
     def _part(self, example: Example, own: Own) -> float:
         """What a message's own lesson is of its margin."""
         count = len(example.features)
-        total = self._site.confirmed(example.features) * _signed(example.label, example.site_step)
-        total += round(own.share * count) * _signed(example.label, example.own_step)
+        total = self._site.confirmed(example.features) * signed(example.label, example.site_step)
+        total += round(own.share * count) * signed(example.label, example.own_step)
         return total / (model.SCALE * sqrt(count)) if count else 0.0
 
     def _is_enough(self, own: Own | None) -> bool:
@@ -245,15 +219,15 @@ class Learned:
     # Memory.
 
     async def start(self) -> None:
-        """Reads the site's sums, or has them made of the lessons; meanwhile nothing is judged."""
+        """Reads the site's sums, or has them made of the lessons."""
         await self.ready()
-        self._task = asyncio.create_task(self._keep_at_times(), name="spam sums")
+        self.begin()
 
-    async def ready(self) -> None:
-        """The same once, for a command without a server."""
-        async with self._teaching:
-            if self._loaded is None:
-                await self._load_site()
+    def begin(self) -> None:
+        """The same without waiting: nothing is judged before they are there. After a kill that may
+        take seconds.
+        """
+        self._task = asyncio.create_task(self._keep_at_times(), name="spam sums")
 
     async def stop(self) -> None:
         """Stores sums that changed."""
@@ -266,75 +240,20 @@ class Learned:
         except StoreError as error:
             self._log.warning("sums are made anew at the next start", reason=str(error))
 
-    async def keep(self) -> None:
-        """Stores the sums of what changed. Raises StoreError."""
-        async with self._teaching:
-            if self._changed and self._loaded is not None:
-                packed = await self._offload.run(Pool.MIME, self._site.packed)
-                await self._lessons.keep_weights(SITE, VERSION, packed)
-                self._changed = False
-            for account, own in list(self._accounts.items()):
-                await self._keep_own(account, own)
-
-    async def _keep_own(self, account: AccountId, own: Own) -> None:
-        if own.changed and own.weights is not None:
-            packed = await self._offload.run(Pool.MIME, own.weights.packed)
-            await self._lessons.keep_weights(account, VERSION, packed)
-        own.changed = False
-
     async def _keep_at_times(self) -> None:
         while True:
-            await asyncio.sleep(KEEP_SECONDS)
             try:
+                await self.ready()
+                await asyncio.sleep(KEEP_SECONDS)
                 await self.prune()
                 await self.refit_due()
                 await self.keep()
             except (StoreError, Busy) as error:
                 self._log.warning("sums are not stored", reason=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 self._log.exception("sums are not stored")
-
-    @property
-    def _site(self) -> SiteWeights:
-        assert self._loaded is not None, "ready() comes first"
-        return self._loaded
-
-    async def _load_site(self) -> None:
-        site = SiteWeights()
-        data = await self._lessons.weights(SITE, VERSION)
-        if data is None or not await self._offload.run(Pool.MIME, site.unpack, data):
-            async for page in self._lessons.examples(SITE):
-                for voter, _, example in page:
-                    by = _signed(example.label, example.site_step)
-                    await self._offload.run(Pool.MIME, site.teach, example.features, by, voter)
-            self._changed = True
-        self._totals = await self._lessons.totals(SITE)
-        self._loaded = site
-
-    async def _own(self, account: AccountId) -> Own:
-        own = self._accounts.get(account)
-        if own is None:
-            own = await self._load_own(account)
-            own = self._accounts.setdefault(account, own)
-        return own
-
-    async def _load_own(self, account: AccountId) -> Own:
-        own = Own((await self._lessons.totals(account)).own)
-        if own.weights is None:
-            return own
-        data = await self._lessons.weights(account, VERSION)
-        if data is None or not await self._offload.run(Pool.MIME, own.weights.unpack, data):
-            async for page in self._lessons.examples(account):
-                for _, _, example in page:
-                    by = _signed(example.label, example.own_step)
-                    await self._offload.run(Pool.MIME, own.weights.add, example.features, by)
-            own.changed = True
-        return own
-
-    async def _forget_memory(self, owner: AccountId) -> None:
-        """What is in memory may not be what is committed: it is read again."""
-        self._accounts.pop(owner, None)
-        await self._load_site()
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _weigh(self, plan: Plan, own: Own | None) -> None:
         """Takes back, weighs and learns each step in memory, in order."""
@@ -374,10 +293,10 @@ class Learned:
 
     def _apply(self, owner: AccountId, own: Own | None, example: Example, sign: int) -> None:
         if example.site:  # a step of 0 confirms what others taught
-            by = sign * _signed(example.label, example.site_step)
+            by = sign * signed(example.label, example.site_step)
             self._site.teach(example.features, by, int(owner))
         if example.own_step and own is not None and own.weights is not None:
-            own.weights.add(example.features, sign * _signed(example.label, example.own_step))
+            own.weights.add(example.features, sign * signed(example.label, example.own_step))
 
     def _took(self, plan: Plan, own: Own | None) -> None:
         if not plan.steps:
@@ -401,7 +320,3 @@ def _own_margin(own: Own | None, features: "array[int]") -> float:
 
 def _fitted(job: tuple[list[tuple["array[int]", bool]], list[float]]) -> list[int]:
     return model.fit_on(*job)
-
-
-def _signed(label: Label, step: int) -> int:
-    return step if label is Label.SPAM else -step

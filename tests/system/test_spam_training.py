@@ -16,8 +16,9 @@ from tests.support.server import PASSWORD, ServerProcess, configuration, until
 
 USER, OTHER = "user@example.test", "other@example.test"
 CONFIG = configuration(
-    extra="[spam]\nlearn_clear = true\n"
-    "weights = { HAS_REPLYTO = 6.0, BAYES_SPAM = 3.0, HAS_LIST_UNSUB = 12.5 }\n"
+    extra="[filters]\nlocal_networks = []\n[spam]\nlearn_clear = true\n"
+    "tag_at = 50.0\nreject_at = 90.0\n"
+    "weights = { HAS_REPLYTO = 60.0, BAYES_SPAM = 3.0, HAS_LIST_UNSUB = 12.5 }\n"
 )
 
 
