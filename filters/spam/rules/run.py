@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from config.symbols import SYMBOLS
+from config.symbols import SYMBOLS, Group
 from filters.spam.rules import (
     addresses,
     attachments,
@@ -20,14 +20,9 @@ from filters.spam.rules.mail import Finds, Found, Mail
 from filters.verdict import Scored
 
 MAX_DETAIL: Final = 120
-LEFT_TO_US: Final = frozenset(
-    {
-        *("MISSING_DATE", "MISSING_MID", "MISSING_FROM", "MISSING_TO", "MISSING_SUBJECT"),
-        *("EMPTY_SUBJECT", "INVALID_MSGID", "INVALID_DATE", "UNDISC_RCPTS", "TEXT_EMPTY"),
-        *("MISSING_MIME_VERSION", "MIME_HEADER_CTYPE_ONLY", "FORGED_RECIPIENTS", "FROM_INVALID"),
-        *("R_MISSING_CHARSET", "R_BAD_CTE_7BIT", "FROM_NEEDS_ENCODING", "MID_RHS_MATCH_TO"),
-        *("MID_CONTAINS_TO", "TO_EQ_FROM", "HAS_X_PHP_SCRIPT", "SUBJECT_NEEDS_ENCODING"),
-    }
+# How programs and scripts of those we know write their mail is no sign of spam.
+FORGIVEN: Final = frozenset(
+    {Group.PEER, Group.ADDRESSES, Group.HEADER, Group.SUBJECT, Group.MIME, Group.AUTHENTICATION}
 )
 RULES: Final[tuple[Callable[[Mail], Finds], ...]] = (
     *header.RULES,
@@ -62,11 +57,15 @@ def scored(found: Iterable[Found], weights: Mapping[str, float]) -> tuple[Scored
 
 
 def forgiven(found: Iterable[Scored]) -> tuple[Scored, ...]:
-    """For those we know: what programs and scripts leave to their server does not count."""
+    """For those we know: what they say counts, not how it is written."""
     return tuple(
-        replace(one, weight=0.0) if one.name in LEFT_TO_US and one.weight > 0 else one
-        for one in found
+        replace(one, weight=0.0) if one.weight > 0 and _is_form(one.name) else one for one in found
     )
+
+
+def _is_form(name: str) -> bool:
+    known = SYMBOLS.get(name)
+    return known is not None and known.group in FORGIVEN
 
 
 def weight_of(name: str, weights: Mapping[str, float]) -> float:
