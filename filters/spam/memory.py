@@ -80,7 +80,7 @@ class Memory:
         return self._loaded
 
     async def _load_site(self) -> None:
-        site = SiteWeights()
+        site = await self._offload.run(Pool.MIME, SiteWeights)
         data = await self._lessons.weights(SITE, VERSION)
         if data is None or not await self._offload.run(Pool.MIME, site.unpack, data):
             async for page in self._lessons.examples(SITE):
