@@ -159,7 +159,7 @@ class Delivery:
         # who hands mail over by LMTP may be on this host and have told what it found in its name
         if envelope.kind not in (Kind.LOCAL, Kind.LMTP):
             message = without_spoofed(message, self._hostname)
-            if envelope.spam is not None:
+            if envelope.spam is not None and (envelope.spam.stranger or envelope.spam.is_junk):
                 message = without_foreign(message)
         if is_looping(message.header):
             return _LOOP, *_NOTHING

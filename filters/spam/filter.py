@@ -94,7 +94,9 @@ class Spam(Filter):
         own = (*own, *bayes(probability, self._weights))
         before = tuple(one for verdict in context.told.values() for one in verdict.scored)
         junk_at = 0.0 if context.login is not None else self._settings.tag_at
-        result = SpamResult((*before, *own), judgement.features, probability, junk_at)
+        result = SpamResult(
+            (*before, *own), judgement.features, probability, junk_at, not is_known(context)
+        )
         self._standings.count(context, judgement, result.score)
         own = (*own, *scored(standing, self._weights))
         context.spam = result = replace(result, scored=(*before, *own))

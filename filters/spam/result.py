@@ -20,13 +20,14 @@ class SpamResult:
     """`scored` are all symbols that count, those of other filters too; `features` those of the
     message (filters/spam/features.py), b"" of them where it could not be read; `probability` that
     it is spam by what the site has learned, None where it has not learned enough. `junk_at` is the
-    score from which on it is junk, 0 for never.
+    score from which on it is junk, 0 for never. `stranger`: nobody whom we know brought it.
     """
 
     scored: tuple[Scored, ...]
     features: "array[int]" = field(default_factory=lambda: array("I"))
     probability: float | None = None
     junk_at: float = 0.0
+    stranger: bool = False
 
     @property
     def score(self) -> float:
