@@ -17,7 +17,7 @@ from storage.errors import (
 )
 from storage.schema import mailbox, schema_version
 from storage.store import Store
-from storage.values import FlagChange, Flags, System
+from storage.values import DeliveryResult, FlagChange, Flags, System
 from tests.support.stores import (
     ACCOUNT,
     OTHER,
@@ -30,6 +30,11 @@ from tests.support.stores import (
 )
 
 DELETED = Flags(System.DELETED)
+
+
+def places(result: DeliveryResult) -> list[tuple[int, int, int]]:
+    """Where the copies are; a resend has no blob of its own."""
+    return [(one.account, one.mailbox, one.uid) for one in result.local]
 
 
 def new_files(store: Store) -> list[Path]:
@@ -124,7 +129,7 @@ async def test_a_resend_after_a_kill_is_not_shown_twice(home: StoreHome, store: 
     await home.crash(store)
     again = await home.open()
     resent = await deliver(again, data, ACCOUNT)
-    assert resent.local == first.local
+    assert places(resent) == places(first)
     assert len(await bodies(again)) == 1
     await deliver(again, data, ACCOUNT)
     assert len(await bodies(again)) == 2
@@ -153,7 +158,7 @@ async def test_a_peer_that_left_before_the_answer_may_resend(store: Store) -> No
     job = delivery(data, ACCOUNT, OTHER)
     first = await store.deliver(job)
     await store.suspect(job, first)
-    assert (await store.deliver(job)).local == first.local
+    assert places(await store.deliver(job)) == places(first)
     assert (await store.deliver(job)).local != first.local
     assert len(await bodies(store)) == len(await bodies(store, account=OTHER)) == 2
 
