@@ -88,7 +88,7 @@ class Spam(Filter):
         outside = NOTHING if asking is None else await asking
         found = scored((*judgement.found, *asked.found), self._weights)
         if is_known(context):
-            found = forgiven(found)
+            found = forgiven(found, self._weights)
         others = (*asked.listed.scored, *outside.scored)
         own = _once((*found, *others, *self._weigh(told, context)))
         own = (*own, *bayes(probability, self._weights))

@@ -30,6 +30,6 @@ async def test_its_symbols_are_told_and_count(tmp_path: Path, unix: bool) -> Non
                 assert (await client.say(HEAD + lines + "\r\n.")).startswith("250")
             clean, spam_ = (re.sub(rb"\r\n[ \t]+", b" ", one) for one in running.store.bodies)
         log = daemon.log.read_text()
-    assert b"RSPAMD_TEST_WORD" not in clean and b"X-Spam-Status: No" in clean
+    assert b"RSPAMD_TEST_WORD" not in clean and b"X-Spam-Status" not in clean
     assert b"RSPAMD_TEST_WORD" in spam_ and b"X-Spam-Status: Yes" in spam_
     assert "ip: 127.0.0.1" in log and "from: <a@b.test>" in log

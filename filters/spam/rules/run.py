@@ -56,16 +56,19 @@ def scored(found: Iterable[Found], weights: Mapping[str, float]) -> tuple[Scored
     )
 
 
-def forgiven(found: Iterable[Scored]) -> tuple[Scored, ...]:
-    """For those we know: what they say counts, not how it is written."""
+def forgiven(found: Iterable[Scored], weights: Mapping[str, float]) -> tuple[Scored, ...]:
+    """For those we know: what they say counts, not how it is written, unless the configuration
+    names the symbol.
+    """
     return tuple(
-        replace(one, weight=0.0) if one.weight > 0 and _is_form(one.name) else one for one in found
+        replace(one, weight=0.0) if one.weight > 0 and _is_form(one.name, weights) else one
+        for one in found
     )
 
 
-def _is_form(name: str) -> bool:
+def _is_form(name: str, weights: Mapping[str, float]) -> bool:
     known = SYMBOLS.get(name)
-    return known is not None and known.group in FORGIVEN
+    return known is not None and known.group in FORGIVEN and name not in weights
 
 
 def weight_of(name: str, weights: Mapping[str, float]) -> float:
