@@ -149,8 +149,8 @@ class Spam(Filter):
             return reject(_REFUSAL, code=554)
         if context.login is not None:
             return Verdict()
-        # mail of those we know stays as it is while nothing is wrong with it
-        told = self._settings.header and (result.is_junk or not is_known(context))
+        # mail of those we know stays as it is while nothing counts against it
+        told = self._settings.header and (result.score > 0 or not is_known(context))
         said = Verdict(headers=status_fields(result) if told else ())
         if _reaches(result.score, self._settings.quarantine_at) and not _is_for_complaints(context):
             return replace(said, action=Action.QUARANTINE)
