@@ -1,8 +1,12 @@
 """The attachment policy at the end of DATA: by name, by what a file is, by what is in archives."""
 
+import base64
 import gzip
 import json
 import os
+import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,9 @@ import pytest
 from config.sections_filters import ATTACHMENT_FAMILIES, ATTACHMENT_KINDS, Attachments
 from config.settings import Settings
 from filters.attachments import FAMILIES, examine, judge
+from filters.spam.judging import Job
+from filters.spam.judging import judge as judge_spam
+from filters.spam.rules.transit import Transit
 from message.archive import Bounds
 from tests.support.archives import (
     PROGRAM,
@@ -28,6 +35,7 @@ from tests.support.smtp_stage import plain
 Capsys = pytest.CaptureFixture[str]
 MIB = 1024**2
 NOT_HERE = "550 5.7.1 Attachment not accepted here: "
+NOBODY = Transit(now=1.7e9, sender="a@far.test", recipients=(ADA,))
 MACROS = zipped(
     {"[Content_Types].xml": b"x", "word/document.xml": b"x", "word/vbaProject.bin": b""}
 )
@@ -147,6 +155,35 @@ async def test_bombs_are_refused_while_others_are_served(tmp_path: Path, name: s
             f"{NOT_HERE}a.bin ({reason})"
         )
         assert running.store.delivered == []
+
+
+async def test_an_image_that_would_fill_gigabytes_is_an_attachment_like_others(
+    tmp_path: Path,
+) -> None:
+    """Nobody decodes images: 60,000 by 60,000 points in a few kilobytes cost no memory."""
+    size = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 6, 0, 0, 0)
+    bomb = (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(bytes(8 * MIB)))
+    )
+    tracemalloc.start()
+    try:
+        found = examine(Bounds(), message({"a.png": bomb}))
+        judged = judge_spam(Job(NOBODY, b"", message({"a.png": bomb})))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * MIB and len(bomb) < 16 * 1024
+    assert not judge(Attachments(), found).refused
+    assert "MIME_ARCHIVE_BOMB" not in {one.name for one in judged.found}
+    async with receiving(tmp_path) as running:
+        assert (await answer(running, message({"a.png": bomb})))[:3] == "250"
+        assert base64.encodebytes(bomb)[:60] in running.body
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """One of a PNG file."""
+    checked = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checked)
 
 
 async def test_bombs_may_be_let_in_with_a_symbol(tmp_path: Path, capsys: Capsys) -> None:
