@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import os
 import secrets
+import string
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from storage.directory import Directory
 from storage.errors import StoreError
 
 ADDRESS = "user@example.test"
+# letters and digits alone: a word that begins with "-" is an option to swaks and others
+PASSWORD_SIGNS = string.ascii_letters + string.digits
 EXAMPLE = Path(__file__).parent.parent / "config" / "example.toml"
 
 
@@ -44,7 +47,7 @@ async def ensure_account(path: Path, settings: Settings) -> str | None:
 
     if await run_offline(path, settings, "account.list", {}, _no_progress):
         return None
-    password = secrets.token_urlsafe(12)
+    password = "".join(secrets.choice(PASSWORD_SIGNS) for _ in range(16))
     args = {"address": ADDRESS, "password": password, "name": "User", "quota": 0, "admin": True}
     await run_offline(path, settings, "account.add", args, _no_progress)
     return password

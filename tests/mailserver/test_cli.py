@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -290,17 +291,19 @@ def test_the_first_account_is_made_where_there_is_none(tmp_path: Path) -> None:
     environment = os.environ | {"MAILSERVER_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "mailserver.development", "--setup-only"]
 
-    def lines() -> list[str]:
+    def printed() -> dict[str, str]:
         done = subprocess.run(
             command, capture_output=True, text=True, env=environment, check=True, timeout=60
         )
-        return [line.partition(":")[0] for line in done.stdout.splitlines()]
+        return dict(line.split(": ", 1) for line in done.stdout.splitlines())
 
-    assert lines()[:2] == ["address", "password"]
-    assert "password" not in lines()
+    first = printed()
+    assert list(first)[:2] == ["address", "password"]
+    assert re.fullmatch("[A-Za-z0-9]{16}", first["password"])  # a word that no command mistakes
+    assert "password" not in printed()
     server = ServerProcess(tmp_path)
     server.command("account", "delete", "user@example.test")
-    assert lines()[:2] == ["address", "password"]
+    assert list(printed())[:2] == ["address", "password"]
     (row,) = server.json("account", "list")
     assert (row["address"], row["admin"]) == ("user@example.test", True)
 
