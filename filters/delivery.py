@@ -189,7 +189,10 @@ class Delivery:
             return Decided((Group(envelope, message, ()),))
         if self._personal is None:
             return unasked(envelope, message, verdict)
-        above = self._jobs.above(envelope, verdict)
+
+        def above() -> bytes:
+            return self._jobs.above(envelope, verdict)
+
         return await self._personal.deciding.decide(envelope, message, verdict, above)
 
     async def _store_all(self, decided: Decided, verdict: Verdict) -> list[Stored]:

@@ -7,6 +7,7 @@ second of it; the table is bounded by age and by size.
 
 import asyncio
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, select
@@ -32,6 +33,9 @@ FOUND = 2_000
 OVERHEAD = 250
 """Octets of a row beside its data, indexes included, about."""
 _PIECE = 2_000
+_HOUR = 3600
+_HOURS = 500
+"""In which a Message-ID is looked for at once."""
 _SAMPLE = 500
 _PUT = MultiRow(explain)
 
@@ -118,16 +122,25 @@ class ExplainStore:
         self, *, message_id: str = "", ident: str = "", queue: int | None = None
     ) -> list[str]:
         """The messages that a name leads to, the oldest first."""
-        column, value = (
-            (explain.c.message_id, message_id)
-            if message_id
-            else (explain.c.ident, ident)
-            if ident
-            else (explain.c.queue, queue)
-        )
-        used = column != "" if column is not explain.c.queue else column.is_not(None)
-        found = await self._read(select(explain).where(column == value, used))
+        c = explain.c
+        if message_id:
+            found = await self._named(message_id)
+        elif ident:
+            found = await self._read(select(explain).where(c.ident == ident, c.ident != ""))
+        else:
+            found = await self._read(select(explain).where(c.queue == queue, c.queue.is_not(None)))
         return list(dict.fromkeys(one.trace for one in found))
+
+    async def _named(self, message_id: str) -> list[Recorded]:
+        """All with that Message-ID, which is not empty."""
+        c, now, named = explain.c, self._clock.now(), _hash(message_id)
+        last = int(now // _HOUR) + 1  # one more where the clock was set back
+        first = int((now - self._keep) // _HOUR) - 1
+        found: list[Recorded] = []
+        for start in range(first, last + 1, _HOURS):
+            hours = range(start, min(start + _HOURS, last + 1))
+            found += await self._read(select(explain).where(c.hour.in_(hours), c.named == named))
+        return [one for one in found if one.message_id == message_id][:FOUND]
 
     async def trace_of(self, account: int, blob: int) -> str | None:
         """The message that a local copy was made of."""
@@ -214,19 +227,26 @@ class ExplainStore:
 
 def _unpacked(rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
     return [
-        Recorded(number, at, trace, Kind(kind), unpack(data), *names)
-        for number, at, trace, kind, *names, data in rows
+        Recorded(number, at, trace, Kind(kind), unpack(data), ident, message_id, *names)
+        for number, at, _hour, trace, kind, ident, message_id, _named, *names, data in rows
     ]
 
 
 def _packed(waiting: Sequence[Happening]) -> list[tuple[Any, ...]]:
     return [
         (
-            *(one.at, one.trace, int(one.kind), one.ident, one.message_id),
-            *(one.queue, one.account, one.blob, _data(one)),
+            *(one.at, int(one.at // _HOUR), one.trace, int(one.kind), one.ident, one.message_id),
+            *(_hash(one.message_id), one.queue, one.account, one.blob, _data(one)),
         )
         for one in waiting
     ]
+
+
+def _hash(message_id: str) -> int | None:
+    if not message_id:
+        return None
+    name = message_id.encode("utf-8", "replace")
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), signed=True)
 
 
 def _data(one: Happening) -> bytes:

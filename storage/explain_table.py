@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Double,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     SmallInteger,
@@ -19,16 +20,19 @@ metadata = MetaData()
 
 # Oldest first by id; `at` is Unix seconds, `kind` explain_values.Kind, `data` what `pack` makes.
 # `trace` is the id that log lines about the message carry, `ident` that of a refusal's reply. Names
-# that a row lacks cost no index entry.
+# that a row lacks cost no index entry. A Message-ID is found by `hour`, which is `at` in hours, and
+# `named`, its hash: what is written together changes few pages of that index, however large it is.
 explain = Table(
     "history_explain",
     metadata,
     Column("id", BigInteger, primary_key=True, nullable=False, autoincrement=False),
     Column("at", Double, nullable=False),
+    Column("hour", Integer, nullable=False),
     Column("trace", Text, nullable=False),
     Column("kind", SmallInteger, nullable=False),
     Column("ident", Text, nullable=False, server_default=""),
     Column("message_id", Text, nullable=False, server_default=""),
+    Column("named", BigInteger),
     Column("queue", BigInteger),
     Column("account", BigInteger),
     Column("blob", BigInteger),
@@ -42,9 +46,10 @@ explain = Table(
     ),
     Index(
         "history_explain_message_id",
-        "message_id",
-        sqlite_where=column("message_id") != "",
-        postgresql_where=column("message_id") != "",
+        "hour",
+        "named",
+        sqlite_where=column("named").is_not(None),
+        postgresql_where=column("named").is_not(None),
     ),
     Index(
         "history_explain_queue",

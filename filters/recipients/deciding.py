@@ -9,8 +9,9 @@ with a script, the account gets the message.
 import secrets
 import shutil
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from config.logging import Logger
 from filters.autotags.auto_tags import AutoTags
@@ -72,14 +73,14 @@ class Deciding:
         self._lists = ContactLists(directory.contacts)
 
     async def decide(
-        self, envelope: Envelope, message: Message, verdict: Verdict, trace: bytes
+        self, envelope: Envelope, message: Message, verdict: Verdict, trace: Callable[[], bytes]
     ) -> Decided:
-        """`trace` are the fields that will stand above the message: scripts see them. Raises
+        """`trace` gives the fields that will stand above the message: scripts see them. Raises
         StoreError, OSError, Busy.
         """
         if envelope.spam is None and not await self._any_script(envelope.recipients):
             return unasked(envelope, message, verdict)
-        asking = _Asking(self, envelope, message, verdict, trace)
+        asking = _Asking(self, envelope, message, verdict, cache(trace))
         return await asking.run()
 
     async def _any_script(self, recipients: Iterable[Recipient]) -> bool:
@@ -100,7 +101,7 @@ class Deciding:
         return judged.tagged(given.keywords), (*told, *given.told)
 
     async def disposition(
-        self, pending: Pending, envelope: Envelope, judged: Judged, trace: bytes
+        self, pending: Pending, envelope: Envelope, judged: Judged, trace: Callable[[], bytes]
     ) -> Disposition | None:
         """None where the account has no script."""
         script = await self._directory.scripts.active(pending.target.account)
@@ -109,7 +110,7 @@ class Deciding:
         subject = Subject(
             envelope,
             pending.message,
-            b"" if pending.finished else trace,
+            b"" if pending.finished else trace(),
             pending.target,
             pending.recipient,
             judged,
@@ -176,7 +177,7 @@ class _Asking:
         envelope: Envelope,
         message: Message,
         verdict: Verdict,
-        trace: bytes,
+        trace: Callable[[], bytes],
     ) -> None:
         self._deciding, self._envelope, self._verdict = deciding, envelope, verdict
         self._trace = trace

@@ -66,6 +66,19 @@ async def test_found_by_every_name_also_after_a_restart(tmp_path: Path, database
         assert await store.traces(message_id="<other@y>") == []
 
 
+async def test_a_message_id_is_found_as_long_as_its_records_are_kept(
+    tmp_path: Path, database: str
+) -> None:
+    clock = MovedClock()
+    async with opened(tmp_path, database, clock, keep=90 * DAY) as store:
+        for number in range(90):
+            store.put(happening(clock.now(), f"day{number}", message_id="<same@y>"))
+            store.put(happening(clock.now(), f"other{number}", message_id=f"<{number}@y>"))
+            clock.seconds += DAY
+        assert await store.traces(message_id="<same@y>") == [f"day{n}" for n in range(90)]
+        assert await store.traces(message_id="<17@y>") == ["other17"]
+
+
 async def test_what_is_too_old_goes(tmp_path: Path, database: str) -> None:
     clock = MovedClock()
     async with opened(tmp_path, database, clock, keep=2 * DAY) as store:
