@@ -1,7 +1,8 @@
 """The attachment policy: what is refused, kept back or marked by name, real kind and content.
 
-`examine` reads a message, decodes its attachments and looks into archives
-within the bounds of message/archive.py. What the spam rules think of names is not asked here.
+`examine` reads a message, decodes its attachments and looks into archives within the bounds of
+message/archive.py. Files that stand uuencoded in its text are attachments too. What the spam rules
+think of names is not asked here.
 Invariant: pure, no more work than the bounds allow, whatever the message is.
 """
 
@@ -10,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from config.sections_filters import Attachments
 from filters.context import Message
 from filters.verdict import ACCEPT, Action, Scored, Verdict, reject
-from message.archive import READABLE, WORK, Bounds, Contents, look_into
-from message.decoding import decode
+from message.archive import WHOLE, WORK, Bounds, Contents, look_into
+from message.attached import Attached, attached
 from message.magic import (
     ARCHIVES,
     EXECUTABLES,
@@ -25,10 +27,12 @@ from message.magic import (
     OFFICE,
     SCRIPTS,
     has_macros,
+    is_late_zip,
     kind_of,
+    kind_of_name,
 )
-from message.scan import Part, scan_crlf, walk
 from message.unpacking import Budget
+from message.uuencode import MARK
 from net.threads import PROCESS_ABOVE, Offload, Pool
 
 POLICY: Final = "ATTACHMENT_POLICY"
@@ -39,7 +43,6 @@ INLINE: Final = 32 * 1024
 QUICK_WORK: Final = 2 * 1024**2
 QUICK_MEMBERS: Final = 200
 _SHOWN: Final = 100
-_START: Final = 4096
 FAMILIES: Final = {
     "executable": EXECUTABLES,
     "script": SCRIPTS,
@@ -50,9 +53,11 @@ FAMILIES: Final = {
 }
 # Another type than text, or a name.
 _OTHER: Final = re.compile(
-    rb"^content-type[ \t]*:(?!\s{0,99}text/(?:plain|html)\b)|name[0-9*]{0,5}\s{0,9}=", re.I | re.M
+    rb"^content-type[ \t]*:(?!\s{0,99}text/(?:plain|html)(?=[\s;]|\Z))"
+    rb"|name[0-9*]{0,5}\s{0,9}=",
+    re.I | re.M,
 )
-_READ: Final = (b"plain", b"html", b"enriched", b"x-amp-html")
+_LINE: Final = b"\n" + MARK
 _SYMBOLS: Final = {
     "bomb": BOMB,
     "encrypted": "MIME_ENCRYPTED_ARCHIVE",
@@ -82,10 +87,11 @@ class Thing:
 def examine(bounds: Bounds, data: bytes, budget: Budget | None = None) -> tuple[Thing, ...]:
     """Everything attached to the message, with what is in archives; nothing for plain text."""
     budget, things = budget or Budget(WORK), list[Thing]()
-    for number, part in enumerate(attachments(scan_crlf(data))):
+    for number, file in enumerate(attached(data)):
         if number >= MOST or len(things) > bounds.members:
+            things.append(Thing(f"more than {number} attachments", frozenset({"unread"})))
             break
-        things += _attached(data, part, bounds, budget)
+        things += _examined(file, bounds, budget)
     return tuple(things)
 
 
@@ -94,7 +100,9 @@ def examine_quickly(bounds: Bounds, data: bytes) -> tuple[Thing, ...] | None:
     budget = Budget(QUICK_WORK)
     quick = replace(bounds, members=min(QUICK_MEMBERS, bounds.members))
     things = examine(quick, data, budget)
-    return None if budget.left <= 0 or any(one.bomb for one in things) else things
+    if budget.left <= 0 or len(things) > quick.members or any(one.bomb for one in things):
+        return None
+    return things
 
 
 def examine_path(bounds: Bounds, path: str) -> tuple[Thing, ...]:
@@ -103,23 +111,20 @@ def examine_path(bounds: Bounds, path: str) -> tuple[Thing, ...]:
         return examine(bounds, file.read())
 
 
-def attachments(root: Part) -> Iterator[Part]:
-    """The parts that are no text to be read in place."""
-    for part in walk(root):
-        if part.children or part.is_multipart:
-            continue
-        if part.type != b"text" or part.subtype not in _READ or part.filename:
-            yield part
-
-
 def has_archives(data: bytes) -> bool:
-    """Whether anything attached is more than a look at its octets."""
-    return any(kind_of(_start(data, part)) in ARCHIVES for part in attachments(scan_crlf(data)))
+    """Whether anything attached is more than a look at its octets. For small messages."""
+    files = islice(attached(data), MOST)
+    return any(_archive(kind_of(one.content), one) for one in files)
 
 
 def is_plain(header: bytes) -> bool:
     """Nothing can be attached, as far as the message's own header tells."""
     return _OTHER.search(header) is None
+
+
+def may_hold_files(data: bytes) -> bool:
+    """Whether a file may stand in the text, for a message that is plain by its header."""
+    return _LINE in data
 
 
 def judge(policy: Attachments, things: Sequence[Thing]) -> Verdict:
@@ -162,29 +167,38 @@ def _fits(one: Thing, word: str) -> bool:
     return word in one.words
 
 
-def _attached(data: bytes, part: Part, bounds: Bounds, budget: Budget) -> Iterator[Thing]:
-    name = (part.filename or part.content_type.replace("/", "-")).replace("/", "_")
-    body = data[part.body_offset : part.body_offset + part.body_length]
-    kind = kind_of(_start(data, part))
-    if kind not in READABLE and kind not in OFFICE and kind not in ARCHIVES:
-        yield Thing(name, _words(kind))
+def _examined(file: Attached, bounds: Bounds, budget: Budget) -> Iterator[Thing]:
+    kind = kind_of(file.start)
+    if kind and kind not in WHOLE and kind not in ARCHIVES and not _named_zip(file):
+        yield Thing(file.name, _words(kind))
         return
-    content = decode(body, part.encoding.decode("ascii", "replace"))
+    content = file.content
     kind = kind_of(content)
     words = _words(kind) | ({"macro"} if has_macros(content) else set())
-    if kind not in ARCHIVES or kind in ("jar", "apk"):
-        yield Thing(name, frozenset(words))
+    archive = _archive(kind, file)
+    if not archive:
+        yield Thing(file.name, frozenset(words))
         return
-    contents = look_into(content, kind, name, bounds, budget)
-    yield Thing(name, frozenset(words | _words_of(contents)), contents.bomb)
+    contents = look_into(content, archive, file.name, bounds, budget)
+    words |= _words(archive) | _words_of(contents)
+    yield Thing(file.name, frozenset(words), contents.bomb)
     for member in contents.members:
-        locked = {"encrypted"} if member.encrypted else set[str]()
-        yield Thing(member.name, _words(member.kind) | locked)
+        found = {"encrypted"} if member.encrypted else set[str]()
+        found |= {"macro"} if member.macros else set()
+        yield Thing(member.name, _words(member.kind) | found)
 
 
-def _start(data: bytes, part: Part) -> bytes:
-    begin, length = part.body_offset, min(part.body_length, _START)
-    return decode(data[begin : begin + length], part.encoding.decode("ascii", "replace"))
+def _archive(kind: str, file: Attached) -> str:
+    """The kind of archive to look into, "" for none: of what begins as an image and is called
+    .zip the end counts.
+    """
+    if kind in ARCHIVES:
+        return "" if kind in ("jar", "apk") else kind
+    return "zip" if _named_zip(file) and is_late_zip(file.content) else ""
+
+
+def _named_zip(file: Attached) -> bool:
+    return kind_of_name(file.name) == "zip"
 
 
 def _words_of(contents: Contents) -> frozenset[str]:
@@ -214,9 +228,12 @@ class AttachmentPolicy:
 
     async def judge(self, message: Message) -> Verdict:
         """Raises OSError, Busy."""
-        if not self._on or is_plain(message.header):
-            return ACCEPT
         content, bounds = message.content, self._bounds
+        if not self._on:
+            return ACCEPT
+        data = content.data
+        if data is not None and is_plain(message.header) and not may_hold_files(data):
+            return ACCEPT
         if content.data is None:
             path = str(content.path)
             things = await self._offload.process_path(partial(examine_path, bounds), path)

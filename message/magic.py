@@ -138,7 +138,7 @@ def kind_of_name(name: str) -> str:
 def has_macros(data: bytes) -> bool:
     """True for an Office document, old or new, that carries a VBA project or a macro sheet."""
     if data.startswith(_OLE):
-        return any(_wide(name) in data for name in ("_VBA_PROJECT", "Macros", "_VBA_PROJECT_CUR"))
+        return any(_entry(name) in data for name in ("_VBA_PROJECT", "Macros", "_VBA_PROJECT_CUR"))
     return _zip(data) in MACROS
 
 
@@ -183,6 +183,11 @@ def _ole(data: bytes) -> str:
 
 def _wide(name: str) -> bytes:
     return name.encode("utf-16-le")
+
+
+def _entry(name: str) -> bytes:
+    """As a directory has it: behind the name, which the text may have too, are zeros."""
+    return _wide(name) + bytes(4)
 
 
 # The second is the class of an installer database, as its root entry has it.
@@ -279,13 +284,17 @@ _WORDS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
 )  # fmt: skip
 
 
-def _late_zip(data: bytes) -> str:
-    """A ZIP archive behind something else: its end says so."""
+def is_late_zip(data: bytes) -> bool:
+    """Whether a ZIP archive stands behind something else, whatever that is: its end says so."""
     end = data.rfind(b"PK\x05\x06", max(0, len(data) - EDGE))
     if end < 0 or len(data) < end + 22:
-        return ""
+        return False
     size = int.from_bytes(data[end + 12 : end + 16], "little")
-    return "zip" if size <= end and data.startswith(b"PK\x01\x02", end - size) else ""
+    return size <= end and data.startswith(b"PK\x01\x02", end - size)
+
+
+def _late_zip(data: bytes) -> str:
+    return "zip" if is_late_zip(data) else ""
 
 
 _FINDERS: tuple[Callable[[bytes], str], ...] = (

@@ -11,6 +11,8 @@ _RAR4: Final = b"Rar!\x1a\x07\0"
 _RAR5: Final = b"Rar!\x1a\x07\x01\0"
 _MOST_NAME: Final = 1024
 _ENCRYPTED_RECORD: Final = 1
+# Of all kinds; those of files are counted by who asks for them.
+_MOST_HEADERS: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ def rar_members(data: bytes) -> Iterator[RarMember]:
 
 def _version4(data: bytes) -> Iterator[RarMember]:
     at = len(_RAR4)
-    while at + 7 <= len(data):
+    for _ in range(_MOST_HEADERS):
+        if at + 7 > len(data):
+            return
         kind, flags, size = data[at + 2], _number(data, at + 3, 2), _number(data, at + 5, 2)
         if size < 7:
             return
@@ -56,7 +60,9 @@ def _version4(data: bytes) -> Iterator[RarMember]:
 
 def _version5(data: bytes) -> Iterator[RarMember]:
     at = len(_RAR5)
-    while at + 7 <= len(data):
+    for _ in range(_MOST_HEADERS):
+        if at + 7 > len(data):
+            return
         size, begin = _variable(data, at + 4)
         kind, place = _variable(data, begin)
         flags, place = _variable(data, place)

@@ -18,6 +18,8 @@ MAX_UNPACKED = 64 * 1024 * 1024
 MAX_RATIO = 100
 SMALL = 1024 * 1024
 MAX_ATTACHMENTS = 20
+# Of gzip; each costs a copy of what is behind it.
+MAX_MEMBERS = 100
 
 _TYPES = frozenset(
     f"application/{subtype}"
@@ -67,6 +69,8 @@ def _gunzip(data: bytes) -> bytes:
     pieces: list[bytes] = []
     room = _room(data)
     while data.startswith(b"\x1f\x8b"):
+        if len(pieces) >= MAX_MEMBERS:
+            raise ArchiveRefused("the gzip data is in too many pieces")
         inflater = zlib.decompressobj(wbits=31)
         try:
             piece = inflater.decompress(data, room + 1)
@@ -99,8 +103,11 @@ def _unzip(data: bytes) -> bytes:
                 raise ArchiveRefused("the zip archive holds no report")
             with archive.open(entry) as file:
                 found = file.read(_room(data) + 1)
-    # RuntimeError: encrypted, or packed in a way that zipfile does not read; no reporter does that
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError):
+    except ArchiveRefused:
+        raise
+    # zipfile raises what its fields lead it to: ValueError for a place before the beginning,
+    # UnicodeDecodeError for a name, RuntimeError for a password, and more
+    except Exception:
         raise ArchiveRefused("the zip archive is broken") from None
     if len(found) > _room(data):
         raise ArchiveRefused("the report is too large when unpacked")

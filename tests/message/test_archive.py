@@ -3,10 +3,13 @@
 import bz2
 import gzip
 import lzma
+import random
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 
 from message.archive import WORK, Bounds, Contents, look_into
 from message.magic import kind_of
-from message.unpacking import METHODS, Budget, unpack
+from message.unpacking import METHODS, Budget, _pieces, unpack
 from tests.support.archives import (
     PROGRAM,
     SEVEN,
@@ -24,6 +27,7 @@ from tests.support.archives import (
     rar4,
     rar5,
     tarred,
+    tnef,
     zipped,
 )
 
@@ -118,6 +122,95 @@ def test_a_header_of_seven_zip_that_takes_long_to_search() -> None:
     assert found.members == [] and found.unread
 
 
+def test_files_in_tnef() -> None:
+    files = {"grüße.txt": b"text", "run.doc": PROGRAM, "b.zip": zipped({"c": PROGRAM})}
+    found = look(tnef(files), "winmail.dat")
+    assert seen(found) == {
+        "winmail.dat/grüße.txt": "",
+        "winmail.dat/run.doc": "exe",
+        "winmail.dat/b.zip": "zip",
+        "winmail.dat/b.zip/c": "exe",
+    }
+    assert (found.bomb, found.unread, found.nested) == ("", False, False)
+
+
+def test_a_message_that_hangs_on_a_message_in_tnef() -> None:
+    inner = tnef({"run": PROGRAM})
+    head = struct.pack("<IH", 0x223E9F78, 1) + struct.pack("<BIIH", 2, 0x00069002, 0, 0)
+    values = b"\x01\0\0\0\x0d\0\x01\x37" + bytes(24)
+    held = struct.pack("<BII", 2, 0x00069005, len(values + inner)) + values + inner + b"\0\0"
+    assert "exe" in seen(look(head + held)).values()
+    other = struct.pack("<BII", 2, 0x00069005, len(values)) + values + b"\0\0"
+    assert look(head + other).unread
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress])
+def test_streams_one_behind_the_other_are_one(packed: Callable[[bytes], bytes]) -> None:
+    """The programs unpack them all, and tar goes on reading."""
+    first, second = tarred({"a": b"x"})[:1024], tarred({"run": PROGRAM})
+    found = look(packed(first) + packed(second), "a.tgz")
+    assert "exe" in seen(found).values()
+
+
+def test_streams_without_end_take_no_time() -> None:
+    budget = Budget(WORK)
+    assert unpack(gzip.compress(b"") * 100_000, "gz", MIB, budget) == b""
+    assert budget.left <= 0
+
+
+def test_what_packs_well_is_not_copied_again_and_again() -> None:
+    """Its rest is given to zlib once: else the time is the square of its length."""
+    given = 0
+
+    class Counting:
+        def __init__(self) -> None:
+            self.inner = METHODS["gz"].make()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.inner, name)
+
+        def decompress(self, data: bytes, most: int) -> bytes:
+            nonlocal given
+            given += len(data)
+            return self.inner.decompress(data, most)
+
+    packed = gzip.compress(b"".join(b"%08d some words\n" % n for n in range(200_000)))
+    method = replace(METHODS["gz"], make=Counting)  # type: ignore[arg-type]
+    assert len(b"".join(_pieces(packed, method, 16 * MIB, Budget(WORK)))) == 200_000 * 20
+    assert given == len(packed)
+
+
+def test_documents_in_archives_are_known_by_the_whole() -> None:
+    noise = bytes(random.Random(1).randbytes(9000))
+    parts = {"[Content_Types].xml": b"x", "word/document.xml": noise, "word/vbaProject.bin": b"x"}
+    late = {"word/document.xml": noise, "[Content_Types].xml": b"x"}
+    for pack in (zipped, tarred):
+        found = look(pack({"a": zipped(parts), "b": zipped(late)}), "z")
+        assert [(one.kind, one.macros) for one in found.members] == [
+            ("docm", True),
+            ("docx", False),
+        ]
+        assert not found.nested
+    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + noise
+    installer = ole + bytes.fromhex("84100c0000000000c000000000000046")
+    macros = ole + "WordDocument".encode("utf-16-le") + "Macros".encode("utf-16-le") + bytes(52)
+    found = look(zipped({"a": installer, "b": macros, "c.iso": bytes(0x8001) + b"CD001"}))
+    assert [(one.kind, one.macros) for one in found.members] == [
+        ("msi", False),
+        ("doc", True),
+        ("iso", False),
+    ]
+
+
+def test_what_is_not_where_it_should_be_is_said_to_be_unread() -> None:
+    made = zipped({"a.exe": PROGRAM, "b.txt": b"text"})
+    found = look(b"PK\x07\x08PK" + made[6:])
+    assert found.unread and "exe" in seen(found).values()
+    spent = look_into(made, "zip", "a", Bounds(), Budget(0))
+    assert spent.unread and "exe" in seen(spent).values()
+    assert not look(zipped({"empty": b"", "folder/": b""})).unread
+
+
 def test_names_tell_where_nothing_else_does() -> None:
     """Of what is locked, or packed in a way that is not known, the name is all there is."""
     members = {"invoice.EXE": b"x" * 100, "b.docm": b"x" * 100, "c.txt": PROGRAM, "d.zip": b"x"}
@@ -169,6 +262,7 @@ BOMBS = {
     "the same member often": overlapping(500, 100_000),
     "deep": onion(12, b"x"),
     "many members": zipped({f"{n}": b"" for n in range(10_100)}),
+    "many folders": zipped({f"{n}/": b"" for n in range(10_100)}),
 }
 
 
@@ -236,6 +330,7 @@ SEEDS = [
     gzip.compress(PROGRAM),
     rar4(b"run.exe"),
     rar5(b"run.exe", locked=True),
+    tnef({"a.exe": PROGRAM}),
     *SEVEN.values(),
     zipped({"b.zip": zipped({"a": b"x"})}),
 ]
@@ -250,6 +345,6 @@ def test_no_change_of_an_archive_raises(seed: bytes, changes: list[tuple[int, in
     assert isinstance(found.members, list)
 
 
-@given(st.sampled_from(["zip", "tar", "gz", "bz2", "xz", "rar", "7z", "cab"]), st.binary())
+@given(st.sampled_from(["zip", "tar", "gz", "bz2", "xz", "rar", "7z", "tnef", "cab"]), st.binary())
 def test_no_bytes_raise(kind: str, data: bytes) -> None:
     assert isinstance(look_into(data, kind, "a", Bounds()), Contents)

@@ -189,11 +189,11 @@ def test_no_bytes_disturb(data: bytes) -> None:
             pass
 
 
-def zipped(data: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+def zipped(data: bytes, method: int = zipfile.ZIP_DEFLATED, name: str = "a!b!1!2.xml") -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", method) as archive:
         archive.writestr("folder/", "")
-        archive.writestr("a!b!1!2.xml", data)
+        archive.writestr(name, data)
     return made.getvalue()
 
 
@@ -219,6 +219,25 @@ def test_archives_are_unpacked() -> None:
     for packed in (gzip.compress(RECEIVED), zipped(RECEIVED), RECEIVED):
         assert unpack(packed) == RECEIVED
     assert unpack(gzip.compress(b"a") + gzip.compress(b"b")) == b"ab"
+
+
+def far(packed: bytes) -> bytes:
+    """Its directory is said to stand before its beginning."""
+    end = packed.rfind(b"PK\x05\x06")
+    return packed[: end + 12] + b"\xff" * 4 + packed[end + 16 :]
+
+
+BROKEN = {
+    "a name that is no UTF-8": zipped(RECEIVED, name="ü").replace("ü".encode(), b"\xff\xff"),
+    "a directory before the beginning": far(zipped(RECEIVED)),
+    "many empty members": gzip.compress(b"") * 50_000,
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_broken_archives_raise_one_kind_of_error(what: str) -> None:
+    with pytest.raises(ArchiveRefused):
+        unpack(BROKEN[what])
 
 
 def test_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

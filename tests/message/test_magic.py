@@ -191,7 +191,8 @@ def test_what_is_plain_stays_unknown(text: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "macros"),
     [
-        (OLE + wide("WordDocument") + wide("_VBA_PROJECT"), True),
+        (OLE + wide("WordDocument") + wide("_VBA_PROJECT") + bytes(40), True),
+        (OLE + wide("WordDocument") + wide("Macros of the text"), False),
         (OLE + wide("WordDocument"), False),
         (zipped(CONTENT, "word/document.xml", "word/vbaProject.bin"), True),
         (zipped(CONTENT, "word/document.xml"), False),

@@ -14,11 +14,12 @@ import pytest
 
 from config.sections_filters import ATTACHMENT_FAMILIES, ATTACHMENT_KINDS, Attachments
 from config.settings import Settings
-from filters.attachments import FAMILIES, examine, judge
+from filters.attachments import FAMILIES, examine, examine_quickly, judge
 from filters.spam.judging import Job
 from filters.spam.judging import judge as judge_spam
 from filters.spam.rules.transit import Transit
 from message.archive import Bounds
+from message.unpacking import Budget
 from tests.support.archives import (
     PROGRAM,
     SEVEN,
@@ -27,6 +28,8 @@ from tests.support.archives import (
     overlapping,
     rar5,
     tarred,
+    tnef,
+    uuencoded,
     zipped,
 )
 from tests.support.smtp_receiving import ADA, BEN, Client, Receiving, receiving, without_id
@@ -53,6 +56,9 @@ def accepted(capsys: Capsys) -> dict[str, Any]:
     return dict([one for one in lines if one["event"] == "accepted"][-1])
 
 
+DISK = bytes(0x8001) + b"CD001"
+
+
 REFUSED = [
     ("executable", {"a.pdf": PROGRAM}, "a.pdf (executable)"),
     ("exe", {"a.pdf": PROGRAM}, "a.pdf (exe)"),
@@ -72,7 +78,38 @@ REFUSED = [
     ("unread", {"a.rar": rar5(b"b")}, "a.rar (unread)"),
     ("script", {"a.txt": b"#!/bin/sh\n"}, "a.txt (script)"),
     ("hta", {"a.html": b"<html><hta:application></html>"}, "a.html (hta)"),
+    ("iso", {"a.bin": DISK}, "a.bin (iso)"),
+    ("iso", {"a.zip": zipped({"b.iso": DISK})}, "a.zip/b.iso (iso)"),
+    ("executable", {"a": b"x" * 9000 + zipped({"b": PROGRAM})}, "a/b (executable)"),
+    ("executable", {"a.zip": b"GIF89a" + zipped({"b": PROGRAM})}, "a.zip/b (executable)"),
+    ("executable", {"winmail.dat": tnef({"b.doc": PROGRAM})}, "winmail.dat/b.doc (executable)"),
+    ("unread", {str(n): b"" for n in range(201)}, "more than 200 attachments (unread)"),
 ]
+
+
+def coded(content: bytes) -> bytes:
+    return base64.encodebytes(content).replace(b"\n", b"\r\n")
+
+
+# A file that stands in text, and what it is told as.
+IN_TEXT = uuencoded("run.txt", PROGRAM)
+TEXTS = {
+    "alone": b"Subject: x\r\n\r\nlook\r\n" + IN_TEXT,
+    "in a part": message({"a": b"b"}).replace(b"look\r\n", b"look\r\n" + IN_TEXT),
+    "encoded": message({"a": b"b"}).replace(
+        b"text/plain\r\n\r\nlook\r\n",
+        b"text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n" + coded(IN_TEXT),
+    ),
+    "a part": b"Content-Type: application/x; name=run.txt\r\n"
+    b"Content-Transfer-Encoding: x-uuencode\r\n\r\n" + IN_TEXT,
+    "in another": b"Subject: x\r\n\r\n" + uuencoded("run.zip", zipped({"run.txt": PROGRAM})),
+    "a type of text that is none": b"Content-Type: text/plain-x; a=b\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\n" + coded(PROGRAM),
+}
+PROSE = (
+    b"Subject: x\r\n\r\nbegin 644 times, my friend\r\nand more\r\nbegin 1234 a\r\n\r\nbegin 644 b",
+    b"Subject: x\r\n\r\nbegin \r\nM" + b"x" * 5000 + b"\r\nbegin",
+)
 
 
 HARMLESS = {"b.pdf": b"%PDF-1.7", "c.zip": zipped({"d.txt": b"text", "e.png": b"\x89PNG"})}
@@ -84,6 +121,37 @@ def test_what_a_policy_refuses(word: str, files: dict[str, bytes], told: str) ->
     verdict = judge(policy, examine(Bounds(), message(files)))
     assert f"{verdict.code} {verdict.status} {verdict.text}" == NOT_HERE + told
     assert not judge(policy, examine(Bounds(), message(HARMLESS))).refused
+
+
+async def test_files_that_stand_in_text(tmp_path: Path) -> None:
+    large = TEXTS["alone"] + b"\r\n" + (b"x" * 70 + b"\r\n") * 20_000
+    async with receiving(tmp_path, attachments={"reject": ["executable"]}) as running:
+        for where, data in {**TEXTS, "large": large}.items():
+            told = without_id(await answer(running, data))
+            assert told.startswith(NOT_HERE) and told.endswith("(executable)"), where
+        assert (await answer(running, PROSE[0] + b"\r\n"))[:3] == "250"
+
+
+@pytest.mark.parametrize("data", PROSE)
+def test_prose_is_no_file(data: bytes) -> None:
+    assert examine(Bounds(), data) == ()
+
+
+def test_what_a_thread_leaves_a_process_looks_at() -> None:
+    """Many files in one archive hide nothing behind them."""
+    files = {"a.zip": zipped({str(n): b"x" for n in range(200)}), "b": PROGRAM}
+    assert examine_quickly(Bounds(), message(files)) is None
+    assert judge(Attachments(reject=["exe"]), examine(Bounds(), message(files))).refused
+
+
+def test_work_that_one_archive_took_is_not_done_for_the_next() -> None:
+    """It is known by its name then, and said to be unread."""
+    table = gzip.compress(os.urandom(MIB))
+    found = examine(
+        Bounds(), message({"a.gz": table, "b.zip": zipped({"c.exe": b"x" * 99})}), Budget(MIB)
+    )
+    assert judge(Attachments(reject=["exe"]), found).text.endswith("b.zip/c.exe (exe)")
+    assert judge(Attachments(reject=["unread"]), found).text.endswith("b.zip (unread)")
 
 
 async def test_what_is_refused_by_the_server(tmp_path: Path) -> None:

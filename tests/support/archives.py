@@ -5,6 +5,7 @@ import struct
 import tarfile
 import zipfile
 from base64 import b64decode, encodebytes
+from binascii import b2a_uu
 from collections.abc import Mapping
 
 PROGRAM = b"MZ\x90\0\3\0\0\0" + bytes(600)
@@ -106,6 +107,30 @@ def rar5(name: bytes, *, locked: bool = False, sealed: bool = False) -> bytes:
     file = bytes(4) + bytes([len(body)]) + body + b"data"
     first = bytes(4) + (b"\x02\x04\0" if sealed else b"\x03\x01\0\0")
     return b"Rar!\x1a\x07\x01\0" + first + file + bytes(4) + b"\x03\x05\0\0"
+
+
+def tnef(files: Mapping[str, bytes]) -> bytes:
+    """A TNEF stream, as Outlook's winmail.dat (MS-OXTNEF §2.1)."""
+
+    def attribute(level: int, ident: int, value: bytes) -> bytes:
+        check = sum(value) & 0xFFFF
+        return struct.pack("<BII", level, ident, len(value)) + value + struct.pack("<H", check)
+
+    made = struct.pack("<IH", 0x223E9F78, 1) + attribute(1, 0x00089006, b"\0\0\1\0")
+    for name, content in files.items():
+        made += attribute(2, 0x00069002, bytes(14)) + attribute(2, 0x0006800F, content)
+        made += attribute(2, 0x00018010, name.encode("cp1252") + b"\0")
+        made += attribute(2, 0x00069005, b"\x01\0\0\0properties")
+    return made
+
+
+def uuencoded(name: str, content: bytes) -> bytes:
+    """As the program of that name makes it, for a mail's text."""
+    lines = b"".join(b2a_uu(content[at : at + 45]) for at in range(0, len(content), 45))
+    return b"begin 644 %b\n%b`\nend\n".replace(b"\n", b"\r\n") % (
+        name.encode(),
+        lines.replace(b"\n", b"\r\n"),
+    )
 
 
 def message(files: Mapping[str, bytes], subject: str = "files") -> bytes:
