@@ -14,7 +14,7 @@ from storage.history_database import HistoryDatabase
 from storage.history_schema import duplicate
 from storage.values import AccountId
 
-LONGEST: Final = 7 * 86_400.0
+LONGEST: Final = 90 * 86_400.0
 MAX_OF_ACCOUNT: Final = 10_000
 _d = duplicate.c
 

@@ -44,7 +44,7 @@ class Answers:
             return await self._script(account, question.name, question.detail)
         if question.ask is Ask.LIST:
             return await self.lists.exists(account, question.name)
-        return await self.lists.has(account, question.name, question.detail)
+        return await self.lists.holding(account, question.name)
 
     async def _annotation(self, account: AccountId, mailbox: str, entry: str) -> str | None:
         entry = entry.lower()

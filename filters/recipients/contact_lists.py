@@ -36,15 +36,17 @@ class ContactLists:
             return True
         return any(one.name == found for one in await self._contacts.groups(account))
 
-    async def has(self, account: AccountId, name: str, address: str) -> bool:
-        """Whether an address is in a list; a list that nobody keeps has nobody in it."""
-        if list_name(name) == CORRESPONDENTS:
-            return await self._contacts.correspondents.get(account, address) is not None
-        found = group_of(name)
-        if found is None:
-            return False
+    async def holding(self, account: AccountId, address: str) -> frozenset[str]:
+        """The lists that an address is in, as plain_name gives them; a list that nobody keeps has
+        nobody in it.
+        """
         relation = await self._contacts.relation(account, address)
-        return relation.contact if found == "" else found in relation.groups
+        found = {_GROUP + group for group in relation.groups}
+        if relation.contact:
+            found.add(ADDRESS_BOOK)
+        if relation.written:
+            found.add(CORRESPONDENTS)
+        return frozenset(found)
 
     async def members(self, account: AccountId, name: str) -> list[str]:
         """The first address of each of its people, MOST_MEMBERS at most."""

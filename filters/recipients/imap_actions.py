@@ -66,7 +66,7 @@ class ImapActions:
         try:
             stored = await self._directory.scripts.get(event.account, name)
             script = await scripting.compiled(stored.text)
-            whole = row.size if script.needs.reads_body else unpack_meta(row.meta).header_length
+            whole = row.size if script.reads_body else unpack_meta(row.meta).header_length
             data = await self._read(event, row, min(whole, LIMITS.body_size))
         except (NoSuchScript, CompileError, MessageMissing) as error:
             self._failed(event, name, uid, str(error))

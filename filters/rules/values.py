@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from message.address import AddressError, parse_mailbox
+
 MAX_RULES: Final = 1_000
 MAX_CONDITIONS: Final = 50
 MAX_ACTIONS: Final = 20
@@ -240,8 +242,17 @@ def _check_action(action: Action) -> None:
                 raise BadRule(f"{keyword!r} is no tag")
         case File(mailbox):
             _text("The name of a mailbox", mailbox)
-        case Forward(address) if not _ADDRESS.fullmatch(address) or len(address) > 320:
-            raise BadRule(f"{address!r} is no address")
+        case Forward(address):
+            _check_address(address)
+
+
+def _check_address(address: str) -> None:
+    try:
+        parse_mailbox(address)
+    except AddressError as error:
+        raise BadRule(f"{address!r} is no address: {error}") from None
+    if not _ADDRESS.fullmatch(address) or len(address) > 320:
+        raise BadRule(f"{address!r} is no plain address")
 
 
 def _text(what: str, value: str) -> None:

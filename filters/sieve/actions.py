@@ -128,7 +128,8 @@ class Track:
 class Outcome:
     """`actions` in the order of the script, at most one a place for the message: an implicit keep
     is one of them. `matched`: where a test of if and elsif held, in order. After an `error` there
-    is but the implicit keep. With `asked` nothing is decided: answer it and run again.
+    is but the implicit keep. With `asked` nothing is decided: find the answers and run again; `cpu`
+    is how many seconds of the thread it took to come so far.
     """
 
     actions: tuple[Action, ...] = ()
@@ -138,8 +139,9 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     error: str = ""
     error_place: Place = Place(0)
-    asked: Question | None = None
+    asked: tuple[Question, ...] = ()
     steps: int = field(default=0, compare=False)
+    cpu: float = field(default=0.0, compare=False)
 
     @property
     def kept_implicitly(self) -> bool:

@@ -24,6 +24,7 @@ from filters.sieve.pattern_syntax import (
 
 MAX_PROGRAM: Final = 3000
 MAX_MOVES: Final = 2000
+MAX_KEPT: Final = 100_000  # states of all moves together: some 5 MB
 Spans: TypeAlias = list[tuple[int, int]]
 Spend: TypeAlias = Callable[[int], None]
 
@@ -155,7 +156,7 @@ def holds(program: Program, text: str, spend: Spend) -> bool:
     state = _closure(program, [0], start=True, end=not text)
     begin = _closure(program, [0], start=False, end=False)
     moves: dict[tuple[frozenset[int], str], frozenset[int]] = {}
-    last = len(text) - 1
+    last, kept = len(text) - 1, 0
     for at, char in enumerate(text):
         if accept in state:
             return True
@@ -165,8 +166,10 @@ def holds(program: Program, text: str, spend: Spend) -> bool:
         if after is None:
             spend(1 + len(state) // 4)
             after = _move(program, state, char) | begin
-            if len(moves) > MAX_MOVES:
+            kept += len(after)
+            if len(moves) > MAX_MOVES or kept > MAX_KEPT:
                 moves.clear()
+                kept = len(after)
             moves[state, char] = after
         if at == last:
             after = _closure(program, [*after, 0], start=False, end=True)

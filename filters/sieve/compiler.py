@@ -29,8 +29,8 @@ _HINTS: Final = {
 
 
 class Compiler:
-    """`enabled`: extensions in force. What the script will ask for gathers in `includes`,
-    `list_names`, `mailboxes`, `annotations`.
+    """`enabled`: extensions in force; `shared_names`: variables that are global; `own_names`: those
+    that were set while they were not.
     """
 
     def __init__(self, text: str, limits: Limits) -> None:
@@ -39,11 +39,8 @@ class Compiler:
         self.enabled: set[str] = set()
         self.problems: list[Problem] = []
         self.reads_body = False
-        self.includes: list[tuple[str, str]] = []
-        self.list_names: list[str] = []
-        self.mailboxes: list[str] = []
-        self.annotations: list[tuple[str, str]] = []
         self.shared_names: set[str] = set()
+        self.own_names: set[str] = set()
         self.loops: list[str] = []
         self.depth = 0
         self._begun = False
@@ -184,10 +181,6 @@ class Compiler:
         """One string of a command; "" where it was left out."""
         found = given.strings(where)
         return self.text(found[0]) if found else Text("")
-
-    def lists(self, names: Texts) -> None:
-        """The script asks for these lists."""
-        self.list_names += names.constant or ()
 
 
 def _unknown(name: str, kind: str, other: bool) -> str:

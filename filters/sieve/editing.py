@@ -7,12 +7,12 @@ from filters.sieve.errors import Mistake, RunError
 from filters.sieve.mail import FieldOf
 from filters.sieve.matching import Matcher, matcher_of
 from filters.sieve.message_tests import FIELD_NAME, Where, where_of
-from filters.sieve.signature import INDEX, MATCH, Definition, Given, Option, Type
+from filters.sieve.signature import MATCH, Definition, Given, Option, Type
 from filters.sieve.state import Flow, Node, Run
 from filters.sieve.strings import Text
 from filters.sieve.values import Values
 
-# They tell of the way of the message, and stop loops (RFC 5293 §6).
+# They tell of the way of the message, and stop loops: what would delete them is passed over.
 KEPT: Final = frozenset({"received", "auto-submitted"})
 _NOT_ADDED: Final = frozenset({"received", "return-path", "authentication-results"})
 
@@ -71,19 +71,19 @@ def _add(given: Given) -> Node:
 
 def _delete(given: Given) -> Node:
     where = where_of(given, 0)
-    if where.lower is not None and where.lower[0] in KEPT:
-        raise Mistake("this field can't be deleted", given.offset(0))
     matcher = None if given.argument(1) is None else matcher_of(given, 1)
     return DeleteHeader(where, matcher, given.line)
 
 
+# Part of the action itself, so that they need no "index" (RFC 5293 §5).
+_INDEX: Final = (Option(":index", Type.NUMBER), Option(":last"))
 COMMANDS: Final = (
     Definition("addheader", _add, "editheader", (Option(":last"),), (Type.STRING, Type.STRING)),
     Definition(
         "deleteheader",
         _delete,
         "editheader",
-        (*MATCH, INDEX[0], INDEX[1]),
+        (*MATCH, *_INDEX),
         (Type.STRING, Type.STRINGS),
         optional_last=True,
     ),

@@ -1,7 +1,7 @@
 """What a script may know beside the message: values, and questions that others answer.
 
-A question that neither `answers` nor `ask` can answer ends the run with `Outcome.asked`; the caller
-finds the answer (in a database, say), and runs the script again. A run has no effect, so that it
+Questions that neither `answers` nor `ask` can answer end the run with `Outcome.asked`; the caller
+finds the answers (in a database, say), and runs the script again. A run has no effect, so that it
 may be repeated.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Ask(Enum):
     """What a question is about, and what its `name` and `detail` are."""
 
-    LISTED = "is the value (detail) in the list (name)? bool"
+    LISTED = "the lists that hold the value (name): their URIs, percent-encoding undone"
     LIST = "does the list (name) exist? bool"
     SEEN = "was the id (detail) seen under the handle (name)? bool"
     METADATA = "the annotation (detail) of the mailbox (name), or None; name '' is the server"
@@ -33,7 +33,7 @@ class Question:
     detail: str = ""
 
 
-Answer: TypeAlias = "bool | str | Script | None"
+Answer: TypeAlias = "bool | str | frozenset[str] | Script | None"
 
 
 @dataclass(frozen=True, slots=True)

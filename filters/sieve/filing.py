@@ -141,7 +141,6 @@ def filing_of(given: Given, where: int | str) -> FileIntoNode:
         fault = mailbox_fault(mailbox.constant)
         if fault:
             raise Mistake(fault, given.offset(where))
-        given.compiler.mailboxes.append(mailbox.constant)
     special = given.compiler.string(given, ":specialuse") if given.has(":specialuse") else None
     if special is not None and special.constant is not None:
         check_special_use(special.constant, given.offset(":specialuse"))
@@ -158,9 +157,7 @@ def check_special_use(name: str, offset: int) -> None:
 
 def _redirect(given: Given) -> Node:
     address, members = given.compiler.string(given, 0), given.has(":list")
-    if address.constant is not None and members:
-        given.compiler.list_names.append(address.constant)
-    elif address.constant is not None:
+    if address.constant is not None and not members:
         try:
             address_of(address.constant)
         except AddressError as error:

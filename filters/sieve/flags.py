@@ -114,7 +114,7 @@ COMMANDS: Final = tuple(
 
 
 def _has(given: Given) -> Truth:
-    return HasFlag(_variables(given), matcher_of(given, 1))
+    return HasFlag(_variables(given), matcher_of(given, 1, words=True))
 
 
 TESTS: Final = (

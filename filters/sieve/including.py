@@ -33,7 +33,7 @@ class Include:
         if self.once and key in run.included:
             return None
         script = run.ask(Question(Ask.SCRIPT, self.name, self.location))
-        if script is None or isinstance(script, (str, bool)):
+        if script is None or isinstance(script, (str, bool, frozenset)):
             if self.optional:
                 return None
             raise RunError(f'the {self.location} script "{self.name}" can\'t be included')
@@ -88,7 +88,7 @@ def _include(given: Given) -> Node:
     if not name or len(name) > MAX_NAME or _CONTROL.search(name):
         raise Mistake("this is no name of a script", given.offset(0))
     location = "global" if given.has(":global") else "personal"
-    given.compiler.includes.append((name, location))
+    given.compiler.reads_body = True  # the other script may
     return Include(name, location, given.has(":once"), given.has(":optional"), given.line)
 
 
@@ -98,7 +98,10 @@ def _global(given: Given) -> Node:
     for one in given.strings(0):
         if not NAME.fullmatch(one.value):
             raise Mistake(f'"{one.value[:60]}" is no name of a variable', one.offset)
-        given.compiler.shared_names.add(one.value.lower())
+        name = one.value.lower()
+        if name in given.compiler.own_names:
+            raise Mistake(f'"{name[:60]}" is set before it is global', one.offset)
+        given.compiler.shared_names.add(name)
     return Global(given.line)
 
 

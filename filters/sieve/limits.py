@@ -11,7 +11,8 @@ class Limits:
     `steps` (a test, an action, or about a microsecond of a long comparison), `cpu` seconds of the
     thread, `variables` that are set, each `variable_size` at most (longer values are cut, RFC 5229
     §6), `body_size` octets of a body looked at, `html_size` characters of one part of HTML read as
-    text, `parts` of one message, `questions` asked outside.
+    text, `parts` of one message, `questions` asked outside, `listed` values of one test looked for
+    in lists: those behind them are in none.
     """
 
     script_size: int = 256 * 1024
@@ -30,7 +31,8 @@ class Limits:
     html_size: int = 256 * 1024
     parts: int = 500
     added_headers: int = 64
-    questions: int = 64
+    questions: int = 1000
+    listed: int = 250
 
 
 LIMITS = Limits()

@@ -87,12 +87,6 @@ def annotation(run: Run, mailbox: Text | None, entry: str) -> str | None:
     return answer if isinstance(answer, str) else None
 
 
-def _exists(given: Given) -> Truth:
-    names = given.compiler.texts(given, 0)
-    given.compiler.mailboxes += names.constant or ()
-    return MailboxExists(names)
-
-
 def _special(given: Given) -> Truth:
     uses = given.compiler.texts(given, 1)
     for use, written in zip(uses.constant or (), given.strings(1), strict=False):
@@ -101,27 +95,24 @@ def _special(given: Given) -> Truth:
     return SpecialUseExists(mailbox, uses)
 
 
-def _need(given: Given, mailbox: Text | None, entries: Texts) -> None:
-    name = "" if mailbox is None else mailbox.constant
-    if name is not None:
-        given.compiler.annotations += [(name, entry) for entry in entries.constant or ()]
-
-
 def _metadata(given: Given) -> Truth:
     server = given.node.name.startswith("server")
     at = 0 if server else 1
     mailbox = None if server else given.compiler.string(given, 0)
-    entries = given.compiler.texts(given, at)
-    _need(given, mailbox, entries)
     if given.node.name.endswith("exists"):
-        return MetadataExists(mailbox, entries)
+        return MetadataExists(mailbox, given.compiler.texts(given, at))
     return Metadata(mailbox, given.compiler.string(given, at), matcher_of(given, at + 1))
 
 
 _TEXT, _TEXTS = Type.STRING, Type.STRINGS
 COMMANDS: Final = ()
 TESTS: Final = (
-    TestDefinition("mailboxexists", _exists, "mailbox", positional=(_TEXTS,)),
+    TestDefinition(
+        "mailboxexists",
+        lambda given: MailboxExists(given.compiler.texts(given, 0)),
+        "mailbox",
+        positional=(_TEXTS,),
+    ),
     TestDefinition(
         "mailboxidexists",
         lambda given: MailboxIdExists(given.compiler.texts(given, 0)),

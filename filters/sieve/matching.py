@@ -15,7 +15,7 @@ from filters.sieve.comparators import (
 from filters.sieve.environment import Ask, Question
 from filters.sieve.errors import Mistake
 from filters.sieve.glob import Glob, Span
-from filters.sieve.lists import list_name
+from filters.sieve.lists import plain_name
 from filters.sieve.pattern import Pattern
 from filters.sieve.pattern_syntax import PatternError
 from filters.sieve.signature import Given
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from filters.sieve.state import Run
 
 Relation: TypeAlias = Callable[[tuple[int, str], tuple[int, str]], bool]
-_TYPES: Final = (":is", ":contains", ":matches", ":regex", ":value", ":count", ":list")
+_PLAIN: Final = (":is", ":contains", ":matches")
+_TYPES: Final = (*_PLAIN, ":regex", ":value", ":count", ":list")
 _ORDERS: Final[dict[str, Relation]] = {
     "gt": operator.gt,
     "ge": operator.ge,
@@ -96,9 +97,7 @@ class Matches:
     def any(self, run: "Run", values: Values) -> bool:
         fixed = self.fixed
         if fixed is None:
-            keys = self.keys.of(run)
-            run.spend(sum(1 + len(key) // 8 for key in keys))
-            fixed = tuple([Glob(key, self.comparator.form) for key in keys])
+            fixed = tuple([self._made(run, key) for key in self.keys.of(run)])
         run.spend(1 + sum([values.weight * key.price for key in fixed]) // 16)
         for number, value in enumerate(values.form(self.comparator)):
             for key in fixed:
@@ -109,6 +108,10 @@ class Matches:
                         run.matched_spans(text, originals(text, value, spans, self.comparator))
                     return True
         return False
+
+    def _made(self, run: "Run", key: str) -> Glob:
+        run.spend(10 + len(key))
+        return Glob(key, self.comparator.form)
 
 
 def originals(text: str, form: str, spans: list[Span], comparator: Comparator) -> list[Span]:
@@ -135,9 +138,7 @@ class Regex:
     def any(self, run: "Run", values: Values) -> bool:
         fixed = self.fixed
         if fixed is None:
-            keys = self.keys.of(run)
-            run.spend(sum(100 + len(key) for key in keys))
-            fixed = tuple([self._made(key) for key in keys])
+            fixed = tuple([self._made(run, key) for key in self.keys.of(run)])
         run.spend(values.weight * len(fixed))
         for value in values.texts:
             for pattern in fixed:
@@ -148,7 +149,8 @@ class Regex:
                     return True
         return False
 
-    def _made(self, key: str) -> Pattern:
+    def _made(self, run: "Run", key: str) -> Pattern:
+        run.spend(100 + len(key))
         try:
             return Pattern(key, self.comparator)
         except PatternError:
@@ -194,15 +196,20 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """`:list` (RFC 6134 §2.2): a value stands in a list that lives outside."""
+    """`:list` (RFC 6134 §2.2): a value stands in a list that lives outside. Asked is in which lists
+    a value stands, so that a hundred rules about one sender ask once.
+    """
 
     keys: Texts
     capture: bool
 
     def any(self, run: "Run", values: Values) -> bool:
-        for name in self.keys.of(run):
-            for value in values.texts:
-                if run.ask(Question(Ask.LISTED, list_name(name), value)):
+        texts = values.texts[: run.limits.listed]
+        run.spend(1 + len(texts))
+        answers = run.ask_all([Question(Ask.LISTED, text) for text in texts])
+        for name in map(plain_name, self.keys.of(run)):
+            for value, lists in zip(texts, answers, strict=True):
+                if isinstance(lists, frozenset) and name in lists:
                     if self.capture:
                         run.matched_spans(value, [])
                     return True
@@ -224,16 +231,19 @@ def comparator_of(given: Given) -> Comparator:
     return found
 
 
-def matcher_of(given: Given, position: int, capture: bool = True) -> Matcher:
-    """The match that a test is given, with its keys at that argument; raises Mistake."""
+def matcher_of(given: Given, position: int, capture: bool = True, words: bool = False) -> Matcher:
+    """The match that a test is given, with its keys at that argument; raises Mistake. `words`: what
+    stands between blanks is a key of its own.
+    """
     keys = given.compiler.texts(given, position)
     comparator = comparator_of(given)
     kind = given.chosen(_TYPES, ":is")
+    if words and kind in _PLAIN:
+        keys = keys.words()
     capture = capture and "variables" in given.compiler.enabled
     if kind in (":value", ":count"):
         return _relational(given, kind, keys, comparator)
     if kind == ":list":
-        given.compiler.lists(keys)
         return Listed(keys, capture)
     if kind != ":is" and not comparator.substring:
         raise Mistake(f"{kind} can't be done with {comparator.name}", given.options[kind][1])

@@ -31,12 +31,12 @@ from message.address_list import mailboxes
 FIELD_NAME: Final = re.compile(r"[!-9;-~]{1,200}")
 # RFC 5228 §5.1: the fields whose value is addresses.
 _ADDRESS_NAMES: Final = (
-    "from to cc bcc sender reply-to resent-from resent-to resent-cc resent-bcc resent-"
-    " sender resent-reply-to return-path delivered-to x-original-to envelope-to"
+    "from to cc bcc sender reply-to resent-from resent-to resent-cc resent-bcc"
+    " resent-sender resent-reply-to return-path delivered-to x-original-to envelope-to"
     " x-envelope-to x-delivered-to errors-to return-receipt-to disposition-notification-to"
     " mail-reply-to mail-followup-to apparently-to abuse-reports-to x-complaints-to"
-    " x-report-abuse-to x-original-from x-forwarded-to x-from x-to x-sender x-envelope-"
-    " from"
+    " x-report-abuse-to x-original-from x-forwarded-to x-from x-to x-sender"
+    " x-envelope-from"
 )
 ADDRESS_FIELDS: Final = frozenset(_ADDRESS_NAMES.split())
 ENVELOPE: Final = ("from", "to", "auth")

@@ -32,7 +32,7 @@ def mime_part(given: Given) -> MimePart | None:
 
 
 def mime_values(field: FieldOf, kind: str, names: tuple[str, ...]) -> list[str]:
-    """Of Content-Type and Content-Disposition; nothing of any other field."""
+    """Of Content-Type and Content-Disposition; for what a field has none of "" is compared."""
     if field.name == "content-type":
         found = parse_content_type(field.value)
         if found is None:
@@ -48,8 +48,8 @@ def mime_values(field: FieldOf, kind: str, names: tuple[str, ...]) -> list[str]:
             return []
         params = disposition[1]
         if kind != ":param":
-            return [] if kind == ":subtype" else [disposition[0].decode("ascii", "replace")]
+            return ["" if kind == ":subtype" else disposition[0].decode("ascii", "replace")]
     else:
-        return []
+        return [] if kind == ":param" else [""]
     decoded = decode_params(params)
     return [decoded[name.lower()] for name in names if name.lower() in decoded]

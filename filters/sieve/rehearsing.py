@@ -41,7 +41,7 @@ class Rehearsal:
     effects: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     error: str = ""
-    asked: Question | None = None
+    asked: tuple[Question, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -61,7 +61,7 @@ def rehearse(
 
 def rehearsal_of(outcome: Outcome, environment: Environment, standing: Standing) -> Rehearsal:
     """What the outcome of a run means for a stored message."""
-    if outcome.asked is not None:
+    if outcome.asked:
         return Rehearsal(asked=outcome.asked)
     if outcome.error:
         place = outcome.error_place

@@ -3,6 +3,7 @@
 An error, or a limit that is reached, undoes what the script decided: the message is kept.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
@@ -28,7 +29,12 @@ def run(script: Script, mail: Mail, environment: Environment, limits: Limits = L
         if not state.explicit:
             state.add(Keep(tuple(state.flags), implicit=True, version=state.version()))
     except Unanswered as unanswered:
-        return Outcome(asked=unanswered.question, steps=limits.steps - state.left)
+        return Outcome(
+            error_place=Place(state.line, state.script),
+            asked=unanswered.questions,
+            steps=limits.steps - state.left,
+            cpu=time.thread_time() - state.began,
+        )
     except RunError as error:
         return _failed(state, str(error))
     except RecursionError:
@@ -58,13 +64,24 @@ async def run_asking(
     evaluate: Callable[[Environment], Awaitable[Outcome]],
     answer: Callable[[Question], Awaitable[Answer]],
     environment: Environment,
+    limits: Limits = LIMITS,
 ) -> Outcome:
     """Run until nothing is asked any more: `evaluate` runs the script (in a thread, say), `answer`
-    finds one answer. Ends by itself: a run asks a bounded number of questions.
+    finds one answer. Ends by itself: a run asks a bounded number of questions, and all runs that
+    end with some have the CPU of one.
     """
-    answers = dict(environment.answers)
+    answers, cpu = dict(environment.answers), 0.0
     while True:
         outcome = await evaluate(replace(environment, answers=answers))
-        if outcome.asked is None:
+        if not outcome.asked:
             return outcome
-        answers[outcome.asked] = await answer(outcome.asked)
+        cpu += outcome.cpu
+        if cpu > limits.cpu:
+            return replace(
+                outcome,
+                actions=(Keep(implicit=True),),
+                error=f"the script took more than {limits.cpu} seconds",
+                asked=(),
+            )
+        for question in outcome.asked:
+            answers[question] = await answer(question)

@@ -9,33 +9,19 @@ from filters.sieve.compiler import Compiler
 from filters.sieve.errors import CompileError, Mistake, Problem
 from filters.sieve.lexer import Places
 from filters.sieve.limits import LIMITS, Limits
-from filters.sieve.lists import list_name
 from filters.sieve.parser import parse
 from filters.sieve.state import Node
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What the script names, as far as it can be told before it runs: to be asked for beforehand.
-
-    `includes`: (name, "personal" or "global"); `annotations`: (mailbox or "", entry).
-    `reads_body`: it looks beyond the header.
-    """
-
-    includes: tuple[tuple[str, str], ...] = ()
-    lists: tuple[str, ...] = ()
-    mailboxes: tuple[str, ...] = ()
-    annotations: tuple[tuple[str, str], ...] = ()
-    reads_body: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Script:
-    """`required`: the extensions that it uses; `shared_names`: its global variables."""
+    """`required`: the extensions that it uses; `shared_names`: its global variables; `reads_body`:
+    it looks beyond the header, or a script that it includes may.
+    """
 
     nodes: tuple[Node, ...] = field(repr=False)
     required: frozenset[str]
-    needs: Needs = Needs()
+    reads_body: bool = False
     shared_names: frozenset[str] = frozenset()
 
 
@@ -48,14 +34,12 @@ def compile_script(source: str | bytes, limits: Limits = LIMITS) -> Script:
         raise _error(text, mistake) from mistake
     compiler = Compiler(text, limits)
     nodes = compiler.script(tree)
-    needs = Needs(
-        tuple(dict.fromkeys(compiler.includes)),
-        tuple(dict.fromkeys(map(list_name, compiler.list_names))),
-        tuple(dict.fromkeys(compiler.mailboxes)),
-        tuple(dict.fromkeys(compiler.annotations)),
+    return Script(
+        nodes,
+        frozenset(compiler.enabled),
         compiler.reads_body,
+        frozenset(compiler.shared_names),
     )
-    return Script(nodes, frozenset(compiler.enabled), needs, frozenset(compiler.shared_names))
 
 
 def _text(source: str | bytes, limits: Limits) -> str:

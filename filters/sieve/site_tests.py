@@ -12,7 +12,7 @@ from filters.sieve.environment import Ask, Question
 from filters.sieve.errors import Mistake, RunError
 from filters.sieve.extensions import KNOWN
 from filters.sieve.lists import list_name
-from filters.sieve.matching import Matcher, matcher_of
+from filters.sieve.matching import Count, Matcher, matcher_of
 from filters.sieve.message_tests import FIELD_NAME
 from filters.sieve.signature import MATCH, Definition, Given, Option, TestDefinition, Type
 from filters.sieve.state import Flow, Node, Run, Truth
@@ -40,13 +40,17 @@ class EnvironmentTest:
 
 @dataclass(frozen=True, slots=True)
 class SpamTest:
-    """0 is not tested; 1 to 10, or with `percent` 0 to 100 (RFC 5235 §2)."""
+    """0 is not tested; 1 to 10, or with `percent` 0 to 100. `:count` tells what was not tested from
+    what is no spam at all (RFC 5235 §2.2).
+    """
 
     percent: bool
     matcher: Matcher
 
     def holds(self, run: Run) -> bool:
         spam = run.environment.spam
+        if isinstance(self.matcher, Count):
+            return self.matcher.of(run, 0 if spam is None else 1)
         if spam is None:
             return self.matcher.any(run, Values(["0"]))
         spam = min(max(spam, 0.0), 100.0)
@@ -59,7 +63,10 @@ class VirusTest:
     matcher: Matcher
 
     def holds(self, run: Run) -> bool:
-        return self.matcher.any(run, Values([str(run.environment.virus or 0)]))
+        virus = run.environment.virus or 0
+        if isinstance(self.matcher, Count):
+            return self.matcher.of(run, 1 if virus else 0)
+        return self.matcher.any(run, Values([str(virus)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +151,6 @@ def _ihave(given: Given) -> Truth:
     return Constant(known, tentative=True)
 
 
-def _lists(given: Given) -> Truth:
-    names = given.compiler.texts(given, 0)
-    given.compiler.lists(names)
-    return ValidList(names)
-
-
 def _error(given: Given) -> Node:
     return Error(given.compiler.string(given, 0), given.line)
 
@@ -189,6 +190,11 @@ TESTS: Final = (
             Option(":last"),
         ),
     ),
-    TestDefinition("valid_ext_list", _lists, "extlists", positional=(Type.STRINGS,)),
+    TestDefinition(
+        "valid_ext_list",
+        lambda given: ValidList(given.compiler.texts(given, 0)),
+        "extlists",
+        positional=(Type.STRINGS,),
+    ),
     TestDefinition("ihave", _ihave, "ihave", positional=(Type.STRINGS,)),
 )

@@ -1,6 +1,7 @@
 """One run of a script: its variables, flags and actions so far, and what it may still spend."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -58,11 +59,11 @@ class Node(Protocol):
 
 
 class Unanswered(Exception):
-    """The run needs the answer to a question first."""
+    """The run needs the answers to questions first."""
 
-    def __init__(self, question: Question) -> None:
-        super().__init__(question)
-        self.question = question
+    def __init__(self, questions: tuple[Question, ...]) -> None:
+        super().__init__(questions)
+        self.questions = questions
 
 
 @dataclass(slots=True)
@@ -79,6 +80,7 @@ class Run:
     limits: Limits
     left: int = 0
     alarm: int = 0
+    began: float = 0.0
     deadline: float = 0.0
     script: str = ""
     line: int = 0
@@ -108,7 +110,8 @@ class Run:
         self.left = self.limits.steps
         self.flags = list(self.environment.flags)
         self.alarm = self.left - CHECK_EVERY
-        self.deadline = time.thread_time() + self.limits.cpu
+        self.began = time.thread_time()
+        self.deadline = self.began + self.limits.cpu
 
     def spend(self, steps: int) -> None:
         """Pay for what is about to be done; raises RunError when it was too much."""
@@ -138,15 +141,21 @@ class Run:
 
     def ask(self, question: Question) -> Answer:
         """The answer of the environment; raises Unanswered."""
-        environment = self.environment
-        if question in environment.answers:
-            return environment.answers[question]
-        self.asked += 1
-        if self.asked + len(environment.answers) > self.limits.questions:
+        return self.ask_all((question,))[0]
+
+    def ask_all(self, questions: Sequence[Question]) -> list[Answer]:
+        """The answers of the environment, or all at once what is not known; raises Unanswered."""
+        known, ask = self.environment.answers, self.environment.ask
+        missing = [one for one in dict.fromkeys(questions) if one not in known]
+        if not missing:
+            return [known[one] for one in questions]
+        self.asked += len(missing)
+        if self.asked + len(known) > self.limits.questions:
             raise RunError(f"the script asked more than {self.limits.questions} questions")
-        if environment.ask is None:
-            raise Unanswered(question)
-        return environment.ask(question)
+        if ask is None:
+            raise Unanswered(tuple(missing))
+        found = {one: ask(one) for one in missing}
+        return [found[one] if one in found else known[one] for one in questions]
 
     def variable(self, reference: int | Reference) -> str:
         """Its value, "" for one that was never set (RFC 5229 §3)."""

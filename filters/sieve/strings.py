@@ -60,15 +60,26 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A list of them; `constant` when all are."""
+    """A list of them; `constant` when all are. With `parted` each text is a list of words."""
 
     constant: tuple[str, ...] | None
     texts: tuple[Text, ...] = ()
+    parted: bool = False
 
     def of(self, run: "Run") -> tuple[str, ...]:
         if self.constant is not None:
             return self.constant
-        return tuple([text.of(run) for text in self.texts])
+        texts = tuple([text.of(run) for text in self.texts])
+        return _words(texts) if self.parted else texts
+
+    def words(self) -> "Texts":
+        """The words of all of them, as of flags (RFC 5232 §2)."""
+        constant = None if self.constant is None else _words(self.constant)
+        return Texts(constant, self.texts, parted=True)
+
+
+def _words(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([word for text in texts for word in text.split()])
 
 
 def constants(*values: str) -> Texts:

@@ -26,7 +26,7 @@ from message.automatic import Incoming, refusal
 
 DAY: Final = 86400
 MIN_SECONDS: Final = 60
-MAX_SECONDS: Final = 365 * DAY
+MAX_SECONDS: Final = 31 * DAY  # as long as storage/answered.py remembers
 DEFAULT_DAYS: Final = 7
 FCC: Final = (Option(":fcc", Type.STRING, "fcc"), FLAGS, CREATE, SPECIAL_USE, MAILBOX_ID)
 

@@ -78,6 +78,8 @@ class StringTest:
 def _set(given: Given) -> Node:
     name = given.strings(0)[0]
     variable = variable_name(name.value, given, name.offset)
+    if not variable.shared and variable.name not in given.compiler.shared_names:
+        given.compiler.own_names.add(variable.name)
     return Set(variable, given.compiler.string(given, 1), modifiers_of(given), given.line)
 
 

@@ -46,7 +46,7 @@ async def sieve_test(services: Services, args: Args, progress: Progress) -> dict
         try:
             script = await scripting.compiled(text)
             run = DryRun(scripting, script, Target(account.id, account.address), box)
-            most = LIMITS.body_size if script.needs.reads_body else _HEAD
+            most = LIMITS.body_size if script.reads_body else _HEAD
             async for kept in last_messages(services, account.id, box, last, most):
                 would = await run.over(kept.row, kept.data)
                 rows.append(_row(box.name, kept, would))

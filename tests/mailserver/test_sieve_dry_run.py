@@ -131,6 +131,15 @@ async def test_a_script_of_the_account_a_rule_and_the_newest_alone(services: Ser
     assert (await run(services, "sieve.test", **args, rule=rule))["changed"] == 0
 
 
+async def test_an_included_script_sees_the_body(services: Services) -> None:
+    await put(services, "INBOX", message("x", body="filler\r\n" * 20_000 + "special offer"))
+    text = 'require ["body", "fileinto"]; if body :contains "special offer" { discard; }'
+    await run(services, "sieve.put", address=ADA, name="inner", text=text)
+    args = {"address": ADA, "last": 1, "mailbox": "INBOX"}
+    text = 'require "include"; include "inner";'
+    assert (await run(services, "sieve.test", text=text, **args))["changed"] == 1
+
+
 async def test_what_fails_is_told_with_its_line(services: Services) -> None:
     await put(services, "INBOX", message("x"))
     text = 'require ["reject"];\nreject "no";\nreject "again";'

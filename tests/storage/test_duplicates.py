@@ -35,6 +35,9 @@ async def test_tracked_ids(kind: str, tmp_path: Path, monkeypatch: pytest.Monkey
             await known.track(ADA, "list", "one", 60, last=True)
             clock.seconds += 20
             assert await known.seen(ADA, "list", "one")
+            await known.track(BOB, "long", "one", 80 * 86_400)
+            clock.seconds += 79 * 86_400
+            assert await known.seen(BOB, "long", "one")
             monkeypatch.setattr(duplicates, "MAX_OF_ACCOUNT", 10)
             for number in range(30):
                 await known.track(ADA, "many", str(number), 1000 + number)

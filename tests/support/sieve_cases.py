@@ -116,6 +116,8 @@ def _answer(text: str) -> tuple[Question, Answer]:
     asked = Question(Ask[kind.upper()], "" if name == '""' else name, detail)
     if asked.ask is Ask.SCRIPT:
         return asked, None if said == "none" else compile_script(said.replace("\\n", "\n"))
+    if asked.ask is Ask.LISTED:
+        return asked, frozenset(said.split())
     if asked.ask is Ask.METADATA:
         return asked, None if said == "none" else said
     return asked, said == "yes"
@@ -133,8 +135,7 @@ def told(case: Case) -> list[str]:
     lines += _changes(data, outcome.message(data, -1))
     if outcome.error:
         lines.append(f"error: line {outcome.error_place.line}: {outcome.error}")
-    if outcome.asked is not None:
-        asked = outcome.asked
+    for asked in outcome.asked:
         lines.append(f"asked: {asked.ask.name.lower()} {asked.name} {asked.detail}".rstrip())
     lines += [f"warning: {text}" for text in outcome.warnings]
     lines += [f"track: {one.handle} {one.value} {one.seconds}" for one in outcome.tracks]

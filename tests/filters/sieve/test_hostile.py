@@ -17,7 +17,7 @@ from filters.sieve.formatting import text_of
 from filters.sieve.limits import LIMITS
 from filters.sieve.mail import mail_of
 from filters.sieve.parser import parse
-from filters.sieve.running import run
+from filters.sieve.running import run, run_asking
 from filters.sieve.script import compile_script
 from filters.sieve.tree import Command, Number, String, Strings, Tag
 from tests.support.sieve_cases import all_cases
@@ -125,6 +125,19 @@ def test_expressions_of_variables_are_timed() -> None:
     assert outcome.error == "the script took more than 0.1 seconds"
 
 
+@pytest.mark.parametrize("kind", ["regex", "matches"])
+def test_a_list_of_long_expressions_of_variables_is_timed(kind: str) -> None:
+    long = "(a|b)" * 190 if kind == "regex" else "".join(f"*{chr(at)}?" for at in range(97, 2000))
+    keys = ", ".join(['"${a}"'] * 1700)
+    script = compile_script(
+        f'require ["regex", "variables"]; set "a" "{long}";'
+        f'if header :{kind} "subject" [{keys}] {{ stop; }}'
+    )
+    outcome = run(script, mail_of(PLAIN), Environment(), replace(LIMITS, cpu=0.1))
+    assert outcome.error == "the script took more than 0.1 seconds"
+    assert outcome.steps < LIMITS.steps / 4  # it ended long before the last of them
+
+
 def test_holes_in_wildcards_are_paid_for() -> None:
     message = b"Subject: " + b"a" * 60_000 + b"\r\n\r\n"
     script = f'if header :matches "subject" "*{"?" * 60_000}b*" {{ discard; }}'
@@ -199,7 +212,7 @@ PIECES = re.compile(r'"(?:[^"\\\\]|\\\\.)*"|:?\w+|\s+|.', re.DOTALL)
 SCRIPTS = [PIECES.findall(case.script) for case in all_cases()]
 EVERY_PIECE = sorted({piece for script in SCRIPTS for piece in script})
 ANSWERS: dict[Ask, Answer] = {
-    Ask.LISTED: True,
+    Ask.LISTED: frozenset(["urn:ietf:params:sieve:addrbook:default"]),
     Ask.LIST: True,
     Ask.SEEN: True,
     Ask.METADATA: "on",
@@ -303,10 +316,48 @@ def test_includes_that_double_are_counted() -> None:
 
 
 def test_questions_are_counted() -> None:
-    tests = "".join(f'if header :list "subject" "tag:{number}" {{ stop; }}' for number in range(99))
-    script = compile_script('require "extlists";' + tests)
-    known = Environment(ask=lambda _: False)
-    assert run(script, mail_of(PLAIN), known).error == "the script asked more than 64 questions"
+    script = compile_script('require "extlists";' + many_lists(99))
+    limits = replace(LIMITS, questions=64)
+    known = Environment(ask=lambda _: True)
+    outcome = run(script, mail_of(PLAIN), known, limits)
+    assert outcome.error == "the script asked more than 64 questions"
+
+
+def many_lists(count: int) -> str:
+    return "".join(f'if not valid_ext_list "tag:{number}" {{ stop; }}' for number in range(count))
+
+
+def test_a_thousand_addresses_are_asked_for_at_once_and_in_part() -> None:
+    to = ", ".join(f"{number}@example.com" for number in range(1000))
+    script = compile_script(
+        'require "extlists"; if address :list "to" ":addrbook:default" { discard; }'
+    )
+    outcome = run(script, mail_of(f"To: {to}\r\n\r\n".encode()), Environment())
+    assert len(outcome.asked) == LIMITS.listed
+    answers: dict[Question, Answer] = dict.fromkeys(outcome.asked, frozenset())
+    again = run(script, mail_of(f"To: {to}\r\n\r\n".encode()), Environment(answers=answers))
+    assert (again.error, again.actions) == ("", (Keep(implicit=True),))
+
+
+async def test_all_runs_of_a_script_that_asks_have_the_time_of_one() -> None:
+    message = mail_of(b"Subject: " + b"ab" * 2000 + b"\r\n\r\n")
+    slow = 'if header :regex "subject" "(a|b|c)*(d*|e)*!" { discard; }'
+    script = compile_script('require ["regex", "extlists"];' + slow + many_lists(999))
+    limits = replace(LIMITS, cpu=0.1)
+    runs = 0
+
+    async def evaluate(environment: Environment) -> Outcome:
+        nonlocal runs
+        runs += 1
+        return run(script, message, environment, limits)
+
+    async def answer(_: Question) -> Answer:
+        return True
+
+    outcome = await run_asking(evaluate, answer, Environment(), limits)
+    assert (outcome.error, outcome.asked) == ("the script took more than 0.1 seconds", ())
+    assert outcome.actions == (Keep(implicit=True),)
+    assert runs < 999
 
 
 PARTS = (
