@@ -51,6 +51,10 @@ class ScriptExists(StoreError):
     """ManageSieve NO (ALREADYEXISTS)."""
 
 
+class ScriptChanged(StoreError):
+    """The script is another one than its caller has seen."""
+
+
 class ScriptActive(StoreError):
     """The active script can't be deleted: ManageSieve NO (ACTIVE)."""
 

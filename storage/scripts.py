@@ -24,6 +24,7 @@ from storage.script_values import (
     NoSuchScript,
     Script,
     ScriptActive,
+    ScriptChanged,
     ScriptExists,
     ScriptLine,
     ScriptTooLarge,
@@ -130,10 +131,18 @@ class Scripts:
     # Changing.
 
     @_change
-    async def put(self, account: AccountId, name: str, text: bytes, *, new: bool = False) -> bool:
+    async def put(
+        self,
+        account: AccountId,
+        name: str,
+        text: bytes,
+        *,
+        new: bool = False,
+        over: bytes | None = None,
+    ) -> bool:
         """Stores a script under a name; whether it is the first of it. The active script stays
-        active. `new`: only when there is none. Raises ScriptTooLarge, TooManyScripts,
-        BadScriptName, ScriptExists, NoSuchAccount.
+        active. `new`: only when there is none; `over`: only in place of that text. Raises
+        ScriptTooLarge, TooManyScripts, BadScriptName, ScriptExists, ScriptChanged, NoSuchAccount.
         """
         name = script_name(name)
         async with self._database.writing() as at:
@@ -144,6 +153,8 @@ class Scripts:
                 raise ScriptExists(f"There is a script {name!r} already")
             _check(lines, name, len(text))
             values = {"text": text, "changed": self._clock.now()}
+            if over is not None and (present is None or await _text(at, present) != over):
+                raise ScriptChanged(f"The script {name!r} has been changed meanwhile")
             if present is None:
                 row = {"account": account, "name": name, "active": False, **values}
                 made = await at.execute(insert(script).values(row).returning(_s.id))
@@ -205,6 +216,10 @@ def _size_of(found: Script | None) -> int:
 async def _lines(at: AsyncConnection, account: AccountId) -> list[ScriptLine]:
     of_account: ColumnElement[bool] = _s.account == account
     return [_line(row) for row in await at.execute(select(*_LINE).where(of_account))]
+
+
+async def _text(at: AsyncConnection, line: ScriptLine) -> bytes:
+    return bytes((await at.execute(select(_s.text).where(_s.id == line.id))).scalar_one())
 
 
 def _named(lines: list[ScriptLine], name: str) -> ScriptLine | None:

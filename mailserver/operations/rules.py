@@ -2,7 +2,7 @@
 filters/rules/shapes.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from filters.rules.shapes import rule_of, shape_of
@@ -19,7 +19,7 @@ Args = Mapping[str, Any]
 async def rules_list(services: Services, args: Args) -> dict[str, Any]:
     """{script, active, own, rules}: `own` where the script is more than rules."""
     account = await account_of(services, args)
-    return _shown(await _rules(services).load(account.id))
+    return _shown(await _done(_rules(services).load(account.id)))
 
 
 async def rules_add(services: Services, args: Args) -> dict[str, Any]:
@@ -29,39 +29,37 @@ async def rules_add(services: Services, args: Args) -> dict[str, Any]:
     except BadRule as error:
         raise OperationError(str(error)) from None
     account = await account_of(services, args)
-    rules = await _present(services, account.id)
-    names = [one.name.casefold() for one in rules]
-    if made.name.casefold() in names:
-        rules[names.index(made.name.casefold())] = made
-    else:
-        rules.append(made)
-    return await _saved(services, account.id, rules)
+
+    def add(rules: tuple[Rule, ...]) -> list[Rule]:
+        names = [one.name.casefold() for one in rules]
+        if made.name.casefold() not in names:
+            return [*rules, made]
+        at = names.index(made.name.casefold())
+        return [*rules[:at], made, *rules[at + 1 :]]
+
+    return _shown(await _done(_rules(services).change(account.id, add)))
 
 
 async def rules_delete(services: Services, args: Args) -> dict[str, Any]:
     """Removes the rule `name`."""
     account, name = await account_of(services, args), str(args["name"]).casefold()
-    rules = await _present(services, account.id)
-    others = [one for one in rules if one.name.casefold() != name]
-    if len(others) == len(rules):
-        raise OperationError(f"there is no rule {args['name']!r}")
-    return await _saved(services, account.id, others)
+
+    def remove(rules: tuple[Rule, ...]) -> list[Rule]:
+        others = [one for one in rules if one.name.casefold() != name]
+        if len(others) == len(rules):
+            raise OperationError(f"there is no rule {args['name']!r}")
+        return others
+
+    return _shown(await _done(_rules(services).change(account.id, remove)))
 
 
 def _rules(services: Services) -> UserRules:
     return UserRules(services.directory.scripts, services.offload)
 
 
-async def _present(services: Services, account: Any) -> list[Rule]:
-    held = await _rules(services).load(account)
-    if held.rules is None:
-        raise OperationError(f"the script {held.script!r} is more than rules")
-    return list(held.rules)
-
-
-async def _saved(services: Services, account: Any, rules: list[Rule]) -> dict[str, Any]:
+async def _done(call: Awaitable[Held]) -> Held:
     try:
-        return _shown(await _rules(services).save(account, rules))
+        return await call
     except (BadRule, OwnScript) as error:
         raise OperationError(str(error)) from None
     except Busy:

@@ -1,6 +1,8 @@
 """Rules as JSON, and as the script of an account."""
 
+import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 
 from filters.recipients.compiled import Compiled
 from filters.rules.shapes import rule_of, shape_of
-from filters.rules.values import BadRule, File, MailingList, Rule, Star
+from filters.rules.values import BadRule, File, MailingList, Rule, Star, Tag
 from filters.scripts import SMALL
 from filters.user_rules import Held, OwnScript, UserRules
 from net.threads import Offload
+from storage.script_values import ScriptChanged
 from tests.support.directories import make_settings, open_directory
 
 LISTS = Rule("Lists", (MailingList("python"),), (File("Lists"),))
@@ -126,6 +129,47 @@ async def test_rules_are_the_active_script_and_an_own_one_stays_as_it_is(tmp_pat
         # and rules come back when it is no longer active
         await scripts.activate(ada, "")
         assert await rules.load(ada) == Held("rules", False, (STARS, LISTS))
+    offload.close()
+
+
+async def test_rules_that_make_no_script_are_not_kept(tmp_path: Path) -> None:
+    offload = Offload(processes=1)
+    async with open_directory(make_settings(tmp_path)) as directory:
+        ada = (await directory.add_account("ada@example.test", "hash")).id
+        rules = UserRules(directory.scripts, offload)
+        await rules.save(ada, [LISTS])
+        tags = tuple(Tag(f"t{n}") for n in range(20))
+        many = [Rule(f"{n}", (), tags) for n in range(500)]
+        with pytest.raises(BadRule, match="more than 10000 commands"):
+            await rules.save(ada, many)
+        assert (await rules.load(ada)).rules == (LISTS,)
+    offload.close()
+
+
+async def test_changes_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    offload = Offload()
+    async with open_directory(make_settings(tmp_path)) as directory:
+        ada = (await directory.add_account("ada@example.test", "hash")).id
+        scripts, rules = directory.scripts, UserRules(directory.scripts, offload)
+
+        def add(name: str) -> Callable[[tuple[Rule, ...]], list[Rule]]:
+            return lambda present: [*present, Rule(name, (), (Star(),))]
+
+        await asyncio.gather(*(rules.change(ada, add(name)) for name in ("a", "b", "c")))
+        held = await rules.load(ada)
+        assert held.rules is not None and {one.name for one in held.rules} == {"a", "b", "c"}
+        # a script that took the place of the rules meanwhile is not written over
+        active = await scripts.active(ada)
+        assert active is not None
+        own = asyncio.ensure_future(scripts.put(ada, "rules", b"keep; # mine\r\n"))
+        with pytest.raises(OwnScript):
+            await asyncio.gather(own, rules.save(ada, [LISTS]))
+        assert (await scripts.get(ada, "rules")).text == b"keep; # mine\r\n"
+        with pytest.raises(ScriptChanged):
+            await scripts.put(ada, "rules", b"stop;", over=active.text)
+        with pytest.raises(ScriptChanged):
+            await scripts.put(ada, "none", b"stop;", over=b"stop;")
+        assert [one.name for one in await scripts.listed(ada)] == ["rules"]
     offload.close()
 
 
