@@ -19,6 +19,7 @@ from filters.sieve.actions import FileInto, Notify, Vacation
 from message.address import AddressError, parse_mailbox
 from message.address_list import mailboxes
 from message.answer import Author, build_notification, build_vacation
+from message.headers import first
 from net.threads import Busy
 from storage.answered import Answered
 from storage.directory import Directory
@@ -87,7 +88,8 @@ class Following:
         self, envelope: Envelope, header: bytes, later: Later, one: Notify, send: Send
     ) -> None:
         """RFC 5436 §2.7: nothing that was made by a notification makes another."""
-        if b"auto-notified" in header.lower():
+        said = (first(header, b"auto-submitted") or b"").partition(b";")[0]
+        if said.strip().lower() == b"auto-notified":
             return
         author = await self._author(later, one.sender)
         subject = one.message or f"New mail for {later.address}"

@@ -1,9 +1,11 @@
 """One script over one stored message, and what it wants done to it (RFC 6785 §3).
 
 What cancels the implicit keep leaves the message with \\Deleted; nothing is expunged. Messages
-never change: edits are passed over. Refusing and vacation notices have no place here.
+never change: edits are for what is filed elsewhere and sent on. A script that refuses or answers,
+or asks for the envelope, is wrong here and does nothing at all.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -23,6 +25,7 @@ from filters.sieve.errors import CompileError
 from filters.sieve.limits import LIMITS
 from filters.sieve.mail import Mail
 from message.date import format_date
+from message.edits import Edit, apply_edits
 from message.headers import build_field, header_block, without_blank_line
 from message.meta import unpack_meta
 from storage.directory import Directory
@@ -30,13 +33,25 @@ from storage.directory_values import Account, Resolution, Status
 from storage.errors import MessageMissing
 from storage.script_values import NoSuchScript
 from storage.store import Store
-from storage.values import AccountId, Content, FlagChange, Flags, MailboxId, MessageRow, System
+from storage.values import (
+    NO_FLAGS,
+    AccountId,
+    Append,
+    Content,
+    FlagChange,
+    Flags,
+    MailboxId,
+    MessageRow,
+    System,
+)
 
 if TYPE_CHECKING:
     from filters.recipients.imap_events import Happened
 
 PIECE: Final = 1024 * 1024
 _DELETED: Final = Flags(System.DELETED)
+# RFC 6785 §3.11: of mail that arrives.
+_OF_ARRIVAL: Final = frozenset(("reject", "ereject", "vacation", "vacation-seconds"))
 
 
 class ImapActions:
@@ -71,16 +86,24 @@ class ImapActions:
         except (NoSuchScript, CompileError, MessageMissing) as error:
             self._failed(event, name, uid, str(error))
             return
+        misplaced = sorted(script.required & _OF_ARRIVAL)
+        if misplaced:
+            self._failed(event, name, uid, f"{', '.join(misplaced)}: for mail that arrives only")
+            return
         mail = Mail(without_blank_line(header_block(data)), row.size, lambda: data)
         environment = await self._environment(event, owner, row)
         outcome = await scripting.evaluate(script, mail, environment, event.account)
         if outcome.error:
             self._failed(event, name, uid, f"line {outcome.error_place.line}: {outcome.error}")
             return
-        await self._carry_out(outcome, event, owner, row)
+        if any(isinstance(action, Reject | Vacation) for action in outcome.actions):
+            self._failed(event, name, uid, "an included script refuses or answers")
+            return
+        await self._carry_out(outcome, event, owner, row, len(mail.header))
+        await self._follow(outcome, owner, mail.header)
 
     async def _carry_out(
-        self, outcome: Outcome, event: "Happened", owner: Account, row: MessageRow
+        self, outcome: Outcome, event: "Happened", owner: Account, row: MessageRow, header: int
     ) -> None:
         kept = False
         for action in outcome.actions:
@@ -90,16 +113,12 @@ class ImapActions:
                     await self._flag(event, row, flags_of(action.flags))
                 case FileInto():
                     kept = kept or action.copy
-                    await self._file(event, row, action)
+                    edits = _possible(outcome.versions[action.version], row, header)
+                    await self._file(event, row, action, edits)
                 case Redirect():
-                    kept = kept or action.copy
-                    await self._redirect(event, owner, row, action)
-                case Notify():
-                    await self._notify(owner, action, row)
-                case Reject() | Vacation():
-                    reason = "reject and vacation are for mail that arrives"
-                    self._failed(event, "", row.uid, reason)
-                    kept = True
+                    edits = _possible(outcome.versions[action.version], row, header)
+                    gone = await self._redirect(event, owner, row, action, edits)
+                    kept = kept or action.copy or not gone
                 case _:
                     pass
         if not kept:
@@ -107,24 +126,45 @@ class ImapActions:
             await self._store.store(*here, FlagChange.ADD, _DELETED)
 
     async def _flag(self, event: "Happened", row: MessageRow, flags: Flags) -> None:
-        if flags != row.flags:
-            here = (event.account, event.mailbox, [row.uid])
-            await self._store.store(*here, FlagChange.SET, flags)
+        """What the script changed, and nothing that a client changed meanwhile."""
+        here = (event.account, event.mailbox, [row.uid])
+        for how, left, right in (
+            (FlagChange.ADD, flags, row.flags),
+            (FlagChange.REMOVE, row.flags, flags),
+        ):
+            change = Flags(left.system & ~right.system, left.keywords - right.keywords)
+            if change != NO_FLAGS:
+                await self._store.store(*here, how, change)
 
-    async def _file(self, event: "Happened", row: MessageRow, action: FileInto) -> None:
+    async def _file(
+        self, event: "Happened", row: MessageRow, action: FileInto, edits: Sequence[Edit]
+    ) -> None:
         account = event.account
         name = await self._personal.deciding.place(account, action)
         target = await self._store.mailbox(account, name)
+        flags = flags_of(action.flags)
+        if edits:
+            data = apply_edits(await self._read(event, row, row.size), edits)
+            made = Append(_content(data), flags, row.internaldate)
+            await self._store.append(account, target.id, [made])
+            return
         done = await self._store.copy(account, event.mailbox, [row.uid], target.id)
         if done.target:
-            flags = flags_of(action.flags)
             await self._store.store(account, target.id, done.target, FlagChange.SET, flags)
 
     async def _redirect(
-        self, event: "Happened", owner: Account, row: MessageRow, action: Redirect
-    ) -> None:
-        """With Resent- fields: the message is in the mailbox already (RFC 6785 §3.4)."""
-        data = await self._read(event, row, row.size)
+        self,
+        event: "Happened",
+        owner: Account,
+        row: MessageRow,
+        action: Redirect,
+        edits: Sequence[Edit],
+    ) -> bool:
+        """With Resent- fields: the message is in the mailbox already (RFC 6785 §3.4). Whether it
+        went anywhere.
+        """
+        data = apply_edits(await self._read(event, row, row.size), edits)
+        gone = False
         for address in await self._personal.deciding.addresses(event.account, action):
             resolution = await self._directory.resolve(address)
             if resolution.status is Status.NOT_OURS:
@@ -138,7 +178,11 @@ class ImapActions:
                 self._clock.now(),
                 eightbit=message.eightbit,
             )
-            await self._delivery.accept(envelope, message)
+            (outcome,) = await self._delivery.accept(envelope, message)
+            gone = gone or outcome.code == 250
+            if outcome.code != 250:
+                self._failed(event, "", row.uid, f"redirect to {address}: {outcome.text}")
+        return gone
 
     def _resent(self, data: bytes, owner: Account, address: str) -> Message:
         now = datetime.fromtimestamp(self._clock.now(), UTC)
@@ -149,15 +193,17 @@ class ImapActions:
             ("Resent-Message-ID", f"<{make_trace()}.sieve@{self._hostname}>"),
         )
         data = b"".join(build_field(*field) for field in fields) + data
-        content = Content(len(data), blake2b(data, digest_size=16).digest(), data=data)
         header = without_blank_line(header_block(data))
-        return Message(content, header, eightbit=not data.isascii())
+        return Message(_content(data), header, eightbit=not data.isascii())
 
-    async def _notify(self, owner: Account, action: Notify, row: MessageRow) -> None:
-        later = Later(owner.id, owner.address, (), (action,), ())
+    async def _follow(self, outcome: Outcome, owner: Account, header: bytes) -> None:
+        notes = tuple(action for action in outcome.actions if isinstance(action, Notify))
+        if not notes and not outcome.tracks:
+            return
+        later = Later(owner.id, owner.address, (), notes, outcome.tracks)
         envelope = Envelope(Kind.LOCAL, "", (), make_trace(), self._clock.now())
         follow, send = self._personal.following.follow, self._delivery.deliver_notice
-        await follow(envelope, b"", later, send)
+        await follow(envelope, header, later, send)
 
     async def _row(self, account: AccountId, mailbox: MailboxId, uid: int) -> MessageRow | None:
         async for rows in self._store.rows(account, mailbox, [uid]):
@@ -200,6 +246,7 @@ class ImapActions:
             addresses=frozenset((owner.address.lower(),)),
             items=items,
             flags=words_of(row.flags),
+            stored=True,
         )
 
     def _failed(self, event: "Happened", script: str, uid: int, reason: str) -> None:
@@ -211,3 +258,14 @@ class ImapActions:
             script=script,
             reason=reason,
         )
+
+
+def _possible(edits: Sequence[Edit], row: MessageRow, header: int) -> Sequence[Edit]:
+    """Those of a long message's header only, as scripts don't see all of its body."""
+    if row.size <= LIMITS.body_size:
+        return edits
+    return [one for one in edits if one[1] <= header]
+
+
+def _content(data: bytes) -> Content:
+    return Content(len(data), blake2b(data, digest_size=16).digest(), data=data)

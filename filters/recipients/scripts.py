@@ -106,6 +106,8 @@ class Scripting:
                 "host": self._hostname,
                 "location": "MS",
                 "name": "mailserver",
+                # RFC 6785 §4.2, §4.5: empty where nobody did anything by IMAP
+                **dict.fromkeys(("imap.user", "imap.email", "imap.changedflags"), ""),
             },
         )
 
@@ -143,10 +145,10 @@ class Scripting:
         """Those of `named` and of the header's that are the account's, and its first; `named`
         begins with the one that the message came for.
         """
-        found = set(named)
+        found = dict.fromkeys(named)
         for name in _TO:
             for value in all_values(header, name):
-                found.update(one.text for one in mailboxes(value[:_MAX_VALUE]))
+                found.update(dict.fromkeys(one.text for one in mailboxes(value[:_MAX_VALUE])))
         own = {target.address.lower(), named[0].lower()}
         for address in list(found)[:_NAMED]:
             if await self._directory.may_send_as(target.account, address):

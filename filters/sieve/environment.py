@@ -43,8 +43,8 @@ class Environment:
     `zone` minutes east of UTC. `mailboxes`: each that mail may be filed into, with its special uses
     (`\\\\Junk`); `mailbox_ids` their names by MAILBOXID. `items` are those of the test environment
     (RFC 5183, RFC 6785). `spam` is 0 to 100 percent, `virus` 0 to 5 as RFC 5235 §3.3; None: not
-    looked at. `flags` are those of a message that is stored already. `forged`, `suspicious`: no
-    answer is sent.
+    looked at. `stored`: the message is in a mailbox already, with `flags`, and has no envelope
+    (RFC 6785 §4.6). `forged`, `suspicious`: no answer is sent.
     """
 
     sender: str = ""
@@ -60,6 +60,7 @@ class Environment:
     spam: float | None = None
     virus: int | None = None
     flags: tuple[str, ...] = ()
+    stored: bool = False
     forged: bool = False
     suspicious: bool = False
     answers: Mapping[Question, Answer] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from filters.sieve.address_parts import PARTS, part_of, part_of_address, split_path
-from filters.sieve.errors import Mistake
+from filters.sieve.errors import Mistake, RunError
 from filters.sieve.mail import FieldOf, Fields
 from filters.sieve.matching import Matcher, matcher_of
 from filters.sieve.mime_fields import MimePart, mime_part, mime_values
@@ -154,6 +154,8 @@ class Envelope:
     matcher: Matcher
 
     def holds(self, run: Run) -> bool:
+        if run.environment.stored:
+            raise RunError("a message of a mailbox has no envelope")
         names = [name.lower() for name in self.names.of(run)]
         return self.matcher.any(run, Values([t for name in names for t in self._texts(run, name)]))
 

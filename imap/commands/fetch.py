@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
+from filters.recipients.imap_events import Cause
 from imap import message_limit
 from imap.fetch_plan import Messages, Plan, plan_of, responses, starts
 from imap.gmail import with_labels
@@ -16,6 +17,7 @@ from imap.grammar.fetch_item import FetchAtom, FetchItem
 from imap.grammar.message_commands import Fetch
 from imap.replies import Bad, Reply, Status
 from imap.resync import changed, tell_vanished
+from imap.script_events import tell
 from imap.section_writer import SectionWriter
 from imap.sections import Reader
 from imap.selected import Selected
@@ -118,6 +120,8 @@ class _Run:
                 Flags(System.SEEN),
             )
             self._selected.own_change(outcome.changed)
+            here = (self._selected.account, self._selected.mailbox)
+            tell(self._session, *here, outcome.changed, Cause.FLAG, Flags(System.SEEN))
             self._seen = frozenset(outcome.changed)
 
     async def send_all(self, indices: Sequence[int]) -> None:

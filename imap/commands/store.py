@@ -7,14 +7,13 @@ with CONDSTORE still gives the MODSEQ.
 
 from collections.abc import Sequence
 
-from filters.recipients.imap_events import Cause
 from imap import message_limit, updates
 from imap.grammar.message_commands import Store, StoreMode
 from imap.grammar.responses import modified_code
 from imap.grammar.values import Flag
 from imap.place import settable
 from imap.replies import Bad, No, Reply, Status
-from imap.script_events import tell
+from imap.script_events import flags_now, tell_flags
 from imap.selected import Selected
 from imap.session import Session
 from storage.values import NO_FLAGS, FlagChange, Flags, Settable, StoreOutcome, System
@@ -62,18 +61,18 @@ async def store(session: Session, command: Store) -> Reply:
     uids = message_limit.cut(session, named)
     if not len(uids):
         return Reply("STORE completed")
+    before, how = flags_now(session, uids), _MODES[command.mode]
     outcome = await session.store.store(
         selected.account,
         selected.mailbox,
         uids,
-        _MODES[command.mode],
+        how,
         flags,
         unchanged_since=command.unchanged_since,
         within=may,
     )
     selected.own_change(outcome.changed)
-    here = (selected.account, selected.mailbox)
-    tell(session, *here, outcome.changed, Cause.FLAG, flags)
+    tell_flags(session, before, outcome.changed, how, flags)
     await _tell(session, command, uids, outcome)
     reply = _reply(selected, command, uids, outcome)
     return message_limit.told(session, reply, named, uids[0])

@@ -6,7 +6,6 @@ import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -21,9 +20,9 @@ MESSAGE = (
 EXTRA = '[outbound]\nsmarthost = "smtp://127.0.0.1:9"\n'
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Whole]:
-    with whole(tmp_path, EXTRA) as running:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    with whole(tmp_path_factory.mktemp("scripts"), EXTRA) as running:
         yield running
 
 
@@ -128,6 +127,22 @@ async def test_what_is_copied_and_what_is_flagged(server: Whole) -> None:
         await client.ok("SELECT INBOX")
         await client.ok("STORE 1 +FLAGS (\\Flagged)")
         await eventually(client, "INBOX", b"KEYWORD starred", 0)
+
+
+async def test_reading_sets_a_flag_and_replacing_flags_takes_some_away(server: Whole) -> None:
+    script = """require ["imap4flags", "environment", "imapsieve"];
+    if environment "imap.changedflags" "\\\\Seen" { addflag "read"; }
+    if environment "imap.changedflags" "\\\\Flagged" { addflag "unstarred"; } keep;"""
+    async with ready(server, script) as client:
+        await append(client)
+        await client.ok("SELECT INBOX")
+        await client.ok("FETCH 1 BODY[]")
+        await eventually(client, "INBOX", b"KEYWORD read SEEN")
+        await client.ok("STORE 1 FLAGS (\\Seen \\Flagged read)")
+        await eventually(client, "INBOX", b"KEYWORD unstarred")
+        await client.ok("STORE 1 FLAGS (\\Seen \\Flagged read)")
+        await client.ok("STORE 1 FLAGS (\\Seen read)")
+        await eventually(client, "INBOX", b"KEYWORD unstarred UNFLAGGED")
 
 
 async def test_what_is_discarded_is_marked_deleted_and_never_expunged(server: Whole) -> None:

@@ -13,6 +13,7 @@ from filters.context import Kind, Message, Recipient
 from filters.delivery import Delivery
 from filters.envelope import Envelope, Outcome, make_trace
 from filters.forwarding import Forwarding
+from filters.recipients.deciding import Personal
 from filters.spam.result import SpamResult
 from filters.verdict import ACCEPT, Verdict
 from mailserver.operations.accounts import settle_accounts
@@ -36,6 +37,8 @@ TEXT = (
 class Site:
     services: Services
     delivery: Delivery
+    personal: Personal
+    metadata: Metadata
     accounts: dict[str, AccountId]
 
     async def script(self, text: str, account: str = ADA, name: str = "main") -> None:
@@ -128,20 +131,21 @@ async def script_site(tmp_path: Path) -> AsyncIterator[Site]:
         await directory.add_alias("both@example.test", [ADA, BEN])
         await settle_accounts(services)
         metadata = Metadata(directory.database, services.store)
+        personal = build_personal(services, metadata, lambda: False, learned=services.learned)
         delivery = Delivery(
             services.settings,
             directory,
             services.store,
             services.clock,
             log,
-            personal=build_personal(services, metadata, lambda: False, learned=services.learned),
+            personal=personal,
             forwarding=Forwarding(
                 *(services.settings, directory, services.keyring, services.resolver),
                 *(services.offload, services.clock, log),
             ),
         )
         try:
-            yield Site(services, delivery, accounts)
+            yield Site(services, delivery, personal, metadata, accounts)
         finally:
             await metadata.close()
 

@@ -53,6 +53,25 @@ async def test_notified(site: Site) -> None:
     assert b"Auto-Submitted: auto-notified" in data and await site.names() == ["INBOX"]
 
 
+async def test_only_a_note_is_not_noted_again(site: Site) -> None:
+    await site.script('require "enotify"; notify "mailto:phone@far.test";')
+    await site.send(ADA, text=TEXT.replace(b"lunch", b"What auto-notified means"))
+    assert len(await site.queued()) == 1
+    note = b'Auto-Submitted: Auto-Notified; owner-email="a@far.test"\r\n' + TEXT
+    await site.send(ADA, text=note)
+    assert len(await site.queued()) == 1
+
+
+async def test_an_address_of_one_s_own_is_found_among_many(site: Site) -> None:
+    """Only the first are looked at, and those are the same ones always."""
+    await site.services.directory.add_alias("own@example.test", [ADA])
+    target = (await site.services.directory.resolve(ADA)).local[0]
+    many = [b"To: own@example.test"] + [b"Cc: %d@far.test" % n for n in range(2000)]
+    named = (ADA, OUTSIDE)
+    own = await site.personal.scripting.own_addresses(target, b"\r\n".join(many), named)
+    assert own == {ADA, "own@example.test"}
+
+
 async def test_a_duplicate_is_known(site: Site) -> None:
     await site.script('require "duplicate"; if duplicate { discard; }')
     for _ in range(2):
