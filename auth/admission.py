@@ -1,7 +1,7 @@
 """May this address connect: the blocklist; connections at once and a minute, by address and
 network.
 
-One Admission serves SMTP, IMAP and HTTP, so that nobody gets each protocol's share.
+One Admission serves all protocols, so that nobody gets each protocol's share.
 Invariant: what `enter` and `log_in` let in is counted until `leave` and `log_out`, once.
 """
 

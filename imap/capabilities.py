@@ -7,9 +7,11 @@ come from it. What a name stands for is implemented elsewhere.
 from dataclasses import dataclass
 from enum import Flag, auto
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from config.sections_server import Imap
+from config.sections_server import Imap, Listen
+
+SIEVE_PORT: Final = 4190
 
 
 class Phase(Flag):
@@ -159,6 +161,16 @@ def switched_off(settings: Imap) -> frozenset[str]:
     return frozenset(
         row.key.upper() for row in TABLE if row.setting and not getattr(settings, row.setting)
     )
+
+
+def sieve_url(hostname: str, listen: Listen) -> str:
+    """Where scripts are kept (RFC 5804 §3), "" where they are not. The port is told where it is
+    another than ManageSieve's own, and known.
+    """
+    if not listen.managesieve:
+        return ""
+    port = listen.managesieve[0].port
+    return f"sieve://{hostname}" + ("" if port in (0, SIEVE_PORT) else f":{port}")
 
 
 @lru_cache(64)

@@ -11,6 +11,7 @@ from config.settings import Settings
 from filters.recipients.imap_events import ImapEvents
 from filters.sent import SentCopies
 from filters.virus_scanner import VirusScanner
+from imap import shared
 from imap.compression import Holders
 from imap.progress import Progress
 from imap.sort_columns import SortCache
@@ -22,30 +23,21 @@ from storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """Bounds on waiting, in seconds.
-
-    `idle` is the autologout of RFC 9051 §5.4 (30 minutes at least); `still_here` the interval of
-    the untagged OK during IDLE, which keeps NAT tables and Outlook alive; `write` how long a client
-    may leave what was sent unread; `progress` the interval at which long commands are told of.
+class Timing(shared.Timing):
+    """`still_here` is the interval of the untagged OK during IDLE, which keeps NAT tables and
+    Outlook alive; `progress` the interval at which long commands are told of.
     """
 
-    login: float = 60.0
-    idle: float = 1800.0
-    write: float = 300.0
     still_here: float = 120.0
-    handshake: float = 30.0
-    farewell: float = 5.0
     progress: float = 5.0
 
     @property
-    def shortest(self) -> float:
-        """The first of them that may be over."""
-        return min(self.login, self.idle, self.write, self.still_here)
+    def step(self) -> float:
+        return min(self.write, self.still_here)
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(shared.Bounds):
     """Bounds on what one client may make the server hold or do."""
 
     connections: int = 20_000
@@ -73,11 +65,11 @@ class Context:
     clock: Clock
     offload: Offload
     log: Logger
+    admission: Admission
     timing: Timing = Timing()
     bounds: Bounds = Bounds()
     background: set[asyncio.Task[None]] = field(default_factory=set)
     sent: SentCopies | None = None
-    admission: Admission | None = None
     scanner: VirusScanner | None = None
     events: ImapEvents | None = None
     sorts: SortCache = field(default_factory=SortCache)

@@ -4,8 +4,6 @@ Invariant: of what came compressed one step is inflated at a time, and only when
 event left, so that every limit counts inflated octets and nothing piles up.
 """
 
-import asyncio
-
 from imap.compression import Compression
 from imap.grammar.frame import Event
 from imap.grammar.framer import Framer
@@ -14,12 +12,11 @@ from imap.grammar.framer import Framer
 class Inbox:
     """The receiving half of a connection."""
 
-    __slots__ = ("_more", "compression", "framer")
+    __slots__ = ("compression", "framer")
 
     def __init__(self) -> None:
         self.framer = Framer()
         self.compression: Compression | None = None
-        self._more: asyncio.Future[None] | None = None
 
     def receive(self, data: bytes) -> None:
         """Takes octets in as they came."""
@@ -40,24 +37,6 @@ class Inbox:
             self.framer.receive(self.compression.read())
             event = self.framer.next_event()
         return event
-
-    async def wait(self) -> None:
-        """Returns when `wake` is called."""
-        self._more = asyncio.get_running_loop().create_future()
-        try:
-            await self._more
-        finally:
-            self._more = None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a command waits for more."""
-        return self._more is not None
-
-    def wake(self) -> None:
-        """Lets it go on, if it waits."""
-        if self._more is not None and not self._more.done():
-            self._more.set_result(None)
 
     def compress(self, compression: Compression) -> None:
         """What comes is compressed from here on, also what came in behind the command."""

@@ -9,12 +9,12 @@ from enum import Flag, auto
 from typing import TYPE_CHECKING
 
 from auth.login import Login
-from auth.policy import plaintext_allowed
 from auth.rights import effective
 from auth.sasl.registry import mechanisms
 from config.logging import Logger
 from imap import updates
-from imap.capabilities import Stage, announce, switched_off
+from imap.base_session import BaseSession
+from imap.capabilities import Stage, announce, sieve_url, switched_off
 from imap.context import Context
 from imap.grammar.command import Command
 from imap.grammar.responses import highest_code
@@ -24,7 +24,7 @@ from imap.selected import Selected
 from storage.acl import AclChange
 from storage.errors import StoreError
 from storage.store import Store
-from storage.values import AccountId, Event, FoldersChanged, MailboxChanged, UidMap
+from storage.values import Event, FoldersChanged, MailboxChanged, UidMap
 
 if TYPE_CHECKING:
     from imap.connection import Connection
@@ -42,20 +42,16 @@ class State(Flag):
     ANY = ANONYMOUS | AUTHENTICATED | SELECTED
 
 
-class Session:
+class Session(BaseSession[Context, "Connection"]):
     """What the server knows of one client."""
 
     __slots__ = (
-        "_counted",
         "_unsubscribe",
         "_watching",
         "choices",
         "command",
-        "connection",
-        "context",
         "enabled",
         "idling",
-        "login",
         "metadata",
         "mode",
         "name",
@@ -64,9 +60,7 @@ class Session:
     )
 
     def __init__(self, context: Context, connection: "Connection") -> None:
-        self.context = context
-        self.connection = connection
-        self.login: Login | None = None
+        super().__init__(context, connection)
         self.name = ""
         self.selected: Selected | None = None
         self.mode: Mode = PLAIN
@@ -77,7 +71,6 @@ class Session:
         self.command: Command | None = None
         self.notifier: Notifier | None = None
         self._unsubscribe: Callable[[], None] | None = None
-        self._counted = False
         self._watching: list[Callable[[], None]] = []
 
     @property
@@ -99,12 +92,6 @@ class Session:
     @property
     def store(self) -> Store:
         return self.context.store
-
-    @property
-    def account(self) -> AccountId:
-        """The account that is logged in."""
-        assert self.login is not None
-        return self.login.account
 
     @property
     def mailbox(self) -> Selected:
@@ -137,9 +124,7 @@ class Session:
 
     def _scripts_at(self) -> str:
         settings = self.context.settings
-        if self.context.events is None or not settings.listen.managesieve:
-            return ""
-        return f"sieve://{settings.hostname}"
+        return "" if self.context.events is None else sieve_url(settings.hostname, settings.listen)
 
     @property
     def masked(self) -> frozenset[str]:
@@ -149,10 +134,7 @@ class Session:
     @property
     def login_allowed(self) -> bool:
         """Whether a password may be sent here, or was."""
-        connection, settings = self.connection, self.context.settings
-        return self.login is not None or plaintext_allowed(
-            connection.peer, connection.tls, settings
-        )
+        return self.login is not None or self.takes_passwords
 
     def capabilities(self) -> bytes:
         """`CAPABILITY ...` as it stands in a response or a response code."""
@@ -164,38 +146,16 @@ class Session:
             account = await self.context.directory.account_by_id(self.login.account)
             self.choices = Choices.of(account)
 
-    def admit(self, login: Login) -> bool:
-        """Counts the connection for the account, until `close`; False when it has too many."""
-        admission = self.context.admission
-        self._counted = admission is not None and admission.log_in(
-            login.account, self.connection.peer
-        )
-        return self._counted or admission is None
-
     def log_in(self, login: Login) -> None:
-        """The session belongs to the account from here on."""
-        self.login = login
+        super().log_in(login)
         self._unsubscribe = self.store.bus.subscribe(login.account, self._on_event)
-        # as self.log would, in one step
-        self.context.log.info(
-            "login",
-            connection=self.connection.name,
-            account=login.address,
-            peer=self.connection.peer,
-            tls=self.connection.tls,
-        )
-        self.connection.logged_in()
 
     def log_out(self) -> None:
-        """Nobody's session again, with nothing left of what the last one did (RFC 8437 §2)."""
-        self.log.info("logout")
-        self.close()
-        self.login = None
+        """As after a fresh connection (RFC 8437 §2)."""
+        super().log_out()
         self.choices = NO_CHOICES
-        self.metadata = None
         self.mode = PLAIN
         self.enabled.clear()
-        self.connection.logged_out()
 
     def enable(self, names: Iterable[str]) -> None:
         """Switches capabilities on for the rest of the session."""
@@ -234,7 +194,6 @@ class Session:
         return selected is not None
 
     def close(self) -> None:
-        """Lets go of everything; the connection is gone."""
         self.notify(None)
         self.unselect()
         if self.metadata is not None:
@@ -243,9 +202,7 @@ class Session:
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        if self._counted and self.login is not None and self.context.admission is not None:
-            self.context.admission.log_out(self.login.account)
-            self._counted = False
+        super().close()
 
     def _on_event(self, event: Event) -> None:
         if self.notifier is not None:

@@ -60,7 +60,11 @@ class ScriptActive(StoreError):
 
 
 class ScriptTooLarge(StoreError):
-    """The script, or all together: ManageSieve NO (QUOTA/MAXSIZE)."""
+    """ManageSieve NO (QUOTA/MAXSIZE)."""
+
+
+class ScriptsTooLarge(ScriptTooLarge):
+    """All scripts of the account together: ManageSieve NO (QUOTA)."""
 
 
 class TooManyScripts(StoreError):

@@ -27,6 +27,7 @@ from storage.script_values import (
     ScriptChanged,
     ScriptExists,
     ScriptLine,
+    ScriptsTooLarge,
     ScriptTooLarge,
     TooManyScripts,
     script_name,
@@ -244,7 +245,7 @@ def _check(lines: list[ScriptLine], name: str, size: int) -> None:
     if len(others) >= MAX_SCRIPTS:
         raise TooManyScripts(f"An account has at most {MAX_SCRIPTS} scripts")
     if sum(others) + size > MAX_TOTAL:
-        raise ScriptTooLarge(f"The scripts of an account have at most {MAX_TOTAL} octets")
+        raise ScriptsTooLarge(f"The scripts of an account have at most {MAX_TOTAL} octets")
 
 
 async def _note(at: AsyncConnection, account: AccountId, how: How, number: int) -> None:

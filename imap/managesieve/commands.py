@@ -21,6 +21,7 @@ from imap.managesieve.grammar.encode import (
     tag_code,
 )
 from imap.managesieve.session import Session
+from imap.replies import Closing
 from net.threads import Busy
 from storage.errors import StoreError, StoreFull, StoreUnavailable
 from storage.script_values import (
@@ -28,6 +29,7 @@ from storage.script_values import (
     NoSuchScript,
     ScriptActive,
     ScriptExists,
+    ScriptsTooLarge,
     ScriptTooLarge,
     TooManyScripts,
     script_name,
@@ -37,6 +39,7 @@ _CODES: Final[tuple[tuple[type[StoreError], bytes], ...]] = (
     (NoSuchScript, b"NONEXISTENT"),
     (ScriptExists, b"ALREADYEXISTS"),
     (ScriptActive, b"ACTIVE"),
+    (ScriptsTooLarge, b"QUOTA"),
     (ScriptTooLarge, b"QUOTA/MAXSIZE"),
     (TooManyScripts, b"QUOTA/MAXSCRIPTS"),
     (BadScriptName, b""),
@@ -68,6 +71,11 @@ async def run(session: Session, command: Command) -> Reply:
         if code == b"TRYLATER":
             session.connection.log.warning("command failed", error=repr(error))
         return no(str(error) or "Not possible", code)
+    except (Closing, ConnectionError):
+        raise
+    except Exception:
+        session.connection.log.exception("command failed")
+        return no("Internal error", b"TRYLATER")
 
 
 async def authenticate(session: Session, command: commands.Authenticate) -> Reply:
@@ -120,8 +128,9 @@ async def starttls(session: Session, command: commands.StartTls) -> Reply:
 
 
 async def logout(session: Session, command: commands.Logout) -> Reply:
-    session.connection.finish_behind()
-    return Reply("Good-bye")
+    session.connection.send(Reply("Good-bye").wire)
+    session.connection.finish()
+    raise Closing
 
 
 async def capability(session: Session, command: commands.Capability) -> Reply:
@@ -134,9 +143,7 @@ async def noop(session: Session, command: commands.Noop) -> Reply:
 
 
 async def unauthenticate(session: Session, command: commands.Unauthenticate) -> Reply:
-    session.connection.log.info("logout")
     session.log_out()
-    session.connection.logged_out()
     return Reply("You are nobody again")
 
 

@@ -7,34 +7,25 @@ from auth.login import Authenticator
 from config.logging import Logger
 from config.settings import Settings
 from filters.scripts import Language
+from imap import shared
 from net.tls import TlsContexts
 from storage.scripts import Scripts
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """Bounds on waiting, in seconds: until the login, between two commands (RFC 5804 §1.2: 30
-    minutes at least), until a command has come as a whole, until what was sent is read.
-    """
+class Timing(shared.Timing):
+    """`command` is how long a command may take to come as a whole."""
 
-    login: float = 60.0
-    idle: float = 1800.0
     command: float = 300.0
-    write: float = 300.0
-    handshake: float = 30.0
-    farewell: float = 5.0
 
     @property
-    def shortest(self) -> float:
-        """The first of them that may be over."""
-        return min(self.login, self.idle, self.command, self.write)
+    def step(self) -> float:
+        return min(self.write, self.command)
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """Bounds on what clients may make the server hold or do. `held` counts the octets of all
-    scripts that are on their way.
-    """
+class Bounds(shared.Bounds):
+    """`held` counts the octets of all scripts that are on their way."""
 
     connections: int = 2_000
     bad_commands: int = 20

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from imap.capabilities import TABLE, Capability, Stage, announce, documentation
+from config.sections_server import Listen
+from imap.capabilities import TABLE, Capability, Stage, announce, documentation, sieve_url
 from tests.support.imap_server import PASSWORD, USER, serving
 
 _PAGE = Path(__file__).parents[2] / "docs" / "imap.md"
@@ -43,6 +44,16 @@ def test_without_a_certificate_no_tls_is_offered() -> None:
     assert b"STARTTLS" not in words
     assert b"AUTH=PLAIN" in words
     assert b"APPENDLIMIT=1000" in words
+
+
+def test_scripts_are_where_managesieve_listens() -> None:
+    for addresses, url in (
+        ([], ""),
+        (["127.0.0.1:4190"], "sieve://mx.a.test"),
+        (["127.0.0.1:2190", "[::1]:4190"], "sieve://mx.a.test:2190"),
+    ):
+        listen = Listen.model_validate({"managesieve": addresses})
+        assert sieve_url("mx.a.test", listen) == url
 
 
 def _number(row: Capability) -> str:

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from imap.managesieve.context import Bounds, Timing
 from tests.support.imap_server import OTHER, USER, Client
@@ -24,7 +25,7 @@ async def test_an_address_has_so_many_connections_and_is_told_why(tmp_path: Path
     async with serving(tmp_path, more={"limits": {"connections_per_address": 2}}) as sieve:
         first, _ = await greeted(sieve), await greeted(sieve)
         third = await sieve.connect()
-        assert await third.line() == b'BYE (TRYLATER) "Too many connections from your address"'
+        assert await third.line() == b'BYE (TRYLATER) "Too many connections from your address (2)"'
         assert await third.line() == b""
         await first.send("LOGOUT\r\n")
         assert await first.line() == b'OK "Good-bye"' and await first.line() == b""
@@ -185,7 +186,31 @@ async def test_another_password_or_a_block_ends_the_session(tmp_path: Path) -> N
         assert await other.line() == b'OK "Done"'
         await sieve.directory.blocks.add(ip_network("127.0.0.0/8"))
         assert await other.line() == b'BYE "Your network is blocked"'
-        assert (await (await sieve.connect()).line()).startswith(b"BYE ")
+        assert await (await sieve.connect()).line() == b'BYE "Your network is blocked"'
+
+
+async def test_all_scripts_together_have_a_quota(tmp_path: Path) -> None:
+    async with serving(tmp_path) as sieve:
+        client = await sieve.session()
+        for n in range(8):
+            await sieve.directory.scripts.put(sieve.accounts[USER], f"{n}", b"#" * 262_144)
+        await client.send('HAVESPACE "more" 1\r\nHAVESPACE "more" 262145\r\n')
+        expected = b'NO (QUOTA) "The scripts of an account have at most 2097152 octets"'
+        assert await client.line() == expected
+        assert (await client.line()).startswith(b"NO (QUOTA/MAXSIZE)")
+
+
+async def test_an_error_of_the_server_s_own_leaves_the_connection_alive(tmp_path: Path) -> None:
+    async def check(text: bytes) -> Sequence[str]:
+        raise RuntimeError("on purpose")
+
+    async with serving(tmp_path, check=check) as sieve:
+        client = await sieve.session()
+        await client.send('CHECKSCRIPT "keep;"\r\nNOOP\r\n')
+        with capture_logs() as logged:
+            assert await client.line() == b'NO (TRYLATER) "Internal error"'
+        assert [one["event"] for one in logged] == ["command failed"]
+        assert await client.line() == b'OK "Done"'
 
 
 async def test_stopping_says_so(tmp_path: Path) -> None:
