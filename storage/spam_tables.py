@@ -1,5 +1,5 @@
-"""Tables of data/history.db for what is learned about spam (storage/spam_lessons.py,
-storage/spam_weights.py) and for reputation (storage/reputation.py).
+"""Tables of data/history.db for what is learned about spam (storage/spam_lessons.py)
+and for reputation (storage/reputation.py).
 
 `owner` is an account, or 0 for the administrator and the site. All of it is learnt again when it is
 lost.

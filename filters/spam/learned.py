@@ -15,7 +15,7 @@ from typing import Final
 
 from config.logging import Logger
 from filters.spam import model
-from filters.spam.memory import Memory, Own, signed
+from filters.spam.memory import Memory, Own, signed, to_its_end
 from filters.spam.weights import SiteWeights, Weights
 from net.threads import Busy, Offload
 from storage.errors import StoreError
@@ -45,6 +45,8 @@ KEEP_SECONDS: Final = 600.0
 RETRY_SECONDS: Final = 30.0
 LESSONS_TO_FIT: Final = 10
 """And a twentieth of all: then the lessons are weighed together."""
+MOST_TO_FIT: Final = 50_000
+"""More are not: their features alone would take some 300 MiB."""
 PIECE: Final = 50
 
 
@@ -97,17 +99,17 @@ class Learned(Memory):
         if not features or not self._is_enough(own):
             return None
         margin = self._site.margin(features) + _own_margin(own, features)
-        for owner in (SITE, account):
+        for owner in (SITE, RULES, account):
             example = await self._lessons.example(owner, key)
             if example is not None:
-                margin -= self._part(example, own)
+                margin -= self._part(example, own.share if owner == account else 0.0)
         return model.probability(margin)
 
-    def _part(self, example: Example, own: Own) -> float:
-        """What a message's own lesson is of its margin."""
+    def _part(self, example: Example, share: float) -> float:
+        """What a message's own lesson is of its margin; `share` of its owner's own sums counts."""
         count = len(example.features)
         total = self._site.confirmed(example.features) * signed(example.label, example.site_step)
-        total += round(own.share * count) * signed(example.label, example.own_step)
+        total += round(share * count) * signed(example.label, example.own_step)
         return total / (model.SCALE * sqrt(count)) if count else 0.0
 
     def _is_enough(self, own: Own | None) -> bool:
@@ -137,16 +139,19 @@ class Learned(Memory):
         async with self._teaching:
             plan = await self._lessons.plan(owner, lessons, watermark)
             own = await self._own(owner) if owner != SITE and plan.steps else None
-            try:
-                await self._weigh(plan, own)
-                await self._lessons.commit(plan)
-            except BaseException:
-                await self._forget_memory(owner)
-                raise
-            self._took(plan, own)
+            await to_its_end(self._learn(plan, own))
         if owner not in (SITE, RULES) and plan.steps:
             await self._correct(plan.steps)
         return plan.steps
+
+    async def _learn(self, plan: Plan, own: Own | None) -> None:
+        try:
+            await self._weigh(plan, own)
+            await self._lessons.commit(plan)
+        except BaseException:
+            await self._forget_memory(plan.owner)
+            raise
+        self._took(plan, own)
 
     async def _correct(self, steps: list[Step]) -> None:
         """A user says otherwise than rules did: what they taught is taken back."""
@@ -176,21 +181,33 @@ class Learned(Memory):
 
     async def _refit(self, owner: AccountId) -> int:
         async with self._teaching:
+            known = (await self._lessons.totals(owner)).own
+            if known.spam + known.ham > MOST_TO_FIT:
+                self._log.warning("too many lessons to be weighed together", account=int(owner))
+                self._since_fit.pop(owner, None)
+                return known.spam + known.ham
             taught: list[Taught] = []
             messages: list[tuple[array[int], bool]] = []
+            of_site: list[float] = []
             async for page in self._lessons.examples(owner):
                 for voter, key, example in page:
                     taught.append((voter, key))
                     messages.append((example.features, example.label is Label.SPAM))
-            of_site = [0.0 if owner == SITE else self._site.margin(one) for one, _ in messages]
+                    reached = 0.0 if owner == SITE else self._site.margin(example.features)
+                    of_site.append(reached)
             steps = await self._offload.apart(_fitted, (messages, of_site))
-            await self._lessons.restep(owner, dict(zip(taught, steps, strict=True)))
-            self._since_fit.pop(owner, None)
-            if owner == SITE:
-                await self._load_site()
-            else:
-                self._accounts.pop(owner, None)
+            await to_its_end(self._restep(owner, dict(zip(taught, steps, strict=True))))
         return len(taught)
+
+    async def _restep(self, owner: AccountId, steps: Mapping[Taught, int]) -> None:
+        try:
+            await self._lessons.restep(owner, steps)
+            self._since_fit.pop(owner, None)
+        finally:
+            if owner == SITE:
+                await self._forget_memory(owner)
+            else:
+                self._forget_own(owner)
 
     async def refit_due(self) -> None:
         """What has changed much since it was weighed. Raises StoreError, Busy."""
@@ -203,10 +220,18 @@ class Learned(Memory):
     async def forget(self, owner: AccountId, *, gone: bool = False) -> None:
         """As SpamLessons.forget. Raises StoreError."""
         async with self._teaching:
-            taught = (await self._lessons.totals(owner)).own != Counts()
+            await to_its_end(self._forget(owner, gone))
+
+    async def _forget(self, owner: AccountId, gone: bool) -> None:
+        taught = (await self._lessons.totals(owner)).own != Counts()
+        try:
             await self._lessons.forget(owner, gone=gone)
+            self._since_fit.pop(owner, None)
+        finally:
             if taught and self._loaded is not None:
                 await self._forget_memory(owner)
+            else:
+                self._forget_own(owner)
 
     async def prune(self) -> None:
         """Keeps within the bounds of storage. Raises StoreError."""
@@ -308,6 +333,7 @@ class Learned(Memory):
         if own is not None:
             own.counts, own.changed = plan.own.own, True
             self._accounts[plan.owner] = own
+            self._changes += 1
             if plan.owner != RULES:
                 self._since_fit[plan.owner] += len(plan.steps)
 

@@ -5,12 +5,15 @@ and changes it.
 """
 
 import asyncio
-from typing import Final
+import contextlib
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
 
 from cachetools import LRUCache
 
 from filters.spam.weights import VERSION, SiteWeights, Weights
-from net.threads import Offload, Pool
+from net.threads import Busy, Offload, Pool
+from storage.errors import StoreError
 from storage.spam_lessons import SpamLessons
 from storage.spam_values import SITE, Counts, Label, Totals
 from storage.values import AccountId
@@ -18,6 +21,10 @@ from storage.values import AccountId
 OWN: Final = 5
 """Messages of each kind from which on an account's own lessons count in full."""
 ACCOUNTS: Final = 100
+"""In memory, where they have taught."""
+UNTAUGHT: Final = 100
+"""So many that have taught nothing take the place of one that has."""
+T = TypeVar("T")
 
 
 class Own:
@@ -49,11 +56,13 @@ class Memory:
         self._loaded: SiteWeights | None = None
         self._totals = Totals()
         self._changed = False
-        self._accounts: LRUCache[AccountId, Own] = LRUCache(ACCOUNTS)
+        self._accounts: LRUCache[AccountId, Own] = LRUCache(ACCOUNTS * UNTAUGHT, _size)
+        self._changes = 0
+        """Of accounts: who has read one meanwhile may have read what is not true any more."""
         self._teaching = asyncio.Lock()
 
     async def ready(self) -> None:
-        """The same once, for a command without a server."""
+        """Reads the site's sums where they are not in memory."""
         async with self._teaching:
             if self._loaded is None:
                 await self._load_site()
@@ -94,9 +103,21 @@ class Memory:
     async def _own(self, account: AccountId) -> Own:
         own = self._accounts.get(account)
         if own is None:
+            before = self._changes
             own = await self._load_own(account)
-            own = self._accounts.setdefault(account, own)
+            if self._changes == before:
+                own = self._accounts.setdefault(account, own)
+                await self._keep_made(account, own)
         return own
+
+    async def _keep_made(self, account: AccountId, own: Own) -> None:
+        """Sums that had to be made of the lessons, so that this is not done again for an account
+        that soon leaves memory.
+        """
+        if own.changed and not self._teaching.locked():
+            async with self._teaching:
+                with contextlib.suppress(StoreError, Busy):  # they are kept later
+                    await self._keep_own(account, own)
 
     async def _load_own(self, account: AccountId) -> Own:
         own = Own((await self._lessons.totals(account)).own)
@@ -112,9 +133,37 @@ class Memory:
         return own
 
     async def _forget_memory(self, owner: AccountId) -> None:
-        """What is in memory may not be what is committed: it is read again."""
+        """What is in memory may not be what is committed: it is read again, and where that can't
+        be done, by whoever needs it next.
+        """
+        self._forget_own(owner)
+        try:
+            await self._load_site()
+        except BaseException:
+            self._loaded = None
+            raise
+
+    def _forget_own(self, owner: AccountId) -> None:
         self._accounts.pop(owner, None)
-        await self._load_site()
+        self._changes += 1
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is over before a caller that is cancelled goes on: memory and SQL
+    change together or not at all.
+    """
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # seen
+        raise
+
+
+def _size(own: Own) -> int:
+    return 1 if own.weights is None else UNTAUGHT
 
 
 def signed(label: Label, step: int) -> int:
