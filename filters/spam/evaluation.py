@@ -32,12 +32,14 @@ PIECE: Final = 100
 @dataclass(frozen=True, slots=True)
 class Trial:
     """What is tried: weights in place of the table's, from which score on a message is junk, and
-    whether the classifier takes part.
+    whether the classifier takes part. `now` are the weights in place of the table's that mail is
+    judged by at present.
     """
 
     weights: Mapping[str, float]
     tag_at: float
     learned: bool = True
+    now: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -115,11 +117,16 @@ class Evaluation:
         return 0 < self._trial.tag_at <= round(score, 2)
 
     def _weight(self, name: str, told: float | None) -> float:
-        """Of a symbol; what a DNS list or a filter of one's own brought keeps what it had."""
-        if name in self._trial.weights:
-            return self._trial.weights[name]
+        """Of a symbol, with the part of its weight that it was told with; what a DNS list or a
+        filter of one's own brought keeps what it had.
+        """
         known = SYMBOLS.get(name)
-        return known.weight if known is not None else told or 0.0
+        if known is None:
+            return self._trial.weights.get(name, told or 0.0)
+        weight = self._trial.weights.get(name, known.weight)
+        whole = self._trial.now.get(name, known.weight)
+        part = told / whole if told is not None and whole else 1.0
+        return weight * part if 0 < part < 1 else weight
 
     async def _boxes(self, account: AccountId) -> list[Mailbox]:
         return [

@@ -53,6 +53,7 @@ async def spam_train(services: Services, args: Args, progress: Progress) -> dict
         done.taken_back += sum(step.before.label is not Label.NONE for step in steps)
     if done.learned:
         progress(0, 0, "weighing all lessons together")
+        await services.learned.prune()
         await services.learned.refit(owner)
     return {"account": name, "label": label.name.lower(), **done.shown()}
 
@@ -84,6 +85,7 @@ async def spam_eval(services: Services, args: Args, progress: Progress) -> list[
         {**settings.weights, **(args.get("weights") or {})},
         settings.tag_at if args.get("tag_at") is None else float(args["tag_at"]),
         bool(args.get("learned", True)),
+        settings.weights,
     )
     evaluation = Evaluation(
         services.store, services.learned, services.offload, services.settings.hostname, trial
