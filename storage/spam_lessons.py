@@ -195,21 +195,32 @@ class SpamLessons:
         await self._history.finish(self._prune())
 
     async def excess(self) -> dict[AccountId, list[bytes]]:
-        """The oldest of learned messages where there are too many: to be taken back."""
+        """The oldest of learned messages where there are too many: to be taken back. Neither kind
+        makes the other one go below half of the bound.
+        """
         found: dict[AccountId, list[bytes]] = {}
-        sizes = select(_m.owner, func.count()).where(_m.learned != 0).group_by(_m.owner)
+        sizes = (
+            select(_m.owner, _m.learned, func.count())
+            .where(_m.learned != 0)
+            .group_by(_m.owner, _m.learned)
+        )
         async with self._history.reading() as connection:
-            for owner, count in (await connection.execute(sizes)).all():
-                many = count - (self.bounds.learned if owner else self.bounds.site)
-                if many > 0:
-                    oldest = (
-                        select(_m.key)
-                        .where(_m.owner == owner, _m.learned != 0)
-                        .order_by(_m.at)
-                        .limit(many)
-                    )
-                    keys = [bytes(key) for (key,) in await connection.execute(oldest)]
-                    found[AccountId(owner)] = keys
+            counts: dict[int, dict[int, int]] = {}
+            for owner, learned, count in await connection.execute(sizes):
+                counts.setdefault(owner, {})[learned] = count
+            for owner, of in counts.items():
+                bound = self.bounds.learned if owner else self.bounds.site
+                for learned, count in of.items():
+                    many = count - max(bound // 2, bound - (sum(of.values()) - count))
+                    if many > 0:
+                        oldest = (
+                            select(_m.key)
+                            .where(_m.owner == owner, _m.learned == learned)
+                            .order_by(_m.at)
+                            .limit(many)
+                        )
+                        keys = [bytes(key) for (key,) in await connection.execute(oldest)]
+                        found.setdefault(AccountId(owner), []).extend(keys)
         return found
 
     async def _mark(self, marks: Mapping[AccountId, int]) -> None:

@@ -162,6 +162,24 @@ async def test_old_messages_go(lessons: SpamLessons) -> None:
     assert await lessons.excess() == {}
 
 
+async def test_neither_kind_drives_the_other_out(lessons: SpamLessons) -> None:
+    """As commands teach: all of one kind, then all of the other."""
+    lessons.bounds = Bounds(learned=4, site=6)
+    for number in range(8):
+        await teach(lessons, SITE, [lesson(number, Label.SPAM, number)])
+    for number in range(8, 16):
+        await teach(lessons, SITE, [lesson(number, Label.HAM, number)])
+    await teach(lessons, ANN, [lesson(0, Label.SPAM, 1)])
+    for number in range(1, 9):
+        await teach(lessons, ANN, [lesson(number, Label.HAM, number)])
+    keys = [lesson(number, None).key for number in range(16)]
+    found = await lessons.excess()
+    assert {owner: set(gone) for owner, gone in found.items()} == {
+        SITE: {*keys[:5], *keys[8:13]},
+        ANN: set(keys[1:6]),
+    }
+
+
 async def test_steps_are_kept_and_sums_only_while_they_are_true(lessons: SpamLessons) -> None:
     await teach(lessons, ANN, [lesson(1, Label.SPAM, 1), lesson(2, Label.HAM, 2)])
     example = await lessons.example(ANN, lesson(1, None).key)
