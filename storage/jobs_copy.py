@@ -65,7 +65,7 @@ class CopyJob(RunJob[UidMap]):
         box.size += size
         uids = array("I", range(self.first, self.first + len(every)))
         if every:
-            self.publish(tx, owner, box, uids, fields_of(every, self._keep))
+            self.publish(tx, owner, box, uids, fields_of(every, self._keep), source.id)
         self.result = UidMap(box.uidvalidity, array("I", [row[0] for row in every]), uids)
         return True
 

@@ -146,7 +146,8 @@ class DeliverJob(Job[DeliveryResult]):
         count(owner, box, self._item.size)
         tx.appended(owner, box, copy.uid, field, modseq)
         uids = array("I", (copy.uid,))
-        tx.log(owner, modseq, ChangeKind.APPEND, box.id, uids, name=Origin.DELIVERY.value)
+        name, old = Origin.DELIVERY.value, " ".join(copy.flags.keywords)
+        tx.log(owner, modseq, ChangeKind.APPEND, box.id, uids, name=name, old=old)
         return Delivered(copy.account, copy.mailbox, copy.uid, self._blob, modseq)
 
     def _add_queue_file(self, stage: Stage, envelope: Envelope) -> None:

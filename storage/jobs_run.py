@@ -57,12 +57,21 @@ class RunJob(PiecesJob[T]):
     modseq = 0
 
     def publish(
-        self, tx: Tx, owner: Account, box: Box, uids: "array[int]", fields: "array[int]"
+        self,
+        tx: Tx,
+        owner: Account,
+        box: Box,
+        uids: "array[int]",
+        fields: "array[int]",
+        source: MailboxId | None = None,
     ) -> None:
-        """The last piece: the rows become visible, with their counts."""
+        """The last piece: the rows become visible, with their counts; copies of what is in
+        `source`.
+        """
         for uid, field in zip(uids, fields, strict=True):
             tx.appended(owner, box, uid, field, self.modseq)
-        tx.log(owner, self.modseq, ChangeKind.APPEND, box.id, uids)
+        old = "" if source is None else str(source)
+        tx.log(owner, self.modseq, ChangeKind.APPEND, box.id, uids, old=old)
 
     def take_modseq(self, tx: Tx, owner: Account) -> None:
         """With the first piece."""

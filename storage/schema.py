@@ -224,7 +224,8 @@ place = Table(
 )
 
 # `uids` is array('I').tobytes(), little-endian; `name` is the mailbox's name, `old` its former one;
-# in APPEND `name` is who brought the messages (Origin).
+# in APPEND `name` is who brought the messages (Origin), and `old` the keywords that were delivered
+# with them, or the number of the mailbox that they were copied from.
 # The index holds what a reconnect asks for, EXPUNGE and FLAGS: no delivery pays for it.
 journal = Table(
     "journal",

@@ -56,7 +56,7 @@ _REACH = Query(
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """One message as a change left it. `came`: it is new in its mailbox, brought by `origin`; else
-    its flags changed. `words` are its keywords, in lower case.
+    its flags changed. `words` are its keywords, in lower case; those that it was delivered with.
     """
 
     mailbox: MailboxId
@@ -82,10 +82,26 @@ async def sightings(
     """
     came = change.kind is ChangeKind.APPEND
     origin = Origin(change.name) if came else Origin.CLIENT
+    given = delivered_words(change)
     for start in range(0, len(change.uids), PIECE):
         uids = change.uids[start : start + PIECE]
         rows = await _narrow(database, account, change.mailbox, uids)
-        yield [Sighting(change.mailbox, *row, came=came, origin=origin) for row in rows]
+        yield [
+            Sighting(change.mailbox, uid, blob, given or words, answered, came, origin)
+            for uid, blob, words, answered in rows
+        ]
+
+
+def delivered_words(change: Change) -> frozenset[str]:
+    """The keywords that mail was delivered with, in lower case."""
+    is_delivery = change.kind is ChangeKind.APPEND and change.name == Origin.DELIVERY
+    return frozenset(change.old.casefold().split()) if is_delivery else frozenset()
+
+
+def copied_from(change: Change) -> MailboxId | None:
+    """The mailbox that a client's COPY took messages from."""
+    is_copy = change.kind is ChangeKind.APPEND and change.name == Origin.CLIENT and change.old
+    return MailboxId(int(change.old)) if is_copy else None
 
 
 async def present(

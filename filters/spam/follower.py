@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from filters.spam.signs import Place, came, flagged, place_of
+from filters.spam.signs import Place, came, flagged, mark_of, place_of
 from net.threads import Offload
 from storage import spam_changes
 from storage.changes import Change
@@ -155,7 +155,7 @@ class Follower:
             place = places.get(change.mailbox)
             if place is None or not _may_say(change, place):
                 continue
-            source = places.get(sources.get((change.modseq, len(change.uids)), _NOWHERE))
+            source = places.get(_source(change, sources))
             async for seen in spam_changes.sightings(self._database, account, change):
                 await self._hear(account, batch, seen, place, source or Place.OTHER)
                 if batch.lessons >= LESSONS:
@@ -186,6 +186,7 @@ class Follower:
         source: Place = Place.OTHER,
     ) -> None:
         """What a piece of a change says, in order."""
+        seen = [one for one in seen if _is_worth(one, place)]
         if not seen:
             return
         blobs = [one.blob for one in seen]
@@ -238,10 +239,21 @@ class Follower:
 
 
 def _may_say(change: Change, place: Place) -> bool:
-    """Mail that is delivered elsewhere than into Junk says nothing: it costs nothing here."""
-    if change.kind is ChangeKind.APPEND:
-        return place is Place.JUNK or Origin(change.name) is Origin.CLIENT
-    return change.kind is ChangeKind.FLAGS
+    """Mail that is delivered elsewhere than into Junk, and not marked as junk or as none, says
+    nothing: it costs nothing here.
+    """
+    if change.kind is not ChangeKind.APPEND:
+        return change.kind is ChangeKind.FLAGS
+    if place is Place.JUNK or Origin(change.name) is not Origin.DELIVERY:
+        return True
+    return mark_of(spam_changes.delivered_words(change)) is not Label.NONE
+
+
+def _is_worth(one: Sighting, place: Place) -> bool:
+    """Of what an import brought elsewhere than into Junk only marks are remembered."""
+    if not one.came or one.origin is Origin.CLIENT or place is Place.JUNK:
+        return True
+    return mark_of(one.words) is not Label.NONE
 
 
 def _sources(changes: list[Change]) -> dict[tuple[int, int], MailboxId]:
@@ -253,6 +265,12 @@ def _sources(changes: list[Change]) -> dict[tuple[int, int], MailboxId]:
         for change in changes
         if change.kind is ChangeKind.EXPUNGE
     }
+
+
+def _source(change: Change, moved: Mapping[tuple[int, int], MailboxId]) -> MailboxId:
+    """Where messages were copied or moved from."""
+    copied = spam_changes.copied_from(change)
+    return copied or moved.get((change.modseq, len(change.uids)), _NOWHERE)
 
 
 def _judged(

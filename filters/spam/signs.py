@@ -62,8 +62,8 @@ def came(
     if place is Place.JUNK:
         spam = by_user and source is not Place.JUNK
         return replace(known, in_junk=True, mark=mark), Label.SPAM if spam else None
-    if not by_user:
-        return known, None
+    if not by_user:  # what a script or an import marked is not said by the user
+        return known if mark is Label.NONE else replace(known, mark=mark), None
     if known.in_junk and place is Place.OTHER:
         return replace(known, in_junk=False, mark=mark), Label.HAM
     if mark is Label.SPAM and known.mark is not Label.SPAM:

@@ -32,7 +32,7 @@ class Training:
         self._clock, self._log = clock, log
         self._ready: dict[AccountId, None] = {}
         self._unlooked: list[AccountId] = []
-        self._later: set[AccountId] = set()
+        self._later: dict[AccountId, float] = {}
         self._more = False
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -85,6 +85,7 @@ class Training:
 
     async def _wait(self) -> None:
         """Until there is something to do, then for more to join it."""
+        self._look_again()
         if self._ready:
             await asyncio.sleep(BETWEEN if self._more else DELAY)
             return
@@ -98,8 +99,14 @@ class Training:
                 await self._wake.wait()
             await asyncio.sleep(DELAY)
         except TimeoutError:
-            later, self._later = self._later, set()
-            self._ready.update(dict.fromkeys(later))
+            pass
+
+    def _look_again(self) -> None:
+        """At accounts that could not be followed, however much there is to do for others."""
+        now = self._clock.monotonic()
+        for account in [one for one, due in self._later.items() if due <= now]:
+            del self._later[account]
+            self._ready.setdefault(account)
 
     async def _round(self) -> None:
         """A stretch for each account that has something to do."""
@@ -119,7 +126,7 @@ class Training:
             self._log.warning("training has to wait", account=int(account), reason=str(error))
         except Exception:
             self._log.exception("training can't follow", account=int(account))
-        self._later.add(account)
+        self._later[account] = self._clock.monotonic() + RETRY
         return False
 
     async def _write_marks(self) -> None:

@@ -31,6 +31,15 @@ def test_what_the_server_filed_says_nothing() -> None:
     assert came(Place.TRASH, words("$junk"), True, known)[1] is None  # it was thrown away
 
 
+def test_what_a_script_marked_elsewhere_says_nothing_either() -> None:
+    known, said = came(Place.OTHER, words("$junk"), False, NOTHING)
+    assert (known, said) == (Known(mark=Label.SPAM), None)
+    assert flagged(words("$junk"), False, known)[1] is None  # it was read
+    assert came(Place.OTHER, words("$junk"), True, known)[1] is None  # it was moved
+    assert flagged(words(), False, known)[1] is None
+    assert flagged(words("$notjunk"), False, known)[1] is Label.HAM
+
+
 def test_into_junk_and_out_of_it_by_hand() -> None:
     known, said = came(Place.JUNK, words(), True, NOTHING)
     assert said is Label.SPAM

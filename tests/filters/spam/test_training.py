@@ -16,15 +16,15 @@ from config.logging import get_logger
 from filters.spam.features import FEATURES
 from filters.spam.follower import Follower
 from filters.spam.learned import Learned
-from filters.spam.training import Training
-from net.threads import Offload
+from filters.spam.training import RETRY, Training
+from net.threads import Busy, Offload
 from storage.history_database import HistoryDatabase
 from storage.prune import PruneJob
 from storage.spam_lessons import SpamLessons
 from storage.spam_values import Counts, Label, Lesson
 from storage.store import Store
 from storage.values import AccountId, FlagChange, Flags, LocalRecipient, MailboxId, System
-from tests.support.directories import own_database
+from tests.support.directories import MovedClock, own_database
 from tests.support.stores import ACCOUNT, OTHER, StoreHome, appended, deliver, delivery, message
 
 
@@ -144,6 +144,36 @@ async def test_what_the_server_filed_trains_only_when_it_is_moved(site: Site) ->
     assert await site.word("one") == (0, 1)
 
 
+async def test_what_was_filed_elsewhere_with_a_mark_teaches_nothing_when_it_is_read(
+    site: Site,
+) -> None:
+    """A script sorts a list into a folder of its own, junk or not."""
+    await site.store.create(ACCOUNT, "Lists")
+    flags = Flags(System(0), frozenset({"$Junk", "other"}))
+    recipient = LocalRecipient(ACCOUNT, "user@example.test", "Lists", flags)
+    for text in ("one", "two"):
+        await site.store.deliver(delivery(message(text), recipient))
+    await site.flag("Lists", FlagChange.ADD, "$label1")
+    await site.settle()
+    await site.flag("Lists", FlagChange.ADD, "$label2")
+    await site.move("Lists", "Archive", [1])
+    await site.settle()
+    assert await site.counts() == (0, 0)
+    await site.flag("Lists", FlagChange.SET, "$NotJunk")  # and this is the user's word
+    await site.settle()
+    assert await site.counts() == (0, 1)
+    assert await site.word("two") == (0, 1)
+
+
+async def test_a_mark_that_is_set_before_anybody_follows_counts(site: Site) -> None:
+    flags = Flags(System(0), frozenset({"$Junk"}))
+    recipient = LocalRecipient(ACCOUNT, "user@example.test", "Junk", flags)
+    await site.store.deliver(delivery(message("one"), recipient))
+    await site.flag("Junk", FlagChange.SET, "$NotJunk")
+    await site.settle()
+    assert await site.counts() == (0, 1)
+
+
 async def test_a_copy_in_either_direction_is_the_same_message(site: Site) -> None:
     await deliver(site.store, message("cheap watches"))
     await site.store.copy(ACCOUNT, await site.box("INBOX"), [1], "Junk")
@@ -152,6 +182,33 @@ async def test_a_copy_in_either_direction_is_the_same_message(site: Site) -> Non
     await site.store.copy(ACCOUNT, await site.box("Junk"), [1], "Archive")
     await site.settle()
     assert await site.counts() == (0, 1)
+
+
+async def test_a_copy_out_of_junk_counts_though_its_source_is_gone_by_then(site: Site) -> None:
+    """As clients without MOVE do it, before anybody has seen the message in Junk."""
+    for text in ("one", "two"):
+        await site.store.deliver(
+            delivery(message(text), LocalRecipient(ACCOUNT, "user@example.test", "Junk"))
+        )
+    junk = await site.box("Junk")
+    await site.store.copy(ACCOUNT, junk, [1], "INBOX")
+    await site.store.copy(ACCOUNT, junk, [2], "Trash")
+    await site.store.store(ACCOUNT, junk, [1, 2], FlagChange.ADD, Flags(System.DELETED))
+    await site.store.expunge(ACCOUNT, junk, [1, 2])
+    await site.settle()
+    assert await site.counts() == (0, 1)
+    assert await site.word("one") == (0, 1)
+    await site.store.copy(ACCOUNT, await site.box("Trash"), [1], "Archive")
+    await site.settle()
+    assert await site.word("two") == (0, 1)
+
+
+async def test_a_copy_within_junk_says_nothing(site: Site) -> None:
+    recipient = LocalRecipient(ACCOUNT, "user@example.test", "Junk")
+    await site.store.deliver(delivery(message("one"), recipient))
+    await site.store.copy(ACCOUNT, await site.box("Junk"), [1], "Junk")
+    await site.settle()
+    assert await site.counts() == (0, 0)
 
 
 async def test_a_client_that_uploads_and_deletes_moves(site: Site) -> None:
@@ -316,6 +373,39 @@ async def test_one_account_follows_behind_the_bus(site: Site) -> None:
     finally:
         await training.stop()
     assert (await site.lessons.totals(OTHER)).own == Counts()
+
+
+async def test_what_could_not_be_followed_is_tried_again_though_others_are_busy(
+    site: Site,
+) -> None:
+    clock, again = MovedClock(), asyncio.Event()
+    asked: list[AccountId] = []
+    following = Follower(site.store, site.learned, site.offload, words)
+
+    async def fails(account: AccountId) -> bool:
+        asked.append(account)
+        again.set()
+        if account == ACCOUNT:
+            raise Busy("mime")
+        return False
+
+    following.follow = fails  # type: ignore[method-assign]
+    training = Training(site.store, following, clock, get_logger("spam"))
+    await training.start()
+    try:
+        async with asyncio.timeout(60):
+            while set(asked) != {ACCOUNT, OTHER}:
+                again.clear()
+                await again.wait()
+            failed = asked.count(ACCOUNT)
+            clock.seconds += RETRY + 1
+            for _ in range(2):
+                again.clear()
+                await deliver(site.store, message(), OTHER)
+                await again.wait()
+    finally:
+        await training.stop()
+    assert asked.count(ACCOUNT) > failed
 
 
 async def test_an_account_is_followed_from_its_first_change_on(site: Site) -> None:
