@@ -33,8 +33,8 @@ class ClearVerdicts:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def note(self, message: Message, features: "array[int]", result: SpamResult) -> None:
-        """A stranger's message was judged; large ones are passed over."""
-        label = clear(result)
+        """A message was judged; large ones and those of whom we know are passed over."""
+        label = clear(result) if result.stranger else Label.NONE
         data = message.content.data
         if label is Label.NONE or data is None or not features or len(self._tasks) >= WAITING:
             return

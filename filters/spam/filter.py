@@ -79,13 +79,17 @@ class Spam(Filter):
             return Verdict()
         told = context.symbols
         asking = self._rspamd.begin(context)
-        judgement = await self._judge(message, self._transit(context, told))
-        asked, standing, probability = await asyncio.gather(
-            self._questions.ask(context, judgement),
-            self._standings.ask(context, judgement),
-            self._probability(judgement),
-        )
-        outside = NOTHING if asking is None else await asking
+        try:
+            judgement = await self._judge(message, self._transit(context, told))
+            asked, standing, probability = await asyncio.gather(
+                self._questions.ask(context, judgement),
+                self._standings.ask(context, judgement),
+                self._probability(judgement),
+            )
+            outside = NOTHING if asking is None else await asking
+        finally:
+            if asking is not None:
+                asking.cancel()  # where something else failed
         found = scored((*judgement.found, *asked.found), self._weights)
         if is_known(context):
             found = forgiven(found, self._weights)
@@ -100,7 +104,7 @@ class Spam(Filter):
         self._standings.count(context, judgement, result.score)
         own = (*own, *scored(standing, self._weights))
         context.spam = result = replace(result, scored=(*before, *own))
-        if self._clear is not None and context.login is None:
+        if self._clear is not None:
             self._clear.note(message, judgement.features, result)
         verdict = self._verdict(context, result, await self._is_early(context, result))
         named = (*verdict.symbols, *(one.name for one in own), *asked.listed.symbols)

@@ -99,7 +99,7 @@ class Mail:
     @cached_property
     def sender(self) -> Who:
         """The sender of the envelope, its domain in A-labels."""
-        return _who("", self.transit.sender)
+        return who_of("", self.transit.sender)
 
     @cached_property
     def readers(self) -> tuple[Who, ...]:
@@ -109,7 +109,7 @@ class Mail:
     @cached_property
     def recipients(self) -> tuple[Who, ...]:
         """The first recipients of the envelope."""
-        return tuple(_who("", one) for one in self.transit.recipients[:MAX_ADDRESSES])
+        return tuple(who_of("", one) for one in self.transit.recipients[:MAX_ADDRESSES])
 
     def people(self, name: bytes) -> tuple[Who, ...]:
         """The addresses of the first field of that name."""
@@ -117,7 +117,7 @@ class Mail:
         if not value:
             return ()
         entries = mailboxes(value[:MAX_VALUE])[:MAX_ADDRESSES]
-        return tuple(_who(one.display, one.text) for one in entries)
+        return tuple(who_of(one.display, one.text) for one in entries)
 
     @cached_property
     def leaves(self) -> tuple[Part, ...]:
@@ -146,7 +146,8 @@ class Mail:
         return self.reading.plain or self.reading.html
 
 
-def _who(name: str, address: str) -> Who:
+def who_of(name: str, address: str) -> Who:
+    """An address as it is written taken apart."""
     local, _, raw = address.rpartition("@")
     try:
         domain = normalise_domain(raw.removesuffix(".")) if raw else ""

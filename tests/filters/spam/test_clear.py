@@ -3,7 +3,7 @@
 import asyncio
 from array import array
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ from storage.values import AccountId
 from tests.support.stores import content, message
 
 ANN = AccountId(11)
-SURE = SpamResult((Scored("BAD", 13.0),))
+SURE = SpamResult((Scored("BAD", 13.0),), stranger=True)
 
 
 @dataclass(slots=True)
@@ -92,9 +92,10 @@ async def test_alone_it_moves_nothing_and_no_more_than_users_do(desk: Desk) -> N
     assert any(desk.learned._site.counting)
 
 
-async def test_large_and_unclear_mail_is_passed_over(desk: Desk) -> None:
+async def test_what_is_large_unclear_or_ours_is_passed_over(desk: Desk) -> None:
     data = message("cheap watches")
-    await desk.note(data, SpamResult((Scored("BAD", 3.0),)))
+    await desk.note(data, SpamResult((Scored("BAD", 3.0),), stranger=True))
+    await desk.note(data, replace(SURE, stranger=False))
     desk.clear.note(Message(content(data), b""), array("I"), SURE)
     assert not desk.clear._tasks
     assert await desk.taught() == Counts()

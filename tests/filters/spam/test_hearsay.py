@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from filters.spam.fuzzy import sketch
-from filters.spam.hearsay import AGAIN, Hearsay, Witness, witness
+from filters.spam.hearsay import AGAIN, EACH, Hearsay, Witness, witness
 from net.threads import Offload
 from storage.history_database import HistoryDatabase
 from storage.reputation import About, Reputation
@@ -46,6 +46,9 @@ def test_who_is_proved_is_read_from_our_own_field() -> None:
         assert not witness(stored(results), HOST).proved
     assert witness(stored(f"{HOST}; spf=pass smtp.mailfrom=ann@sender.test"), HOST).proved
     assert witness(b"", HOST) == Witness("", False, ())
+    # under the name that mail has a standing by when it comes
+    german = "From: Ann@B\u00fccher.test\r\n\r\n".encode()
+    assert witness(german, HOST).author == "ann@xn--bcher-kva.test"
 
 
 async def test_an_account_counts_once_a_week_and_for_no_domain(tmp_path: Path) -> None:
@@ -69,3 +72,21 @@ async def test_an_account_counts_once_a_week_and_for_no_domain(tmp_path: Path) -
         hearsay.say(ADA, Label.SPAM, letter)
         (sender,) = await reputation.of(asked[:1])
         assert 2.0 < sender.bad < 3.0
+
+
+async def test_an_account_can_make_nobody_forget_what_it_has_said(tmp_path: Path) -> None:
+    async with hearing(tmp_path) as (hearsay, reputation, clock):
+        victim = Witness("ann@sender.test", True, ())
+        asked = [(About.SENDER, victim.author)]
+        hearsay.say(ADA, Label.SPAM, victim)
+        for number in range(2 * EACH):
+            hearsay.say(ADA, Label.SPAM, Witness(f"x{number}@sender.test", True, ()))
+        hearsay.say(ADA, Label.SPAM, victim)
+        (sender,) = await reputation.of(asked)
+        assert sender.bad == 1.0
+        heard = [(About.SENDER, f"x{number}@sender.test") for number in range(2 * EACH)]
+        assert sum(one.bad for one in await reputation.of(heard)) == EACH - 1
+        clock.seconds += AGAIN + 1
+        hearsay.say(ADA, Label.SPAM, Witness("y@sender.test", True, ()))
+        (other,) = await reputation.of([(About.SENDER, "y@sender.test")])
+        assert other.bad == 1.0

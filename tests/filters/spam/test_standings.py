@@ -3,11 +3,13 @@
 import asyncio
 from array import array
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from config.settings import Settings
 from filters.authentication.results import DkimResult, Outcome
@@ -19,7 +21,7 @@ from filters.spam.result import with_probability
 from filters.spam.rules.text import GTUBE
 from filters.verdict import Action
 from net.dns import Resolver
-from net.threads import Offload
+from net.threads import Busy, Offload
 from storage.directory import Directory
 from storage.directory_values import Resolution, Status
 from storage.history_database import HistoryDatabase
@@ -189,6 +191,34 @@ async def test_what_was_learned_counts_with_its_certainty(tmp_path: Path) -> Non
             assert context.spam is not None and context.spam.probability == says
             again = with_probability(context.spam, 0.9999, {"BAYES_SPAM": 2.0})
             assert again.score == round(context.spam.score - weight + 2.0, 2)
+
+
+async def test_rspamd_is_not_left_asked_where_judging_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        with suppress(ConnectionError):
+            while await reader.read(1000):
+                pass
+        writer.close()
+
+    async def busy(*_: object) -> object:
+        await connected.wait()
+        raise Busy("mime")
+
+    peer = await asyncio.start_unix_server(silent, tmp_path / "rspamd")
+    async with site(tmp_path, rspamd={"url": f"unix:{tmp_path}/rspamd"}) as here:
+        monkeypatch.setattr(here.spam, "_judge", busy)
+        with pytest.raises(Busy):
+            await here.judge(message(LONG))
+        asking = [one for one in asyncio.all_tasks() if "check" in repr(one.get_coro())]
+        _, late = await asyncio.wait(asking, timeout=3) if asking else ((), ())
+        assert not late
+    peer.close()
+    await peer.wait_closed()
 
 
 async def test_many_at_once_are_judged_alike(tmp_path: Path) -> None:
