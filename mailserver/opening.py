@@ -55,7 +55,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         store=store,
         directory=directory,
         history=history,
-        auto_tags=AutoTags(directory, TagModels(history)),
+        auto_tags=AutoTags(directory, TagModels(history), offload),
         reputation=Reputation(history, clock),
         learned=Learned(SpamLessons(history, clock), offload, get_logger("spam")),
         explain=ExplainStore(

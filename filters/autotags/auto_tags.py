@@ -10,6 +10,7 @@ from cachetools import LRUCache
 from filters.autotags.choosing import BY_ITSELF
 from filters.autotags.model import TagModel
 from filters.spam.weights import Weights
+from net.threads import Offload, Pool
 from storage.directory import Directory
 from storage.preferences import AUTO_TAGS
 from storage.tag_models import StoredTag, TagModels
@@ -32,10 +33,11 @@ NONE: Final = Given()
 
 
 class AutoTags:
-    """Knows in memory who wants it. Raises StoreError."""
+    """Knows in memory who wants it. Raises StoreError, Busy."""
 
-    def __init__(self, directory: Directory, models: TagModels) -> None:
-        self._directory, self._models = directory, models
+    def __init__(self, directory: Directory, models: TagModels, offload: Offload) -> None:
+        self._directory, self._models, self._offload = directory, models, offload
+        self._changes = 0
         self._loaded: LRUCache[AccountId, tuple[TagModel, ...]] = LRUCache(
             MODELS, getsizeof=lambda found: max(0.5, len(found))
         )
@@ -47,24 +49,29 @@ class AutoTags:
     def forget(self, account: AccountId) -> None:
         """Preferences or models of the account are others."""
         self._loaded.pop(account, None)
+        self._changes += 1
 
     async def models(self, account: AccountId) -> tuple[TagModel, ...]:
         """Those that tag: none where the account does not want it."""
         found = self._loaded.get(account)
         if found is None:
-            found = ()
+            found, before = (), self._changes
             if await self._directory.preferences.get(account, AUTO_TAGS):
                 found = tuple(one for one in await self.known(account) if one.is_used)
-            self._loaded[account] = found[: MODELS // 4]
+            found = found[: MODELS // 4]
+            if self._changes == before:
+                self._loaded[account] = found
         return found
 
     async def known(self, account: AccountId) -> list[TagModel]:
         """All that was learned, also what is not used."""
-        return [unpacked(one) for one in await self._models.load(account)]
+        stored = await self._models.load(account)
+        return await self._offload.run(Pool.MIME, _unpacked, stored) if stored else []
 
     async def keep(self, account: AccountId, models: Sequence[TagModel], now: float) -> None:
         """In the place of what was learned before."""
-        await self._models.store(account, [packed(one, now) for one in models])
+        made = await self._offload.run(Pool.MIME, _packed, models, now)
+        await self._models.store(account, made)
         self.forget(account)
 
     async def tags(self, account: AccountId, features: "array[int]") -> Given:
@@ -79,6 +86,14 @@ class AutoTags:
             for one in fitting
         ]
         return Given(frozenset({BY_ITSELF, *(one.keyword for one in fitting)}), tuple(told))
+
+
+def _packed(models: Sequence[TagModel], now: float) -> list[StoredTag]:
+    return [packed(one, now) for one in models]
+
+
+def _unpacked(stored: Sequence[StoredTag]) -> list[TagModel]:
+    return [unpacked(one) for one in stored]
 
 
 def packed(one: TagModel, now: float) -> StoredTag:

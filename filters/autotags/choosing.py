@@ -6,7 +6,7 @@ is a mistake, and counts.
 """
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,17 +81,12 @@ class Reader:
 
     async def _of(self, box: Mailbox) -> list[Seen]:
         view = await self._store.view(box.account, box.id)
-        words: dict[int, frozenset[str]] = {}
-        found = []
-        for uid, flags in zip(view.uids, view.flags, strict=True):
-            keywords = words.get(flags)
-            if keywords is None:
-                text = view.flags_text(flags).decode().lower()
-                keywords = words[flags] = frozenset(
-                    word for word in text.split() if not word.startswith("\\")
-                )
-            found.append(Seen(box.id, uid, keywords))
-        return found
+        try:
+            words = {field: _keywords(view.flags_text(field)) for field in view.fields()}
+            uids, fields = view.uids[:], view.flags[:]
+        finally:
+            view.release()
+        return await self._offload.run(Pool.MIME, _seen, box.id, uids, fields, words)
 
     async def features(self, account: AccountId, one: Seen) -> "array[int] | None":
         """None where the message is gone."""
@@ -113,6 +108,21 @@ class Reader:
             if features:
                 found.append((features, one in tagged))
         return found
+
+
+def _seen(
+    box: MailboxId,
+    uids: "array[int]",
+    fields: "array[int]",
+    words: Mapping[int, frozenset[str]],
+) -> list[Seen]:
+    """Beside the loop: a mailbox may be large."""
+    return [Seen(box, uid, words[field]) for uid, field in zip(uids, fields, strict=True)]
+
+
+def _keywords(flags: bytes) -> frozenset[str]:
+    words = flags.decode().lower().split()
+    return frozenset(word for word in words if not word.startswith("\\"))
 
 
 def _is_left_out(box: Mailbox) -> bool:

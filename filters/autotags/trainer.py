@@ -11,7 +11,7 @@ from config.logging import Logger
 from filters.autotags.auto_tags import AutoTags
 from filters.autotags.choosing import Reader, choose
 from filters.autotags.model import Example, TagModel, learn
-from net.threads import Busy, Offload
+from net.threads import Busy, Offload, Pool
 from storage.directory import Directory
 from storage.errors import StoreError
 from storage.preferences import AUTO_TAGS
@@ -61,7 +61,8 @@ class Trainer:
         found = []
         messages = await self._reader.messages(account)
         for tag in (await self._directory.preferences.tags(account))[:MOST_TAGS]:
-            examples = await self._reader.examples(account, choose(messages, tag.keyword))
+            chosen = await self._offload.run(Pool.MIME, choose, messages, tag.keyword)
+            examples = await self._reader.examples(account, chosen)
             made = await self._offload.apart(_learn, (tag.keyword, examples))
             if made is not None:
                 found.append(made)
@@ -91,7 +92,7 @@ class Trainer:
             if not self._changed:
                 self._wake.clear()
                 continue
-            await asyncio.sleep(max(1.0, min(self._changed.values()) - now))
+            await asyncio.sleep(max(1.0, min(self._changed.values()) - self._clock.monotonic()))
 
     async def _try(self, account: AccountId) -> None:
         try:

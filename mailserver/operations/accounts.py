@@ -122,6 +122,7 @@ async def account_delete(services: Services, args: Args) -> dict[str, Any]:
     except NoSuchAccount:
         pass  # removed by an attempt that was killed
     await services.learned.forget(account.id, gone=True)
+    await services.auto_tags.keep(account.id, (), services.clock.now())
     await services.directory.delete_account(account.address)
     return shown
 

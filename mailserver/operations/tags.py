@@ -5,6 +5,7 @@ from typing import Any
 
 from filters.autotags.model import TagModel
 from filters.spam.extract import as_it_came
+from filters.spam.features import features
 from filters.spam.reading import read
 from filters.spam.reasons import reasons
 from mailserver.operations.errors import OperationError
@@ -85,16 +86,15 @@ async def tags_why(services: Services, args: Args) -> list[dict[str, Any]]:
 
 def _why(data: bytes, hostname: str, models: list[TagModel]) -> list[dict[str, Any]]:
     reading = read(as_it_came(data, hostname))
-    found = []
+    cut, found = features(reading), []
     for one in models:
-        told = reasons(reading, one.weights)
-        margin = sum(reason.weight for reason in told)
+        told, margin = reasons(reading, one.weights), one.margin(cut)
         found.append(
             {
                 "keyword": one.keyword,
                 "margin": round(margin, 2),
                 "threshold": round(one.threshold, 2),
-                "fits": one.is_used and margin >= one.threshold,
+                "fits": one.fits(cut),
                 "reasons": [[reason.text, reason.weight] for reason in told[:STRONGEST]],
             }
         )

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from auth.login import Login
+from filters.autotags.model import TagModel
+from filters.spam.weights import Weights
 from mailserver.control import Progress
 from mailserver.operations.accounts import settle_accounts
 from mailserver.operations.errors import OperationError
@@ -130,11 +132,15 @@ async def test_delete_removes_mailboxes_and_closes_sessions(services: Services) 
     number = await account_id(services)
     closed: list[AccountId] = []
     services.auth.on_revoke(closed.append)
+    tag = TagModel("work", Weights(), 1.0, tagged=9, given=9, right=9)
+    await services.auto_tags.keep(number, [tag], services.clock.now())
+    assert len(await services.auto_tags.known(number)) == 1
     await run(services, "account.delete", address=ADA)
     assert set(closed) == {number}
     assert await run(services, "account.list") == []
     with pytest.raises(NoSuchAccount):
         await services.store.usage(number)
+    assert await services.auto_tags.known(number) == []
     assert not is_folder(shown["maildir"])
     assert not await may_log_in(services)
     again = await add(services)

@@ -58,7 +58,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             store=store,
             directory=directory,
             history=history,
-            auto_tags=AutoTags(directory, TagModels(history)),
+            auto_tags=AutoTags(directory, TagModels(history), offload),
             reputation=reputation,
             learned=learned,
             explain=explain,
