@@ -5,8 +5,6 @@ import imaplib
 import re
 import smtplib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from filters.spam.rules.text import GTUBE
 from mailserver import control
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
 
-ADA = "ada@example.test"
+ADA, CY = "ada@example.test", "cy@example.test"
 SPAM = (
     "From: PayPal Service <s@sender.test>\r\nTo: you@example.test\r\nReply-To: x@gmail.com\r\n"
     "Subject: VERIFY YOUR ACCOUNT\r\nMessage-ID: <spam.1@sender.test>\r\n"
@@ -32,11 +30,13 @@ PHISHING = 4.25
 """
 
 
-@contextmanager
-def serve(folder: Path) -> Iterator[ServerProcess]:
-    with ServerProcess(folder, configuration(extra=EXTRA)) as server:
-        add(server, ADA)
-        yield server
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("spam")
+    with ServerProcess(folder, configuration(extra=EXTRA)) as started:
+        for address in (ADA, CY):
+            add(started, address)
+        yield started
 
 
 def add(server: ServerProcess, address: str) -> None:
@@ -52,29 +52,28 @@ def send(server: ServerProcess, text: str) -> None:
         client.sendmail("s@sender.test", [ADA], text)
 
 
-def test_it_lies_in_junk_and_tells_why(tmp_path: Path) -> None:
-    with serve(tmp_path) as server:
-        send(server, SPAM)
-        with imaplib.IMAP4("127.0.0.1", server.port("imap")) as client:
-            client.login(ADA, PASSWORD)
-            assert client.select("Junk")[1] == [b"1"]
-            _, found = client.fetch("1", "(FLAGS BODY[HEADER])")
-            assert isinstance(found[0], tuple)
-            header = found[0][1].replace(b"\r\n ", b" ")
-            flags = b"".join(one if isinstance(one, bytes) else one[0] for one in found)
-            assert b"$Junk" in flags
-            assert b"X-Spam-Status: Yes, score=" in header
-            assert b"PHISHING=4.25 (www.paypal.com leads to 8.8.4.4)" in header
-            client.select("INBOX")
-            assert client.search(None, "ALL")[1] == [b""]
-        (told,) = perform(server, "explain", id="<spam.1@sender.test>")
-        lines = "\n".join(str(one["text"]) for one in told["happenings"])
-        assert "PHISHING" in lines
-        assert re.search(r"^Without PHISHING .*, below 5 for", lines, re.MULTILINE), lines
-        with pytest.raises(smtplib.SMTPDataError) as refused:
-            send(server, SPAM.replace("<a ", f"{GTUBE} <a "))
-        assert refused.value.smtp_code == 554
-        assert b"5.7.1 This message looks like spam (id " in refused.value.smtp_error
+def test_it_lies_in_junk_and_tells_why(server: ServerProcess) -> None:
+    send(server, SPAM)
+    with imaplib.IMAP4("127.0.0.1", server.port("imap")) as client:
+        client.login(ADA, PASSWORD)
+        assert client.select("Junk")[1] == [b"1"]
+        _, found = client.fetch("1", "(FLAGS BODY[HEADER])")
+        assert isinstance(found[0], tuple)
+        header = found[0][1].replace(b"\r\n ", b" ")
+        flags = b"".join(one if isinstance(one, bytes) else one[0] for one in found)
+        assert b"$Junk" in flags
+        assert b"X-Spam-Status: Yes, score=" in header
+        assert b"PHISHING=4.25 (www.paypal.com leads to 8.8.4.4)" in header
+        client.select("INBOX")
+        assert client.search(None, "ALL")[1] == [b""]
+    (told,) = perform(server, "explain", id="<spam.1@sender.test>")
+    lines = "\n".join(str(one["text"]) for one in told["happenings"])
+    assert "PHISHING" in lines
+    assert re.search(r"^Without PHISHING .*, below 5 for", lines, re.MULTILINE), lines
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        send(server, SPAM.replace("<a ", f"{GTUBE} <a "))
+    assert refused.value.smtp_code == 554
+    assert b"5.7.1 This message looks like spam (id " in refused.value.smtp_error
 
 
 LETTER = (
@@ -97,22 +96,21 @@ def marked_by(server: ServerProcess, address: str) -> None:
         assert imap.uid("MOVE", "1", "Junk")[0] == "OK"
 
 
-def test_what_two_users_call_spam_is_known_to_the_third(tmp_path: Path) -> None:
-    with serve(tmp_path) as server:
-        for address in ("ben@example.test", "eve@example.test"):
-            marked_by(server, address)
-        sent = 0
+def test_what_two_users_call_spam_is_known_to_the_third(server: ServerProcess) -> None:
+    for address in ("ben@example.test", "eve@example.test"):
+        marked_by(server, address)
+    sent = 0
 
-        def is_known() -> bool:
-            nonlocal sent
-            sent += 1
-            with smtplib.SMTP("127.0.0.1", server.port("smtp"), "mail.else.test", 20) as client:
-                letter = LETTER.format(name=f"number{sent}").replace("shop.test", "else.test")
-                client.sendmail("news@else.test", [ADA], letter)
-            with imaplib.IMAP4("127.0.0.1", server.port("imap")) as imap:
-                imap.login(ADA, PASSWORD)
-                imap.select("INBOX")
-                _, found = imap.fetch(str(sent), "(BODY[HEADER])")
-                return b"FUZZY_SPAM=" in found[0][1] if isinstance(found[0], tuple) else False
+    def is_known() -> bool:
+        nonlocal sent
+        sent += 1
+        with smtplib.SMTP("127.0.0.1", server.port("smtp"), "mail.else.test", 20) as client:
+            letter = LETTER.format(name=f"number{sent}").replace("shop.test", "else.test")
+            client.sendmail("news@else.test", [CY], letter)
+        with imaplib.IMAP4("127.0.0.1", server.port("imap")) as imap:
+            imap.login(CY, PASSWORD)
+            imap.select("INBOX")
+            _, found = imap.fetch(str(sent), "(BODY[HEADER])")
+            return b"FUZZY_SPAM=" in found[0][1] if isinstance(found[0], tuple) else False
 
-        until(is_known, 40, 0.5)
+    until(is_known, 40, 0.5)
