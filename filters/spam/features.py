@@ -17,7 +17,6 @@ from zlib import crc32
 from filters.spam.reading import Reading
 from filters.spam.tokens import tokens
 
-FEATURES: Final = 1 << 20
 MAX_SHOWN: Final = 1500  # octets of the text that are cut into runs
 MAX_BESIDE: Final = 750  # octets of the plain text beside HTML
 _PRIME: Final = 1_048_573  # the rest of a division by it is a quick hash of four octets

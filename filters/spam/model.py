@@ -19,6 +19,7 @@ Features = Sequence[int]
 """Distinct, as filters/spam/features.py gives them."""
 Rows = Mapping[int, tuple[int, int]]
 
+FEATURES: Final = 1 << 20  # how many there may be
 SCALE: Final = 256  # steps in a weight of 1
 RATE: Final = 20.0
 REPEATS: Final = 3

@@ -11,8 +11,7 @@ from array import array
 from math import sqrt
 from typing import Final
 
-from filters.spam.features import FEATURES
-from filters.spam.model import SCALE
+from filters.spam.model import FEATURES, SCALE
 
 SHIFT: Final = 2
 """Features of an account share a place with three others: 1 MiB for an account, 4 MiB for all."""

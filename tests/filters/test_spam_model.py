@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.spam.features import FEATURES, features
-from filters.spam.model import MOST, add, fit, margin, probability, step
+from filters.spam.features import features
+from filters.spam.model import FEATURES, MOST, add, fit, margin, probability, step
 from filters.spam.reading import read
 from filters.spam.reasons import reasons
 

@@ -13,9 +13,9 @@ import pytest
 
 from config.clock import SystemClock
 from config.logging import get_logger
-from filters.spam.features import FEATURES
 from filters.spam.follower import Follower
 from filters.spam.learned import Learned
+from filters.spam.model import FEATURES
 from filters.spam.training import RETRY, Training
 from net.threads import Busy, Offload
 from storage.history_database import HistoryDatabase
