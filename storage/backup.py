@@ -136,6 +136,7 @@ def _copy_quarantine(target: Path, source: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             _copy_files(source / "new", target / "new", [path.name])
     sync_folder(target / "new")
+    sync_folder(target)
 
 
 def _copy_files(source: Path, target: Path, names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ files whenever they differ; the quarantine is bounded by age and by size, the ol
 import asyncio
 import contextlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from config.clock import Clock
 from config.logging import get_logger
 from net.threads import Busy, Offload
 from storage import quarantine_file
+from storage.disk import make_folder
 from storage.errors import StoreError, StoreFull
 from storage.explain_table import quarantined
 from storage.history_database import HistoryDatabase
@@ -28,8 +30,11 @@ from storage.values import Content
 
 FOLDER = "quarantine"
 PRUNE_SECONDS = 900.0
+ROOM = 0.02
+"""Of the size: so much is made free at once, since the files are counted each time."""
 _PAGE = 200
 _ABANDONED = 3600.0
+_ID = re.compile("[0-9a-z-]{1,40}")
 _PUT = MultiRow(quarantined, update=[quarantined.c.data, quarantined.c.done])
 
 
@@ -50,11 +55,14 @@ class Quarantine:
         keep: float,
         size: int,
     ) -> None:
-        """`keep` in seconds, `size` in octets."""
+        """`keep` in seconds, `size` in octets. Who delivers or deletes messages holds `releasing`:
+        one at a time, so that no message is delivered twice.
+        """
         self.folder = data_dir / FOLDER
         self._database, self._clock, self._offload = database, clock, offload
         self._keep, self._size = keep, size
         self._lock = asyncio.Lock()
+        self.releasing = asyncio.Lock()
         self._used: int | None = None
         self._task: asyncio.Task[None] | None = None
         self._log = get_logger("quarantine")
@@ -81,7 +89,7 @@ class Quarantine:
             raise StoreFull("the quarantine is smaller than the message")
         async with self._lock:
             await self._offload.disk(_make, self.folder)
-            await self._make_room(size)
+            used = await self._make_room(size)
             number = 1
             while True:
                 named = replace(kept, id=kept.trace if number == 1 else f"{kept.trace}-{number}")
@@ -90,8 +98,7 @@ class Quarantine:
                     break
                 except FileExistsError:
                     number += 1
-        if self._used is not None:
-            self._used += size
+            self._used = used + size
         if content.path is not None:
             await self._offload.disk(content.path.unlink, True)
         await self._note([named])
@@ -119,7 +126,7 @@ class Quarantine:
 
     async def show(self, name: str) -> Kept:
         """Raises NotInQuarantine."""
-        kept = await self._read(name) if name.replace("-", "").isalnum() else None
+        kept = await self._read(name) if _ID.fullmatch(name) else None
         if kept is None:
             raise NotInQuarantine(f"no message {name} in quarantine")
         return kept
@@ -162,7 +169,9 @@ class Quarantine:
             async with self._lock:
                 async with self._database.reading() as connection:
                     names = [row[0] for row in (await connection.execute(old)).all()]
-                await self._remove(names)
+                self._used = None
+                await self._offload.disk(_unlink, self.folder, names)
+                await self._forget(names)
             gone += len(names)
             if len(names) < _PAGE:
                 break
@@ -186,7 +195,8 @@ class Quarantine:
                 await self._note([found])
         # asked again: a row of a file that came since is no row without one
         names = await self._offload.disk(_names, self.folder)
-        await self._forget(sorted(rows - names))
+        with contextlib.suppress(StoreError):
+            await self._forget(sorted(rows - names))
 
     async def _ids(self, after: str) -> list[str]:
         query = select(quarantined.c.id).where(quarantined.c.id > after)
@@ -194,26 +204,29 @@ class Quarantine:
             found = await connection.execute(query.order_by(quarantined.c.id).limit(_PAGE))
             return [row[0] for row in found.all()]
 
-    async def _make_room(self, size: int) -> None:
+    async def _make_room(self, size: int) -> int:
+        """The octets that are in use when there is room."""
         if self._used is not None and self._used + size <= self._size:
-            return
+            return self._used
         sizes = await self._offload.disk(_sizes, self.folder)
-        self._used = sum(sizes.values())
-        surplus = sum(sizes.values()) + size - self._size
-        gone = []
-        for name in sorted(sizes):  # ids are in order of time
-            if surplus <= 0:
-                break
-            surplus -= sizes[name]
-            gone.append(name)
-        if gone:
+        used, gone = sum(sizes.values()), []
+        if used + size > self._size:
+            free = min(self._size, size + int(ROOM * self._size))
+            for name in sorted(sizes):  # ids are in order of time
+                if used + free <= self._size:
+                    break
+                used -= sizes[name]
+                gone.append(name)
             self._log.warning("quarantine is full, the oldest go", messages=len(gone))
             await self._remove(gone)
+        return used
 
     async def _remove(self, names: Sequence[str]) -> None:
+        """A row that can't be removed goes when the list is asked for."""
         self._used = None
         await self._offload.disk(_unlink, self.folder, names)
-        await self._forget(names)
+        with contextlib.suppress(StoreError):
+            await self._forget(names)
 
     async def _read(self, name: str) -> Kept | None:
         try:
@@ -243,10 +256,9 @@ class Quarantine:
     async def _forget(self, names: Sequence[str]) -> None:
         if not names:
             return
-        with contextlib.suppress(StoreError):
-            async with self._database.writing() as connection:
-                for name in names:
-                    await connection.execute(delete(quarantined).where(quarantined.c.id == name))
+        async with self._database.writing() as connection:
+            for name in names:
+                await connection.execute(delete(quarantined).where(quarantined.c.id == name))
 
     async def _watch(self) -> None:
         while True:
@@ -273,9 +285,8 @@ def _decoded(rows: Sequence[tuple[Any, ...]]) -> list[Kept]:
 
 
 def _make(folder: Path) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
     for part in ("tmp", "new", "cur"):
-        (folder / part).mkdir(mode=0o700, exist_ok=True)
+        make_folder(folder / part)
 
 
 def _names(folder: Path) -> set[str]:

@@ -1,5 +1,6 @@
 """The quarantine's files and rows: durable, rebuilt, bounded, with recipients done one by one."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
@@ -98,7 +99,7 @@ async def test_rows_follow_the_files(tmp_path: Path) -> None:
         (tmp_path / "quarantine" / "new" / "t1").unlink()
         (tmp_path / "quarantine" / "new" / "t3").write_bytes(b"rubbish")
         assert [one.id for one in await here.listed()] == ["t2"]
-        for name in ("../new/t2", "t3", "", "t2/", "no"):
+        for name in ("../new/t2", "t3", "", "t2/", "no", "x" * 300):
             with pytest.raises(NotInQuarantine):
                 await here.show(name)
 
@@ -126,6 +127,48 @@ async def test_of_what_is_too_much_the_oldest_go(tmp_path: Path) -> None:
         with pytest.raises(StoreFull):
             await here.keep(kept(clock, "huge", 5000), content(b"x" * 5000))
         assert [one.id for one in await here.listed()] == names
+
+
+async def test_what_keeps_it_full_is_not_counted_for_each_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, sizes = list[Path](), quarantine._sizes
+
+    def count_all(folder: Path) -> dict[str, int]:
+        counted.append(folder)
+        return sizes(folder)
+
+    monkeypatch.setattr(quarantine, "_sizes", count_all)
+    clock = MovedClock()
+    async with opened(tmp_path, clock, size=100_000) as here:
+        for number in range(100, 400):
+            await here.keep(kept(clock, f"t{number}"), content())
+        assert len(counted) < 100
+        counted.clear()
+        names = [one.id for one in await here.listed()]
+        assert names[-1] == "t399" and 50 < len(names) < 150
+        assert (await here.usage())[1] <= 100_000
+
+
+async def test_rows_that_can_not_go_do_not_keep_the_pruning_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = MovedClock()
+    async with opened(tmp_path, clock, keep=DAY) as here:
+        for number in range(5):
+            await here.keep(kept(clock, f"t{number}"), content())
+        clock.seconds += DAY + 1
+
+        def full(_: HistoryDatabase) -> None:
+            raise StoreFull("no space left")
+
+        monkeypatch.setattr(quarantine, "_PAGE", 2)
+        with monkeypatch.context() as patch:
+            patch.setattr(HistoryDatabase, "writing", full)
+            with pytest.raises(StoreFull):
+                await asyncio.wait_for(here.prune(), 20)
+        assert await here.prune() == 3
+        assert await here.listed() == []
 
 
 async def test_many_are_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
