@@ -61,14 +61,17 @@ class Recorder:
         if self._writer is None:
             return
         at, head = self._clock.now(), message.header[:HEAD]
+        # what waits to be written must not hold the message itself in memory
+        size = message.content.size
+        queued = [address for job, _ in stored for address in _queued(job)]
         copies = [copy for one in stored for copy in _copies(*one)]
         account, blob, first = copies[0] if copies else (None, None, None)
 
         def make() -> Data:
-            return _message(envelope, head, verdict, answer, message.content.size) | {
+            return _message(envelope, head, verdict, answer, size) | {
                 "copy": first,
                 "copies": len(copies),
-                "queued": [queued for job, _ in stored for queued in _queued(job)],
+                "queued": queued,
                 "scripts": [[number, *map(cut, told)] for number, told in scripts[:RECIPIENTS]],
             }
 

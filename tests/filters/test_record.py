@@ -1,5 +1,6 @@
 """What is gathered of a message: filters in their order, bounded, and without what floods bring."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from structlog.testing import capture_logs
 
 from filters.asked import MOST
 from filters.context import Context, Kind, Message, Peer
+from filters.envelope import Envelope
 from filters.explain_words import told, visible
 from filters.filter import Filter, Stage
 from filters.pipeline import Pipeline
@@ -16,7 +18,7 @@ from filters.record import REFUSED_BY_ADDRESS, REFUSED_IN_ALL, Recorder
 from filters.verdict import ACCEPT, Action, Scored, Verdict
 from storage.explain_values import Happening, Recorded, pack, unpack
 from storage.explain_values import Kind as What
-from storage.values import Content
+from storage.values import Content, Delivery, DeliveryResult, QueuedRecipient, QueueId
 from tests.support.directories import MovedClock, make_settings
 
 ESCAPE = "\x1b[31m"
@@ -126,6 +128,21 @@ def test_a_monstrous_header_is_cut() -> None:
     row = writer.rows[0]
     assert row.message_id == "" and len(pack(row.make())) < 2_000
     assert row.kind is What.REFUSED
+
+
+def test_what_waits_to_be_written_does_not_hold_the_message() -> None:
+    writer, body = Kept(), bytes(100_000)
+    before = sys.getrefcount(body)
+    content = Content(len(body), b"", data=body)
+    envelope = Envelope(Kind.MX, "a@b.test", (), "t", 1.0)
+    job = Delivery(content, "a@b.test", 1.0, "t", queued=(QueuedRecipient("c@d.test"),))
+    recorder, result = Recorder(MovedClock(), writer), DeliveryResult((), QueueId(7))
+    answer = (250, "2.0.0", "Ok")
+    recorder.message(envelope, Message(content, b""), ACCEPT, answer, [(job, result)])
+    del content, job
+    assert sys.getrefcount(body) == before
+    data = recorded(writer.rows[0]).data
+    assert (data["size"], data["queued"]) == (100_000, ["c@d.test"])
 
 
 def test_nothing_is_gathered_where_nobody_writes() -> None:
