@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Table, func, insert, select
+from sqlalchemy import ColumnElement, Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.config_user_tables import contact_group, contact_member, person, person_email
@@ -26,10 +26,22 @@ from storage.values import AccountId
 
 # Below the number of parameters that any SQLite takes in one statement (999).
 _BATCH = 400
-_p, _g = person.c, contact_group.c
+_p, _e, _g = person.c, person_email.c, contact_group.c
 
 
-def person_of(row: Any, emails: tuple[Email, ...]) -> Person:
+async def people_of(
+    at: AsyncConnection, where: ColumnElement[bool], emails: ColumnElement[bool]
+) -> list[Person]:
+    """In order of id; `emails` says which addresses are theirs."""
+    rows = (await at.execute(select(person).where(where).order_by(_p.id))).all()
+    order = select(_e.person, _e.address, _e.label).where(emails).order_by(_e.position)
+    held: dict[int, list[Email]] = {}
+    for number, address, label in await at.execute(order):
+        held.setdefault(number, []).append(Email(address, label))
+    return [_person_of(row, tuple(held.get(row.id, ()))) for row in rows]
+
+
+def _person_of(row: Any, emails: tuple[Email, ...]) -> Person:
     texts = {name: getattr(row, name) for name in TEXTS}
     return Person(
         **texts,
@@ -69,7 +81,7 @@ async def write_emails(at: AsyncConnection, account: AccountId, made: Person) ->
 
 async def write_members(at: AsyncConnection, account: AccountId, made: Group) -> Group:
     members = sorted(set(made.members))
-    for some in _batches(members):
+    for some in batches(members):
         mine = select(func.count()).where(_p.account == account, _p.id.in_(some))
         if (await at.execute(mine)).scalar_one() != len(some):
             raise NoSuchContact("A member of the group is no contact")
@@ -79,7 +91,8 @@ async def write_members(at: AsyncConnection, account: AccountId, made: Group) ->
     return replace(made, members=tuple(members))
 
 
-def _batches(numbers: list[int]) -> Iterable[list[int]]:
+def batches(numbers: list[int]) -> Iterable[list[int]]:
+    """Few enough for one statement."""
     return (numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH))
 
 

@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from cachetools import LRUCache
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from config.clock import Clock
 from storage.config_database import ConfigDatabase
@@ -20,8 +20,9 @@ from storage.config_journal import Change, How, Kind, modseq_of, note
 from storage.config_user_tables import contact_group, contact_member, person, person_email
 from storage.contact_rows import (
     absent,
+    batches,
     columns_of,
-    person_of,
+    people_of,
     refuse_known,
     refuse_more,
     refuse_name,
@@ -31,7 +32,6 @@ from storage.contact_rows import (
 from storage.contact_values import (
     MAX_GROUPS,
     MAX_PEOPLE,
-    Email,
     Group,
     NoSuchContact,
     Person,
@@ -131,9 +131,15 @@ class Contacts:
 
     async def people(self, account: AccountId) -> list[Person]:
         """In order of id."""
-        return await self._database.finish(
-            self._people(_p.account == account, _e.account == account)
-        )
+        return await self._database.finish(self._everybody(account))
+
+    async def with_address(self, account: AccountId, address: str) -> Person | None:
+        """The first who has it."""
+        mine = (_e.account == account) & (_e.key == address_key(address))
+        first = select(func.min(_e.person)).where(mine).scalar_subquery()
+        where = (_p.account == account) & (_p.id == first)
+        found = await self._database.finish(self._people(where, _e.person == first))
+        return found[0] if found else None
 
     async def person(self, account: AccountId, number: int) -> Person:
         """Raises NoSuchContact."""
@@ -143,16 +149,20 @@ class Contacts:
             raise absent(number)
         return found[0]
 
+    async def _everybody(self, account: AccountId) -> list[Person]:
+        """In pieces, so that nothing else waits for a large book."""
+        async with self._database.reading() as at:
+            ids = (await at.execute(select(_p.id).where(_p.account == account))).scalars().all()
+            found: list[Person] = []
+            for some in batches(sorted(ids)):
+                found += await people_of(at, _p.id.in_(some), _e.person.in_(some))
+        return found
+
     async def _people(
         self, where: ColumnElement[bool], emails: ColumnElement[bool]
     ) -> list[Person]:
         async with self._database.reading() as at:
-            rows = (await at.execute(select(person).where(where).order_by(_p.id))).all()
-            order = select(_e.person, _e.address, _e.label).where(emails).order_by(_e.position)
-            held: dict[int, list[Email]] = {}
-            for number, address, label in await at.execute(order):
-                held.setdefault(number, []).append(Email(address, label))
-        return [person_of(row, tuple(held.get(row.id, ()))) for row in rows]
+            return await people_of(at, where, emails)
 
     @_change
     async def add(self, account: AccountId, made: Person) -> Person:

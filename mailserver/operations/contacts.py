@@ -3,7 +3,7 @@
 A contact is {id,name,emails,groups}, a correspondent {address,count,first,last}, times RFC 3339.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,6 @@ from mailserver.operations.errors import OperationError
 from mailserver.operations.sieve import account_of
 from mailserver.services import Services
 from storage.contact_values import Email, Group, NoSuchContact, Person
-from storage.directory_names import address_key
 from storage.values import AccountId
 
 Args = Mapping[str, Any]
@@ -24,7 +23,11 @@ async def contact_list(services: Services, args: Args) -> list[dict[str, Any]]:
     book = services.directory.contacts
     groups = await book.groups(account.id)
     people = sorted(await book.people(account.id), key=lambda one: (one.name.casefold(), one.id))
-    return [_shown(one, groups) for one in people]
+    held: dict[int, list[str]] = {}
+    for group in groups:
+        for number in group.members:
+            held.setdefault(number, []).append(group.name)
+    return [_shown(one, held.get(one.id, ())) for one in people]
 
 
 async def contact_written(services: Services, args: Args) -> list[dict[str, Any]]:
@@ -47,14 +50,15 @@ async def contact_add(services: Services, args: Args) -> dict[str, Any]:
     """
     account = await account_of(services, args)
     book, email, name = services.directory.contacts, str(args["email"]), str(args.get("name") or "")
-    found = await _person(services, account.id, email)
+    found = await book.with_address(account.id, email)
     if found is None:
         found = await book.add(account.id, Person(name, (Email(email),)))
     elif name and name != found.name:
         found = await book.change(account.id, replace(found, name=name))
     for group in args.get("groups") or ():
         await _join(services, account.id, str(group), found.id)
-    return _shown(found, await book.groups(account.id))
+    groups = await book.groups(account.id)
+    return _shown(found, [group.name for group in groups if found.id in group.members])
 
 
 async def contact_delete(services: Services, args: Args) -> None:
@@ -65,18 +69,10 @@ async def contact_delete(services: Services, args: Args) -> None:
         found = await book.group_named(account.id, str(args["group"]))
         await book.delete_group(account.id, found.id)
         return
-    person = await _person(services, account.id, str(args["email"]))
+    person = await book.with_address(account.id, str(args["email"]))
     if person is None:
         raise OperationError(f"no contact has the address {args['email']}")
     await book.delete(account.id, person.id)
-
-
-async def _person(services: Services, account: AccountId, email: str) -> Person | None:
-    key = address_key(email)
-    for one in await services.directory.contacts.people(account):
-        if key in [address_key(held.address) for held in one.emails]:
-            return one
-    return None
 
 
 async def _join(services: Services, account: AccountId, name: str, person: int) -> None:
@@ -90,10 +86,10 @@ async def _join(services: Services, account: AccountId, name: str, person: int) 
         await book.change_group(account, replace(group, members=(*group.members, person)))
 
 
-def _shown(one: Person, groups: list[Group]) -> dict[str, Any]:
+def _shown(one: Person, groups: Sequence[str]) -> dict[str, Any]:
     return {
         "id": one.id,
         "name": one.name,
         "emails": [email.address for email in one.emails],
-        "groups": [group.name for group in groups if one.id in group.members],
+        "groups": list(groups),
     }

@@ -66,6 +66,9 @@ async def test_people_and_groups_outlive_a_restart_and_go_with_their_account(
             ANN, uid=ann.uid, id=ann.id, created=ann.created, changed=ann.created
         )
         assert [one.name for one in await book.people(ada)] == ["Ann Noor", ""]
+        assert await book.with_address(ada, "A.Noor@home.test") == found
+        assert await book.with_address(ada, "nobody@home.test") is None
+        assert await book.with_address(bob, "tom@world.test") is None
         assert [(one.name, one.members) for one in await book.groups(ada)] == [
             ("All", (tom.id,)),
             ("Friends", (ann.id, tom.id)),
