@@ -4,9 +4,10 @@ Invariant: a user sees the message that they sent or got, and of it nothing that
 other recipients unless they named them, no other account's mailboxes, logins or forwarding.
 """
 
+from collections.abc import Sequence
+
 from storage.directory import Directory
 from storage.errors import StoreError
-from storage.explain import ExplainStore
 from storage.explain_values import Kind, Recorded
 from storage.values import AccountId
 
@@ -18,11 +19,18 @@ _SENDERS = ("recipients", "count", "queued", "hold_until")
 class Own:
     """Takes of each happening what an account may know."""
 
-    def __init__(self, records: ExplainStore, directory: Directory) -> None:
-        self._records, self._directory = records, directory
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
 
-    async def of(self, row: Recorded, account: AccountId) -> Recorded | None:
-        """What of a happening is this account's; None where nothing is."""
+    async def of(self, rows: Sequence[Recorded], account: AccountId) -> list[Recorded]:
+        """What of a message's happenings is this account's."""
+        named = _named(rows, account)
+        found = [await self._of(row, account, named) for row in rows]
+        return [row for row in found if row is not None]
+
+    async def _of(
+        self, row: Recorded, account: AccountId, named: frozenset[str]
+    ) -> Recorded | None:
         sent = row.data.get("by") == account
         if row.kind in (Kind.MESSAGE, Kind.COPY):
             got = row.account == account
@@ -33,7 +41,7 @@ class Own:
             return row._replace(data=_reduced(row, account, sent=sent, got=got))
         if row.kind is Kind.REFUSED:
             return row if sent else await self._refused(row, account)
-        return await self._later(row, account)
+        return await self._later(row, account, named)
 
     async def _shared(self, row: Recorded, account: AccountId) -> Recorded | None:
         """Of a message whose other copies stand in rows of their own: how it came in."""
@@ -60,25 +68,17 @@ class Own:
         data = {key: value for key, value in row.data.items() if key != "recipient"}
         return row._replace(data=data | {"recipients": mine, "unrecorded": 0})
 
-    async def _later(self, row: Recorded, account: AccountId) -> Recorded | None:
+    async def _later(
+        self, row: Recorded, account: AccountId, named: frozenset[str]
+    ) -> Recorded | None:
         owner = row.data.get("owner")
         if owner is not None:
             return row if owner == account else None
         if row.kind is Kind.ATTEMPT:
-            return row if await self._sender_named(row, account) else None
-        named = list(row.data.get("recipients") or ())
-        mine = [one for one in named if await self._leads(one, account)]
+            return row if row.data.get("recipient") in named else None
+        kept_from = list(row.data.get("recipients") or ())
+        mine = [one for one in kept_from if await self._leads(one, account)]
         return row._replace(data={**row.data, "recipients": mine}) if mine else None
-
-    async def _sender_named(self, row: Recorded, account: AccountId) -> bool:
-        """Whether the account sent the message and named this recipient itself: where somebody
-        else's alias leads is not the sender's to know.
-        """
-        for one in await self._records.of_trace(row.trace):
-            if one.kind is Kind.MESSAGE and one.data.get("by") == account:
-                named = [to.get("address") for to in one.data.get("recipients") or ()]
-                return row.data.get("recipient") in named
-        return False
 
     async def _leads(self, address: str, account: AccountId) -> bool:
         try:
@@ -86,6 +86,14 @@ class Own:
         except StoreError:
             return False
         return any(target.account == account for target in found.local)
+
+
+def _named(rows: Sequence[Recorded], account: AccountId) -> frozenset[str]:
+    """The recipients that the account named as the sender: where somebody else's alias leads is not
+    the sender's to know.
+    """
+    sent = (row for row in rows if row.kind is Kind.MESSAGE and row.data.get("by") == account)
+    return frozenset(to["address"] for row in sent for to in row.data.get("recipients") or ())
 
 
 def _reduced(row: Recorded, account: AccountId, *, sent: bool, got: bool) -> dict[str, object]:

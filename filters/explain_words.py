@@ -52,10 +52,13 @@ def time_of(trace: str) -> float | None:
     return int(digits, 16) / 1e6
 
 
-def told(row: Recorded) -> list[Told]:
-    """The lines of one happening but for its local copies."""
+def told(row: Recorded, *, again: bool = False) -> list[Told]:
+    """The lines of one happening but for its local copies. `again`: the message was taken before,
+    and now it left the quarantine.
+    """
     if row.kind is Kind.MESSAGE:
-        return [*_connected(row), *_filters(row), *_proved(row), *_spam(row), _taken(row)]
+        taken = _taken(row, here=again or row.data.get("how") == "local")
+        return [*_connected(row), *_filters(row), *_proved(row), *_spam(row), taken]
     if row.kind is Kind.REFUSED:
         return [*_connected(row), *_filters(row), *_spam(row), _refused(row)]
     if row.kind is Kind.COPY:
@@ -167,14 +170,15 @@ def _spam(row: Recorded) -> list[Told]:
     return [Told(row.at, "spam", visible(text), data)]
 
 
-def _taken(row: Recorded) -> Told:
+def _taken(row: Recorded, *, here: bool) -> Told:
+    """`here`: no peer brought it, but a notice, what waited for its time, or the quarantine."""
     data = row.data
     names = [str(one.get("address", "")) for one in data.get("recipients") or ()]
     whom = _names(names, int(data.get("count") or len(names)))
     answer = data.get("answer") or [0, "", ""]
     done = answer[0] == 250
     verb = "Taken" if done else "Not taken"
-    if data.get("how") == "local":  # a notice, or what waited for its time
+    if here:
         verb = "Given to delivery by this server," if done else "Not delivered,"
     text = f"{verb} from <{data.get('sender', '')}> for {whom}: {data.get('size', 0)} octets"
     header = data.get("header") or {}

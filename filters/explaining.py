@@ -15,7 +15,7 @@ from filters.verdict import Scored
 from storage.afterwards import Trail, follow, former_name
 from storage.directory import Directory
 from storage.errors import StoreError
-from storage.explain import ExplainStore
+from storage.explain import FOUND, ExplainStore
 from storage.explain_values import Kind, Recorded
 from storage.queue_values import Listed
 from storage.schema import ChangeKind
@@ -65,14 +65,15 @@ class Explainer:
         spam: Spam,
     ) -> None:
         self._records, self._store, self._directory = records, store, directory
-        self._own, self._clock, self._spam = Own(records, directory), clock, spam
+        self._own, self._clock, self._spam = Own(directory), clock, spam
 
     async def find(self, name: str) -> list[str]:
         """The messages that a Message-ID, a queue id, the id of a 250 or of a refusal leads to."""
         name = name.strip()
         if name.startswith("<") or "@" in name:
             bare = name.removeprefix("<").removesuffix(">")
-            return await self._records.traces(message_id=f"<{bare}>")
+            found = await self._records.traces(message_id=f"<{bare}>")
+            return found or await self._records.traces(message_id=bare)  # some write none
         if "." in name and (refused := await self._records.traces(ident=name)):
             return refused
         name = name.partition(".")[0]  # in Received the tag of a forwarded message follows
@@ -90,39 +91,39 @@ class Explainer:
 
     async def explain(self, trace: str) -> Explanation | None:
         """All that is known of a message; None when nothing is."""
-        return await self._explain(await self._records.of_trace(trace), None)
+        rows = await self._records.of_trace(trace)
+        return await self._explain(rows, None, whole=len(rows) < FOUND)
 
     async def explain_for(self, account: AccountId, trace: str) -> Explanation | None:
         """What a user may know of a message; None when it is none of theirs, or unknown."""
         rows = await self._records.of_trace(trace)
-        mine = [
-            row for row in [await self._own.of(row, account) for row in rows] if row is not None
-        ]
+        mine = await self._own.of(rows, account)
         if not any(row.kind in OF_THEIRS for row in mine):
             return None
-        return await self._explain(mine, account)
+        return await self._explain(mine, account, whole=len(rows) < FOUND)
 
     async def find_for(self, account: AccountId, message_id: str) -> list[str]:
         """The messages of a Message-ID that a user may ask about."""
         found = []
         for trace in await self.find(message_id):
-            for row in await self._records.of_trace(trace):
-                mine = await self._own.of(row, account)
-                if mine is not None and mine.kind in OF_THEIRS:
-                    found.append(trace)
-                    break
+            mine = await self._own.of(await self._records.of_trace(trace), account)
+            if any(row.kind in OF_THEIRS for row in mine):
+                found.append(trace)
         return found
 
     async def _explain(
-        self, rows: Sequence[Recorded], account: AccountId | None
+        self, rows: Sequence[Recorded], account: AccountId | None, *, whole: bool
     ) -> Explanation | None:
         if not rows:
             return None
-        lines = [line for row in rows for line in told(row)]
+        lines: list[Told] = []
+        taken = False
         for row in rows:
+            lines += told(row, again=taken)
+            taken = taken or row.kind is Kind.MESSAGE
             lines += [*self._differences(row), *await self._delivered(row)]
         copies = [copy for row in rows if (copy := _copy_of(row)) is not None]
-        state: list[Told] = []
+        state: list[Told] = [] if whole else [_more(rows[-1].at, "What happened later is not told")]
         for copy in copies[:COPIES]:
             changes, rest = await self._followed(copy)
             lines += changes
@@ -187,6 +188,9 @@ class Explainer:
             what = {ChangeKind.APPEND: "moved"}.get(step.kind, step.kind.name.lower())
             lines.append(Told(step.at, what, visible(text), values))
             before = name
+        if not trail.whole and trail.steps:
+            text = f"What clients did later in the account <{whose}> is not told"
+            lines.append(_more(trail.steps[-1].at, text))
         return lines, await self._present(copy, trail, whose)
 
     async def _present(self, copy: _Copy, trail: Trail, whose: str) -> list[Told]:
@@ -245,6 +249,10 @@ def _copy_of(row: Recorded) -> _Copy | None:
         *(AccountId(row.account), BlobId(row.blob), MailboxId(copy["box"])),
         *(copy["uid"], copy.get("modseq", 0), row),
     )
+
+
+def _more(at: float, text: str) -> Told:
+    return Told(at, "more", visible(text), {})
 
 
 def _arrived(row: Recorded, box: str, whose: str) -> Told:

@@ -14,13 +14,14 @@ from config.logging import Logger
 from config.settings import Settings
 from filters.context import Message, Recipient
 from filters.delivery import Delivery
+from filters.envelope import Outcome
 from filters.quarantining import envelope_of
 from filters.record import Recorder
 from filters.spam.reading import Reading, read
 from filters.spooled import message_in
 from filters.verdict import Verdict
 from filters.virus_symbols import INFECTED
-from net.threads import Offload
+from net.threads import Busy, Offload
 from storage.directory import Directory
 from storage.directory_values import Resolution, Status
 from storage.errors import StoreError
@@ -64,7 +65,7 @@ class Releasing:
         recorder: Recorder,
         log: Logger,
         *,
-        learn: Learn | None = None,
+        learn: Learn,
     ) -> None:
         self._settings, self._quarantine, self._delivery = settings, quarantine, delivery
         self._directory, self._store, self._clock = directory, store, clock
@@ -95,38 +96,56 @@ class Releasing:
     async def release(
         self, name: str, *, by: str = "", learn: bool = False, account: AccountId | None = None
     ) -> list[str]:
-        """Delivers it; to whom. Raises NotInQuarantine, NotReleased."""
-        kept = await self._find(name, account)
-        if account is not None and INFECTED in kept.symbols:
-            raise NotReleased("a virus was found in it: ask your administrator")
-        if learn and self._learn is None:
-            raise NotReleased("there is no spam filter that could learn from it")
-        recipients = [await self._leading(kept, n, account) for n in kept.left]
-        path, offset = await self._quarantine.place(name)
-        spool = self._store.spool_dir
-        data = await self._beginning(path, offset, kept.size) if learn else b""
-        message = await self._offload.disk(message_in, path, offset, kept.size, spool)
-        if kept.envelope.get("headless"):
-            message = replace(message, header=b"", headless=True)
-        await self._deliver(kept, message, recipients, by)
-        await self._quarantine.done(name, [n for n, _ in recipients], "released", by)
-        if learn and self._learn is not None:
-            accounts = [one.account for _, to in recipients for one in to.resolution.local]
-            await self._learn(data, accounts)
-        names = [one.address for _, one in recipients]
-        self._happened(kept, Kind.RELEASED, "released", names, by)
+        """Delivers it; to whom. What a recipient's script refuses stays for that recipient. Raises
+        NotInQuarantine, NotReleased.
+        """
+        async with self._quarantine.releasing:
+            kept = await self._find(name, account)
+            if account is not None and INFECTED in kept.symbols:
+                raise NotReleased("a virus was found in it: ask your administrator")
+            recipients = [await self._leading(kept, n, account) for n in kept.left]
+            path, offset = await self._quarantine.place(name)
+            data = await self._beginning(path, offset, kept.size) if learn else b""
+            told = await self._deliver(kept, await self._read(kept, path, offset), recipients, by)
+            taken = [to for to, one in zip(recipients, told, strict=True) if one.ok]
+            names = [one.address for _, one in taken]
+            if taken:
+                await self._quarantine.done(name, [n for n, _ in taken], "released", by)
+                self._happened(kept, Kind.RELEASED, "released", names, by)
+        if learn and taken:
+            await self._teach(data, [one.account for _, to in taken for one in to.resolution.local])
+        for one in told:
+            if not one.ok:
+                raise NotReleased(f"<{one.recipient}>: {one.code} {one.status} {one.text}")
         return names
+
+    async def _read(self, kept: Kept, path: Path, offset: int) -> Message:
+        spool = self._store.spool_dir
+        try:
+            message = await self._offload.disk(message_in, path, offset, kept.size, spool)
+        except (OSError, Busy) as error:
+            raise NotReleased(f"it could not be read or copied: {error}") from error
+        if kept.envelope.get("headless"):
+            return replace(message, header=b"", headless=True)
+        return message
+
+    async def _teach(self, data: bytes, accounts: Sequence[AccountId]) -> None:
+        try:
+            await self._learn(data, accounts)
+        except (StoreError, Busy) as error:
+            raise NotReleased(f"it is delivered, but nothing was learned: {error}") from error
 
     async def delete(
         self, name: str, *, by: str = "", account: AccountId | None = None
     ) -> list[str]:
         """For good; for whom. Raises NotInQuarantine, NotReleased."""
-        kept = await self._find(name, account)
-        positions = list(kept.left)
-        if account is not None:
-            positions = [(await self._leading(kept, n, account))[0] for n in kept.left]
-        names = [kept.left[n] for n in positions]
-        await self._quarantine.done(name, positions, "deleted", by)
+        async with self._quarantine.releasing:
+            kept = await self._find(name, account)
+            positions = list(kept.left)
+            if account is not None:
+                positions = [(await self._leading(kept, n, account))[0] for n in kept.left]
+            names = [kept.left[n] for n in positions]
+            await self._quarantine.done(name, positions, "deleted", by)
         self._happened(kept, Kind.DELETED, "deleted", names, by)
         return names
 
@@ -140,23 +159,23 @@ class Releasing:
 
     async def _deliver(
         self, kept: Kept, message: Message, recipients: Sequence[tuple[int, Recipient]], by: str
-    ) -> None:
+    ) -> list[Outcome]:
         now = self._clock.now()
         envelope = envelope_of(kept, recipients, by=by, at=rfc3339(now))
         if envelope.hold_until is not None and envelope.hold_until < now:
             envelope = replace(envelope, hold_until=None)
+        if envelope.deliver_by is not None and envelope.deliver_by.at < now:
+            envelope = replace(envelope, deliver_by=None)
         verdict = Verdict(keywords=frozenset(kept.envelope.get("keywords", ())))
         done = False
         try:
             told = await self._delivery.accept(envelope, message, verdict)
-            done = all(one.ok for one in told)
+            done = any(one.ok for one in told)
         finally:
             spooled = message.content.path
             if spooled is not None and not done:
                 await self._offload.disk(lambda: spooled.unlink(missing_ok=True))
-        if not done:
-            refused = next(one for one in told if not one.ok)
-            raise NotReleased(f"{refused.code} {refused.status} {refused.text}")
+        return told
 
     async def _find(self, name: str, account: AccountId | None) -> Kept:
         kept = await self._quarantine.show(name)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, select
 
 from config.clock import Clock
 from config.logging import get_logger
@@ -27,7 +27,7 @@ PRUNE_SECONDS = 900.0
 PRUNE_PART = 0.05
 """Of the size: so much may be written before what is too much goes."""
 MAX_WAITING = 10_000
-"""Happenings in memory above which further ones are dropped, and counted."""
+"""Happenings in memory above which further ones are lost, and counted in the log."""
 FOUND = 2_000
 """Rows of one message, and messages of one Message-ID, that are read."""
 OVERHEAD = 250
@@ -56,22 +56,23 @@ class ExplainStore:
         self._writing = asyncio.Lock()
         self._pruned = float("-inf")
         self._written = 0
-        self.dropped = 0
+        self._lost = 0
 
     def bound(self, keep: float, size: int) -> None:
-        """Other bounds from here on."""
-        self._keep, self._size = keep, size
+        """Other bounds from here on; what is beyond them goes soon."""
+        if (keep, size) != (self._keep, self._size):
+            self._keep, self._size, self._pruned = keep, size, float("-inf")
+            self._flush_soon()
 
     def put(self, happening: Happening) -> None:
         """In SQL within about a second."""
         if not self._keep:
             return
         if len(self._waiting) >= MAX_WAITING:
-            self.dropped += 1
+            self._lost += 1
             return
         self._waiting.append(happening)
-        if self._timer is None and self._flushing is None:
-            self._flush_in(FLUSH_SECONDS)
+        self._flush_soon()
 
     async def close(self) -> None:
         """Writes what waits, after a write that is under way."""
@@ -93,9 +94,13 @@ class ExplainStore:
                     await self._database.finish(self.prune())
             except (StoreError, Busy) as error:
                 room = MAX_WAITING - len(self._waiting)
+                self._lost += max(0, len(waiting) - room)
                 self._waiting = waiting[:room] + self._waiting
                 get_logger("explain").warning("records are not written", reason=str(error))
                 return False
+            if self._lost:
+                get_logger("explain").warning("records were lost", count=self._lost)
+                self._lost = 0
         return True
 
     def _is_due(self) -> bool:
@@ -114,33 +119,42 @@ class ExplainStore:
         return gone
 
     async def of_trace(self, trace: str) -> list[Recorded]:
-        """All that happened to one message, in order of time."""
+        """What happened to one message, in order of time: the first FOUND happenings."""
         found = await self._read(select(explain).where(explain.c.trace == trace))
         return sorted(found, key=lambda one: (one.at, one.id))
 
     async def traces(
         self, *, message_id: str = "", ident: str = "", queue: int | None = None
     ) -> list[str]:
-        """The messages that a name leads to, the oldest first."""
+        """The messages that a name leads to, the oldest first; of many the last."""
         c = explain.c
+        await self.flush()
         if message_id:
             found = await self._named(message_id)
         elif ident:
-            found = await self._read(select(explain).where(c.ident == ident, c.ident != ""))
+            found = await self._last_of(c.ident == ident, c.ident != "")
         else:
-            found = await self._read(select(explain).where(c.queue == queue, c.queue.is_not(None)))
-        return list(dict.fromkeys(one.trace for one in found))
+            found = await self._last_of(c.queue == queue, c.queue.is_not(None))
+        return list(dict.fromkeys(reversed(found)))
 
-    async def _named(self, message_id: str) -> list[Recorded]:
-        """All with that Message-ID, which is not empty."""
+    async def _named(self, message_id: str) -> list[str]:
+        """Those with that Message-ID, which is not empty, the newest first."""
         c, now, named = explain.c, self._clock.now(), _hash(message_id)
         last = int(now // _HOUR) + 1  # one more where the clock was set back
         first = int((now - self._keep) // _HOUR) - 1
-        found: list[Recorded] = []
-        for start in range(first, last + 1, _HOURS):
-            hours = range(start, min(start + _HOURS, last + 1))
-            found += await self._read(select(explain).where(c.hour.in_(hours), c.named == named))
-        return [one for one in found if one.message_id == message_id][:FOUND]
+        found: list[str] = []
+        for end in range(last, first - 1, -_HOURS):
+            hours = range(max(first, end - _HOURS + 1), end + 1)
+            same = c.named == named, c.message_id == message_id
+            found += await self._last_of(c.hour.in_(hours), *same)
+            if len(found) >= FOUND:
+                break
+        return found[:FOUND]
+
+    async def _last_of(self, *where: ColumnElement[bool]) -> list[str]:
+        query = select(explain.c.trace).where(*where).order_by(explain.c.id.desc()).limit(FOUND)
+        async with self._database.reading() as connection:
+            return list((await connection.execute(query)).scalars())
 
     async def trace_of(self, account: int, blob: int) -> str | None:
         """The message that a local copy was made of."""
@@ -152,16 +166,6 @@ class ExplainStore:
             )
         )
         return found[0].trace if found else None
-
-    async def delivered(self, account: int, message_id: str) -> list[str]:
-        """The messages of that Message-ID that an account has sent or got, the oldest first."""
-        traces = await self.traces(message_id=message_id)
-        return [one for one in traces if await self.concerns(one, account)]
-
-    async def concerns(self, trace: str, account: int) -> bool:
-        """Whether an account has sent the message or got a copy of it."""
-        rows = await self.of_trace(trace)
-        return any(one.account == account or one.data.get("by") == account for one in rows)
 
     async def _read(self, query: Select[Any]) -> list[Recorded]:
         await self.flush()
@@ -192,9 +196,10 @@ class ExplainStore:
             if not rows:
                 return 0
             last = (await connection.execute(select(func.max(explain.c.id)))).scalar() or 0
-            sample = (
-                select(func.length(explain.c.data)).order_by(explain.c.id.desc()).limit(_SAMPLE)
-            )
+            # from all of them, so that a few large ones that came last do not drive out the others
+            step = (last - rows[0].id) // _SAMPLE + 1
+            some = list(range(last, rows[0].id - 1, -step))
+            sample = select(func.length(explain.c.data)).where(explain.c.id.in_(some))
             sizes: list[int] = [row[0] for row in (await connection.execute(sample)).all()]
         old: list[int] = [row.id for row in rows if row.at < before]
         each = sum(sizes) / len(sizes) + OVERHEAD
@@ -202,6 +207,10 @@ class ExplainStore:
         surplus = last - most
         too_many: list[int] = [row.id for row in rows if row.id <= surplus]
         return max([0, *(old[-1:]), *(too_many[-1:])])
+
+    def _flush_soon(self) -> None:
+        if self._timer is None and self._flushing is None:
+            self._flush_in(FLUSH_SECONDS)
 
     def _flush_in(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._start)

@@ -10,7 +10,7 @@ from mailserver.services import Services
 
 Args = Mapping[str, Any]
 MOST = 50
-"""Messages that one Message-ID explains."""
+"""Messages that one Message-ID explains: the last ones."""
 
 
 async def explain(services: Services, args: Args) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ async def explain(services: Services, args: Args) -> list[dict[str, Any]]:
         services.settings.spam,
     )
     traces = await _traces(services, explainer, args)
-    found = [await explainer.explain(trace) for trace in traces[:MOST]]
+    found = [await explainer.explain(trace) for trace in traces[-MOST:]]
     shown = [_shown(one) for one in found if one is not None]
     if not shown:
         raise OperationError(f"nothing is recorded of {_name(args)}: wrong, or too long ago")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.logging import get_logger
+from filters import explaining
 from filters.asked import Asked
 from filters.context import Context, Kind, Message, Peer, Recipient
 from filters.delivery import Delivery
@@ -16,6 +17,7 @@ from filters.explaining import Explainer
 from filters.record import Recorder
 from filters.verdict import Verdict
 from mailserver.services import Services
+from storage import explain as records
 from storage.values import AccountId, Content
 from tests.support.services import open_test_services
 
@@ -112,6 +114,19 @@ async def test_a_sender_sees_whom_they_named_and_not_where_that_leads(services: 
     text = await told(services, ZOE, trace)
     assert text is not None
     assert "bob@world.test" not in text and "logged in" not in text
+
+
+async def test_what_is_left_out_is_said(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (records, explaining):
+        monkeypatch.setattr(module, "FOUND", 3)
+    trace, recorder = await deliver(services, ADA)
+    for number in range(3):
+        found = await explainer(services).explain(trace)
+        assert found is not None
+        assert ("more" in [line.what for line in found.lines]) == (number == 2)
+        recorder.attempt(trace, 1, {"recipient": FAR, "state": "deferred", "reply": "450"})
 
 
 async def test_a_message_of_others_is_unknown(services: Services) -> None:

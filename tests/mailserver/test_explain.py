@@ -185,6 +185,11 @@ def test_several_messages_of_one_message_id(server: ServerProcess, ada: str) -> 
     assert printed.count("<twice@elsewhere.test>\n") == 2 and "\n\nmessage " in printed
 
 
+def test_a_message_id_without_brackets(server: ServerProcess, ada: str) -> None:
+    send(server, message("bare").replace("<bare@elsewhere.test>", "bare@elsewhere.test"), ada)
+    assert lines(explain(server, id="bare@elsewhere.test"), "delivered")
+
+
 def test_what_nobody_knows_of(server: ServerProcess, ada: str) -> None:
     done = server.command("explain", "never@elsewhere.test", expect=1)
     assert "nothing is recorded of never@elsewhere.test" in done.stderr
@@ -192,14 +197,10 @@ def test_what_nobody_knows_of(server: ServerProcess, ada: str) -> None:
     server.command("explain", "x", "--account", ada, "--uid", "1", expect=2)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def forwarding(
-    tmp_path: Path, sink: Sink, request: pytest.FixtureRequest
-) -> AsyncIterator[ServerProcess]:
-    async with own_database(request.param) as database:
-        extra, leads = sink.as_smarthost, {ALIAS: BOB}
-        async with serving(tmp_path, extra, aliases=leads, database=database) as running:
-            yield running
+@pytest.fixture
+async def forwarding(tmp_path: Path, sink: Sink) -> AsyncIterator[ServerProcess]:
+    async with serving(tmp_path, sink.as_smarthost, aliases={ALIAS: BOB}) as running:
+        yield running
 
 
 def deferred(told: dict[str, Any]) -> dict[str, Any] | None:

@@ -46,7 +46,7 @@ def serve(folder: Path, database: str = "sqlite") -> ServerProcess:
     (folder / "own").mkdir(parents=True)
     (folder / "own" / "bad.py").write_text(FILTER)
     extra = '[filters]\nown = "own"\n[quarantine]\nusers = true\n'
-    return ServerProcess(folder, configuration(database=database, extra=extra))
+    return ServerProcess(folder, configuration(database=database, lmtp=True, extra=extra))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -75,8 +75,12 @@ def account(server: ServerProcess, name: str) -> str:
     return address
 
 
+def silent(*_: object) -> None:
+    """What is told of progress."""
+
+
 def perform(server: ServerProcess, operation: str, **args: object) -> Any:
-    return asyncio.run(control.call(server.data, operation, args, lambda *_: None))
+    return asyncio.run(control.call(server.data, operation, args, silent))
 
 
 def send(
@@ -133,6 +137,7 @@ def test_kept_shown_and_released(server: ServerProcess, ada: str) -> None:
     assert f"hello {NASTY} there".encode() in text
     assert not listed(server, ada) and mail(server, ada, "Junk") == []
     lines = told(server, "one")
+    assert lines["taken"].startswith(f"Given to delivery by this server, from <{FRIEND}> for ")
     assert lines["released"].startswith("Released from quarantine by ")
     assert lines["delivered"] == f"Delivered into INBOX of <{ada}> as UID 1"
     assert "no message" in server.command("quarantine", "release", trace, expect=1).stderr
@@ -163,6 +168,43 @@ def test_deleted_for_good(server: ServerProcess, ada: str) -> None:
     assert not listed(server, ada) and mail(server, ada) == []
     assert told(server, "gone")["deleted"].startswith("Deleted from quarantine by ")
     assert not (server.data / "quarantine" / "new" / trace).exists()
+
+
+def test_two_who_release_at_once_deliver_once(server: ServerProcess, ada: str) -> None:
+    trace = send(server, "race", ada)
+
+    async def release(_: int) -> list[str]:
+        try:
+            told = await control.call(server.data, "quarantine.release", {"id": trace}, silent)
+            return list(told["recipients"])
+        except OperationError as error:
+            return [str(error)]
+
+    async def all_at_once() -> list[list[str]]:
+        return await asyncio.gather(*map(release, range(4)))
+
+    told = sorted(asyncio.run(all_at_once()))
+    assert told == sorted([[ada], *([[f"no message {trace} in quarantine"]] * 3)])
+    assert len(mail(server, ada)) == 1
+
+
+def test_what_a_script_refuses_stays_for_its_recipient_alone(
+    server: ServerProcess, ada: str
+) -> None:
+    eve = account(server, "eve")
+    script = 'require "reject"; reject "not for me";'
+    perform(server, "sieve.put", address=eve, name="no", text=script, activate=True)
+    with smtplib.LMTP("127.0.0.1", server.port("lmtp"), timeout=20) as client:
+        text = f"From: {FRIEND}\r\nSubject: bad script\r\n\r\nx\r\n"
+        client.sendmail(FRIEND, [ada, eve], text)
+        assert client.getreply()[0] == 250  # for the second recipient
+    ((trace, left),) = [(row["id"], row["recipients"]) for row in listed(server, eve)]
+    assert left == [ada, eve]
+    for _ in range(2):
+        with pytest.raises(OperationError, match=f"<{eve}>: 550 5.7.1 not for me"):
+            perform(server, "quarantine.release", id=trace)
+        assert [row["recipients"] for row in listed(server, eve)] == [[eve]]
+        assert len(mail(server, ada)) == 1
 
 
 def test_users_reach_what_is_kept_from_them_alone(server: ServerProcess, ada: str) -> None:

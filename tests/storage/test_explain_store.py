@@ -1,11 +1,15 @@
 """Records of what happened to messages: written behind, found again, bounded; in both databases."""
 
+import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from net.threads import Offload
 from storage import explain
@@ -13,6 +17,7 @@ from storage.explain import OVERHEAD, ExplainStore
 from storage.explain_values import MAX_DATA, Happening, Kind, pack, unpack
 from storage.history_database import HistoryDatabase
 from tests.support.directories import MovedClock, own_database
+from tests.support.server import until
 
 DAY = 86_400.0
 
@@ -115,11 +120,55 @@ async def test_memory_is_bounded_and_nothing_kept_on_request(
     async with opened(tmp_path, "sqlite", clock) as store:
         for number in range(8):
             store.put(happening(clock.now(), f"m{number}"))
-        assert store.dropped == 3
-        assert await store.of_trace("m4") and not await store.of_trace("m5")
+        with capture_logs() as logs:
+            assert await store.of_trace("m4") and not await store.of_trace("m5")
+        assert [(one["event"], one["count"]) for one in logs] == [("records were lost", 3)]
+
+
+async def test_what_is_not_wanted_any_more_goes_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explain, "FLUSH_SECONDS", 0.0)
+    clock = MovedClock()
+    async with opened(tmp_path, "sqlite", clock) as store:
+        store.put(happening(clock.now(), "here"))
+        assert await store.of_trace("here")
+        clock.seconds += 1
         store.bound(0.0, 1 << 30)
         store.put(happening(clock.now(), "unwanted"))
-        assert not await store.of_trace("unwanted")
+        await asyncio.to_thread(until, lambda: rows(tmp_path / "history.db") == 0)
+
+
+def rows(path: Path) -> int:
+    """How many there are, seen from outside."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT count(*) FROM history_explain").fetchone()
+        return int(found[0])
+
+
+async def test_a_few_large_ones_do_not_drive_out_the_others(tmp_path: Path) -> None:
+    clock = MovedClock()
+    async with opened(tmp_path, "sqlite", clock, size=3_000_000) as store:
+        for number in range(5_000):
+            store.put(happening(clock.now(), f"n{number}"))
+        await store.flush()
+        for _ in range(100):
+            store.put(happening(clock.now(), "large", data={"sender": "x" * 12_000}))
+        clock.seconds += 1_000
+        await store.flush()  # 2.6 MB in all
+        assert await store.of_trace("n0")
+        assert len(await store.of_trace("large")) == 100
+
+
+async def test_of_many_of_one_message_id_the_last_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explain, "FOUND", 3)
+    clock = MovedClock()
+    async with opened(tmp_path, "sqlite", clock) as store:
+        for number in range(5):
+            store.put(happening(clock.now(), f"m{number}", message_id="<x@y>"))
+        assert await store.traces(message_id="<x@y>") == ["m2", "m3", "m4"]
 
 
 async def test_one_bad_record_takes_no_other_with_it(tmp_path: Path) -> None:
