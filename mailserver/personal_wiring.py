@@ -35,12 +35,9 @@ def build_personal(
     scripting = build_scripting(services, metadata, duplicates, scans)
     hostname = services.settings.hostname
     junk = PersonalJunk(services.settings, directory, learned)
-    return Personal(
-        Deciding(directory, store, scripting, junk, services.auto_tags, offload, log),
-        Following(directory, store, duplicates, clock, hostname, log),
-        scripting,
-        junk,
-    )
+    deciding = Deciding(directory, store, scripting, junk, services.auto_tags, offload, log)
+    following = Following(directory, store, duplicates, clock, hostname, log, deciding.place)
+    return Personal(deciding, following, scripting, junk)
 
 
 def build_scripting(

@@ -15,6 +15,7 @@ from config.clock import Clock
 from config.logging import Logger
 from filters.envelope import Envelope
 from filters.recipients.disposition import Later
+from filters.recipients.flag_words import flags_of
 from filters.sieve.actions import FileInto, Notify, Vacation
 from message.address import AddressError, parse_mailbox
 from message.address_list import mailboxes
@@ -24,11 +25,14 @@ from net.threads import Busy
 from storage.answered import Answered
 from storage.directory import Directory
 from storage.duplicates import Duplicates
-from storage.errors import StoreError
+from storage.errors import NoSuchMailbox, StoreError
+from storage.names import INBOX
 from storage.store import Store
 from storage.values import AccountId, Append, Content, Flags, System
 
 Send = Callable[[str, bytes], Awaitable[None]]
+# The mailbox that a script means, made where it asks for that.
+Place = Callable[[AccountId, FileInto], Awaitable[str]]
 _MOST_TOLD: Final = 10
 
 
@@ -43,7 +47,9 @@ class Following:
         clock: Clock,
         hostname: str,
         log: Logger,
+        place: Place,
     ) -> None:
+        self._place = place
         self._directory, self._store, self._duplicates = directory, store, duplicates
         self._clock, self._hostname, self._log = clock, hostname, log
         self._answered = Answered(directory.database, clock)
@@ -52,19 +58,25 @@ class Following:
         """`send` takes an address and a message for it; `header` is that of the message as it came
         in.
         """
-        try:
-            for track in later.tracks:
-                await self._duplicates.track(
-                    later.account, track.handle, track.value, track.seconds, last=track.last
-                )
-            for vacation in later.vacations:
-                await self._answer(envelope, header, later, vacation, send)
-            for note in later.notifications:
-                await self._notify(envelope, header, later, note, send)
-        except (StoreError, OSError, Busy) as error:
-            self._log.error(
-                "not answered", message=envelope.trace, account=later.address, reason=repr(error)
+        ids = _ids(envelope, later)
+        for track in later.tracks:
+            call = self._duplicates.track(
+                later.account, track.handle, track.value, track.seconds, last=track.last
             )
+            await self._tried(call, "id not remembered", ids)
+        for vacation in later.vacations:
+            call = self._answer(envelope, header, later, vacation, send)
+            await self._tried(call, "not answered", ids)
+        for note in later.notifications:
+            call = self._notify(envelope, header, later, note, send)
+            await self._tried(call, "not notified", ids)
+
+    async def _tried(self, call: Awaitable[None], failed: str, ids: dict[str, str]) -> None:
+        """What fails costs nothing of the rest."""
+        try:
+            await call
+        except (StoreError, OSError, Busy) as error:
+            self._log.error(failed, **ids, reason=repr(error))
 
     async def _answer(
         self, envelope: Envelope, header: bytes, later: Later, one: Vacation, send: Send
@@ -81,7 +93,9 @@ class Following:
             author, one.to, one.reason, header, subject=one.subject, mime=one.mime
         )
         await send(one.to, made)
-        await self._keep(later.account, one.fcc, made)
+        if one.fcc is not None:
+            kept = self._keep(later.account, one.fcc, made)
+            await self._tried(kept, "copy not kept", _ids(envelope, later))
         self._log.info("vacation notice", **_ids(envelope, later), to=one.to)
 
     async def _notify(
@@ -104,7 +118,9 @@ class Following:
         )
         for address in one.to[:_MOST_TOLD]:
             await send(address, made)
-        await self._keep(later.account, one.fcc, made)
+        if one.fcc is not None:
+            kept = self._keep(later.account, one.fcc, made)
+            await self._tried(kept, "copy not kept", _ids(envelope, later))
         self._log.info("notified", **_ids(envelope, later), to=list(one.to[:_MOST_TOLD]))
 
     async def _author(self, later: Later, sender: str) -> Author:
@@ -127,14 +143,15 @@ class Following:
         except AddressError:
             return False
 
-    async def _keep(self, account: AccountId, fcc: FileInto | None, made: bytes) -> None:
-        """A copy of what was sent (RFC 8580)."""
-        if fcc is None:
-            return
+    async def _keep(self, account: AccountId, fcc: FileInto, made: bytes) -> None:
+        """A copy of what was sent (RFC 8580), read already; where fileinto would put it."""
         content = Content(len(made), blake2b(made, digest_size=16).digest(), data=made)
-        keywords = frozenset(one for one in fcc.flags if not one.startswith("\\"))
-        flags = Flags(System.SEEN, keywords)
-        await self._store.append(account, fcc.mailbox, [Append(content, flags)])
+        given = flags_of(fcc.flags)
+        copy = Append(content, Flags(given.system | System.SEEN, given.keywords))
+        try:
+            await self._store.append(account, await self._place(account, fcc), [copy])
+        except NoSuchMailbox:
+            await self._store.append(account, INBOX, [copy])
 
 
 def _ids(envelope: Envelope, later: Later) -> dict[str, str]:

@@ -72,6 +72,24 @@ async def test_an_address_of_one_s_own_is_found_among_many(site: Site) -> None:
     assert own == {ADA, "own@example.test"}
 
 
+async def test_copies_of_what_is_sent_are_kept_where_the_script_says(site: Site) -> None:
+    await site.script(
+        'require ["vacation", "enotify", "fcc", "mailbox", "imap4flags", "special-use"];'
+        'vacation :fcc "Answers" :create :flags ["\\\\Flagged", "away"] "Away.";'
+        'notify :fcc "None" "mailto:a@far.test";'
+        'notify :fcc "x" :specialuse "\\\\Sent" "mailto:b@far.test";'
+    )
+    await site.send(ADA)
+    sent = await site.queued()
+    assert [recipients[0] for _, recipients, _ in sent] == [OUTSIDE, "a@far.test", "b@far.test"]
+    stored = await site.stored()
+    assert {name: len(copies) for name, copies in stored.items()} == {
+        "INBOX": 2, "Answers": 1, "Sent": 1,
+    }  # fmt: skip
+    ((flags, data),) = stored["Answers"]
+    assert set(flags.split()) == {"\\Seen", "\\Flagged", "away"} and b"Away." in data
+
+
 async def test_a_duplicate_is_known(site: Site) -> None:
     await site.script('require "duplicate"; if duplicate { discard; }')
     for _ in range(2):
