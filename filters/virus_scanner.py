@@ -98,9 +98,10 @@ class VirusScanner:
         """What is found in octets whose digest and size are `key`. Raises Unscanned."""
         try:
             said = await self._scan(key, pieces)
-        except (ClamdError, OSError, Busy) as error:
+        except Exception as error:  # nothing that goes wrong makes a message clean
             self.counts.failed += 1
-            self._log.error("not scanned", reason=str(error) or repr(error))
+            known = isinstance(error, ClamdError | OSError | Busy)
+            self._log.error("not scanned", reason=str(error) or repr(error), exc_info=not known)
             raise Unscanned(str(error)) from None
         if not said.signature:
             return Finding()

@@ -78,7 +78,10 @@ def _control(address: str) -> Iterator[pyclamd.ClamdNetworkSocket | pyclamd.Clam
             yield pyclamd.ClamdUnixSocket(place, timeout=_SECONDS)
         else:
             yield pyclamd.ClamdNetworkSocket(*place, timeout=_SECONDS)
-    except (pyclamd.ConnectionError, pyclamd.BufferTooLongError, OSError, UnicodeError) as error:
+    except (
+        *(pyclamd.ConnectionError, pyclamd.BufferTooLongError),
+        *(OSError, ValueError, OverflowError),
+    ) as error:
         raise ClamdError(f"no answer at {address}") from error
 
 

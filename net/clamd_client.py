@@ -120,6 +120,6 @@ class ClamdClient:
                     _, session = await loop.create_unix_connection(ClamdSession, self._place)
                 else:
                     _, session = await loop.create_connection(ClamdSession, *self._place)
-        except (OSError, TimeoutError):
+        except (OSError, ValueError, OverflowError):  # a port or name that can't be, too
             raise ClamdError(f"no answer at {self.address}") from None
         return session

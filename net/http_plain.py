@@ -61,7 +61,7 @@ async def post(
                     reader, writer, _head(place, path, headers, size), body, limit
                 )
             finally:
-                writer.close()
+                writer.transport.abort()  # who hangs takes nothing of what is left
     except TimeoutError:
         raise HttpError(f"no answer within {seconds:g} s") from None
     except asyncio.IncompleteReadError:
@@ -92,7 +92,14 @@ async def _exchange(
 
 
 async def _send(writer: asyncio.StreamWriter, body: AsyncIterator[bytes]) -> None:
-    async for piece in body:
+    while True:
+        try:
+            piece = await anext(body, None)
+        except Exception:  # the rest will never come, and no answer
+            writer.transport.abort()
+            raise
+        if piece is None:
+            return
         writer.write(piece)
         await writer.drain()
 

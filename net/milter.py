@@ -8,13 +8,16 @@ what it sends is bounded in octets; after any fault the connection is closed.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeVar
 
 from net import milter_wire as wire
 from net.milter_wire import Answer, Command, MilterSyntaxError, Options, Wish
 
+T = TypeVar("T")
+# A peer that does not take its QUIT is left without.
+CLOSE_SECONDS = 5.0
 # How often "I am working on it" extends the time of an answer.
 MOST_PROGRESS = 3
 MOST_CHANGES = 1000
@@ -78,8 +81,8 @@ class MilterConnection:
                 await connection._agree()
         except TimeoutError:
             raise MilterError(f"no connection within {times.connect:g} s") from None
-        except OSError as error:
-            raise MilterError(error.strerror or type(error).__name__) from None
+        except (OSError, ValueError, OverflowError) as error:  # a port or name that can't be, too
+            raise MilterError(_reason(error)) from None
         return connection
 
     async def _agree(self) -> None:
@@ -106,9 +109,11 @@ class MilterConnection:
         if self.options.wishes & unwanted or self._too_old(command):
             return CONTINUE
         self._write(command, data, macros)
+        seconds = self._times.command
         if self.options.wishes & silent:
+            await self._within(seconds, seconds, self._writer.drain())
             return CONTINUE
-        return (await self._answer(self._times.command, changes=None)).said
+        return (await self._answer(seconds, changes=None)).said
 
     async def finish(self, macros: Iterable[tuple[str, str]] = ()) -> Ended:
         """The end of the message. Raises MilterError."""
@@ -117,17 +122,20 @@ class MilterConnection:
 
     def abort(self) -> None:
         """Ends a message that was begun and not finished; there is no answer to it."""
-        self._writer.write(wire.packet(Command.ABORT))
+        if not self._writer.is_closing():
+            self._writer.write(wire.packet(Command.ABORT))
 
     def quit(self) -> None:
         """Ends the conversation as it should be."""
-        if not self._writer.is_closing():
-            self._writer.write(wire.packet(Command.QUIT))
-        self.close()
+        if self._writer.is_closing():
+            return
+        self._writer.write(wire.packet(Command.QUIT))
+        self._writer.close()
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.close)
 
     def close(self) -> None:
-        """Ends the connection."""
-        self._writer.close()
+        """Ends the connection, whatever is still to be sent."""
+        self._writer.transport.abort()
 
     def _too_old(self, command: Command) -> bool:
         return command is Command.DATA and self.options.version < 4
@@ -136,16 +144,22 @@ class MilterConnection:
         wanted = self.options.macros.get(command)
         sent = [one for one in macros if wanted is None or one[0] in wanted]
         before = wire.macros(command, sent) if sent else b""
+        if self._writer.is_closing():
+            raise MilterError("it closed the connection")
         self._writer.write(before + wire.packet(command, data))
 
     async def _answer(self, seconds: float, changes: list[Said] | None) -> Ended:
         """Reads to the answer that ends it; on the way changes come, where there may be some."""
+        if changes is None:
+            return await self._within(seconds, seconds, self._read_answer(None, None))
+        longest = seconds * MOST_PROGRESS
+        return await self._within(longest, seconds, self._read_answer(seconds, changes))
+
+    async def _within(self, longest: float, seconds: float, work: Awaitable[T]) -> T:
+        """What `work` gives. `seconds` are those that are told of. Raises MilterError."""
         try:
-            if changes is None:
-                async with asyncio.timeout(seconds):
-                    return await self._read_answer(None, changes)
-            async with asyncio.timeout(seconds * MOST_PROGRESS):
-                return await self._read_answer(seconds, changes)
+            async with asyncio.timeout(longest):
+                return await work
         except TimeoutError:
             reason = f"no answer within {seconds:g} s"
         except (MilterSyntaxError, asyncio.IncompleteReadError, OSError) as error:
@@ -158,6 +172,7 @@ class MilterConnection:
 
     async def _read_answer(self, seconds: float | None, changes: list[Said] | None) -> Ended:
         found, octets = changes if changes is not None else [], 0
+        body: bytearray | None = None
         await self._writer.drain()
         while True:
             if seconds is None:
@@ -166,6 +181,8 @@ class MilterConnection:
                 async with asyncio.timeout(seconds):
                     answer, data = await self._packet()
             if answer in _FINAL:
+                if body is not None:
+                    found.append((Answer.REPLACE_BODY, bytes(body)))
                 return Ended((answer, data), found)
             if answer is Answer.PROGRESS:
                 continue
@@ -176,7 +193,11 @@ class MilterConnection:
             octets += len(data)
             if len(found) >= MOST_CHANGES or octets > self._most:
                 raise MilterSyntaxError("more changes than any message needs")
-            found.append((answer, data))
+            if answer is Answer.REPLACE_BODY:  # of any number of pieces
+                body = bytearray() if body is None else body
+                body += data
+            else:
+                found.append((answer, data))
 
     async def _packet(self) -> Said:
         size = wire.length_of(await self._reader.readexactly(4))

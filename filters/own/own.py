@@ -54,6 +54,7 @@ class OwnFilters:
         self._looking, self._wake = asyncio.Lock(), asyncio.Event()
         self.problem = ""
         self._chosen = self._wanted = settings.filters
+        self._anew = False
         self._pool = self._make_pool()
 
     def _make_pool(self) -> Pool:
@@ -101,12 +102,21 @@ class OwnFilters:
                 self._stamp = None
 
     async def _follow(self) -> None:
-        """Begins anew where the configuration asks for something else."""
+        """Begins anew where the configuration asks for something else; until the filters of another
+        folder, or with other bounds, are ready, those in use stay.
+        """
         old, self._chosen = self._chosen, self._wanted
         if any(getattr(old, name) != getattr(self._chosen, name) for name in _KEYS):
-            pool, self._pool = self._pool, self._make_pool()
-            self._version, self._stamp = Version(), None
-            await pool.close()
+            self._anew, self._stamp = True, None
+        if self._anew and not self._chosen.own:
+            await self._change(Version(), self._make_pool())
+
+    async def _change(self, version: Version, pool: Pool) -> None:
+        """From here on messages are judged by this version, in processes of that pool."""
+        old, self._pool, self._version = self._pool, pool, version
+        if old is not pool:
+            self._anew = False
+            await old.close()
 
     def _changed(self) -> Folder | None:
         """The folder, or None when it is as it was. Blocks."""
@@ -120,12 +130,18 @@ class OwnFilters:
         return read_folder(folder)
 
     async def _use(self, folder: Folder) -> None:
-        old, pool = self._version, self._pool
-        version = await next_version(old, folder, pool.start, self._chosen.own_timeout)
-        self._version = version
+        old, anew = self._version, self._anew
+        pool = self._make_pool() if anew else self._pool
+        timeout = self._chosen.own_timeout
+        version = await next_version(old, folder, pool.start, timeout, anew=anew)
         pool.use(version)
-        if version.filters:
-            await pool.warm()
+        if not anew:
+            self._version = version  # the pool knows no other from here on
+        try:
+            if version.filters:
+                await pool.warm()
+        finally:
+            await self._change(version, pool)
         changed = {one.name for one in version.filters} - {
             one.name for one in old.filters if one in version.filters
         }

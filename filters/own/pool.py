@@ -30,6 +30,7 @@ class Pool:
         self._version = Version()
         self._made_for: dict[FilterProcess, Version] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def use(self, version: Version) -> None:
         """Jobs that begin from here on are done by these filters."""
@@ -53,7 +54,12 @@ class Pool:
         except TimeoutError:
             raise NoProcess(f"all are busy for {WAIT_SECONDS:g} s") from None
         try:
-            return self._idle.pop() if self._idle else await self._make()
+            while self._idle:
+                process = self._idle.pop()
+                if not process.ended:
+                    return process
+                self._end(process)
+            return await self._make()
         except BaseException:
             self._free.release()
             raise
@@ -66,14 +72,15 @@ class Pool:
         """After a job; `sound`: it may do another."""
         self._free.release()
         fresh = self._made_for.get(process) is self._version
-        if sound and fresh and process.asked < JOBS_OF_A_PROCESS:
+        if sound and fresh and not self._closed and process.asked < JOBS_OF_A_PROCESS:
             self._idle.append(process)
         else:
             self._end(process)
 
     async def close(self) -> None:
-        """Ends every process."""
-        self.use(Version())
+        """Ends every process, those at work when they are given back."""
+        self._closed = True
+        self.use(self._version)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _make(self) -> FilterProcess:

@@ -128,11 +128,14 @@ class FilterProcess:
             raise ProcessFailed("it answered nonsense")
         return answer
 
+    @property
+    def ended(self) -> bool:
+        """It is gone, without having been asked."""
+        return self._reader.at_eof()
+
     async def kill(self) -> None:
-        """Ends the process and all it started."""
-        self._writer.close()
-        with suppress(OSError):
-            await self._writer.wait_closed()
+        """Ends the process and all it started, also when it does not take what it was sent."""
+        self._writer.transport.abort()
         await self._offload.disk(_kill, self._child)
 
     async def _end(self) -> str:

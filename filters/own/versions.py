@@ -53,13 +53,17 @@ class Version:
     seen: Folder = Folder()
 
 
-async def next_version(old: Version, folder: Folder, start: Start, timeout: float) -> Version:
-    """The version after `folder` was read. `timeout` is that of filters that say nothing. Raises
-    what `start` raises when no process can be started.
+async def next_version(
+    old: Version, folder: Folder, start: Start, timeout: float, *, anew: bool = False
+) -> Version:
+    """The version after `folder` was read. `timeout` is that of filters that say nothing; `anew`:
+    every file is tried. Raises what `start` raises when no process can be started.
     """
-    known = {one.name: one for one in old.filters}
+    paths = {one.path for one in folder.filters}
+    known = {one.name: one for one in old.filters if one.source.path in paths}
     changed_helpers = folder.helpers != old.helpers
-    same = [one for one in folder.filters if _is_known(one, known) and not changed_helpers]
+    fresh = anew or changed_helpers
+    same = [one for one in folder.filters if _is_known(one, known) and not fresh]
     tried = [one for one in folder.filters if one not in same and not one.error]
     results = {one.name: one for one in await try_all(tried, folder.helpers, start)}
     version = Version(seen=folder, helpers=folder.helpers)

@@ -91,10 +91,20 @@ class Worker:
             self._answer({**answer, "printed": printed.text})
 
     def _run(self, request: Mapping[str, Any], octets: bytes) -> None:
-        message, context = Message(_whole(request, octets)), _context(request["context"])
+        message: Message | None = None
+        failure: dict[str, Any] = {}
+        try:
+            message = Message(_whole(request, octets))
+        except (OSError, MemoryError) as error:  # no filter's fault
+            told = _told(error, "")
+            failure = {**told, "error": f"the message can't be read: {told['error']}"}
         if request["path"] is not None:
             self._answer({"filter": ""})  # the time that reading took is no filter's
+        context = _context(request["context"])
         for name, seconds in request["filters"]:
+            if message is None:
+                self._answer({"filter": name, **failure})
+                continue
             allow_cpu(seconds)
             self._answer({"filter": name, **self._ask(name, message, context)})
 

@@ -2,15 +2,19 @@
 becomes of mail when they hang, lie or die.
 """
 
+import asyncio
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from message.header_edits import Change, Insert, edited
-from net.milter_wire import MAX_PACKET
-from tests.support.milter_peer import CLOSE, HANG, MilterPeer, milter_peer, said
+from net.milter import MilterConnection, MilterError, Times
+from net.milter_wire import CHUNK, MAX_PACKET, Command, packet
+from tests.support.milter_peer import CLOSE, DEAF, HANG, MilterPeer, milter_peer, said
 from tests.support.smtp_receiving import ADA, BEN, Client, Receiving, receiving
 
 MESSAGE = b"From: a@b.test\r\nSubject: one\r\n two\r\nTo: x\r\n\r\nbody\r\n"
@@ -93,6 +97,7 @@ CHANGES = {
         b"X-A: a\r\n\tBcc: evil\r\n\tSubject: x\r\n\r\nbody",
     ),
     "no name": (said(b"h", b"a b\0x\0"), b"To: x\r\n\r\nbody\r\n"),
+    "a body in many pieces": (said(b"b", b"x\r\n") * 1500, b"To: x\r\n\r\nx\r\nx\r\nx\r\n"),
     "body": (said(b"b", b"new ") + said(b"b", b"text\r\n"), b"To: x\r\n\r\nnew text\r\n"),
 }
 
@@ -266,6 +271,44 @@ async def test_a_milter_that_fails_lets_mail_go_on_or_wait(tmp_path: Path, what:
                 )
                 await client.say("RSET")
             assert running.store.delivered == []
+
+
+async def test_one_that_takes_no_more_of_a_body_it_does_not_answer_fills_no_memory() -> None:
+    peer = MilterPeer({b"N": DEAF}, wishes=0x80000)
+    async with milter_peer(peer):
+        times = Times(command=0.3, content=60)
+        connection = await MilterConnection.open(peer.address, times, 1000)
+        connection._writer.write(packet(Command.END_OF_HEADER))
+        with pytest.raises(MilterError, match=r"no answer within 0\.3 s"):
+            for _ in range(500):
+                await connection.step(Command.BODY, bytes(CHUNK))
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_one_that_died_between_two_commands(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def talk() -> None:
+        async with milter_peer(MilterPeer()) as peer:
+            connection = await MilterConnection.open(peer.address, Times(), 1000)
+            await connection.step(Command.MAIL, b"<>\0")
+            for writer in peer.writers:
+                writer.transport.abort()
+            for _ in range(2):
+                with pytest.raises(MilterError):
+                    await connection.step(Command.RCPT, b"<>\0")
+            connection.abort()
+            connection.quit()
+            await asyncio.sleep(0)
+            connection.abort()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(talk())
+
+
+@pytest.mark.parametrize("address", ["tcp:127.0.0.1:99999", "tcp:a..b:25"])
+async def test_an_address_that_can_not_be(tmp_path: Path, address: str) -> None:
+    milter = {"name": "x", "address": address, "on_error": "defer"}
+    async with receiving(tmp_path, milter=[milter]) as running:
+        assert (await send(await greeted(running))).startswith("451 4.7.1 Message filter not")
 
 
 async def test_one_that_is_not_there_is_not_waited_for_again(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 """Filters of an administrator's own: what they may say, and what they can't do to the server."""
 
 import asyncio
+import errno
+import os
+import signal
+import struct
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,9 +18,10 @@ from structlog.testing import capture_logs
 from config.clock import SystemClock
 from filters.authentication.results import DkimResult, Outcome
 from filters.context import Context, Kind, Message, Peer, Recipient
-from filters.own import versions
+from filters.own import confine, versions
 from filters.own.filter import Own
 from filters.own.own import OwnFilters
+from filters.own.process import FilterProcess, Job, ProcessFailed
 from filters.own.values import job_of, verdict_of
 from filters.verdict import ACCEPT, Action, Verdict
 from net.threads import Offload
@@ -347,6 +352,108 @@ async def test_the_folder_is_watched_and_the_configuration_followed(tmp_path: Pa
         made.own.reload(make_settings(tmp_path, filters={"own": str(made.folder)}))
         await _until(lambda: len(made.own.active) == 1)
         assert (await made.judge()).keywords == {"seen"}
+
+
+async def test_no_message_passes_while_the_configuration_changes(tmp_path: Path) -> None:
+    async with site(tmp_path, {"one": GOOD}) as made:
+        chosen = {"own": str(made.folder), "own_processes": 2, "own_timeout": "19s"}
+        made.own.reload(make_settings(tmp_path, filters=chosen))
+        looking = asyncio.create_task(made.own.look())
+        told = set()
+        while not looking.done():
+            told.add((await made.judge()).keywords)
+            await asyncio.sleep(0)
+        assert told == {frozenset({"seen"})}
+        assert [one.timeout for one in made.own.active] == [19.0]
+
+
+async def test_an_earlier_version_outlives_a_change_of_the_configuration(tmp_path: Path) -> None:
+    async with site(tmp_path, {"one": GOOD}) as made:
+        made.write("one", "def check(:\n")
+        await made.own.look()
+        chosen = {"own": str(made.folder), "own_timeout": "19s"}
+        made.own.reload(make_settings(tmp_path, filters=chosen))
+        await made.own.look()
+        assert (await made.judge()).keywords == {"seen"}
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "one.py").write_text("def check(:\n")
+        made.own.reload(make_settings(tmp_path, filters={"own": str(other)}))
+        await made.own.look()
+        assert await made.judge() is ACCEPT
+
+
+async def test_a_process_that_ended_meanwhile_costs_no_message_its_filters(tmp_path: Path) -> None:
+    text = returning("symbol(f'P{__import__(\"os\").getpid()}')")
+    async with site(tmp_path, {"one": text}) as made:
+        (first,) = (await made.judge()).symbols
+        (idle,) = made.own._pool._idle
+        os.kill(int(first[1:]), signal.SIGKILL)
+        await _until(lambda: idle.ended)
+        (second,) = (await made.judge()).symbols
+        assert second[0] == "P" and second != first
+        assert made.own.listing()[0]["errors"] == 0
+
+
+async def test_a_message_larger_than_the_memory_is_no_fault_of_a_filter(tmp_path: Path) -> None:
+    spooled = tmp_path / "spooled"
+    with spooled.open("wb") as file:
+        file.truncate(200 * 1024**2)
+    context = asked()
+    assert context.message is not None
+    context.message = Message(Content(200 * 1024**2, b"", path=spooled), HEADER)
+    async with site(tmp_path, {"one": GOOD, "two": GOOD}, own_memory="128M") as made:
+        for _ in range(4):
+            verdict = await made.judge(context)
+            assert verdict.symbols == ("OWN_ONE_ERROR", "OWN_TWO_ERROR")
+            assert verdict.scored[0].detail == "the message can't be read: MemoryError"
+        assert [row["state"] for row in made.own.listing()] == ["active", "active"]
+        assert (await made.judge()).keywords == {"seen"}
+
+
+async def test_a_process_that_takes_nothing_is_killed_all_the_same() -> None:
+    offload = Offload()
+    process = await FilterProcess.start(offload, 2**28)
+    os.kill(process._child.pid, signal.SIGSTOP)
+    await process.ask([("one", 0.1)], Job({}, bytes(4 * 1024**2)))
+    with pytest.raises(ProcessFailed, match=r"no answer within 0\.1 s"):
+        await process.answer("one", 0.1)
+    async with asyncio.timeout(30):
+        await process.kill()
+    assert process._child.returncode == -signal.SIGKILL
+    offload.close()
+
+
+def _judged(program: bytes, machine: int, call: int, argument: int = 0) -> int:
+    """What the kernel would make of a system call: the few instructions of BPF that are in use."""
+    lines, at, value = list(struct.iter_unpack("HBBI", program)), 0, 0
+    while True:
+        code, jump, other, operand = lines[at]
+        at += 1
+        if code == 0x06:
+            return int(operand)
+        if code == 0x20:
+            value = {0: call, 4: machine, 16: argument}[operand]
+        else:
+            met = value == operand if code == 0x15 else value & operand
+            at += jump if met else other
+
+
+@pytest.mark.parametrize(
+    ("name", "forbidden", "clone", "harmless"),
+    [("x86_64", (57, 58, 59, 322), 56, (0, 1, 9, 41)), ("aarch64", (221, 281), 220, (63, 64, 198))],
+)
+def test_which_calls_a_process_may_not_make(
+    name: str, forbidden: tuple[int, ...], clone: int, harmless: tuple[int, ...]
+) -> None:
+    machine, calls = confine._CALLS[name]
+    program = confine._program(machine, calls)
+    refused = {_judged(program, machine, call) for call in forbidden}
+    assert refused == {0x00050000 | errno.EPERM}
+    assert {_judged(program, machine, call) for call in harmless} == {0x7FFF0000}
+    assert _judged(program, machine, clone, 0x11) == 0x00050000 | errno.EPERM
+    assert _judged(program, machine, clone, 0x003D0F00) == 0x7FFF0000  # as pthread_create asks
+    assert _judged(program, machine, 435) == 0x00050000 | errno.ENOSYS
 
 
 async def _until(check: Callable[[], bool]) -> None:

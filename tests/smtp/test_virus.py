@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from net.clamd_pool import ClamdPool
 from storage.values import Delivery
 from tests.support import false_clamd as false
 from tests.support.clamd import EICAR, NAME, Clamd, running_clamd
@@ -222,6 +223,25 @@ async def test_a_clamd_that_misbehaves_delays_mail_and_lets_nothing_through(
     ):
         assert without_id(await answer(running, CLEAN)) == LATER
         assert running.store.delivered == []
+
+
+@pytest.mark.parametrize("address", ["tcp:127.0.0.1:99999", "tcp:a..b:3310"])
+async def test_an_address_that_can_not_be_lets_nothing_through(
+    tmp_path: Path, address: str
+) -> None:
+    async with receiving(tmp_path, **virus(address)) as running:
+        assert without_id(await answer(running, CLEAN)) == LATER
+
+
+async def test_whatever_goes_wrong_a_message_is_not_called_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(ClamdPool, "scan", broken)
+    async with receiving(tmp_path, **virus("unix:/nowhere")) as running:
+        assert without_id(await answer(running, CLEAN)) == LATER
 
 
 async def test_a_hanging_clamd_holds_up_nobody_else(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 CONTINUE = b"c"
-HANG, CLOSE = b"<hang>", b"<close>"
+HANG, CLOSE, DEAF = b"<hang>", b"<close>", b"<deaf>"
 SILENT = {b"D", b"A", b"Q"}
 
 
@@ -63,6 +63,9 @@ class MilterPeer:
             return False
         if answer == HANG:
             return True
+        if answer == DEAF:
+            await writer.wait_closed()
+            return False
         if answer is None and letter == b"O":
             options = struct.pack(">III", self.version, self.actions, self.wishes)
             answer = said(b"O", options + self.macros)
@@ -86,4 +89,6 @@ async def milter_peer(peer: MilterPeer) -> AsyncIterator[MilterPeer]:
         server.close()
         for writer in peer.writers:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
         await server.wait_closed()
