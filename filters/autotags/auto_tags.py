@@ -57,7 +57,11 @@ class AutoTags:
         if found is None:
             found, before = (), self._changes
             if await self._directory.preferences.get(account, AUTO_TAGS):
-                found = tuple(one for one in await self.known(account) if one.is_used)
+                tags = {
+                    one.keyword.lower() for one in await self._directory.preferences.tags(account)
+                }
+                known = [one for one in await self.known(account) if one.is_used]
+                found = tuple(one for one in known if one.keyword.lower() in tags)
             found = found[: MODELS // 4]
             if self._changes == before:
                 self._loaded[account] = found

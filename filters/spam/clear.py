@@ -1,8 +1,8 @@
 """Learns from what rules alone are sure of, where `spam.learn_clear` asks for it.
 
 Guarded: it speaks for itself as one more account (storage/spam_values.py RULES), whose words count
-site-wide once a user has taught them too, which teaches no more than twice what users do, moves the
-site little, and is taken back when a user says otherwise. Never in the way of a message.
+site-wide once a user has taught them too, which teaches hardly more than users do, moves the site
+little, and is taken back when a user says otherwise. Never in the way of a message.
 """
 
 import asyncio

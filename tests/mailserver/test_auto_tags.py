@@ -78,3 +78,15 @@ async def test_tags_are_learned_given_and_explained(server: Whole) -> None:
     assert why["fits"] and why["margin"] >= why["threshold"]
     (why,) = await server.control("tags.why", address=account, mailbox="INBOX", uid=43)
     assert not why["fits"] and why["reasons"][0][1] < 0
+
+    # a tag that is no more is not given any longer, though its model is still there
+    await server.control("tags.delete", address=account, keyword="work")
+    async with server.smtp() as smtp, server.imap(account) as client:
+        await smtp.greet()
+        await deliver(smtp, account, letter(random, WORK, 44))
+        await client.ok("NOOP")
+        found = await client.ok("UID FETCH 42,44 (FLAGS)")
+    tagged = {
+        line.split(b"UID ")[1].split(b" ")[0]: b"work" in line for line in found if b"UID" in line
+    }
+    assert len(tagged) == 2 and list(tagged.values()) == [True, False], found
