@@ -94,6 +94,7 @@ class Reputation(WriteBehind[_Key, Standing]):
     log_of = "reputation"
     not_written = "reputation is not stored"
     flush_seconds = 5.0
+    piece = 500  # who asks for what is not in memory waits for one
 
     def __init__(self, database: SmallDatabase, clock: Clock) -> None:
         super().__init__(database, clock)

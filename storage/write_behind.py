@@ -7,6 +7,7 @@ again; after `close` no write is under way.
 
 import asyncio
 from abc import ABC, abstractmethod
+from itertools import islice
 from typing import ClassVar, Generic, TypeVar
 
 from config.clock import Clock
@@ -31,6 +32,8 @@ class WriteBehind(ABC, Generic[K, V]):
     not_written: ClassVar[str]
     """What the log says of a write that failed."""
     flush_seconds: ClassVar[float]
+    piece: ClassVar[int] = MAX_WAITING
+    """Values of one transaction, while which `_writing` is held."""
 
     def __init__(self, database: SmallDatabase, clock: Clock) -> None:
         self._database, self._clock = database, clock
@@ -52,7 +55,7 @@ class WriteBehind(ABC, Generic[K, V]):
 
     @abstractmethod
     async def _write(self, waiting: dict[K, V]) -> None:
-        """Writes all in one transaction. Raises StoreError."""
+        """Writes a piece in one transaction. Raises StoreError."""
 
     def _joined(self, _earlier: V, later: V) -> V:
         """What two values of a key are together."""
@@ -94,18 +97,26 @@ class WriteBehind(ABC, Generic[K, V]):
 
     async def _flush(self) -> bool:
         """Whether all went well; what did not is waiting again, behind what came meanwhile."""
-        async with self._writing:
-            waiting, self._waiting = self._waiting, {}
-            try:
-                if waiting:
-                    await self._database.finish(self._write(waiting))
-                    waiting = {}
-                await self._prune_at_times()
-            except StoreError as error:
-                self._keep(waiting)
-                get_logger(self.log_of).warning(self.not_written, reason=str(error))
-                return False
+        for _ in range(0, max(1, len(self._waiting)), self.piece):
+            async with self._writing:
+                waiting = self._taken()
+                try:
+                    if waiting:
+                        await self._database.finish(self._write(waiting))
+                        waiting = {}
+                    await self._prune_at_times()
+                except StoreError as error:
+                    self._keep(waiting)
+                    get_logger(self.log_of).warning(self.not_written, reason=str(error))
+                    return False
         return True
+
+    def _taken(self) -> dict[K, V]:
+        """A piece of what waits, the longest waiting first."""
+        if len(self._waiting) <= self.piece:
+            waiting, self._waiting = self._waiting, {}
+            return waiting
+        return {key: self._waiting.pop(key) for key in list(islice(self._waiting, self.piece))}
 
     async def _prune_at_times(self) -> None:
         if self._clock.monotonic() - self._pruned > PRUNE_SECONDS:

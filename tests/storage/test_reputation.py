@@ -1,7 +1,9 @@
 """Standings of senders, domains, networks and bodies: added up, fading, stored behind, bounded."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,6 +110,31 @@ async def test_a_write_that_fails_is_made_later(
     monkeypatch.setattr(reputation, "_write", write)
     await reputation.close()
     assert (await Reputation(history, clock).of([ANN]))[0].bad == 2
+
+
+async def test_who_asks_waits_for_a_piece_of_what_is_written(
+    history: HistoryDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reputation = Reputation(history, Clock())
+    many = [(About.BODY, str(number)) for number in range(3 * Reputation.piece)]
+    reputation.add(many, bad=1)
+    write, begun, written = reputation._write, asyncio.Event(), list[int]()
+
+    async def noted(waiting: dict[Any, Standing]) -> None:
+        begun.set()
+        await write(waiting)
+        written.append(len(waiting))
+
+    monkeypatch.setattr(reputation, "_write", noted)
+    writing = asyncio.create_task(reputation._flush())
+    await begun.wait()
+    await reputation.of([ANN])
+    assert len(written) < 3
+    assert await writing
+    assert written == [Reputation.piece] * 3
+    found = await Reputation(history, Clock()).of(many[::500])
+    assert [one.bad for one in found] == [1.0] * 3
+    await reputation.close()
 
 
 def test_little_is_known_of_one_message() -> None:
