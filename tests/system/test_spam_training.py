@@ -14,7 +14,7 @@ import pytest
 from mailserver import control
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
 
-USER, OTHER = "user@example.test", "other@example.test"
+USER, OTHER, KILLED = "user@example.test", "other@example.test", "killed@example.test"
 CONFIG = configuration(
     extra="[filters]\nlocal_networks = []\n[spam]\nlearn_clear = true\n"
     "tag_at = 50.0\nreject_at = 90.0\n"
@@ -25,7 +25,7 @@ CONFIG = configuration(
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(tmp_path_factory.mktemp("spam"), CONFIG) as made:
-        for address in (USER, OTHER):
+        for address in (USER, OTHER, KILLED):
             made.add_account(address)
         yield made
 
@@ -95,24 +95,23 @@ def test_what_the_server_files_teaches_only_when_it_is_moved(server: ServerProce
         wait_for(server, (0, 1))
 
 
-def test_a_kill_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path, CONFIG) as server:
-        server.add_account(USER)
-        with imap(server) as client:
-            for number in range(40):
-                client.append("INBOX", "", "", spam(number))
-            client.select("INBOX")
-            client.uid("MOVE", "1:*", "Junk")
-            client.select("Junk")
-            until(lambda: shown(server, USER)[0] > 0 or None, 45)
-        server.kill()
-        server.start()
-        wait_for(server, (40, 0))
-        with imap(server) as client:
-            client.select("Junk")
-            client.uid("MOVE", "1:10", "Archive")
-        wait_for(server, (30, 10))
-        assert shown(server)[0] <= 20  # of one account the site takes little
+def test_a_kill_loses_and_doubles_nothing(server: ServerProcess) -> None:
+    before = shown(server)[0]
+    with imap(server, KILLED) as client:
+        for number in range(40):
+            client.append("INBOX", "", "", spam(number))
+        client.select("INBOX")
+        client.uid("MOVE", "1:*", "Junk")
+        client.select("Junk")
+        until(lambda: shown(server, KILLED)[0] > 0 or None, 45)
+    server.kill()
+    server.start()
+    wait_for(server, (40, 0), KILLED)
+    with imap(server, KILLED) as client:
+        client.select("Junk")
+        client.uid("MOVE", "1:10", "Archive")
+    wait_for(server, (30, 10), KILLED)
+    assert shown(server)[0] - before <= 20  # of one account the site takes little
 
 
 def test_the_commands_beside_the_server(server: ServerProcess, tmp_path: Path) -> None:
