@@ -3,8 +3,10 @@
 The session that owns a Context changes it between the stages; filters only read it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain
 from typing import Protocol
 
 from auth.login import Login
@@ -117,7 +119,7 @@ class Context:
     rcpt: Recipient | None = None
     message: Message | None = None
     results: list[Result] = field(default_factory=list)
-    told: dict[str, Verdict] = field(default_factory=dict)
+    told: dict[str, tuple[Verdict, ...]] = field(default_factory=dict)
     asked: dict[str, list[Asked]] = field(default_factory=dict)
     policy: Policy = NO_POLICY
     spam: SpamResult | None = None
@@ -130,6 +132,11 @@ class Context:
             self.asked.pop(stage, None)
 
     @property
+    def verdicts(self) -> Iterator[Verdict]:
+        """What the filters of all stages so far have said."""
+        return chain.from_iterable(self.told.values())
+
+    @property
     def symbols(self) -> tuple[str, ...]:
         """What all stages so far found, each once."""
-        return tuple(dict.fromkeys(one for told in self.told.values() for one in told.symbols))
+        return tuple(dict.fromkeys(one for told in self.verdicts for one in told.symbols))

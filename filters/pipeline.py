@@ -64,7 +64,7 @@ class Pipeline:
         if not steps:
             return ACCEPT
         told: list[Verdict] = []
-        earlier, skipped = context.told.get(stage.value, ACCEPT), context.policy.skip
+        earlier, skipped = context.told.get(stage.value, ()), context.policy.skip
         asked = context.asked.setdefault(stage.value, [])
         for step in steps:
             if skipped and step.name in skipped:
@@ -77,7 +77,7 @@ class Pipeline:
                 if verdict.refused:
                     context.told[stage.value] = earlier
                     return merge(told)
-                context.told[stage.value] = merge([earlier, *told])
+                context.told[stage.value] = (*earlier, *told)
         return merge(told)
 
     async def _ask(

@@ -68,7 +68,7 @@ class ConnectionState(ABC):
         """The peer spoke before the greeting: why it is refused, or None."""
         if self.kind is not Kind.MX or not self.is_strange:
             return None
-        self.context.told["greeting"] = Verdict(symbols=(EARLY_TALKER,))
+        self.context.told["greeting"] = (Verdict(symbols=(EARLY_TALKER,)),)
         if self.shared.settings.smtp.early_talkers == "mark":
             return None
         self.refused = True

@@ -64,7 +64,7 @@ class Session(TransactionState):
             if isinstance(plain, Reply):
                 return self.refuse_content(plain)
             message = plain
-        verdict, asked = merge([*context.told.values()]), list(context.recipients)
+        verdict, asked = merge(context.verdicts), list(context.recipients)
         if verdict.changes:
             changed = await self._change(message, verdict.changes)
             if isinstance(changed, Reply):

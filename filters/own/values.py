@@ -54,7 +54,7 @@ def job_of_stored(context: api.Context, raw: bytes) -> Job:
 
 def author_context(context: Context) -> api.Context:
     """What an author sees of the transaction."""
-    told = list(context.told.values())
+    told = list(context.verdicts)
     return api.Context(
         kind=context.kind.value,
         peer=context.peer.address,

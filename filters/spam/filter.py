@@ -96,7 +96,7 @@ class Spam(Filter):
         others = (*asked.listed.scored, *outside.scored)
         own = _once((*found, *others, *self._weigh(told, context)))
         own = (*own, *bayes(probability, self._weights))
-        before = tuple(one for verdict in context.told.values() for one in verdict.scored)
+        before = tuple(one for verdict in context.verdicts for one in verdict.scored)
         junk_at = 0.0 if context.login is not None else self._settings.tag_at
         result = SpamResult(
             (*before, *own), judgement.features, probability, junk_at, not is_known(context)
@@ -143,7 +143,7 @@ class Spam(Filter):
 
     def _weigh(self, told: Iterable[str], context: Context) -> tuple[Scored, ...]:
         """What other filters found and gave no weight, by the table."""
-        weighed = {one.name for verdict in context.told.values() for one in verdict.scored}
+        weighed = {one.name for verdict in context.verdicts for one in verdict.scored}
         found = ((name, weight_of(name, self._weights)) for name in told if name not in weighed)
         return tuple(Scored(name, weight) for name, weight in found if weight)
 
