@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from auth.audit import Audit
 from auth.password import dummy_hash, hash_password, verify_password
 from auth.throttle import Throttle
 from auth.verified import Proof, VerifiedLogins
@@ -18,6 +19,7 @@ from config.logging import get_logger
 from config.settings import Settings
 from message.address import AddressError, Mailbox, parse_mailbox
 from net.threads import Busy, Offload, Pool
+from storage.audit_values import Kind
 from storage.directory import Directory
 from storage.directory_values import Account, AccountChange
 from storage.values import AccountId
@@ -83,6 +85,7 @@ class Authenticator:
         self._log = get_logger("auth")
         self._verified = VerifiedLogins(clock)
         self._throttle = Throttle(clock)
+        self.audit = Audit(directory, clock)
         self._running: dict[Proof, asyncio.Task[bool]] = {}
         self._unsubscribe = directory.on_change(self._forget)
         self.reload(settings)
@@ -101,11 +104,18 @@ class Authenticator:
         )
 
     async def login(
-        self, user: str, password: str, *, peer: str, protocol: str, connection: str = ""
+        self,
+        user: str,
+        password: str,
+        *,
+        peer: str,
+        protocol: str,
+        connection: str = "",
+        client: str = "",
     ) -> Login | Refused:
         """Verifies a password. `user` is the full address, or its local part where exactly one
-        domain is served; `peer` the IP address; `protocol` and `connection` (its id) are for the
-        log. Raises StoreUnavailable.
+        domain is served; `peer` the IP address; `protocol`, `connection` (its id) and `client` (as
+        it calls itself) are for the logs. Raises StoreUnavailable.
         """
         mailbox = self._mailbox(user)
         name = user.casefold() if mailbox is None else mailbox.key()
@@ -121,6 +131,15 @@ class Authenticator:
                 protocol=protocol,
                 cause=outcome.cause.value,
             )
+        self.audit.record(
+            Kind.FAILED if isinstance(outcome, Refused) else Kind.LOGIN,
+            account.id if account else None,
+            account.address if account else "",
+            address=peer,
+            protocol=protocol,
+            client=client,
+            detail=outcome.cause.value if isinstance(outcome, Refused) else "",
+        )
         return outcome
 
     async def hash_password(self, password: str) -> str:
@@ -130,6 +149,7 @@ class Authenticator:
     async def close(self) -> None:
         """Waits for hashes under way."""
         self._unsubscribe()
+        self.audit.close()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     def _mailbox(self, user: str) -> Mailbox | None:

@@ -84,6 +84,7 @@ class Auth(Section):
     bcrypt_rounds: Annotated[int, Field(ge=4, le=16)] = 12
     signup: Literal["closed", "invite", "open"] = "closed"
     sms: Annotated[str, AfterValidator(_sms)] = "outbox"
+    audit_keep: Annotated[Duration, Field(ge=3600)] = 180 * 86400.0
 
 
 class Store(Section):

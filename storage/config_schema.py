@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateColumn
 
 from storage.config_base import Id, metadata
+from storage.config_defence_tables import audit, known_login
 from storage.config_user_tables import (
     contact_group,
     contact_member,
@@ -386,6 +387,11 @@ def _preferences(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _defence(connection: Connection) -> None:
+    for table in (audit, known_login):
+        table.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -405,4 +411,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _scripts,
     _contacts,
     _preferences,
+    _defence,
 )

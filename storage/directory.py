@@ -19,6 +19,7 @@ from message.srs import is_srs
 from net.threads import Offload
 from storage import directory_rows as rows
 from storage.acl import AclTable
+from storage.audit import AuditLog
 from storage.blocks import Blocks
 from storage.config_database import ConfigDatabase
 from storage.contacts import Contacts
@@ -44,6 +45,7 @@ from storage.directory_values import (
     Submission,
 )
 from storage.hold_rules import HoldRules
+from storage.known_logins import KnownLogins
 from storage.preferences import Preferences
 from storage.resolver import Resolver
 from storage.rewritten import Rewritten
@@ -92,6 +94,8 @@ class Directory:
         self.source_counts = SourceCounts(database, clock)
         self.hold_rules = HoldRules(database, clock)
         self.suppressions = Suppressions(database, clock)
+        self.audit = AuditLog(database, clock, settings.auth.audit_keep)
+        self.known_logins = KnownLogins(database, clock)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
         self._listeners: dict[object, Listener] = {}
 
@@ -112,6 +116,7 @@ class Directory:
             await directory.hold_rules.load()
             await directory.suppressions.load()
             await directory.source_counts.load()
+            await directory.known_logins.load()
         except BaseException:
             await database.close()
             raise
@@ -122,6 +127,8 @@ class Directory:
         await self.contacts.correspondents.close()
         await self.sent_counts.close()
         await self.source_counts.close()
+        await self.known_logins.close()
+        await self.audit.close()
         await self.database.close()
 
     def reload(self, settings: Settings) -> None:
@@ -129,6 +136,7 @@ class Directory:
         self._settings = settings
         self._resolver.sites = sites_of(settings, self._commanded)
         self.blocks.reload(settings.blocklist.networks)
+        self.audit.keep = settings.auth.audit_keep
 
     def on_change(self, callback: Listener) -> Callable[[], None]:
         """Calls back in the loop after each change of an account; returns the unsubscriber.
@@ -387,8 +395,9 @@ class Directory:
             self.acl.clear()
             self.scripts.forget(account.id)
             self.contacts.forget(account.id)
+            self.known_logins.forget(account.id)
         for listener in tuple(self._listeners.values()):
-            listener(AccountChange(account.id, kind))
+            listener(AccountChange(account.id, kind, account.address))
 
 
 async def _refuse_taken(connection: AsyncConnection, key: str, text: str) -> None:

@@ -157,6 +157,7 @@ class AccountChange:
 
     account: AccountId
     kind: ChangeKind
+    address: str = ""
 
     @property
     def revokes(self) -> bool:

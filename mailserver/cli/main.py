@@ -9,6 +9,7 @@ import typer
 from mailserver.cli import (
     accounts,
     aliases,
+    auditing,
     blocks,
     contacts,
     domains,
@@ -60,6 +61,7 @@ def options(
 app.add_typer(accounts.app, name="account")
 app.add_typer(aliases.app, name="alias")
 app.add_typer(domains.app, name="domain")
+app.add_typer(auditing.app, name="audit")
 app.add_typer(blocks.app, name="block")
 app.add_typer(queue.app, name="queue")
 app.add_typer(quarantine.app, name="quarantine")

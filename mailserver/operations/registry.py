@@ -35,6 +35,7 @@ QUICK: dict[str, str] = {
     "domain.delete": "domains.domain_delete",
     "domain.dns": "domain_dns.domain_dns",
     "domain.rotate": "domain_dns.domain_rotate",
+    "audit.list": "auditing.audit_list",
     "block.add": "blocks.block_add",
     "block.list": "blocks.block_list",
     "block.delete": "blocks.block_delete",
