@@ -231,6 +231,7 @@ class ImapActions:
         base = await self._personal.scripting.surroundings(event.account)
         items = {
             **base.items,
+            "location": "MS",
             "phase": "post",
             "imap.cause": event.cause.value,
             "imap.user": login,

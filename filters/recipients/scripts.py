@@ -104,7 +104,7 @@ class Scripting:
             items={
                 "domain": self._hostname.partition(".")[2],
                 "host": self._hostname,
-                "location": "MS",
+                "location": "MDA",
                 "name": "mailserver",
                 # RFC 6785 §4.2, §4.5: empty where nobody did anything by IMAP
                 **dict.fromkeys(("imap.user", "imap.email", "imap.changedflags"), ""),
