@@ -1,6 +1,7 @@
 """Several clamds as one: the least busy that is well is asked, the next when it fails.
 
-One that failed is left alone until it answers PING again, asked at growing intervals.
+One that failed is left alone until it answers PING again, asked at growing intervals; for longer
+each time when it answers PING and scans nothing.
 Invariant: a scan ends within twice `timeout` for every clamd that seemed well, and at once when
 none is.
 """
@@ -22,10 +23,13 @@ LONGEST_PAUSE = 30.0
 
 @dataclass(slots=True)
 class _Member:
-    """`problem` is why it is left alone, "" when it is well."""
+    """`problem` is why it is left alone, "" when it is well; `failures` are those since its last
+    scan.
+    """
 
     client: ClamdClient
     problem: str = ""
+    failures: int = 0
     task: asyncio.Task[None] | None = None
 
     def close(self) -> None:
@@ -66,18 +70,20 @@ class ClamdPool:
         """What the first that answers finds. Raises ClamdError when none does, ClamdTooLarge or
         ClamdBusy when those that are well refuse it, and what `pieces` raises.
         """
-        return await self._first(lambda client: client.scan(pieces))
+        return await self._first(lambda client: client.scan(pieces), scans=True)
 
     async def version(self) -> str:
         """That of the clamd that would be asked to scan. Raises ClamdError."""
         return await self._first(lambda client: client.version())
 
-    async def _first(self, ask: Callable[[ClamdClient], Awaitable[T]]) -> T:
+    async def _first(self, ask: Callable[[ClamdClient], Awaitable[T]], *, scans: bool = False) -> T:
         refused: ClamdError | None = None
         well = [member for member in self._members if not member.problem]
         for member in sorted(well, key=lambda one: one.client.busy):
             try:
-                return await ask(member.client)
+                told = await ask(member.client)
+                member.failures *= not scans
+                return told
             except (ClamdTooLarge, ClamdBusy) as error:
                 refused = error
             except ClamdError as error:
@@ -91,12 +97,13 @@ class ClamdPool:
         if member.problem or member not in self._members:
             return
         member.problem = problem
+        member.failures += 1
         self._log.error("clamd left alone", clamd=member.client.address, reason=problem)
         member.task = asyncio.get_running_loop().create_task(self._watch(member))
 
     async def _watch(self, member: _Member) -> None:
         """Until it answers again."""
-        pause = self._first_pause
+        pause = min(self._first_pause * 2 ** min(member.failures - 1, 10), LONGEST_PAUSE)
         while member.problem:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -146,8 +146,9 @@ async def test_an_answer_before_the_end_is_not_believed(size: int) -> None:
     async def slow() -> AsyncGenerator[bytes, None]:
         yield b"x" * size
         await answered.wait()
-        await asyncio.sleep(0.1)
-        yield b"x"
+        for _ in range(1000):  # as long as it takes to be read
+            await asyncio.sleep(0)
+            yield b"x"
 
     async with false_clamd(hasty) as clamd, client(clamd.address) as scanner:
         with pytest.raises(ClamdError, match="before the end of the message"):
@@ -255,6 +256,27 @@ async def test_one_that_failed_is_not_asked_until_it_answers() -> None:
             assert (hanging.scans, good.scans) == (1, 10)
             hanging.verdict, hanging.pings = false.clean, True
             await asyncio.wait_for(well(clamds, hanging.address), 20)
+
+
+async def test_one_that_answers_ping_and_scans_nothing_is_left_for_longer_each_time() -> None:
+    async with (
+        false_clamd(false.hang) as hanging,
+        false_clamd(false.clean) as good,
+        pool(hanging.address, good.address, timeout=0.3) as clamds,
+    ):
+        (member, _) = clamds._members
+        for number in range(1, 4):
+            assert (await clamds.scan(pieces(b"x"))).signature == ""
+            assert (member.failures, hanging.scans) == (number, number)
+            left = asyncio.get_running_loop().time()
+            await asyncio.wait_for(well(clamds, hanging.address), 20)
+        # no sleep ends early: however busy the machine is, the third pause was 0.2 s at least
+        assert asyncio.get_running_loop().time() - left >= 0.19
+        await clamds.version()
+        assert member.failures == 3
+        hanging.verdict = false.clean
+        assert (await clamds.scan(pieces(b"x"))).signature == ""
+        assert member.failures == 0
 
 
 async def test_the_least_busy_is_asked() -> None:
