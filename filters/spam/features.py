@@ -8,7 +8,6 @@ again with their texts: filters/spam/reasons.py.
 import re
 import sys
 from array import array
-from collections.abc import Iterable
 from itertools import repeat
 from operator import mod
 from typing import Final
@@ -27,11 +26,10 @@ _FOOT: Final = re.compile(r"^\s?[_=-]{20,}\s*$", re.MULTILINE)
 _LONGEST_FOOT: Final = 500
 
 
-def features(reading: Reading, symbols: Iterable[str] = ()) -> "array[int]":
-    """The features of a message; `symbols` are names that other checks gave it."""
+def features(reading: Reading) -> "array[int]":
+    """The features of a message."""
     found = set(map(mod, runs(shown_text(reading)), repeat(_PRIME)))
     found.update([token_feature(token) for token in tokens(reading)])
-    found.update([token_feature("symbol:" + name) for name in symbols])
     return array("I", found)
 
 

@@ -16,7 +16,7 @@ from typing import Final
 from config.logging import Logger
 from filters.spam import model
 from filters.spam.memory import Memory, Own, signed, to_its_end
-from filters.spam.weights import SiteWeights, Weights
+from filters.spam.weights import Weights
 from net.threads import Busy, Offload
 from storage.errors import StoreError
 from storage.spam_lessons import Plan, SpamLessons, Taught
@@ -81,12 +81,6 @@ class Learned(Memory):
         """Whether the account's own lessons change a judgement. Raises StoreError."""
         own = await self._own(account)
         return own.weights is not None and own.share > 0
-
-    async def rows(self, account: AccountId | None = None) -> tuple[SiteWeights | Weights, ...]:
-        """What a judgement is made of, as rows of model.py, to explain it."""
-        await self.ready()
-        own = await self._own(account) if account is not None else None
-        return (self._site,) if own is None or own.weights is None else (self._site, own.weights)
 
     async def totals(self, owner: AccountId = SITE) -> Totals:
         """How much was learned."""

@@ -36,9 +36,9 @@ class Weights:
         sums = self.sums
         return _margin(sum([sums[feature >> SHIFT] for feature in features]), len(features))
 
-    def get(self, feature: int, _default: tuple[int, int] = (0, 0)) -> tuple[int, int]:
-        """One feature as a row of model.py, for explanations."""
-        return _row(self.sums[feature >> SHIFT])
+    def of(self, feature: int) -> int:
+        """The weight of one feature, for explanations."""
+        return self.sums[feature >> SHIFT]
 
     def add(self, features: "array[int]", by: int) -> None:
         """Adds to each feature; negative for ham, and to take spam back."""
@@ -83,10 +83,6 @@ class SiteWeights:
         voters = self._voters
         return sum([voters[feature] == SEVERAL for feature in features])
 
-    def get(self, feature: int, _default: tuple[int, int] = (0, 0)) -> tuple[int, int]:
-        """As Weights.get."""
-        return _row(self.counting[feature])
-
     def teach(self, features: "array[int]", by: int, voter: int) -> None:
         """Adds what an account taught, 0 the administrator. A feature whose teacher has taken his
         lesson back stays his: who confirms it is another one.
@@ -120,10 +116,6 @@ class SiteWeights:
 
 def _margin(total: int, count: int) -> float:
     return total / (SCALE * sqrt(count)) if count else 0.0
-
-
-def _row(weight: int) -> tuple[int, int]:
-    return (weight, 0) if weight > 0 else (0, -weight)
 
 
 def _bounded(value: int) -> int:

@@ -18,6 +18,7 @@ from filters.spam.result import MARGIN_POINTS, bayes
 from filters.spam.rules.mail import Mail as Judged
 from filters.spam.rules.run import find, scored
 from filters.spam.rules.transit import Transit
+from filters.spam.weights import NOBODY, SiteWeights
 from message.crlf import to_crlf
 from message.scan import scan_crlf
 from tests.bench.spam_corpus import Mail
@@ -71,27 +72,32 @@ class Ours:
     def __init__(self, read_once: Read, rules: bool = True) -> None:
         self.name = "ours" if rules else "ours, classifier alone"
         self._read, self._rules = read_once, rules
-        self._rows: dict[int, tuple[int, int]] = {}
+        self._model = SiteWeights()
 
     def learn(self, mails: Sequence[Mail]) -> None:
-        self._rows = {}
+        self._model = SiteWeights()
         lessons = [(self._read.of(mail)[0], mail.spam) for mail in mails]
         for (found, spam), by in zip(lessons, model.fit(lessons), strict=True):
-            model.add(self._rows, found, spam, by)
+            self._teach(found, spam, by)
 
     def learn_one(self, mail: Mail) -> None:
         found, _ = self._read.of(mail)
-        model.add(self._rows, found, mail.spam, model.step(found, mail.spam, self._rows))
+        by = model.step_at(len(found), self._model.margin(found), mail.spam)
+        self._teach(found, mail.spam, by)
+
+    def _teach(self, found: "array[int]", spam: bool, by: int) -> None:
+        """As the administrator does."""
+        self._model.teach(found, by if spam else -by, NOBODY)
 
     def scores(self, mails: Sequence[Mail]) -> list[float]:
         return [self._score(*self._read.of(mail)) for mail in mails]
 
     def classify(self, data: bytes) -> float:
         """What the classifier does with a message, from its octets on."""
-        return model.margin(features(read(to_crlf(data))), self._rows)
+        return self._model.margin(features(read(to_crlf(data))))
 
     def _score(self, found: "array[int]", rules: float) -> float:
-        margin = model.margin(found, self._rows)
+        margin = self._model.margin(found)
         if not self._rules:
             return MARGIN_POINTS * margin
         return rules + sum(one.weight for one in bayes(model.probability(margin), {}))

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.spam.features import features
-from filters.spam.model import FEATURES, MOST, add, fit, margin, probability, step
+from filters.spam.model import FEATURES, MOST, fit, fit_on, probability, step_at
 from filters.spam.reading import read
 from filters.spam.reasons import reasons
-
-Model = dict[int, tuple[int, int]]
+from filters.spam.weights import Weights
 
 HAM = [
     ("Minutes of the meeting", "Here are the minutes of yesterday's meeting of the committee."),
@@ -40,14 +39,27 @@ def cut(subject: str, text: str) -> "array[int]":
 LESSONS = [(cut(*one), False) for one in HAM] + [(cut(*one), True) for one in SPAM]
 
 
-def taught() -> tuple[Model, list[int]]:
+def margin(features: "array[int]", *models: Weights) -> float:
+    return sum(one.margin(features) for one in models)
+
+
+def step(features: "array[int]", spam: bool, *models: Weights) -> int:
+    """What learning a message adds after those models."""
+    return step_at(len(features), margin(features, *models), spam)
+
+
+def add(model: Weights, features: "array[int]", spam: bool, by: int) -> None:
+    model.add(features, by if spam else -by)
+
+
+def taught() -> tuple[Weights, list[int]]:
     """A model that learned LESSONS one by one, and the steps it took."""
-    rows: Model = {}
+    model = Weights()
     steps = []
     for found, spam in LESSONS:
-        steps.append(step(found, spam, rows))
-        add(rows, found, spam, steps[-1])
-    return rows, steps
+        steps.append(step(found, spam, model))
+        add(model, found, spam, steps[-1])
+    return model, steps
 
 
 def test_it_learns_from_a_handful_of_mails() -> None:
@@ -56,33 +68,35 @@ def test_it_learns_from_a_handful_of_mails() -> None:
     ham = cut("Re: minutes", "The minutes of the committee meeting are fine, thanks.")
     assert probability(margin(spam, rows)) > 0.8
     assert probability(margin(ham, rows)) < 0.3
-    assert probability(margin(spam, {})) == probability(margin((), rows)) == 0.5
+    nothing = array("I")
+    assert probability(margin(spam, Weights())) == probability(margin(nothing, rows)) == 0.5
 
 
 def test_many_mails_are_fitted_together() -> None:
-    rows: Model = {}
+    rows = Weights()
     for (found, spam), by in zip(LESSONS, fit(LESSONS), strict=True):
         add(rows, found, spam, by)
     assert all((margin(found, rows) > 1) is spam for found, spam in LESSONS)
     assert fit(LESSONS) == fit(LESSONS)
-    assert sum(fit(LESSONS, rows)) < sum(fit(LESSONS)) / 2
+    known = [margin(found, rows) for found, _ in LESSONS]
+    assert sum(fit_on(LESSONS, known)) < sum(fit(LESSONS)) / 2
 
 
 def test_unlearning_is_exact_in_any_order() -> None:
     rows, steps = taught()
-    before = dict(rows)
+    before = rows.sums[:]
     late = cut("Viagra", "Cheap viagra, click here"), True
     by = step(*late, rows)
     assert by > 0
     add(rows, *late, by)
-    assert rows != before
+    assert rows.sums != before
     add(rows, *late, -by)
-    assert rows == before
+    assert rows.sums == before
     order = list(zip(LESSONS, steps, strict=True))
     random.Random(1).shuffle(order)
     for (found, spam), taken in order:
         add(rows, found, spam, -taken)
-    assert rows == {}
+    assert not any(rows.sums)
 
 
 def test_what_is_known_takes_no_step() -> None:
@@ -96,7 +110,7 @@ def test_an_account_differs_from_its_site() -> None:
     site, _ = taught()
     found = cut("Lose weight fast", "Miracle pills: our gym's newsletter, http://gym.example/")
     assert margin(found, site) > 1
-    own: Model = {}
+    own = Weights()
     add(own, found, False, step(found, False, site, own))
     assert margin(found, site, own) < -1
     assert margin(found, site) > 1
@@ -111,13 +125,6 @@ def test_one_message_moves_little() -> None:
     before = margin(found, rows)
     add(rows, found, True, step(found, True, rows))
     assert before < margin(found, rows) <= before + MOST + 0.1
-
-
-def test_symbols_of_other_checks_count() -> None:
-    reading = read(mail("Hello", "Hello"))
-    plain, marked = set(features(reading)), set(features(reading, ("DKIM_FAIL",)))
-    assert plain < marked
-    assert len(marked) == len(plain) + 1
 
 
 def test_reasons_add_up_to_the_margin() -> None:
@@ -145,7 +152,7 @@ def test_any_bytes_have_features(data: bytes, around: list[tuple[str, str]]) -> 
     found = features(reading)
     assert len(found) == len(set(found))
     assert all(feature < FEATURES for feature in found)
-    rows: Model = {}
+    rows = Weights()
     add(rows, found, True, step(found, True, rows))
     reasons(reading, rows)
 
