@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from auth.audit import Audit
+from auth.grant import FULL, Grant
 from auth.password import dummy_hash, hash_password, verify_password
 from auth.throttle import Throttle
 from auth.verified import Proof, VerifiedLogins
@@ -20,6 +21,7 @@ from config.settings import Settings
 from message.address import AddressError, Mailbox, parse_mailbox
 from net.threads import Busy, Offload, Pool
 from storage.audit_values import Kind
+from storage.credential_values import Protocol
 from storage.directory import Directory
 from storage.directory_values import Account, AccountChange
 from storage.values import AccountId
@@ -30,11 +32,18 @@ QUEUE = 128
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A verified account. `address` is the account's own, whatever was typed."""
+    """A verified account. `address` is the account's own, whatever was typed; `grant` what the
+    login is good for.
+    """
 
     account: AccountId
     address: str
     admin: bool
+    grant: Grant = FULL
+
+    def ended_by(self, change: AccountChange) -> bool:
+        """Whether the change ends sessions of this login."""
+        return change.ends(self.account, self.grant.credential)
 
 
 class Cause(Enum):
@@ -95,12 +104,12 @@ class Authenticator:
         self._rounds = settings.auth.bcrypt_rounds
         self._throttle.unlimited = settings.filters.local_networks
 
-    def on_revoke(self, callback: Callable[[AccountId], None]) -> Callable[[], None]:
-        """Calls back in the loop when sessions of an account must close: new password, disabled,
-        deleted. Returns the unsubscriber.
+    def on_revoke(self, callback: Callable[[AccountChange], None]) -> Callable[[], None]:
+        """Calls back in the loop when sessions must close, those that Login.ended_by says: new
+        password, disabled, deleted, a credential revoked. Returns the unsubscriber.
         """
         return self._directory.on_change(
-            lambda change: callback(change.account) if change.revokes else None
+            lambda change: callback(change) if change.revokes else None
         )
 
     async def login(
@@ -109,7 +118,7 @@ class Authenticator:
         password: str,
         *,
         peer: str,
-        protocol: str,
+        protocol: Protocol,
         connection: str = "",
         client: str = "",
     ) -> Login | Refused:
@@ -128,7 +137,7 @@ class Authenticator:
                 connection=connection,
                 account=known,
                 peer=peer,
-                protocol=protocol,
+                protocol=protocol.value,
                 cause=outcome.cause.value,
             )
         self.audit.record(
@@ -136,7 +145,7 @@ class Authenticator:
             account.id if account else None,
             account.address if account else "",
             address=peer,
-            protocol=protocol,
+            protocol=protocol.value,
             client=client,
             detail=outcome.cause.value if isinstance(outcome, Refused) else "",
         )
@@ -213,7 +222,7 @@ class Authenticator:
         )
 
     def _forget(self, change: AccountChange) -> None:
-        if change.revokes:
+        if change.revokes and change.credential is None:
             self._verified.forget(change.account)
 
 

@@ -22,7 +22,7 @@ from net.limits import Gcra, address_key
 from net.listener import address_of, bind, listen
 from storage.blocks import Block
 from storage.directory import Directory
-from storage.values import AccountId
+from storage.directory_values import AccountChange
 
 # Refused connections that are logged, a minute and address: a flood must not fill the log.
 LINES: Final = 6
@@ -75,7 +75,7 @@ class BaseServer(ABC, Generic[X, C]):
     def _subscribe(self) -> list[Callable[[], None]]:
         """To what ends sessions, in this order; gives the unsubscribers."""
         return [
-            self._context.authenticator.on_revoke(self._close_account),
+            self._context.authenticator.on_revoke(self._revoke),
             self._directory.blocks.on_change(self._blocked),
         ]
 
@@ -155,11 +155,13 @@ class BaseServer(ABC, Generic[X, C]):
         most = self._context.settings.limits.connections_per_address
         return f"{denied.value} ({most})" if denied is Denied.AT_ONCE else denied.value
 
-    def _close_account(self, account: AccountId) -> None:
-        """Ends the sessions of an account that was disabled, deleted or got another password."""
+    def _revoke(self, change: AccountChange) -> None:
+        """Ends the sessions of an account that was disabled, deleted or got another password, or
+        of a credential that was revoked.
+        """
         for connection in tuple(self._connections):
             login = connection.session.login
-            if login is not None and login.account == account:
+            if login is not None and login.ended_by(change):
                 connection.bye("The account's access was changed, log in again")
 
     def _blocked(self, block: Block) -> None:

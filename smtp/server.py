@@ -39,8 +39,8 @@ from smtp.timeouts import Timeouts
 from smtp.verbs import Connection
 from storage.blocks import Block
 from storage.directory import Directory
+from storage.directory_values import AccountChange
 from storage.store import Store
-from storage.values import AccountId
 
 MAX_CONNECTIONS = 10_000
 LARGE_AT_A_TIME = 1
@@ -182,8 +182,8 @@ class SmtpServer:
         if peer is not None:
             self._gate.leave(peer)
 
-    def _revoke(self, account: AccountId) -> None:
-        self._part_with(lambda engine: _account_of(engine) == account, _REVOKED)
+    def _revoke(self, change: AccountChange) -> None:
+        self._part_with(lambda engine: _is_ended(engine, change), _REVOKED)
 
     def _blocked(self, block: Block) -> None:
         self._part_with(lambda engine: block.holds(self._engines[engine].address), _BLOCKED)
@@ -200,6 +200,6 @@ class SmtpServer:
                 task.cancel()
 
 
-def _account_of(engine: Engine) -> AccountId | None:
+def _is_ended(engine: Engine, change: AccountChange) -> bool:
     login = engine.policy.context.login
-    return login.account if login is not None else None
+    return login is not None and login.ended_by(change)

@@ -19,6 +19,7 @@ from smtp.grammar.rcpt import Rcpt
 from smtp.grammar.reply import Reply, reply
 from smtp.refusals import reply_of
 from smtp.session import Session
+from storage.credential_values import Protocol
 from storage.directory_values import Resolution, Status
 from storage.errors import StoreError
 from storage.values import DeliverBy
@@ -71,7 +72,7 @@ class SubmissionSession(Session):
                 credentials.user,
                 credentials.password,
                 peer=peer,
-                protocol="smtp",
+                protocol=Protocol.SMTP,
                 connection=self.context.connection,
             )
         except StoreError:

@@ -3,7 +3,8 @@
 On PostgreSQL they lie in the database of the index, hence the prefix. Account ids are never given
 twice: they name Maildirs. `config_account.modseq` numbers an account's changes of contacts,
 scripts and preferences and is the counter of `config_journal`; mail has a counter of its own. What
-users keep themselves has its tables in storage/config_user_tables.py.
+users keep themselves has its tables in storage/config_user_tables.py, what logs in beside their
+password in storage/config_auth_tables.py.
 """
 
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
+from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_base import Id, metadata
 from storage.config_defence_tables import audit, known_login
 from storage.config_user_tables import (
@@ -392,6 +394,11 @@ def _defence(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _credentials(connection: Connection) -> None:
+    for table in (credential, second_factor, recovery_code):
+        table.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -412,4 +419,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _contacts,
     _preferences,
     _defence,
+    _credentials,
 )

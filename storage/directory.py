@@ -23,6 +23,7 @@ from storage.audit import AuditLog
 from storage.blocks import Blocks
 from storage.config_database import ConfigDatabase
 from storage.contacts import Contacts
+from storage.credentials import Credentials, end_by_password
 from storage.directory_cache import DirectoryCache
 from storage.directory_names import (
     address_key,
@@ -87,6 +88,7 @@ class Directory:
         self.scripts = Scripts(database, clock)
         self.contacts = Contacts(database, clock)
         self.preferences = Preferences(database)
+        self.credentials = Credentials(database, clock, self._tell)
         self.seen = Seen(database, clock)
         self.sent_counts = SentCounts(database, clock)
         self.rewritten = Rewritten(database, clock)
@@ -123,6 +125,7 @@ class Directory:
         return directory
 
     async def close(self) -> None:
+        await self.credentials.close()
         await self.seen.close()
         await self.contacts.correspondents.close()
         await self.sent_counts.close()
@@ -141,7 +144,7 @@ class Directory:
     def on_change(self, callback: Listener) -> Callable[[], None]:
         """Calls back in the loop after each change of an account; returns the unsubscriber.
 
-        Sessions close when `change.revokes`.
+        Sessions close when `change.ends` says so.
         """
         token = object()
         self._listeners[token] = callback
@@ -248,7 +251,7 @@ class Directory:
         return account
 
     async def set_password(self, address: str, password_hash: str) -> Account:
-        """Raises Absent."""
+        """Tokens and sessions of the account end, app passwords stay. Raises Absent."""
         return await self._update(address, ChangeKind.PASSWORD, {"password_hash": password_hash})
 
     async def set_enabled(self, address: str, enabled: bool) -> Account:
@@ -384,6 +387,8 @@ class Directory:
     ) -> Account:
         async with self.database.writing() as connection:
             account = await rows.update_account(connection, address_key(address), values)
+            if account is not None and kind is ChangeKind.PASSWORD:
+                await end_by_password(connection, account.id)
         if account is None:
             raise Absent(f"There is no account {address}")
         self._publish(account, kind)
@@ -396,8 +401,13 @@ class Directory:
             self.scripts.forget(account.id)
             self.contacts.forget(account.id)
             self.known_logins.forget(account.id)
+        if kind in (ChangeKind.DELETED, ChangeKind.PASSWORD):
+            self.credentials.forget()
+        self._tell(AccountChange(account.id, kind, account.address))
+
+    def _tell(self, change: AccountChange) -> None:
         for listener in tuple(self._listeners.values()):
-            listener(AccountChange(account.id, kind, account.address))
+            listener(change)
 
 
 async def _refuse_taken(connection: AsyncConnection, key: str, text: str) -> None:

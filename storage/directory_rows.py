@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_schema import (
     account,
     acl,
@@ -106,6 +107,8 @@ async def remove_account(at: AsyncConnection, number: AccountId) -> None:
     await at.execute(delete(answered).where(answered.c.account == number))
     await at.execute(delete(script).where(script.c.account == number))
     await _remove_own(at, number)
+    for table in (credential, second_factor, recovery_code):
+        await at.execute(delete(table).where(table.c.account == number))
     await at.execute(delete(acl).where((acl.c.account == number) | (acl.c.grantee == number)))
     mine = (entry.c.account == number) | (entry.c.user == number)
     await at.execute(delete(entry).where(mine))

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from enum import Enum
 
+from storage.credential_values import CredentialId
 from storage.errors import StoreError
 from storage.values import AccountId
 
@@ -146,20 +147,37 @@ class ChangeKind(Enum):
     ENABLED = "enabled"
     DELETED = "deleted"
     EDITED = "edited"
+    CREDENTIAL = "credential"
+    SECOND_FACTOR = "second factor"
 
 
-_REVOKING = frozenset({ChangeKind.PASSWORD, ChangeKind.DISABLED, ChangeKind.DELETED})
+_REVOKING = frozenset(ChangeKind) - {ChangeKind.CREATED, ChangeKind.ENABLED, ChangeKind.EDITED}
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """A committed change of one account, told to the listeners of Directory.on_change."""
+    """A committed change of one account, told to the listeners of Directory.on_change.
+
+    CREDENTIAL: an app password, a token or a session, `credential`, was revoked or its time is
+    over. SECOND_FACTOR: from here on the account password is not enough.
+    """
 
     account: AccountId
     kind: ChangeKind
     address: str = ""
+    credential: CredentialId | None = None
 
     @property
     def revokes(self) -> bool:
-        """Whether the account's open sessions must close."""
+        """Whether open sessions must close: the account's, or those that `credential` opened."""
         return self.kind in _REVOKING
+
+    def ends(self, account: AccountId, credential: CredentialId | None) -> bool:
+        """Whether a session of the account that was opened with a credential, or with the
+        password (None), must close.
+        """
+        return (
+            self.revokes
+            and account == self.account
+            and (self.credential is None or self.credential == credential)
+        )

@@ -9,6 +9,7 @@ from auth.sasl.registry import UnknownMechanism, exchange
 from imap.grammar.session_commands import Authenticate, Login
 from imap.replies import Bad, No, Reply
 from imap.session import Session
+from storage.credential_values import Protocol
 
 
 async def login(session: Session, command: Login) -> Reply:
@@ -41,7 +42,7 @@ async def _verify(session: Session, user: str, password: str) -> Reply:
         user,
         password,
         peer=session.connection.peer,
-        protocol="imap",
+        protocol=Protocol.IMAP,
         connection=session.connection.name,
     )
     if not isinstance(result, LoggedIn):

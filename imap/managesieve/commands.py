@@ -23,6 +23,7 @@ from imap.managesieve.grammar.encode import (
 from imap.managesieve.session import Session
 from imap.replies import Closing
 from net.threads import Busy
+from storage.credential_values import Protocol
 from storage.errors import StoreError, StoreFull, StoreUnavailable
 from storage.script_values import (
     BadScriptName,
@@ -103,7 +104,7 @@ async def _verify(session: Session, credentials: Credentials) -> Reply:
         credentials.user,
         credentials.password,
         peer=connection.peer,
-        protocol="managesieve",
+        protocol=Protocol.SIEVE,
         connection=connection.name,
     )
     if not isinstance(result, Login):

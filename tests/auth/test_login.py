@@ -15,7 +15,9 @@ from auth.login import Authenticator, Cause, Login, Refused
 from auth.password import PasswordError, dummy_hash, hash_password, verify_password
 from auth.policy import may_send_as, plaintext_allowed
 from net.threads import Offload, Pool
+from storage.credential_values import Protocol
 from storage.directory import Directory
+from storage.directory_values import AccountChange, ChangeKind
 from tests.support.directories import PASSWORD, MovedClock, make_settings
 
 ADA = "ada@example.test"
@@ -35,7 +37,7 @@ class Bench:
     async def login(
         self, user: str = ADA, password: str = PASSWORD, peer: str = "192.0.2.1"
     ) -> Login | Refused:
-        return await self.auth.login(user, password, peer=peer, protocol="imap")
+        return await self.auth.login(user, password, peer=peer, protocol=Protocol.IMAP)
 
     async def cause(
         self, user: str = ADA, password: str = "wrong", peer: str = "192.0.2.1"
@@ -259,13 +261,13 @@ async def test_right_passwords_are_never_limited(make: Make) -> None:
 
 async def test_revocation_is_told(make: Make) -> None:
     bench = await make()
-    revoked: list[int] = []
+    revoked: list[AccountChange] = []
     bench.auth.on_revoke(revoked.append)
     account = await bench.directory.account(ADA)
     await bench.directory.set_quota(ADA, 1, 1)
     assert revoked == []
     await bench.directory.set_enabled(ADA, False)
-    assert revoked == [account.id]
+    assert revoked == [AccountChange(account.id, ChangeKind.DISABLED)]
 
 
 async def test_no_password_in_the_log(make: Make) -> None:

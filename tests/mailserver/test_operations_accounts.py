@@ -14,6 +14,7 @@ from mailserver.operations.accounts import settle_accounts
 from mailserver.operations.errors import OperationError
 from mailserver.operations.registry import perform
 from mailserver.services import Services
+from storage.credential_values import Protocol
 from storage.errors import NoSuchAccount, StoreUnavailable
 from storage.values import AccountId
 from tests.support.directories import PASSWORD
@@ -54,7 +55,7 @@ async def account_id(services: Services, address: str = ADA) -> AccountId:
 
 
 async def may_log_in(services: Services, password: str = PASSWORD) -> bool:
-    outcome = await services.auth.login(ADA, password, peer="127.0.0.1", protocol="imap")
+    outcome = await services.auth.login(ADA, password, peer="127.0.0.1", protocol=Protocol.IMAP)
     return isinstance(outcome, Login)
 
 
@@ -115,7 +116,7 @@ async def test_what_cannot_be_done_is_one_line(services: Services) -> None:
 async def test_passwd_disable_enable(services: Services) -> None:
     await add(services)
     closed: list[AccountId] = []
-    services.auth.on_revoke(closed.append)
+    services.auth.on_revoke(lambda change: closed.append(change.account))
     assert await may_log_in(services)
     await run(services, "account.passwd", address=ADA, password="another")
     assert not await may_log_in(services)
@@ -131,7 +132,7 @@ async def test_delete_removes_mailboxes_and_closes_sessions(services: Services) 
     shown = await add(services)
     number = await account_id(services)
     closed: list[AccountId] = []
-    services.auth.on_revoke(closed.append)
+    services.auth.on_revoke(lambda change: closed.append(change.account))
     tag = TagModel("work", Weights(), 1.0, tagged=9, given=9, right=9)
     await services.auto_tags.keep(number, [tag], services.clock.now())
     assert len(await services.auto_tags.known(number)) == 1

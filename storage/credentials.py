@@ -1,0 +1,228 @@
+"""App passwords, tokens and sessions of all accounts: kept by the hash of their secret.
+
+Invariants: one process writes; a revocation is committed, then told to the listeners of the
+directory, which close what the credential opened; a look-up never gives what is revoked. Secrets
+themselves never come here.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from cachetools import LRUCache
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from config.clock import Clock
+from storage.config_auth_tables import credential as table
+from storage.config_database import ConfigDatabase
+from storage.credential_uses import CredentialUses
+from storage.credential_values import Credential, CredentialId, CredentialKind, Terms, Use
+from storage.directory_values import Absent, AccountChange, ChangeKind, NotAllowed
+from storage.values import AccountId
+
+MAX_OF_ACCOUNT: Final = 200
+"""Of one kind; of sessions the oldest go when there are more."""
+REMEMBERED: Final = 20_000
+_c = table.c
+_COLUMNS = (
+    _c.id,
+    _c.account,
+    _c.kind,
+    _c.name,
+    _c.terms,
+    _c.created,
+    _c.expires,
+    _c.access_until,
+    _c.used,
+    _c.used_from,
+    _c.used_by,
+)
+_BY_PASSWORD = tuple(kind for kind in CredentialKind if kind is not CredentialKind.APP_PASSWORD)
+
+
+class Credentials:
+    """Belongs to the directory, whose database and listeners it uses. Digests are SHA-256 of the
+    secret.
+    """
+
+    def __init__(
+        self, database: ConfigDatabase, clock: Clock, publish: Callable[[AccountChange], None]
+    ) -> None:
+        self._database, self._clock, self._publish = database, clock, publish
+        self._known: LRUCache[bytes, Credential] = LRUCache(REMEMBERED)
+        self._generation = 0
+        self.uses = CredentialUses(database, clock)
+
+    async def find(self, digest: bytes) -> Credential | None:
+        """Whose secret has this digest, also when its time is over. Raises StoreUnavailable."""
+        found = self._known.get(digest)
+        while found is None:
+            generation = self._generation
+            found = await self._database.finish(self._load(digest))
+            if found is None:
+                return None
+            if generation == self._generation:
+                self._known[digest] = found
+            else:
+                found = None  # it may have been revoked meanwhile
+        return found
+
+    async def of(self, account: AccountId, *kinds: CredentialKind) -> list[Credential]:
+        """Those of an account, in the order in which they were made."""
+        return await self._database.finish(self._list(account, kinds))
+
+    async def every(self, *kinds: CredentialKind) -> list[Credential]:
+        """Those of all accounts, by account and in the order in which they were made."""
+        return await self._database.finish(self._list(None, kinds))
+
+    async def add(
+        self,
+        account: AccountId,
+        kind: CredentialKind,
+        name: str,
+        terms: Terms,
+        digest: bytes,
+        *,
+        expires: float | None = None,
+        access_until: float | None = None,
+        refresh_digest: bytes | None = None,
+    ) -> Credential:
+        """Raises NotAllowed (too many, a time that is over)."""
+        values = {
+            "account": account,
+            "kind": kind.value,
+            "name": name,
+            "terms": terms.pack(),
+            "created": self._clock.now(),
+            "expires": expires,
+            "access_until": access_until,
+            "hash": digest,
+            "refresh_hash": refresh_digest,
+        }
+        if expires is not None and expires <= self._clock.now():
+            raise NotAllowed("The time until which it shall be good is over")
+        return await self._database.finish(self._add(values))
+
+    async def revoke(self, account: AccountId, number: CredentialId) -> Credential:
+        """Ends one, and the connections that it opened. Raises Absent."""
+        found = await self._database.finish(self._end(account, _c.id == number))
+        if not found:
+            raise Absent("There is no such app password, token or session")
+        return found[0]
+
+    async def end(self, account: AccountId, *kinds: CredentialKind) -> list[Credential]:
+        """Ends all of some kinds, and the connections that they opened."""
+        return await self._database.finish(self._end(account, _c.kind.in_(kinds)))
+
+    async def rotate(
+        self, old: bytes, digest: bytes, refresh_digest: bytes, access_until: float
+    ) -> Credential | None:
+        """Gives a session new tokens for its refresh token `old`; None when there is no such
+        session any more. A refresh token that was used before ends its session: one of the two who
+        had it is a thief (RFC 9700 §4.14.2).
+        """
+        values = {
+            "hash": digest,
+            "refresh_hash": refresh_digest,
+            "spent_hash": old,
+            "access_until": access_until,
+        }
+        return await self._database.finish(self._rotate(old, values))
+
+    def used(self, credential: Credential, address: str, protocol: str) -> None:
+        """Notes a use; in SQL some seconds later."""
+        self.uses.note(credential.id, Use(self._clock.now(), address, protocol))
+
+    def forget(self) -> None:
+        """An account was deleted, or its password changed, and rows with it."""
+        self._generation += 1
+        self._known.clear()
+
+    async def close(self) -> None:
+        await self.uses.close()
+
+    async def _load(self, digest: bytes) -> Credential | None:
+        async with self._database.reading() as connection:
+            query = select(*_COLUMNS).where(_c.hash == digest)
+            row = (await connection.execute(query)).first()
+        return None if row is None else _credential(row)
+
+    async def _list(
+        self, account: AccountId | None, kinds: Sequence[CredentialKind]
+    ) -> list[Credential]:
+        query = select(*_COLUMNS).order_by(_c.account, _c.id)
+        if account is not None:
+            query = query.where(_c.account == account)
+        if kinds:
+            query = query.where(_c.kind.in_(kinds))
+        async with self._database.reading() as connection:
+            found = [_credential(row) for row in await connection.execute(query)]
+        return [self.uses.applied(one) for one in found]
+
+    async def _add(self, values: dict[str, Any]) -> Credential:
+        ended: list[Credential] = []
+        async with self._database.writing() as connection:
+            ended = await self._make_room(connection, values["account"], values["kind"])
+            made = insert(table).values(values).returning(*_COLUMNS)
+            credential = _credential((await connection.execute(made)).one())
+        self._tell(ended)
+        return credential
+
+    async def _make_room(
+        self, connection: AsyncConnection, account: AccountId, kind: str
+    ) -> list[Credential]:
+        mine = (_c.account == account) & (_c.kind == kind)
+        count = select(func.count()).select_from(table).where(mine)
+        if (await connection.execute(count)).scalar_one() < MAX_OF_ACCOUNT:
+            return []
+        if kind != CredentialKind.SESSION:
+            raise NotAllowed(f"The account has {MAX_OF_ACCOUNT} already; revoke some first")
+        oldest = select(_c.id).where(mine).order_by(_c.id).limit(1)
+        gone = delete(table).where(_c.id.in_(oldest)).returning(*_COLUMNS)
+        return [_credential(row) for row in await connection.execute(gone)]
+
+    async def _end(self, account: AccountId, which: Any) -> list[Credential]:
+        async with self._database.writing() as connection:
+            gone = delete(table).where(_c.account == account, which).returning(*_COLUMNS)
+            ended = [_credential(row) for row in await connection.execute(gone)]
+        self._tell(ended)
+        return ended
+
+    async def _rotate(self, old: bytes, values: dict[str, Any]) -> Credential | None:
+        ended: list[Credential] = []
+        async with self._database.writing() as connection:
+            alive = (_c.refresh_hash == old) & (_c.expires > self._clock.now())
+            change = update(table).where(alive).values(values).returning(*_COLUMNS)
+            row = (await connection.execute(change)).first()
+            if row is None:
+                gone = delete(table).where(_c.spent_hash == old).returning(*_COLUMNS)
+                ended = [_credential(each) for each in await connection.execute(gone)]
+        self.forget()
+        self._tell(ended)
+        return None if row is None else _credential(row)
+
+    def _tell(self, ended: Sequence[Credential]) -> None:
+        if ended:
+            self.forget()
+        for one in ended:
+            self._publish(AccountChange(one.account, ChangeKind.CREDENTIAL, credential=one.id))
+
+
+async def end_by_password(connection: AsyncConnection, account: AccountId) -> None:
+    """In the transaction of a new account password: tokens and sessions go."""
+    await connection.execute(delete(table).where(_c.account == account, _c.kind.in_(_BY_PASSWORD)))
+
+
+def _credential(row: Row[*tuple[Any, ...]]) -> Credential:
+    use = None if row.used is None else Use(row.used, row.used_from, row.used_by)
+    return Credential(
+        row.id,
+        row.account,
+        CredentialKind(row.kind),
+        row.name,
+        Terms.unpack(row.terms),
+        row.created,
+        row.expires,
+        row.access_until,
+        use,
+    )
