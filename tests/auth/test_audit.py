@@ -11,6 +11,7 @@ from auth.login import Authenticator
 from auth.password import hash_password
 from net.threads import Offload
 from storage.audit_values import NOBODY, Entry, Kind
+from storage.credential_values import Protocol
 from storage.directory import Directory
 from tests.support.directories import PASSWORD, MovedClock, make_settings, own_database
 
@@ -48,10 +49,10 @@ async def test_logins_and_failures_and_changes_survive_a_restart(opened: Opened)
         await directory.add_account("Ada@example.test", hash_password(PASSWORD, 4))
         for password in (PASSWORD, PASSWORD, "my own secret"):
             await authenticator.login(
-                ADA, password, peer="192.0.2.1", protocol="imap", client="Mutt\r\n2"
+                ADA, password, peer="192.0.2.1", protocol=Protocol.IMAP, client="Mutt\r\n2"
             )
         clock.seconds += 1
-        await authenticator.login("my own secret", "x", peer="192.0.2.2", protocol="smtp")
+        await authenticator.login("my own secret", "x", peer="192.0.2.2", protocol=Protocol.SMTP)
         clock.seconds += 1
         await directory.set_password(ADA, hash_password("another", 4))
         account = await directory.account(ADA)

@@ -267,7 +267,7 @@ async def test_revocation_is_told(make: Make) -> None:
     await bench.directory.set_quota(ADA, 1, 1)
     assert revoked == []
     await bench.directory.set_enabled(ADA, False)
-    assert revoked == [AccountChange(account.id, ChangeKind.DISABLED)]
+    assert revoked == [AccountChange(account.id, ChangeKind.DISABLED, account.address)]
 
 
 async def test_no_password_in_the_log(make: Make) -> None:
