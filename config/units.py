@@ -13,20 +13,25 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 def parse_size(value: object) -> int:
     """Octets of a size such as `2G`, `500 K` or `1024`. Raises ValueError."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
+    if match is not None:
+        power: int = " KMGT".index(match[2].upper() or " ")
+        octets = int(match[1]) << (10 * power)
+    elif isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        octets = value
+    else:
         raise ValueError('a size such as "50M" (K, M, G, T are powers of 1024)')
-    power: int = " KMGT".index(match[2].upper() or " ")
-    octets = int(match[1]) << (10 * power)
     if octets > _MOST:
         raise ValueError("a size below 8388608T")
     return octets
 
 
 def parse_duration(value: object) -> float:
-    """Seconds of a duration such as `90s`, `4h` or `5d`. Raises ValueError."""
+    """Seconds of a duration such as `90s`, `4h` or `5d`; a float is seconds already. Raises
+    ValueError.
+    """
+    if isinstance(value, float) and 0 <= value < float("inf"):
+        return value
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError('a duration such as "30s", "15m", "4h" or "5d"')
@@ -42,6 +47,4 @@ def format_size(octets: int) -> str:
 
 
 Size = Annotated[int, BeforeValidator(parse_size)]
-Duration = Annotated[
-    float, BeforeValidator(lambda v: v if isinstance(v, float) else parse_duration(v))
-]
+Duration = Annotated[float, BeforeValidator(parse_duration)]

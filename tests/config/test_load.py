@@ -143,6 +143,18 @@ def test_forms_are_checked(
     assert "hunter2" not in error
 
 
+@pytest.mark.parametrize("value", ["-5.0", "nan", "inf", "300", "true"])
+def test_a_duration_is_one(tmp_path: Path, value: str) -> None:
+    (error,) = errors_of(write(tmp_path, f'hostname = "a.test"\n[outbound]\nlife = {value}\n'))
+    assert error.startswith(":3: outbound.life: ") and '"30s", "15m", "4h" or "5d"' in error
+
+
+@pytest.mark.parametrize("value", ["-1", "9223372036854775808", "true", "1.5"])
+def test_a_size_is_one(tmp_path: Path, value: str) -> None:
+    (error,) = errors_of(write(tmp_path, f'hostname = "a.test"\n[explain]\nsize = {value}\n'))
+    assert error.startswith(":3: explain.size: ") and "a size " in error
+
+
 def test_the_example_explains_every_key() -> None:
     text = EXAMPLE.read_text()
     keys = [
