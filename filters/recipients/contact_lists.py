@@ -67,4 +67,4 @@ def group_of(name: str) -> str | None:
         return ""
     if not whole.startswith(_GROUP):
         return None
-    return unquote(whole.removeprefix(_GROUP))
+    return unquote(whole.removeprefix(_GROUP)) or None

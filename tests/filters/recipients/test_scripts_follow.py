@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from filters.recipients.contact_lists import group_of
 from storage.contact_values import Email, Group, Person
 from tests.support.script_site import ADA, BEN, OUTSIDE, TEXT, Site, codes, script_site
 
@@ -124,6 +125,10 @@ async def test_the_address_book_and_its_groups(site: Site) -> None:
     stranger = TEXT.replace(b"friend@", b"stranger@").replace(b"<1@", b"<2@")
     await site.send(ADA, text=stranger, sender="stranger@far.test")
     assert await site.names() == ["Club", "INBOX", "INBOX", "Known"]
+
+
+def test_a_group_without_a_name_is_none() -> None:
+    assert group_of(":addrbook:") is None and group_of(":addrbook:default") == ""
 
 
 async def test_whom_the_account_wrote_to_is_a_list(site: Site) -> None:
