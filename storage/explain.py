@@ -19,6 +19,7 @@ from storage.errors import StoreError
 from storage.explain_table import explain
 from storage.explain_values import Happening, Kind, Recorded, pack, unpack
 from storage.history_database import HistoryDatabase
+from storage.small_database import reason_of
 from storage.statements import MultiRow
 
 FLUSH_SECONDS = 1.0
@@ -96,7 +97,7 @@ class ExplainStore:
                 room = MAX_WAITING - len(self._waiting)
                 self._lost += max(0, len(waiting) - room)
                 self._waiting = waiting[:room] + self._waiting
-                get_logger("explain").warning("records are not written", reason=str(error))
+                get_logger("explain").warning("records are not written", reason=reason_of(error))
                 return False
             if self._lost:
                 get_logger("explain").warning("records were lost", count=self._lost)

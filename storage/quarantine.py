@@ -25,6 +25,7 @@ from storage.errors import StoreError, StoreFull
 from storage.explain_table import quarantined
 from storage.history_database import HistoryDatabase
 from storage.quarantine_file import Kept, QuarantineFileDamaged
+from storage.small_database import reason_of
 from storage.statements import MultiRow
 from storage.values import Content
 
@@ -265,7 +266,7 @@ class Quarantine:
             try:
                 await self.prune()
             except (StoreError, OSError, Busy) as error:
-                self._log.warning("quarantine not shortened", reason=str(error))
+                self._log.warning("quarantine not shortened", reason=reason_of(error))
             await asyncio.sleep(PRUNE_SECONDS)
 
 

@@ -131,7 +131,9 @@ class SmallDatabase:
                 await connection.run_sync(self._migrate)
         except (StoreFull, StoreUnavailable) as error:
             await self.close()
-            raise DatabaseUnusable(f"The {self.title} cannot be used: {_line(error)}") from error
+            raise DatabaseUnusable(
+                f"The {self.title} cannot be used: {reason_of(error)}"
+            ) from error
         except BaseException:
             await self.close()
             raise
@@ -205,8 +207,10 @@ def _as_store_error(title: str) -> Iterator[None]:
         raise StoreUnavailable(f"The {title} is not available") from error
 
 
-def _line(error: BaseException) -> str:
-    """The driver's own first line, without statement and parameters."""
+def reason_of(error: BaseException) -> str:
+    """For the log, of a StoreError too: the driver's own first line, without statement and
+    parameters.
+    """
     cause = error.__cause__ or error
     if isinstance(cause, DBAPIError) and cause.orig is not None:
         cause = cause.orig

@@ -13,7 +13,7 @@ from typing import ClassVar, Generic, TypeVar
 from config.clock import Clock
 from config.logging import get_logger
 from storage.errors import StoreError
-from storage.small_database import SmallDatabase
+from storage.small_database import SmallDatabase, reason_of
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -107,7 +107,8 @@ class WriteBehind(ABC, Generic[K, V]):
                     await self._prune_at_times()
                 except StoreError as error:
                     self._keep(waiting)
-                    get_logger(self.log_of).warning(self.not_written, reason=str(error))
+                    reason = reason_of(error)
+                    get_logger(self.log_of).warning(self.not_written, reason=reason)
                     return False
         return True
 

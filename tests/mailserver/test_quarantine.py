@@ -242,6 +242,14 @@ def test_a_kill_behind_250_keeps_it_and_a_lost_history_too(tmp_path: Path) -> No
         assert rows[-1]["subject"] == "bad kept"
         check = quarantine_line(load(server.config))
         assert check["ok"] and str(check["detail"]).startswith("6 messages, ")
+        # nobody serves: the command delivers it itself
+        server.command("quarantine", "release", trace)
+        assert [row["id"] for row in server.json("quarantine", "list")] == before
+        (one,) = server.json("explain", trace)
+        texts = {line["what"]: line["text"] for line in one["happenings"]}
+        assert texts["delivered"] == f"Delivered into INBOX of <{ada}> as UID 1"
+        assert texts["present"] == f"Is in INBOX of <{ada}> as UID 1, without flags"
+        assert texts["released"].endswith(f" for <{ada}>")
 
 
 async def test_a_full_disk_is_no_250(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,6 +146,17 @@ def rows(path: Path) -> int:
         return int(found[0])
 
 
+async def test_the_log_says_why_nothing_is_written(tmp_path: Path) -> None:
+    clock = MovedClock()
+    async with opened(tmp_path, "sqlite", clock) as store:
+        with contextlib.closing(sqlite3.connect(tmp_path / "history.db")) as connection:
+            connection.execute("DROP TABLE history_explain")
+        store.put(happening(clock.now(), "private", data={"sender": "ada@example.test"}))
+        with capture_logs() as logs:
+            assert not await store.flush()
+        assert [one["reason"] for one in logs] == ["no such table: history_explain"]
+
+
 async def test_a_few_large_ones_do_not_drive_out_the_others(tmp_path: Path) -> None:
     clock = MovedClock()
     async with opened(tmp_path, "sqlite", clock, size=3_000_000) as store:
