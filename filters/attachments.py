@@ -7,7 +7,7 @@ Invariant: pure, no more work than the bounds allow, whatever the message is.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -86,13 +86,15 @@ class Thing:
 
 def examine(bounds: Bounds, data: bytes, budget: Budget | None = None) -> tuple[Thing, ...]:
     """Everything attached to the message, with what is in archives; nothing for plain text."""
-    budget, things = budget or Budget(WORK), list[Thing]()
-    for number, file in enumerate(attached(data)):
-        if number >= MOST or len(things) > bounds.members:
-            things.append(Thing(f"more than {number} attachments", frozenset({"unread"})))
-            break
-        things += _examined(file, bounds, budget)
-    return tuple(things)
+    return _things(attached(data), bounds, budget or Budget(WORK))
+
+
+def examine_small(bounds: Bounds, data: bytes) -> tuple[Thing, ...] | None:
+    """The same, or None when anything attached is more than a look at its octets."""
+    files = list(islice(attached(data), MOST + 1))
+    if any(_archive(kind_of(one.content), one) for one in files):
+        return None
+    return _things(files, bounds, Budget(WORK))
 
 
 def examine_quickly(bounds: Bounds, data: bytes) -> tuple[Thing, ...] | None:
@@ -109,12 +111,6 @@ def examine_path(bounds: Bounds, path: str) -> tuple[Thing, ...]:
     """The same of a spooled file. Blocks. Raises OSError."""
     with open(path, "rb") as file:  # noqa: PTH123
         return examine(bounds, file.read())
-
-
-def has_archives(data: bytes) -> bool:
-    """Whether anything attached is more than a look at its octets. For small messages."""
-    files = islice(attached(data), MOST)
-    return any(_archive(kind_of(one.content), one) for one in files)
 
 
 def is_plain(header: bytes) -> bool:
@@ -165,6 +161,16 @@ def _fits(one: Thing, word: str) -> bool:
     if "." in word or "*" in word:
         return fnmatchcase(one.name.rpartition("/")[2].strip().rstrip(".").lower(), word)
     return word in one.words
+
+
+def _things(files: Iterable[Attached], bounds: Bounds, budget: Budget) -> tuple[Thing, ...]:
+    things: list[Thing] = []
+    for number, file in enumerate(files):
+        if number >= MOST or len(things) > bounds.members:
+            things.append(Thing(f"more than {number} attachments", frozenset({"unread"})))
+            break
+        things += _examined(file, bounds, budget)
+    return tuple(things)
 
 
 def _examined(file: Attached, bounds: Bounds, budget: Budget) -> Iterator[Thing]:
@@ -228,22 +234,23 @@ class AttachmentPolicy:
 
     async def judge(self, message: Message) -> Verdict:
         """Raises OSError, Busy."""
-        content, bounds = message.content, self._bounds
+        content, data = message.content, message.content.data
         if not self._on:
             return ACCEPT
-        data = content.data
-        if data is not None and is_plain(message.header) and not may_hold_files(data):
+        if data is None:
+            look = partial(examine_path, self._bounds)
+            things = await self._offload.process_path(look, str(content.path))
+        elif is_plain(message.header) and not may_hold_files(data):
             return ACCEPT
-        if content.data is None:
-            path = str(content.path)
-            things = await self._offload.process_path(partial(examine_path, bounds), path)
-        elif len(content.data) <= INLINE and not has_archives(content.data):
-            things = examine(bounds, content.data)
         else:
-            things = await self._examine(content.data)
+            things = await self._examine(data)
         return judge(self._settings, things)
 
     async def _examine(self, data: bytes) -> tuple[Thing, ...]:
+        if len(data) <= INLINE:
+            small = examine_small(self._bounds, data)
+            if small is not None:
+                return small
         if len(data) <= PROCESS_ABOVE:
             quick = await self._offload.run(Pool.MIME, examine_quickly, self._bounds, data)
             if quick is not None:
