@@ -103,7 +103,9 @@ def test(
     ] = None,
     file: Annotated[Path | None, typer.Option(help="A script that is in no account yet.")] = None,
     rule: Annotated[Path | None, typer.Option(help="A rule in JSON.")] = None,
-    last: Annotated[int, typer.Option(min=1, help="At most so many messages, the newest.")] = 100,
+    last: Annotated[
+        int, typer.Option(min=1, max=10_000, help="At most so many messages, the newest.")
+    ] = 100,
     mailbox: Annotated[str, typer.Option(help="Their mailbox.")] = "INBOX",
     as_json: AsJson = False,
 ) -> None:

@@ -25,7 +25,7 @@ from storage.duplicates import Duplicates
 from storage.metadata import Metadata
 
 Args = Mapping[str, Any]
-MOST_MESSAGES = 100_000
+MOST_MESSAGES = 10_000  # a result of some 3 MB, written as JSON in one go
 FEW = 50  # no progress is told of less
 _HEAD = 64 * 1024
 
