@@ -249,6 +249,40 @@ async def test_who_stops_sending_is_still_answered(tmp_path: Path) -> None:
         writer.close()
 
 
+async def test_who_ends_tls_amid_a_command_is_gone_without_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def check(text: bytes) -> Sequence[str]:
+        begun.set()
+        await release.wait()
+        return ()
+
+    async with serving(tmp_path, check=check) as sieve:
+        client = await greeted(sieve)
+        await client.send("STARTTLS\r\n")
+        await client.line()
+        await client.start_tls()
+        await sieve.until(client, b"OK")
+        await log_in(client)
+        await client.send('CHECKSCRIPT "keep;"\r\n')
+        await begun.wait()
+        await client.close()
+        await wait_for(lambda: sieve.server.connections == 0)
+        assert caplog.records == []
+
+
+async def test_a_handshake_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path) as sieve:
+        client = await greeted(sieve)
+        await client.send("STARTTLS\r\n")
+        assert await client.line() == b'OK "Begin TLS"'
+        await client.send("NOOP\r\n" * 100)  # no TLS
+        await wait_for(lambda: sieve.server.connections == 0)
+        await greeted(sieve)
+
+
 async def test_a_flood_of_commands_leaves_others_their_turn(tmp_path: Path) -> None:
     count = 20_000
     async with serving(tmp_path) as sieve:
