@@ -136,17 +136,24 @@ class Evaluation:
         ]
 
 
-def graded(cases: list[Case]) -> dict[str, Grade]:
-    """By month, "" for all of them."""
-    grades: dict[str, Grade] = defaultdict(Grade)
-    for case in cases:
+class Grades:
+    """Counts cases, by month and all of them under ""."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Grade] = defaultdict(Grade)
+
+    def add(self, case: Case) -> None:
+        """Counts a case."""
         for period in ("", datetime.fromtimestamp(case.at, UTC).strftime("%Y-%m")):
-            grade = grades[period]
+            grade = self._known[period]
             grade.corrected += case.corrected
             grade.now.add(case.spam, case.now)
             if case.then is not None:
                 grade.then.add(case.spam, case.then)
-    return dict(sorted(grades.items()))
+
+    def by_period(self) -> dict[str, Grade]:
+        """In order of time."""
+        return dict(sorted(self._known.items()))
 
 
 def _symbols(found: Study) -> list[tuple[str, float | None]]:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filters.spam.evaluation import Case, Evaluation, Grade, Trial, graded
+from filters.spam.evaluation import Evaluation, Grade, Grades, Trial
 from filters.spam.follower import READ
 from filters.spam.grading import Rate, Tally
 from filters.spam.study import Study, study
@@ -93,18 +93,18 @@ async def spam_eval(services: Services, args: Args, progress: Progress) -> list[
     accounts = await _accounts(services, args)
     total = sum([await evaluation.count(number) for number, _ in accounts])
     rows: list[dict[str, Any]] = []
-    every: list[Case] = []
+    every = Grades()
     seen = 0
     for number, address in accounts:
-        cases: list[Case] = []
+        own = Grades()
         async for case in evaluation.cases(number, float(args.get("since") or 0)):
             seen += 1
             progress(seen, total, address)
             if case is not None:
-                cases.append(case)
-        every += cases
-        rows += _rows(address, graded(cases))
-    return [*_rows(ALL, graded(every)), *rows] if len(accounts) != 1 else rows
+                own.add(case)
+                every.add(case)
+        rows += _rows(address, own.by_period())
+    return [*_rows(ALL, every.by_period()), *rows] if len(accounts) != 1 else rows
 
 
 class _Done:

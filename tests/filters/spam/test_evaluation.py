@@ -10,7 +10,8 @@ import pytest
 
 from config.clock import SystemClock
 from config.logging import get_logger
-from filters.spam.evaluation import Evaluation, Trial
+from filters.spam.evaluation import Case, Evaluation, Grades, Trial
+from filters.spam.grading import Rate
 from filters.spam.learned import Learned
 from net.threads import Offload
 from storage.history_database import HistoryDatabase
@@ -70,3 +71,18 @@ async def test_what_counted_in_part_counts_in_part_again(
     site: Site, weights: dict[str, float], now: dict[str, float], junk: bool
 ) -> None:
     assert await site.is_junk(weights, now) is junk
+
+
+def test_cases_are_counted_by_month_and_together() -> None:
+    grades = Grades()
+    october, november = 1_791_000_000.0, 1_795_860_000.0
+    grades.add(Case(october, spam=True, corrected=True, then=None, now=False))
+    grades.add(Case(november, spam=False, corrected=False, then=True, now=False))
+    grades.add(Case(november, spam=True, corrected=False, then=True, now=True))
+    found = grades.by_period()
+    assert list(found) == ["", "2026-10", "2026-11"]
+    assert (found[""].corrected, found["2026-11"].corrected) == (1, 0)
+    assert found[""].now.false_negatives == Rate(1, 2)
+    assert found["2026-11"].now.false_negatives == Rate(0, 1)
+    assert found[""].then.false_positives == Rate(1, 1)
+    assert found[""].then.false_negatives == Rate(0, 1)
