@@ -1,17 +1,20 @@
-"""What is attached to a message: its parts that are no text to be read in place, and files that
-stand uuencoded in such text. Pure; nothing is decoded before it is asked for.
+"""What is attached to a message: its parts that are no text to be read in place, files that stand
+uuencoded in such text, and what is attached to messages that are attached in base64 or as files.
+Pure; nothing else is decoded before it is asked for.
 """
 
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
+from message.crlf import to_crlf
 from message.decoding import decode
 from message.scan import Part, scan_crlf, walk
 from message.uuencode import MARK, uu_files
 
 # Octets as they were sent.
 _START: Final = 4096
+_DEEPEST: Final = 3
 _READ: Final = (b"plain", b"html", b"enriched", b"x-amp-html")
 _UUENCODED: Final = frozenset({b"x-uuencode", b"uuencode", b"x-uue", b"uue"})
 
@@ -36,17 +39,30 @@ class Attached:
         return self._data if part is None else _decoded(self._data, part)
 
 
-def attached(data: bytes) -> Iterator[Attached]:
-    """What is attached, and what stands uuencoded in text to be read in place."""
+def attached(data: bytes, depth: int = 0) -> Iterator[Attached]:
+    """What is attached, in order. `data` has CRLF line ends; in messages that had to be decoded it
+    is looked for to a depth of 3.
+    """
     for part in walk(scan_crlf(data)):
         if part.children or part.is_multipart:
             continue
         if _is_attachment(part):
-            yield Attached(part.filename or part.content_type.replace("/", "-"), data, part)
+            one = Attached(part.filename or part.content_type.replace("/", "-"), data, part)
+            yield one
+            if depth < _DEEPEST and _is_message(part, one.name):
+                yield from attached(to_crlf(one.content), depth + 1)
         elif part.subtype == b"plain":
             text = _decoded(data, part)
             if MARK in text:
                 yield from (Attached(name, content) for name, content in uu_files(text))
+
+
+def _is_message(part: Part, name: str) -> bool:
+    """It is one that was not read as such, since it is encoded or called otherwise."""
+    declared = part.fields.get(b"type", b"").strip().lower()
+    return declared.startswith((b"message/rfc822", b"message/global")) or name.lower().endswith(
+        ".eml"
+    )
 
 
 def _is_attachment(part: Part) -> bool:

@@ -102,6 +102,9 @@ TEXTS = {
     ),
     "a part": b"Content-Type: application/x; name=run.txt\r\n"
     b"Content-Transfer-Encoding: x-uuencode\r\n\r\n" + IN_TEXT,
+    "a message in base64": b"Content-Type: message/rfc822\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\n" + coded(message({"a": PROGRAM})),
+    "a message as a file": message({"a.EML": message({"b": PROGRAM}).replace(b"\r\n", b"\n")}),
     "in another": b"Subject: x\r\n\r\n" + uuencoded("run.zip", zipped({"run.txt": PROGRAM})),
     "a type of text that is none": b"Content-Type: text/plain-x; a=b\r\n"
     b"Content-Transfer-Encoding: base64\r\n\r\n" + coded(PROGRAM),
@@ -123,13 +126,20 @@ def test_what_a_policy_refuses(word: str, files: dict[str, bytes], told: str) ->
     assert not judge(policy, examine(Bounds(), message(HARMLESS))).refused
 
 
-async def test_files_that_stand_in_text(tmp_path: Path) -> None:
+async def test_files_that_stand_in_text_and_messages(tmp_path: Path) -> None:
     large = TEXTS["alone"] + b"\r\n" + (b"x" * 70 + b"\r\n") * 20_000
     async with receiving(tmp_path, attachments={"reject": ["executable"]}) as running:
         for where, data in {**TEXTS, "large": large}.items():
             told = without_id(await answer(running, data))
             assert told.startswith(NOT_HERE) and told.endswith("(executable)"), where
         assert (await answer(running, PROSE[0] + b"\r\n"))[:3] == "250"
+
+
+def test_messages_in_messages_end_somewhere() -> None:
+    data = message({"a": PROGRAM})
+    for _ in range(20):
+        data = message({"a.eml": data})
+    assert len(examine(Bounds(), data)) == 4
 
 
 @pytest.mark.parametrize("data", PROSE)
