@@ -77,6 +77,7 @@ def test_a_command_without_a_server_loads_only_what_it_works_with(
     assert {"sqlalchemy", "storage.store"} <= loaded
     assert not {name for name in loaded if name.partition(".")[0] in LISTENING}
     assert not {"mailserver.wiring", "smtp.engine", "smtp.server", "filters.delivery"} & loaded
+    assert not {"filters.spam.reading", "filters.spam.tokens"} & loaded
 
 
 def test_every_operation_is_there() -> None:
