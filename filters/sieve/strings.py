@@ -44,15 +44,18 @@ class Text:
     pieces: tuple[Piece, ...] = ()
 
     def of(self, run: "Run") -> str:
-        """Its value: cut where it grows beyond the bound of variables."""
+        """Its value; what variables bring into it is cut at the bound of one (RFC 5229 §6)."""
         if self.constant is not None:
             return self.constant
         out: list[str] = []
         room = run.limits.variable_size
         for piece in self.pieces:
-            value = piece if isinstance(piece, str) else run.variable(piece)
-            out.append(value if len(value) <= room else value[: max(room, 0)])
-            room -= len(value)
+            if isinstance(piece, str):
+                out.append(piece)
+                continue
+            value = run.variable(piece)
+            out.append(value if len(value) <= room else value[:room])
+            room -= len(out[-1])
         text = "".join(out)
         run.spend(1 + len(text) // 64)
         return text

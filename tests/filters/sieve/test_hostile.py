@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.sieve import tree
-from filters.sieve.actions import FileInto, Keep, Outcome
+from filters.sieve.actions import FileInto, Keep, Outcome, Reject
 from filters.sieve.environment import Answer, Ask, Environment, Question
 from filters.sieve.errors import CompileError
 from filters.sieve.formatting import text_of
@@ -68,6 +68,14 @@ def test_variables_that_double_stay_small() -> None:
     action = outcome_of(script).actions[0]
     assert isinstance(action, FileInto)
     assert action.mailbox == str(LIMITS.variable_size)
+
+
+def test_a_long_text_is_not_cut_where_a_variable_is_in_it() -> None:
+    long = "x" * 20_000
+    script = f'require ["variables", "reject"]; set "a" "y"; reject "{long}${{a}}{long}${{a}}";'
+    (action,) = outcome_of(script).actions
+    assert isinstance(action, Reject)
+    assert action.reason == f"{long}y{long}y"
 
 
 def test_variables_are_counted() -> None:
