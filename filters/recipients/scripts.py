@@ -38,6 +38,8 @@ from storage.store import Store
 from storage.values import AccountId
 
 # Addresses of the message looked at to find the account's own (RFC 5230 §4.5).
+# Scripts that may ask which addresses are the account's own: what they include may answer too.
+_ANSWERING: Final = frozenset({"vacation", "include"})
 _NAMED: Final = 50
 _MAX_VALUE: Final = 32 * 1024
 _TO: Final = (b"to", b"cc", b"bcc", b"resent-to", b"resent-cc", b"resent-bcc")
@@ -70,6 +72,10 @@ class Scripting:
             self._failed(subject, stored, str(error))
             return self._as_is(subject, f"the script {stored.name!r} does not compile")
         environment = await self._environment(subject)
+        if script.required & _ANSWERING:
+            named = (subject.recipient.address, subject.envelope.sender)
+            own = await self.own_addresses(subject.target, subject.message.header, named)
+            environment = replace(environment, addresses=own)
         account = subject.target.account
         outcome = await self.evaluate(script, mail_of(subject), environment, account)
         if outcome.error:
@@ -122,11 +128,6 @@ class Scripting:
             sender=envelope.sender,
             recipient=subject.recipient.address,
             login=login.address if login is not None else "",
-            addresses=await self.own_addresses(
-                subject.target,
-                subject.message.header,
-                (subject.recipient.address, envelope.sender),
-            ),
             items={
                 **base.items,
                 "phase": "during",
