@@ -1,33 +1,41 @@
 """Who is this: a user name and a password in, a Login or a Refused out.
 
-Hashing waits in one thread with a bounded queue; verified logins are remembered for ten minutes.
-Invariants: a name that nobody has costs the same hash as one that somebody has; the answer to a
-disabled account or an unknown name is that of a wrong password; no password is kept.
+Delay, queue and hash are in auth/checking.py. Invariants: a name that nobody has costs the same
+hash as one that somebody has; the answer to a disabled account or an unknown name is that of a
+wrong password; no password is kept.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
+from typing import Final
 
+from auth.arrivals import Arrival, Arrivals
 from auth.audit import Audit
+from auth.blocking import Blocker
+from auth.checking import Checked, PasswordChecks
 from auth.grant import FULL, Grant
-from auth.password import dummy_hash, hash_password, verify_password
+from auth.networks import in_networks
+from auth.password import dummy_hash, hash_password
 from auth.throttle import Throttle
-from auth.verified import Proof, VerifiedLogins
 from config.clock import Clock
 from config.logging import get_logger
 from config.settings import Settings
 from message.address import AddressError, Mailbox, parse_mailbox
-from net.threads import Busy, Offload, Pool
+from net.limits import Gcra, address_key
+from net.threads import Offload, Pool
 from storage.audit_values import Kind
 from storage.credential_values import Protocol
 from storage.directory import Directory
 from storage.directory_values import Account, AccountChange
 from storage.values import AccountId
 
-# At twelve rounds a hash takes a quarter of a second: whoever waits behind more has given up.
-QUEUE = 128
+LOOKUPS: Final = 2
+"""Names of strangers looked up at once; the database serves four."""
+LOGGED: Final = 30
+"""Refused logins a minute and address that the log has a line for; the audit log counts all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,11 @@ class Refused:
         return _TEXTS[self.cause]
 
 
+_CAUSES = {
+    Checked.WRONG: Cause.CREDENTIALS,
+    Checked.THROTTLED: Cause.THROTTLED,
+    Checked.BUSY: Cause.BUSY,
+}
 _TEXTS = {
     Cause.CREDENTIALS: "Authentication failed",
     Cause.THROTTLED: "Too many failed logins, try again later",
@@ -87,22 +100,25 @@ class Authenticator:
         directory: Directory,
         offload: Offload,
         clock: Clock,
-        *,
-        queue: int = QUEUE,
     ) -> None:
-        self._directory, self._offload, self._queue = directory, offload, queue
-        self._log = get_logger("auth")
-        self._verified = VerifiedLogins(clock)
-        self._throttle = Throttle(clock)
+        self._directory, self._offload = directory, offload
+        self._log, self._logged = get_logger("auth"), Gcra(LOGGED, clock)
+        self._lookups = asyncio.Semaphore(LOOKUPS)
+        known = directory.known_logins
         self.audit = Audit(directory, clock)
-        self._running: dict[Proof, asyncio.Task[bool]] = {}
+        self.arrivals = Arrivals(known)
+        self.throttle = Throttle(clock, known)
+        self._checks = PasswordChecks(offload, self.throttle, clock)
+        self._blocker = Blocker(directory.blocks, known, self.audit, clock)
+        self.throttle.on_failure = self._blocker.failed
         self._unsubscribe = directory.on_change(self._forget)
         self.reload(settings)
 
     def reload(self, settings: Settings) -> None:
-        """Takes auth.bcrypt_rounds and filters.local_networks of a changed configuration."""
+        """Takes [auth] and filters.local_networks of a changed configuration."""
         self._rounds = settings.auth.bcrypt_rounds
-        self._throttle.unlimited = settings.filters.local_networks
+        self.throttle.unlimited = settings.filters.local_networks
+        self._blocker.reload(settings)
 
     def on_revoke(self, callback: Callable[[AccountChange], None]) -> Callable[[], None]:
         """Calls back in the loop when sessions must close, those that Login.ended_by says: new
@@ -128,9 +144,12 @@ class Authenticator:
         """
         mailbox = self._mailbox(user)
         name = user.casefold() if mailbox is None else mailbox.key()
-        account = None if mailbox is None else await self._directory.account(mailbox)
+        account = None if mailbox is None else await self._account(mailbox, peer)
         outcome = await self._outcome(name, account, password, peer)
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, Login):
+            arrival = Arrival(outcome.account, outcome.address, peer, protocol.value, client)
+            self.arrivals.note(arrival, local=in_networks(peer, self.throttle.unlimited))
+        elif self._logged.take(address_key(peer)):
             known = account.address if account else "(unknown)"
             self._log.info(
                 "login refused",
@@ -155,11 +174,30 @@ class Authenticator:
         """The hash to store. Raises auth.password.PasswordError, net.threads.Busy."""
         return await self._offload.run(Pool.HASH, hash_password, password, self._rounds)
 
+    async def take_over(self, folder: Path) -> None:
+        """Takes what the server before this one left there."""
+        try:
+            await self._offload.disk(self._checks.handover.take, folder)
+        except OSError as error:
+            self._log.warning("logins of before are not known", reason=str(error))
+
+    async def hand_over(self, folder: Path) -> None:
+        """Leaves what the next server needs to let the same clients in quickly."""
+        try:
+            await self._offload.disk(self._checks.handover.leave, folder)
+        except OSError as error:
+            self._log.warning("logins could not be handed over", reason=str(error))
+
+    async def settle(self) -> None:
+        """Returns when the blocks that failures led to are in force."""
+        await self._blocker.settle()
+
     async def close(self) -> None:
         """Waits for hashes under way."""
         self._unsubscribe()
         self.audit.close()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await self._checks.close()
+        await self._blocker.settle()
 
     def _mailbox(self, user: str) -> Mailbox | None:
         """The address of the account meant; None for a text that can be none."""
@@ -169,47 +207,25 @@ class Authenticator:
         except AddressError:
             return None
 
+    async def _account(self, mailbox: Mailbox, peer: str) -> Account | None:
+        """Strangers wait for one another, so that a flood leaves the database to others."""
+        if self._directory.known_logins.is_used(peer):
+            return await self._directory.account(mailbox)
+        async with self._lookups:
+            return await self._directory.account(mailbox)
+
     async def _outcome(
         self, name: str, account: Account | None, password: str, peer: str
     ) -> Login | Refused:
-        usable = account is not None and account.enabled and account.password_hash != ""
-        stored = account.password_hash if account and usable else dummy_hash(self._rounds)
-        proof = self._verified.proof(name, password, stored)
-        if account and usable and proof in self._verified:
-            return _login(account)
-        task = self._running.get(proof)
-        if task is None:
-            if len(self._running) >= self._queue:
-                return Refused(Cause.BUSY)
-            if not self._throttle.admit(peer, name):
-                return Refused(Cause.THROTTLED)
-            task = self._start(proof, password, stored, lambda: self._throttle.forgive(peer, name))
-        try:
-            right = await asyncio.shield(task)
-        except Busy:
-            return Refused(Cause.BUSY)
-        if not right or account is None or not await self._unchanged(account):
+        usable = account if account and account.enabled and account.password_hash else None
+        stored = usable.password_hash if usable else dummy_hash(self._rounds)
+        owner = usable.id if usable else None
+        checked = await self._checks.check(name, owner, password, stored, peer)
+        if checked is not Checked.RIGHT:
+            return Refused(_CAUSES[checked])
+        if usable is None or not await self._unchanged(usable):
             return Refused(Cause.CREDENTIALS)
-        self._verified.add(proof, account.id)
-        return _login(account)
-
-    def _start(
-        self, proof: Proof, password: str, stored: str, forgive: Callable[[], None]
-    ) -> asyncio.Task[bool]:
-        """One hash for equal attempts that wait at the same time, in a task of its own: a client
-        that hangs up takes nothing from the others.
-        """
-
-        def ended(task: asyncio.Task[bool]) -> None:
-            del self._running[proof]
-            # Asking for the exception also marks it as seen when everybody who waited has gone.
-            if task.cancelled() or task.exception() is not None or task.result():
-                forgive()
-
-        call = self._offload.run(Pool.HASH, verify_password, password, stored)
-        task = self._running[proof] = asyncio.create_task(call)
-        task.add_done_callback(ended)
-        return task
+        return _login(usable)
 
     async def _unchanged(self, account: Account) -> bool:
         """Whether the account is still what it was before the hash: seconds may have passed."""
@@ -223,7 +239,7 @@ class Authenticator:
 
     def _forget(self, change: AccountChange) -> None:
         if change.revokes and change.credential is None:
-            self._verified.forget(change.account)
+            self._checks.forget(change.account)
 
 
 def _login(account: Account) -> Login:

@@ -1,79 +1,196 @@
-"""Limits of failed logins, asked before any hashing: by address, by account, by both.
+"""How long an attempt to log in waits before it is looked at, and who waits behind whom.
 
-Counters live in memory and are forgotten at a restart. Invariants: bounded; an attempt counts from
-its beginning, so that a burst cannot pass before its first failure is known, and is taken back when
-it was right. Addresses in filters.local_networks are not limited by address.
+Failures are counted by address, by network, by account and by address and account together, over
+all protocols; they fade (half of them in half an hour). Each further failure of an address doubles
+the pause between its attempts. What strangers do to an account delays strangers alone: an address
+that logged in as this account before waits for its own failures only, and is looked at first.
+Invariants: whoever knows the password gets in after the delay; counters are bounded and live in
+memory; addresses of filters.local_networks are not limited by address. Who fails too often is
+blocked by auth/blocking.py.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from cachetools import TTLCache
 
 from auth.networks import in_networks
+from auth.scores import Scores
 from config.clock import Clock
 from config.fields import Network
-from net.limits import address_key
+from net.limits import address_key, network_key
+from storage.known_logins import KnownLogins
+from storage.values import AccountId
+
+NAME: Final = 320
+"""Characters of a user name that count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Failures allowed within `seconds` of the first one; `entries` counters are kept."""
+    """Failures without a delay (`free_...`); seconds of the longest delays and of the longest line
+    before a next attempt of one address; attempts unverified at once, of one address at one account
+    and of all that are delayed; `entries` counters of each kind.
+    """
 
-    by_both: int = 10
-    by_address: int = 100
-    by_account: int = 100
-    seconds: float = 300.0
+    free_address: float = 5.0
+    free_network: float = 50.0
+    free_account: float = 20.0
+    free_known: float = 10.0
+    longest_address: float = 16.0
+    longest_account: float = 8.0
+    line: float = 20.0
+    at_once: int = 10
+    held: int = 5_000
+    half_life: float = 1_800.0
     entries: int = 50_000
 
 
-@dataclass(slots=True)
-class _Count:
-    """Changed in place, so that the window runs from the first failure, not from the last."""
-
-    failures: int = 0
+_DEFAULT: Final = Limits()
+_Pair = tuple[str, str]
 
 
-_DEFAULT = Limits()
+class Attempt:
+    """One that may be looked at; `right`, `wrong` or `void` is called once at its end."""
+
+    __slots__ = ("_of", "_pair", "known", "local", "peer")
+
+    def __init__(self, of: "Throttle", peer: str, pair: _Pair, known: bool, local: bool) -> None:
+        self._of, self._pair = of, pair
+        self.peer, self.known, self.local = peer, known, local
+
+    def rank(self) -> float:
+        """Its place in the queue of hashes: the lower, the sooner."""
+        return self._of.rank(self._pair, self.peer, self.known, self.local)
+
+    def right(self) -> None:
+        """The password was right."""
+        self._of.ended(self._pair)
+        self._of.pairs.clear(self._pair)
+
+    def wrong(self) -> None:
+        """It was not: a failure."""
+        self._of.ended(self._pair)
+        self._of.failed(self._pair, self.peer, self.known, self.local)
+
+    def void(self) -> None:
+        """It was never looked at."""
+        self._of.ended(self._pair)
 
 
 class Throttle:
-    """Failures of the last minutes."""
+    """Failures of the last hours. `on_failure` hears of each that counts against an address, with
+    its score and that of the network around it.
+    """
 
-    def __init__(
-        self, clock: Clock, unlimited: Sequence[Network] = (), limits: Limits = _DEFAULT
-    ) -> None:
-        self.unlimited = unlimited
-        self._limits = limits
-        self._counts: TTLCache[tuple[str, str], _Count] = TTLCache(
-            limits.entries, limits.seconds, clock.monotonic
+    def __init__(self, clock: Clock, known: KnownLogins, limits: Limits = _DEFAULT) -> None:
+        self.unlimited: Sequence[Network] = ()
+        self.on_failure: Callable[[str, float, float], None] = lambda peer, address, network: None
+        self.sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+        self._clock, self._known, self._limits = clock, known, limits
+        self._addresses, self._networks, self._accounts, self.pairs = (
+            Scores(clock, limits.half_life, limits.entries) for _ in range(4)
         )
+        self._due: TTLCache[str | _Pair, float] = TTLCache(limits.entries, 120.0, clock.monotonic)
+        self._pending: Counter[_Pair] = Counter()
+        self._held = 0
 
-    def admit(self, peer: str, user: str) -> bool:
-        """Counts an attempt, unless one of its limits is reached already."""
-        keys = self._keys(peer, user)
-        for key, limit in keys:
-            count = self._counts.get(key)
-            if count is not None and count.failures >= limit:
-                return False
-        for key, _ in keys:
-            count = self._counts.get(key)
-            if count is None:
-                count = self._counts[key] = _Count()
-            count.failures += 1
-        return True
+    @property
+    def counters(self) -> int:
+        """How many are in memory."""
+        scores = (self._addresses, self._networks, self._accounts, self.pairs)
+        return sum(map(len, scores)) + len(self._due) + len(self._pending)
 
-    def forgive(self, peer: str, user: str) -> None:
-        """Takes an admitted attempt back: it was right, or it was never tried."""
-        for key, _ in self._keys(peer, user):
-            count = self._counts.get(key)
-            if count is not None and count.failures:
-                count.failures -= 1
+    async def enter(self, peer: str, name: str, account: AccountId | None) -> Attempt | None:
+        """Waits for as long as failures before this one say; None when too many wait already.
+        `account` is the one that `name` means, if any.
+        """
+        pair = (address_key(peer), name[:NAME])
+        local = in_networks(peer, self.unlimited)
+        known = account is not None and self._known.has(account, peer)
+        attempt = Attempt(self, peer, pair, known, local)
+        if self._pending[pair] >= self._limits.at_once:
+            return None
+        delay = self._delay(pair, peer, known, local)
+        if delay is None or (delay and not known and self._held >= self._limits.held):
+            return None
+        self._pending[pair] += 1
+        if delay:
+            await self._hold(attempt, delay)
+        return attempt
 
-    def _keys(self, peer: str, user: str) -> list[tuple[tuple[str, str], int]]:
-        keys = [(("", user), self._limits.by_account)]
-        if not in_networks(peer, self.unlimited):
-            network = address_key(peer)
-            keys.append(((network, user), self._limits.by_both))
-            keys.append(((network, ""), self._limits.by_address))
-        return keys
+    def rank(self, pair: _Pair, peer: str, known: bool, local: bool) -> float:
+        """0 for whom nothing is held against, and for known ones."""
+        own = self.pairs.of(pair)
+        if known:
+            return own if own > self._limits.free_known else 0.0
+        around = 0.0 if local else self._networks.of(network_key(peer)) / 8
+        address = own if local else self._addresses.of(pair[0])
+        return 1.0 + max(own, address, around, self._accounts.of(pair[1]) / 8)
+
+    def failed(self, pair: _Pair, peer: str, known: bool, local: bool) -> None:
+        """Counts a failure."""
+        self.pairs.add(pair)
+        if not known:
+            self._accounts.add(pair[1])
+        if not local:
+            address, network = self._addresses.add(pair[0]), self._networks.add(network_key(peer))
+            self.on_failure(peer, address, network)
+
+    def ended(self, pair: _Pair) -> None:
+        """An attempt is no longer under way."""
+        self._pending[pair] -= 1
+        if self._pending[pair] <= 0:
+            del self._pending[pair]
+
+    def pardon(self, peer: str) -> None:
+        """Forgets what an address did: it was punished otherwise."""
+        self._addresses.clear(address_key(peer))
+
+    async def _hold(self, attempt: Attempt, delay: float) -> None:
+        self._held += 1
+        try:
+            await self.sleep(delay)
+        except BaseException:
+            attempt.void()
+            raise
+        finally:
+            self._held -= 1
+
+    def _delay(self, pair: _Pair, peer: str, known: bool, local: bool) -> float | None:
+        """Seconds; None when the line is too long."""
+        limits = self._limits
+        if known:
+            gap = _delay(self.pairs.of(pair), limits.free_known, limits.longest_address)
+            return self._in_line(pair, gap)
+        account = _delay(self._accounts.of(pair[1]), limits.free_account, limits.longest_account)
+        if local:
+            gap = _delay(self.pairs.of(pair), limits.free_known, limits.longest_address)
+            line = self._in_line(pair, gap)
+            return None if line is None else max(line, account)
+        around = self._networks.of(network_key(peer))
+        network = _delay(around, limits.free_network, limits.longest_account)
+        gap = _delay(self._addresses.of(pair[0]), limits.free_address, limits.longest_address)
+        line = self._in_line(pair[0], gap)
+        return None if line is None else max(line, account, network)
+
+    def _in_line(self, key: str | _Pair, gap: float) -> float | None:
+        """One attempt every `gap` seconds, counted from the one before."""
+        if not gap:
+            return 0.0
+        now = self._clock.monotonic()
+        due = max(self._due.get(key, now), now)
+        if due - now > self._limits.line:
+            return None
+        self._due[key] = due + gap
+        return due - now
+
+
+def _delay(score: float, free: float, longest: float) -> float:
+    """Nothing below `free` failures, then one second, doubled with each fifth of `free` more."""
+    if score < free:
+        return 0.0
+    return float(min(longest, 2.0 ** min(16.0, (score - free) * 5 / free)))

@@ -85,6 +85,9 @@ class Auth(Section):
     signup: Literal["closed", "invite", "open"] = "closed"
     sms: Annotated[str, AfterValidator(_sms)] = "outbox"
     audit_keep: Annotated[Duration, Field(ge=3600)] = 180 * 86400.0
+    block_after: Annotated[int, Field(ge=0, le=10_000)] = 50
+    block_time: Annotated[Duration, Field(ge=60)] = 900.0
+    block_time_most: Annotated[Duration, Field(ge=60)] = 86400.0
 
 
 class Store(Section):

@@ -256,6 +256,7 @@ async def _serve(config_path: Path, settings: Settings) -> None:
         raise CannotServe(in_one_line(error)) from error
     try:
         await settle_accounts(services)
+        await services.auth.take_over(settings.data_dir)
         tls = settings.tls
         contexts = await services.offload.disk(
             TlsContexts.create, tls.certificate, tls.key, settings.data_dir, settings.hostname
@@ -267,6 +268,7 @@ async def _serve(config_path: Path, settings: Settings) -> None:
             await server.wait()
         finally:
             await server.stop()
+        await services.auth.hand_over(settings.data_dir)
     except CertificateError as error:
         raise CannotServe(f"{error}; correct tls.certificate and tls.key") from error
     except (ListenError, StoreError) as error:

@@ -1,8 +1,8 @@
 """The one way out of the event loop: threads for blocking calls, processes for large messages.
 
-Pools: `disk` (flushes, file reads), `hash` (one thread, bcrypt), `mime` (small messages), `sign`
-(one thread, private keys), and spawned worker processes for large ones. Beside the store's writer
-nothing else starts a thread.
+Pools: `disk` (flushes, file reads), `hash` (bcrypt: one thread, two while many wait), `mime` (small
+messages), `sign` (one thread, private keys), and spawned worker processes for large ones. Beside
+the store's writer nothing else starts a thread.
 Invariants: every queue is bounded; workers are spawned, never forked, and die with their parent; a
 caller that is cancelled goes on only when its thread is done, so that what it holds (a lock, a
 connection, a file) is nobody else's before.
@@ -19,6 +19,8 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from enum import Enum
 from typing import ParamSpec, TypeVar
+
+from net.turns import Rank, Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,8 +43,13 @@ class Busy(Exception):
     """The pool's queue is full; the caller answers with a temporary failure."""
 
 
-_THREADS = {Pool.DISK: 4, Pool.HASH: 1, Pool.MIME: 1, Pool.SIGN: 1}
+_THREADS = {Pool.DISK: 4, Pool.HASH: 2, Pool.MIME: 1, Pool.SIGN: 1}
 _QUEUED = {Pool.DISK: 10_000, Pool.HASH: 2_000, Pool.MIME: 10_000, Pool.SIGN: 10_000}
+
+
+def first() -> float:
+    """The rank of what waits for nobody else."""
+    return 0.0
 
 
 class Offload:
@@ -54,12 +61,15 @@ class Offload:
             for pool, count in _THREADS.items()
         }
         self._waiting = dict.fromkeys(Pool, 0)
+        self._hash_turns = Turns(_QUEUED[Pool.HASH])
         self._count = processes if processes is not None else min(2, os.cpu_count() or 1)
         self._workers: ProcessPoolExecutor | None = None
         self._starting = threading.Lock()
 
     async def run(self, pool: Pool, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The call's result, computed in a thread of `pool`. Raises Busy when its queue is full."""
+        if pool is Pool.HASH:
+            return await self.hash(first, call, *args, **kwargs)
         if self._waiting[pool] >= _QUEUED[pool]:
             raise Busy(pool.value)
         self._waiting[pool] += 1
@@ -67,6 +77,17 @@ class Offload:
             return await self._in(self._pools[pool], lambda: call(*args, **kwargs))
         finally:
             self._waiting[pool] -= 1
+
+    async def hash(self, rank: Rank, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `run` of Pool.HASH, the lowest rank first; it is asked for again when its turn comes.
+        A full queue refuses the highest rank.
+        """
+        if not await self._hash_turns.take(rank):
+            raise Busy(Pool.HASH.value)
+        try:
+            return await self._in(self._pools[Pool.HASH], lambda: call(*args, **kwargs))
+        finally:
+            self._hash_turns.give_back()
 
     async def disk(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A call that may wait for the disk."""

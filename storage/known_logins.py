@@ -39,7 +39,7 @@ class KnownLogins(WriteBehind[_Key, float]):
         self.most = MOST
         self._last: OrderedDict[_Key, float] = OrderedDict()
         self._networks: dict[AccountId, dict[str, float]] = {}
-        self._addresses: dict[str, float] = {}
+        self._used: dict[str, float] = {}
 
     async def load(self) -> None:
         """Reads the newest."""
@@ -65,7 +65,11 @@ class KnownLogins(WriteBehind[_Key, float]):
 
     def is_used(self, address: str) -> bool:
         """Whether any account logged in from this address within KEPT."""
-        return self._recent(self._addresses.get(address_key(address)))
+        return self._recent(self._used.get(address_key(address)))
+
+    def is_used_network(self, address: str) -> bool:
+        """The same of the network around it."""
+        return self._recent(self._used.get(network_key(address)))
 
     def note(self, account: AccountId, address: str) -> None:
         """A login that succeeded."""
@@ -94,11 +98,12 @@ class KnownLogins(WriteBehind[_Key, float]):
         self._last[account, key] = last
         self._last.move_to_end((account, key))
         self._networks.setdefault(account, {})[network_key(key)] = last
-        self._addresses[key] = last
+        self._used[key] = self._used[network_key(key)] = last
         if len(self._last) > self.most:
             gone, _ = self._last.popitem(last=False)
             self._networks.get(gone[0], {}).pop(network_key(gone[1]), None)
-            self._addresses.pop(gone[1], None)
+            self._used.pop(gone[1], None)
+            self._used.pop(network_key(gone[1]), None)
 
     def _recent(self, last: float | None) -> bool:
         return last is not None and self._clock.now() - last < KEPT

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-import auth.login
+import auth.password
 from auth.login import Authenticator, Cause, Login, Refused
 from auth.password import PasswordError, dummy_hash, hash_password, verify_password
 from auth.policy import may_send_as, plaintext_allowed
-from net.threads import Offload, Pool
+from net.threads import Offload
 from storage.credential_values import Protocol
 from storage.directory import Directory
 from storage.directory_values import AccountChange, ChangeKind
@@ -33,6 +33,12 @@ class Bench:
     hashes: list[tuple[str, str]] = field(default_factory=list)
     hashing: asyncio.Event = field(default_factory=asyncio.Event)
     gate: threading.Event = field(default_factory=threading.Event)
+    slept: list[float] = field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        """Instead of asyncio.sleep: the clock moves, the test does not wait."""
+        self.slept.append(seconds)
+        self.clock.seconds += seconds
 
     async def login(
         self, user: str = ADA, password: str = PASSWORD, peer: str = "192.0.2.1"
@@ -46,12 +52,6 @@ class Bench:
         assert isinstance(outcome, Refused)
         return outcome.cause
 
-    async def fails_until_throttled(self, **how: str) -> int:
-        for number in range(1000):
-            if await self.cause(password=f"wrong {number}", **how) is Cause.THROTTLED:
-                return number
-        raise AssertionError("never throttled")
-
 
 Make = Callable[..., Any]
 
@@ -62,13 +62,12 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     offload, loop = Offload(), asyncio.get_running_loop()
     benches: list[Bench] = []
 
-    async def build(queue: int = 128, **values: Any) -> Bench:
+    async def build(**values: Any) -> Bench:
         settings = make_settings(tmp_path, **values)
         clock = MovedClock()
         directory = await Directory.open(settings, clock, offload)
-        bench = Bench(
-            directory, Authenticator(settings, directory, offload, clock, queue=queue), clock
-        )
+        bench = Bench(directory, Authenticator(settings, directory, offload, clock), clock)
+        bench.auth.throttle.sleep = bench.sleep
         bench.gate.set()
         benches.append(bench)
 
@@ -78,7 +77,7 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
             bench.gate.wait(10)
             return verify_password(password, stored)
 
-        monkeypatch.setattr(auth.login, "verify_password", counting)
+        monkeypatch.setattr(auth.password, "verify_password", counting)
         await directory.add_account("Ada@example.test", hash_password(PASSWORD, 4), admin=True)
         return bench
 
@@ -196,61 +195,6 @@ async def test_a_client_that_hangs_up_takes_nothing_from_the_others(make: Make) 
     assert len(bench.hashes) == 1
 
 
-async def test_a_full_queue_is_a_temporary_failure(make: Make) -> None:
-    bench = await make(queue=3)
-    await bench.directory.account(ADA)  # remembered, so that all attempts begin together
-    outcomes = await asyncio.gather(*(bench.login(password=f"wrong {n}") for n in range(8)))
-    busy = [outcome for outcome in outcomes if outcome == Refused(Cause.BUSY)]
-    assert len(busy) == 5
-    assert all(outcome.temporary for outcome in busy)
-    assert isinstance(await bench.login(), Login)
-
-
-async def test_failures_are_limited_before_hashing(make: Make) -> None:
-    bench = await make()
-    assert await bench.fails_until_throttled() == 10
-    hashes = len(bench.hashes)
-    outcome = await bench.login()
-    assert outcome == Refused(Cause.THROTTLED)
-    assert outcome.temporary
-    assert len(bench.hashes) == hashes
-    assert isinstance(await bench.login(peer="192.0.2.2"), Login)
-    assert isinstance(await bench.login(), Login), "a verified login needs no hash"
-    bench.clock.seconds += 301
-    assert await bench.cause() is Cause.CREDENTIALS
-
-
-async def test_a_burst_cannot_pass_before_its_first_failure_is_known(make: Make) -> None:
-    bench = await make()
-    await asyncio.gather(*(bench.login(password=f"wrong {n}") for n in range(60)))
-    assert len(bench.hashes) == 10
-
-
-async def test_one_address_cannot_try_every_account(make: Make) -> None:
-    bench = await make()
-    causes = [await bench.cause(f"user{n}@example.test") for n in range(101)]
-    assert causes.index(Cause.THROTTLED) == 100
-    assert await bench.cause("other@example.test", peer="192.0.2.2") is Cause.CREDENTIALS
-
-
-async def test_an_ipv6_network_counts_as_one_address(make: Make) -> None:
-    bench = await make()
-    await bench.fails_until_throttled(peer="2001:db8::1")
-    assert await bench.cause(peer="2001:db8::ffff:2") is Cause.THROTTLED
-    assert await bench.cause(peer="2001:db8:0:1::1") is Cause.CREDENTIALS
-
-
-async def test_many_addresses_cannot_try_one_account(make: Make) -> None:
-    bench = await make()
-    causes = [await bench.cause(peer=f"198.51.100.{n}", password=f"w{n}") for n in range(101)]
-    assert causes.index(Cause.THROTTLED) == 100
-
-
-async def test_local_networks_are_not_limited_by_address(make: Make) -> None:
-    bench = await make()
-    assert await bench.fails_until_throttled(peer="127.0.0.1") == 100
-
-
 async def test_right_passwords_are_never_limited(make: Make) -> None:
     bench = await make()
     for number in range(15):
@@ -282,17 +226,15 @@ async def test_no_password_in_the_log(make: Make) -> None:
 
 async def test_hashing_runs_in_the_hashing_thread(make: Make, monkeypatch: Any) -> None:
     bench = await make()
-    pools: list[Pool] = []
-    run = Offload.run
+    threads: list[str] = []
 
-    async def watched(self: Offload, pool: Pool, *args: Any) -> Any:
-        pools.append(pool)
-        return await run(self, pool, *args)
+    def noting(_password: str, _stored: str) -> bool:
+        threads.append(threading.current_thread().name)
+        return True
 
-    monkeypatch.setattr(Offload, "run", watched)
-    await bench.login()
-    await bench.auth.hash_password("another")
-    assert pools == [Pool.HASH, Pool.HASH]
+    monkeypatch.setattr(auth.password, "verify_password", noting)
+    assert isinstance(await bench.login(), Login)
+    assert [name.split("_")[0] for name in threads] == ["hash"]
 
 
 async def test_may_send_as(make: Make) -> None:
