@@ -72,7 +72,7 @@ async def test_who_is_behind_a_proxy_counts_as_himself(tmp_path: Path) -> None:
         assert (await clients[2].line()).startswith(b'"IMPLEMENTATION"')
 
 
-async def test_passwords_are_guessed_slowly_and_commands_before_login_are_few(
+async def test_commands_before_login_are_few(
     tmp_path: Path,
 ) -> None:
     async with serving(tmp_path, bounds=Bounds(anonymous_commands=14)) as sieve:
@@ -81,9 +81,7 @@ async def test_passwords_are_guessed_slowly_and_commands_before_login_are_few(
         for _ in range(11):
             await client.send(authenticate(password="wrong"))
             answers.append(await client.line())
-        assert answers == [b'NO "Authentication failed"'] * 10 + [
-            b'NO (TRYLATER) "Too many failed logins, try again later"'
-        ]
+        assert answers == [b'NO "Authentication failed"'] * 11
         await client.send("NOOP\r\n" * 5)
         assert [await client.line() for _ in range(3)] == [b'OK "Done"'] * 3
         assert await client.line() == b'BYE "Too many commands before login"'
