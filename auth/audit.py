@@ -1,8 +1,9 @@
 """The audit log of every login, failure, change of a secret and revocation, in any protocol.
 
 Invariants: no secret and no name that is nobody's gets here (a password is typed as a user name
-often enough); equal logins of an hour are one entry with a count, so are equal failures of a
-minute; a flood of failures is counted by address, and above that altogether.
+often enough); equal logins of an hour are one entry with a count, so are equal failures and equal
+commands of an agent of a minute; a flood of failures is counted by address, and above that
+altogether.
 """
 
 from typing import Final
@@ -65,6 +66,8 @@ class Audit:
         match kind:
             case Kind.LOGIN:
                 self._log.add(entry, self._clock.now() // HOUR)
+            case Kind.ACTED:
+                self._log.add(entry, self._clock.now() // MINUTE)
             case Kind.FAILED:
                 self._log.add(self._within(entry), self._clock.now() // MINUTE)
             case _:

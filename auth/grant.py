@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from auth.rights import NONE, Rights
 from message.address import AddressError, Mailbox, parse_mailbox
 from storage.credential_values import (
     ALL_PROTOCOLS,
@@ -50,8 +51,27 @@ class Grant:
         key = _sender_key(sender)
         return key is not None and key in map(_sender_key, self.senders)
 
+    def cut(self, rights: Rights, folder: str, use: str) -> Rights:
+        """What is left of a user's rights in a mailbox of a special use such as `\\Drafts`, or "".
+        Nothing where the login does not see it; where it does not write, listing and reading.
+        """
+        if self.credential is None:
+            return rights
+        if not self.sees(folder):
+            return NONE
+        if self.draft_only and use == "\\Drafts":
+            return _only(rights, _DRAFTING)
+        return _only(rights, _READING) if self.read_only or self.draft_only else rights
+
+    @property
+    def writes(self) -> bool:
+        """Whether more than mailboxes of drafts may be changed."""
+        return not (self.read_only or self.draft_only)
+
 
 FULL: Final = Grant()
+_READING: Final = "lr"
+_DRAFTING: Final = "lrswite"
 
 
 def grant_of(credential: Credential) -> Grant:
@@ -69,6 +89,10 @@ def grant_of(credential: Credential) -> Grant:
         credential.expires,
         terms.preset,
     )
+
+
+def _only(rights: Rights, letters: str) -> Rights:
+    return Rights("".join(letter for letter in rights if letter in letters))
 
 
 def _folder_key(folder: str) -> str:

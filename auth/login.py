@@ -7,29 +7,37 @@ wrong password; no password is kept.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from auth.agents import Agents
 from auth.arrivals import Arrival, Arrivals
 from auth.audit import Audit
 from auth.blocking import Blocker
 from auth.checking import Checked, PasswordChecks
-from auth.grant import FULL, Grant
+from auth.expiring import Expiring
+from auth.generated import password_digest
+from auth.grant import FULL, Grant, grant_of
+from auth.issuing import Issuer
 from auth.networks import in_networks
 from auth.password import dummy_hash, hash_password
+from auth.second_factor import SecondFactor
 from auth.throttle import Throttle
 from config.clock import Clock
+from config.fields import network
 from config.logging import get_logger
 from config.settings import Settings
 from message.address import AddressError, Mailbox, parse_mailbox
 from net.limits import Gcra, address_key
 from net.threads import Offload, Pool
 from storage.audit_values import Kind
-from storage.credential_values import Protocol
+from storage.credential_values import Credential, CredentialKind, Protocol
 from storage.directory import Directory
 from storage.directory_values import Account, AccountChange
+from storage.second_factors import Spent
 from storage.values import AccountId
 
 LOOKUPS: Final = 2
@@ -60,6 +68,12 @@ class Cause(Enum):
     CREDENTIALS = "wrong user name or password"
     THROTTLED = "too many failures"
     BUSY = "too many logins waiting"
+    PROTOCOL = "not good for this protocol"
+    NETWORK = "not good from this address"
+    EXPIRED = "expired"
+    APP_PASSWORD = "app password needed"  # noqa: S105 - a cause
+    CODE = "second factor needed"
+    WRONG_CODE = "wrong code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +86,7 @@ class Refused:
 
     @property
     def temporary(self) -> bool:
-        return self.cause is not Cause.CREDENTIALS
+        return self.cause in (Cause.THROTTLED, Cause.BUSY)
 
     @property
     def text(self) -> str:
@@ -88,6 +102,12 @@ _TEXTS = {
     Cause.CREDENTIALS: "Authentication failed",
     Cause.THROTTLED: "Too many failed logins, try again later",
     Cause.BUSY: "Server busy, try again later",
+    Cause.PROTOCOL: "This password is not for this protocol",
+    Cause.NETWORK: "This password is not for use from your address",
+    Cause.EXPIRED: "This password has expired",
+    Cause.APP_PASSWORD: "The account has a second factor: use an app password",
+    Cause.CODE: "A code of the second factor is needed",
+    Cause.WRONG_CODE: "The code is wrong or was used before",
 }
 
 
@@ -101,7 +121,7 @@ class Authenticator:
         offload: Offload,
         clock: Clock,
     ) -> None:
-        self._directory, self._offload = directory, offload
+        self._directory, self._offload, self._clock = directory, offload, clock
         self._log, self._logged = get_logger("auth"), Gcra(LOGGED, clock)
         self._lookups = asyncio.Semaphore(LOOKUPS)
         known = directory.known_logins
@@ -111,6 +131,10 @@ class Authenticator:
         self._checks = PasswordChecks(offload, self.throttle, clock)
         self._blocker = Blocker(directory.blocks, known, self.audit, clock)
         self.throttle.on_failure = self._blocker.failed
+        self.issuer = Issuer(directory, clock, self.audit)
+        self.second_factor = SecondFactor(directory.second_factors, clock, self.audit)
+        self.agents = Agents(self.audit, clock)
+        self._expiring = Expiring(directory.credentials, clock)
         self._unsubscribe = directory.on_change(self._forget)
         self.reload(settings)
 
@@ -137,15 +161,24 @@ class Authenticator:
         protocol: Protocol,
         connection: str = "",
         client: str = "",
+        code: str = "",
     ) -> Login | Refused:
-        """Verifies a password. `user` is the full address, or its local part where exactly one
-        domain is served; `peer` the IP address; `protocol`, `connection` (its id) and `client` (as
+        """Verifies a password: the account's, an app password or a token; on the web with `code`
+        where the account has a second factor. `user` is the full address, or its local part where
+        exactly one domain is served; `peer` the IP address; `connection` (its id) and `client` (as
         it calls itself) are for the logs. Raises StoreUnavailable.
         """
         mailbox = self._mailbox(user)
         name = user.casefold() if mailbox is None else mailbox.key()
-        account = None if mailbox is None else await self._account(mailbox, peer)
-        outcome = await self._outcome(name, account, password, peer)
+        account = None
+        if mailbox is not None:
+            async with self._turn(peer):
+                account = await self._directory.account(mailbox)
+        outcome = await self._by_credential(account, password, peer, protocol)
+        if outcome is None:
+            outcome = await self._outcome(name, account, password, peer)
+            if account is not None and isinstance(outcome, Login):
+                outcome = await self._with_factor(account, outcome, protocol, code)
         if isinstance(outcome, Login):
             arrival = Arrival(outcome.account, outcome.address, peer, protocol.value, client)
             self.arrivals.note(arrival, local=in_networks(peer, self.throttle.unlimited))
@@ -166,9 +199,29 @@ class Authenticator:
             address=peer,
             protocol=protocol.value,
             client=client,
+            credential=_credential_of(outcome),
             detail=outcome.cause.value if isinstance(outcome, Refused) else "",
         )
         return outcome
+
+    def admit(
+        self, account: Account, credential: Credential, *, peer: str, protocol: Protocol
+    ) -> Login | Refused:
+        """The login of who knows the secret of a credential of the account. Await nothing between
+        this and the moment from which the session hears of revocations.
+        """
+        if not account.enabled or credential.account != account.id:
+            return Refused(Cause.CREDENTIALS)
+        terms = credential.terms
+        if credential.is_over(self._clock.now()):
+            return Refused(Cause.EXPIRED)
+        if protocol not in terms.protocols:
+            return Refused(Cause.PROTOCOL)
+        if terms.networks and not in_networks(peer, map(network, terms.networks)):
+            return Refused(Cause.NETWORK)
+        self._directory.credentials.used(credential, peer, protocol.value)
+        self._expiring.watch(credential)
+        return _login(account, grant_of(credential))
 
     async def hash_password(self, password: str) -> str:
         """The hash to store. Raises auth.password.PasswordError, net.threads.Busy."""
@@ -196,6 +249,7 @@ class Authenticator:
         """Waits for hashes under way."""
         self._unsubscribe()
         self.audit.close()
+        self._expiring.close()
         await self._checks.close()
         await self._blocker.settle()
 
@@ -207,12 +261,47 @@ class Authenticator:
         except AddressError:
             return None
 
-    async def _account(self, mailbox: Mailbox, peer: str) -> Account | None:
+    def _turn(self, peer: str) -> AbstractAsyncContextManager[None]:
         """Strangers wait for one another, so that a flood leaves the database to others."""
-        if self._directory.known_logins.is_used(peer):
-            return await self._directory.account(mailbox)
-        async with self._lookups:
-            return await self._directory.account(mailbox)
+        return nullcontext() if self._directory.known_logins.is_used(peer) else self._lookups
+
+    async def _by_credential(
+        self, account: Account | None, password: str, peer: str, protocol: Protocol
+    ) -> Login | Refused | None:
+        """None where the password is none of the account's app passwords and tokens."""
+        digest = password_digest(password)
+        # looked up for a name that nobody has, too: that takes as long
+        if digest is None:
+            return None
+        async with self._turn(peer):
+            found = await self._directory.credentials.find(digest)
+        if account is None or found is None:
+            return None
+        # asked again, since the look-up may have taken a while: these two find what they remember
+        account = await self._directory.account(account.address)
+        found = await self._directory.credentials.find(digest)
+        if account is None or found is None or found.account != account.id or not account.enabled:
+            return None
+        if found.kind is CredentialKind.SESSION:
+            return None
+        return self.admit(account, found, peer=peer, protocol=protocol)
+
+    async def _with_factor(
+        self, account: Account, login: Login, protocol: Protocol, code: str
+    ) -> Login | Refused:
+        """What becomes of the right account password where there is a second factor."""
+        if not await self._directory.second_factors.is_on(account.id):
+            return login
+        if protocol is not Protocol.WEB:
+            return Refused(Cause.APP_PASSWORD)
+        if not code:
+            return Refused(Cause.CODE)
+        match await self.second_factor.check(account, code):
+            case Spent.TAKEN if await self._unchanged(account):
+                return login
+            case Spent.TOO_MANY:
+                return Refused(Cause.THROTTLED)
+        return Refused(Cause.WRONG_CODE)
 
     async def _outcome(
         self, name: str, account: Account | None, password: str, peer: str
@@ -242,5 +331,10 @@ class Authenticator:
             self._checks.forget(change.account)
 
 
-def _login(account: Account) -> Login:
-    return Login(account.id, account.address, account.admin)
+def _login(account: Account, grant: Grant = FULL) -> Login:
+    return Login(account.id, account.address, account.admin, grant)
+
+
+def _credential_of(outcome: Login | Refused) -> str:
+    number = outcome.grant.credential if isinstance(outcome, Login) else None
+    return "" if number is None else str(number)

@@ -20,6 +20,7 @@ def plaintext_allowed(peer: str, tls: bool, settings: Settings) -> bool:
 
 async def may_send_as(directory: Directory, login: Login, sender: Mailbox | str) -> bool:
     """Whether the login may use `sender` as envelope sender: own address, its sub-addresses and
-    aliases that lead to the account; a catch-all gives no right.
+    aliases that lead to the account; a catch-all gives no right. An app password may be good for
+    some of these only.
     """
-    return await directory.may_send_as(login.account, sender)
+    return login.grant.may_send_as(sender) and await directory.may_send_as(login.account, sender)

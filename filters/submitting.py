@@ -95,7 +95,7 @@ class Submitting:
             return reject(f"Bad message header: {error}", status="5.6.0", symbol="FROM_SYNTAX")
         addresses = found.addresses if found is not None else ()
         foreign = [one for one in addresses if not await self._own(login, one)]
-        if foreign and await self._from_header(login) == "own":
+        if foreign and (login.grant.senders or await self._from_header(login) == "own"):
             text = f"The address in From is not one of yours: {_printable(foreign[0])}"
             return reject(text, symbol="FROM_NOT_OWN")
         account, needed = await self._account(login), bool(foreign) or len(addresses) > 1

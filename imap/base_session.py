@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from auth.grant import FULL, Grant
 from auth.login import Login
 from auth.policy import plaintext_allowed
 from imap.shared import Shared
@@ -29,6 +30,11 @@ class BaseSession(Generic[X, C]):
         """The account that is logged in."""
         assert self.login is not None
         return self.login.account
+
+    @property
+    def grant(self) -> Grant:
+        """What the login is good for."""
+        return FULL if self.login is None else self.login.grant
 
     @property
     def takes_passwords(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from imap import gmail
+from imap import gmail, granted
 from imap.commands.acl import deleteacl, getacl, listrights, myrights, setacl
 from imap.commands.append import append, replace
 from imap.commands.compress import compress
@@ -160,6 +160,7 @@ async def run(session: Session, command: command.Command) -> None:
 async def _handled(session: Session, handler: Handler, command: command.Command) -> Reply | None:
     command = await filtered(session, command)
     gmail.check(session, command)
+    granted.check(session, command)
     if session.mode.uidonly and _by_number(command):
         raise Bad("UIDONLY is enabled: use UIDs", b"UIDREQUIRED")
     return await handler(session, command)

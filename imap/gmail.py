@@ -90,7 +90,8 @@ class Labels:
     @classmethod
     async def of(cls, session: Session) -> "Labels":
         """Raises StoreError."""
-        return cls(await session.store.mailboxes(session.account))
+        boxes = await session.store.mailboxes(session.account)
+        return cls([box for box in boxes if session.grant.sees(box.name)])
 
     def mailbox(self, label: str) -> Mailbox | None:
         """The mailbox of a label."""

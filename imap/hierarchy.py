@@ -7,6 +7,7 @@ a mailbox that nobody else sees, or a list that no mailbox has.
 
 from collections.abc import Iterable
 
+from auth.rights import ALL
 from imap.mailboxes import resolve
 from imap.place import Place, is_others
 from imap.replies import No
@@ -29,6 +30,8 @@ class Birth:
     @classmethod
     async def begin(cls, session: Session, place: Place) -> "Birth":
         """Raises No for whoever may not make the mailbox."""
+        if session.grant.cut(ALL, place.shown, "") != ALL:
+            raise No("You may not create mailboxes there", b"NOPERM")
         names = [place.name]
         above: Place | None = None
         prefix = place.shown.removesuffix(place.name) if place.name else ""

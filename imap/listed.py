@@ -93,7 +93,8 @@ class Names:
     async def of(cls, session: Session) -> "Names":
         """Raises StoreError."""
         places = {place.shown: place for place in await visible(session)}
-        made = cls(session, places, await session.store.subscribed(session.account))
+        subscribed = await session.store.subscribed(session.account)
+        made = cls(session, places, frozenset(filter(session.grant.sees, subscribed)))
         async for name in made._breathing(places):
             for parent in parents(name):
                 if parent in made._above:

@@ -62,7 +62,7 @@ async def _place(session: Session, account: AccountId, name: str, shown: str) ->
         box = await session.store.named(account, name)
     except NoSuchMailbox:
         rights = ALL if account == session.account else NONE
-        return Place(account, name, shown, None, rights)
+        return Place(account, name, shown, None, session.grant.cut(rights, shown, ""))
     lists = await session.context.directory.acl.lists(account)
     return _with_rights(session, box, shown, lists)
 
@@ -70,10 +70,11 @@ async def _place(session: Session, account: AccountId, name: str, shown: str) ->
 def _with_rights(session: Session, box: Mailbox, shown: str, lists: Lists) -> Place:
     own = box.account == session.account
     entries = lists.get(BoxKey.of(box), ()) if lists else ()
-    if not entries:
-        return Place(box.account, box.name, shown, box, ALL if own else NONE)
-    anyone = session.context.settings.imap.share_with_anyone
-    rights = effective(entries, session.account, box.account, anyone)
+    rights = ALL if own else NONE
+    if entries:
+        anyone = session.context.settings.imap.share_with_anyone
+        rights = effective(entries, session.account, box.account, anyone)
+    rights = session.grant.cut(rights, shown, box.special_use if own else "")
     return Place(box.account, box.name, shown, box, rights)
 
 

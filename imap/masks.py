@@ -86,12 +86,12 @@ class Choices:
     granted: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, account: Account | None) -> "Choices":
-        """An account's."""
-        if account is None or not (account.imap_mask or account.gmail_labels):
+    def of(cls, account: Account | None, preset: str = "") -> "Choices":
+        """An account's, with a preset, or a capability, that its app password hides."""
+        if account is None or not (account.imap_mask or account.gmail_labels or preset):
             return NO_CHOICES
         granted = frozenset({GMAIL}) if account.gmail_labels else frozenset[str]()
-        masked = frozenset(expanded(account.imap_mask))
+        masked = frozenset(expanded((*account.imap_mask, *([preset] if preset else ()))))
         return cls(masked, granted) if masked or granted else NO_CHOICES
 
     def hides(self, command: type) -> bool:

@@ -56,7 +56,8 @@ class MetadataWatch:
         if not entries:
             return
         if change.holder == SERVER or change.holder.account == session.account:
-            self._add(change.name, entries)
+            if change.holder == SERVER or session.grant.sees(change.name):
+                self._add(change.name, entries)
             return
         context = session.context
         task = asyncio.get_running_loop().create_task(self._look(change, entries))

@@ -338,6 +338,8 @@ class Notifier:
         """Of others' mailboxes only those that are seen, or were."""
         if is_others(name) and name not in now.places and name not in now.before:
             return
+        if not self._session.grant.sees(name):
+            return
         now.told.update((name, old))
         events = self.rules.events(name, now.subscribed)
         if old:
@@ -349,6 +351,8 @@ class Notifier:
             self._session.send(listed(name, box, now.places, old=old, lost=lost, utf8=utf8))
 
     def _tell_subscription(self, name: str, now: Now) -> None:
+        if not self._session.grant.sees(name):
+            return
         on = name in now.subscribed
         events = self.rules.events(name, now.subscribed | {name})
         if NotifyEvent.SUBSCRIPTION_CHANGE in events:

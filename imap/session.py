@@ -144,7 +144,7 @@ class Session(BaseSession[Context, "Connection"]):
         """Takes what the account chose to have and to do without."""
         if self.login is not None:
             account = await self.context.directory.account_by_id(self.login.account)
-            self.choices = Choices.of(account)
+            self.choices = Choices.of(account, self.login.grant.preset)
 
     def log_in(self, login: Login) -> None:
         super().log_in(login)
@@ -234,6 +234,9 @@ class Session(BaseSession[Context, "Connection"]):
             selected.account,
             self.context.settings.imap.share_with_anyone,
         )
+        box = selected.place.box
+        use = box.special_use if box is not None and box.account == self.account else ""
+        rights = self.grant.cut(rights, selected.place.shown, use)
         if "r" not in rights:
             self.connection.bye("You may not read the selected mailbox any more", linger=True)
             return
@@ -246,6 +249,8 @@ class Session(BaseSession[Context, "Connection"]):
         name = selected.place.name
         if name in event.renamed:
             selected.place = selected.place.renamed(event.renamed[name])
+            if not self.grant.sees(selected.place.shown):
+                self.connection.bye("You may not read the selected mailbox any more", linger=True)
         elif name in event.deleted and name not in event.created:
             self.connection.bye("The selected mailbox was deleted")
 

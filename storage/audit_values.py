@@ -25,6 +25,7 @@ class Kind(Enum):
     FACTOR_OFF = "second factor off"
     RECOVERY = "recovery code used"
     RIGHTS = "rights changed"
+    ACTED = "agent acted"
 
 
 @dataclass(frozen=True, slots=True)

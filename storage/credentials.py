@@ -133,6 +133,12 @@ class Credentials:
         """Notes a use; in SQL some seconds later."""
         self.uses.note(credential.id, Use(self._clock.now(), address, protocol))
 
+    def tell_end(self, credential: Credential) -> None:
+        """Its time is over: what it opened closes."""
+        self._publish(
+            AccountChange(credential.account, ChangeKind.CREDENTIAL, credential=credential.id)
+        )
+
     def forget(self) -> None:
         """An account was deleted, or its password changed, and rows with it."""
         self._generation += 1
@@ -205,7 +211,7 @@ class Credentials:
         if ended:
             self.forget()
         for one in ended:
-            self._publish(AccountChange(one.account, ChangeKind.CREDENTIAL, credential=one.id))
+            self.tell_end(one)
 
 
 async def end_by_password(connection: AsyncConnection, account: AccountId) -> None:

@@ -51,6 +51,7 @@ from storage.preferences import Preferences
 from storage.resolver import Resolver
 from storage.rewritten import Rewritten
 from storage.scripts import Scripts
+from storage.second_factors import SecondFactors
 from storage.seen import Seen
 from storage.sent_counts import SentCounts
 from storage.sites import sites_of
@@ -89,6 +90,7 @@ class Directory:
         self.contacts = Contacts(database, clock)
         self.preferences = Preferences(database)
         self.credentials = Credentials(database, clock, self._tell)
+        self.second_factors = SecondFactors(database, clock, self._tell)
         self.seen = Seen(database, clock)
         self.sent_counts = SentCounts(database, clock)
         self.rewritten = Rewritten(database, clock)
@@ -401,6 +403,7 @@ class Directory:
             self.scripts.forget(account.id)
             self.contacts.forget(account.id)
             self.known_logins.forget(account.id)
+            self.second_factors.forget()
         if kind in (ChangeKind.DELETED, ChangeKind.PASSWORD):
             self.credentials.forget()
         self._tell(AccountChange(account.id, kind, account.address))

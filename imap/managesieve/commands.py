@@ -61,6 +61,8 @@ async def run(session: Session, command: Command) -> Reply:
         return no("Authenticate first")
     if row.after_login is False and session.login is not None:
         return no("You are authenticated already")
+    if row.changes and not session.grant.writes:
+        return no("This login may not change scripts")
     try:
         return await row.handler(session, command)
     except BadScript as error:
@@ -205,11 +207,14 @@ Handler: TypeAlias = Callable[[Session, Any], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Who runs a command, and whether it is legal before and after the login."""
+    """Who runs a command, whether it is legal before and after the login, and whether it changes
+    scripts.
+    """
 
     handler: Handler
     before_login: bool = False
     after_login: bool = True
+    changes: bool = False
 
 
 _TABLE: Final[dict[type, Row]] = {
@@ -220,11 +225,11 @@ _TABLE: Final[dict[type, Row]] = {
     commands.Noop: Row(noop, True),
     commands.Unauthenticate: Row(unauthenticate),
     commands.HaveSpace: Row(havespace),
-    commands.PutScript: Row(putscript),
+    commands.PutScript: Row(putscript, changes=True),
     commands.ListScripts: Row(listscripts),
-    commands.SetActive: Row(setactive),
+    commands.SetActive: Row(setactive, changes=True),
     commands.GetScript: Row(getscript),
-    commands.DeleteScript: Row(deletescript),
-    commands.RenameScript: Row(renamescript),
+    commands.DeleteScript: Row(deletescript, changes=True),
+    commands.RenameScript: Row(renamescript, changes=True),
     commands.CheckScript: Row(checkscript),
 }

@@ -12,6 +12,7 @@ from mailserver.cli import (
     auditing,
     blocks,
     contacts,
+    credentials,
     domains,
     explaining,
     filters,
@@ -59,6 +60,9 @@ def options(
 
 
 app.add_typer(accounts.app, name="account")
+accounts.app.add_typer(credentials.app_passwords, name="app-password")
+accounts.app.add_typer(credentials.second_factor, name="second-factor")
+app.add_typer(credentials.tokens, name="token")
 app.add_typer(aliases.app, name="alias")
 app.add_typer(domains.app, name="domain")
 app.add_typer(auditing.app, name="audit")

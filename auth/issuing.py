@@ -1,0 +1,151 @@
+"""App passwords, tokens and sessions: made, shown once, refreshed, revoked.
+
+The secret is in the answer of `make`, `open_session` and `refresh` and nowhere else afterwards.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from auth.audit import Audit
+from auth.generated import (
+    access_token,
+    app_password,
+    digest,
+    password_digest,
+    refresh_token,
+    token,
+    token_digest,
+)
+from config.clock import Clock
+from config.fields import network
+from storage.audit_values import Kind
+from storage.credential_values import (
+    NO_BOUNDS,
+    Credential,
+    CredentialId,
+    CredentialKind,
+    Protocol,
+    Terms,
+)
+from storage.directory import Directory
+from storage.directory_values import Account, NotAllowed
+
+ACCESS_SECONDS: Final = 3600.0
+SESSION_SECONDS: Final = 90 * 86_400.0
+AGENT_RATE: Final = 120
+"""Commands a minute of an agent, unless its maker says otherwise."""
+MAX_NAME: Final = 100
+OF_AGENTS: Final = frozenset({Protocol.IMAP, Protocol.JMAP})
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A credential with its secret, which is not to be had again."""
+
+    credential: Credential
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A session's tokens; the access token is good for `seconds`."""
+
+    credential: Credential
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    seconds: int
+
+
+class Issuer:
+    """One for all protocols."""
+
+    def __init__(self, directory: Directory, clock: Clock, audit: Audit) -> None:
+        self._directory, self._clock, self._audit = directory, clock, audit
+
+    async def make(
+        self,
+        account: Account,
+        kind: CredentialKind,
+        name: str,
+        terms: Terms = NO_BOUNDS,
+        expires: float | None = None,
+    ) -> Made:
+        """An app password, a token or an agent's. `expires` in seconds since 1970. Raises
+        NotAllowed.
+        """
+        await self._check(account, kind, name, terms)
+        secret = app_password() if kind is CredentialKind.APP_PASSWORD else token()
+        made = await self._directory.credentials.add(
+            account.id, kind, name, terms, password_digest(secret) or b"", expires=expires
+        )
+        self._record(Kind.MADE, account, made)
+        return Made(made, secret)
+
+    async def revoke(self, account: Account, number: CredentialId) -> Credential:
+        """Ends one of the account's, and the connections that it opened. Raises Absent."""
+        gone = await self._directory.credentials.revoke(account.id, number)
+        self._record(Kind.REVOKED, account, gone)
+        return gone
+
+    async def open_session(self, account: Account, name: str, terms: Terms = NO_BOUNDS) -> Tokens:
+        """For who has just logged in. `name` says of what: a browser, a client."""
+        access, refresh, now = access_token(), refresh_token(), self._clock.now()
+        made = await self._directory.credentials.add(
+            account.id,
+            CredentialKind.SESSION,
+            name[:MAX_NAME],
+            terms,
+            digest(access),
+            expires=now + SESSION_SECONDS,
+            access_until=now + ACCESS_SECONDS,
+            refresh_digest=digest(refresh),
+        )
+        return Tokens(made, access, refresh, int(ACCESS_SECONDS))
+
+    async def refresh(self, given: str) -> Tokens | None:
+        """New tokens for a refresh token, which is spent by it; None where it is good for nothing.
+        One that comes a second time ends its session.
+        """
+        old = token_digest(given)
+        if old is None:
+            return None
+        access, refresh = access_token(), refresh_token()
+        until = self._clock.now() + ACCESS_SECONDS
+        turned = await self._directory.credentials.rotate(
+            old, digest(access), digest(refresh), until
+        )
+        if turned is None:
+            return None
+        account = await self._directory.account_by_id(turned.account)
+        if account is None or not account.enabled:
+            return None
+        return Tokens(turned, access, refresh, int(ACCESS_SECONDS))
+
+    async def _check(self, account: Account, kind: CredentialKind, name: str, terms: Terms) -> None:
+        if kind is CredentialKind.SESSION:
+            raise NotAllowed("A session comes of a login")
+        if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+            raise NotAllowed(f"It needs a name of at most {MAX_NAME} printable characters")
+        if not terms.protocols:
+            raise NotAllowed("It would be good for no protocol")
+        if kind is CredentialKind.AGENT and not (terms.draft_only and terms.rate):
+            raise NotAllowed("An agent only drafts, and has a rate")
+        if terms.draft_only and not terms.protocols <= OF_AGENTS:
+            raise NotAllowed("An agent has IMAP and JMAP alone: it does not send")
+        for text in terms.networks:
+            try:
+                network(text)
+            except ValueError as error:
+                raise NotAllowed(f"{text!r} is not {error}") from None
+        for sender in terms.senders:
+            if not await self._directory.may_send_as(account.id, sender):
+                raise NotAllowed(f"{sender} is no address of the account")
+
+    def _record(self, kind: Kind, account: Account, credential: Credential) -> None:
+        self._audit.record(
+            kind,
+            account.id,
+            account.address,
+            credential=str(credential.id),
+            detail=f"{credential.kind.value}: {credential.name}",
+        )
