@@ -5,6 +5,7 @@ directory, which close what the credential opened; a look-up never gives what is
 themselves never come here.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -51,6 +52,7 @@ class Credentials:
         self._database, self._clock, self._publish = database, clock, publish
         self._known: LRUCache[bytes, Credential] = LRUCache(REMEMBERED)
         self._generation = 0
+        self._passwords: Counter[AccountId] = Counter()
         self.uses = CredentialUses(database, clock)
 
     async def find(self, digest: bytes) -> Credential | None:
@@ -87,7 +89,9 @@ class Credentials:
         access_until: float | None = None,
         refresh_digest: bytes | None = None,
     ) -> Credential:
-        """Raises NotAllowed (too many, a time that is over)."""
+        """Raises NotAllowed (too many, a time that is over, what a password ends after the account
+        got another since the call).
+        """
         values = {
             "account": account,
             "kind": kind.value,
@@ -101,7 +105,8 @@ class Credentials:
         }
         if expires is not None and expires <= self._clock.now():
             raise NotAllowed("The time until which it shall be good is over")
-        return await self._database.finish(self._add(values))
+        password = self._passwords[account] if kind in _BY_PASSWORD else None
+        return await self._database.finish(self._add(values, password))
 
     async def revoke(self, account: AccountId, number: CredentialId) -> Credential:
         """Ends one, and the connections that it opened. Raises Absent."""
@@ -139,6 +144,12 @@ class Credentials:
             AccountChange(credential.account, ChangeKind.CREDENTIAL, credential=credential.id)
         )
 
+    async def end_by_password(self, connection: AsyncConnection, account: AccountId) -> None:
+        """In the transaction of a new account password: tokens and sessions go."""
+        self._passwords[account] += 1
+        mine = (_c.account == account) & _c.kind.in_(_BY_PASSWORD)
+        await connection.execute(delete(table).where(mine))
+
     def forget(self) -> None:
         """An account was deleted, or its password changed, and rows with it."""
         self._generation += 1
@@ -165,9 +176,11 @@ class Credentials:
             found = [_credential(row) for row in await connection.execute(query)]
         return [self.uses.applied(one) for one in found]
 
-    async def _add(self, values: dict[str, Any]) -> Credential:
+    async def _add(self, values: dict[str, Any], password: int | None) -> Credential:
         ended: list[Credential] = []
         async with self._database.writing() as connection:
+            if password not in (None, self._passwords[values["account"]]):
+                raise NotAllowed("The account's password was changed meanwhile")
             ended = await self._make_room(connection, values["account"], values["kind"])
             made = insert(table).values(values).returning(*_COLUMNS)
             credential = _credential((await connection.execute(made)).one())
@@ -212,11 +225,6 @@ class Credentials:
             self.forget()
         for one in ended:
             self.tell_end(one)
-
-
-async def end_by_password(connection: AsyncConnection, account: AccountId) -> None:
-    """In the transaction of a new account password: tokens and sessions go."""
-    await connection.execute(delete(table).where(_c.account == account, _c.kind.in_(_BY_PASSWORD)))
 
 
 def _credential(row: Row[*tuple[Any, ...]]) -> Credential:

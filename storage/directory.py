@@ -23,7 +23,7 @@ from storage.audit import AuditLog
 from storage.blocks import Blocks
 from storage.config_database import ConfigDatabase
 from storage.contacts import Contacts
-from storage.credentials import Credentials, end_by_password
+from storage.credentials import Credentials
 from storage.directory_cache import DirectoryCache
 from storage.directory_names import (
     address_key,
@@ -390,7 +390,7 @@ class Directory:
         async with self.database.writing() as connection:
             account = await rows.update_account(connection, address_key(address), values)
             if account is not None and kind is ChangeKind.PASSWORD:
-                await end_by_password(connection, account.id)
+                await self.credentials.end_by_password(connection, account.id)
         if account is None:
             raise Absent(f"There is no account {address}")
         self._publish(account, kind)

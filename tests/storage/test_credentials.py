@@ -85,6 +85,20 @@ async def test_a_new_password_ends_tokens_and_sessions(site: Site) -> None:
     assert [one is not None for one in found] == [True, False, False, False]
 
 
+@pytest.mark.parametrize("kind", CredentialKind, ids=str)
+async def test_none_is_made_for_who_had_the_old_password(site: Site, kind: CredentialKind) -> None:
+    kept = site.directory.credentials
+    changed = asyncio.create_task(site.directory.set_password(ADA, "other"))
+    await asyncio.sleep(0)
+    made = kept.add(site.ada, kind, "", Terms(), digest("a"))
+    if kind is CredentialKind.APP_PASSWORD:
+        await made
+    else:
+        with pytest.raises(NotAllowed, match="changed meanwhile"):
+            await made
+    await changed
+
+
 async def test_a_deleted_account_leaves_nothing(site: Site) -> None:
     kept = site.directory.credentials
     await kept.add(site.ada, CredentialKind.APP_PASSWORD, "", Terms(), digest("a"))
