@@ -36,10 +36,11 @@ class Checked(Enum):
 
 
 class PasswordChecks:
-    """Belongs to the authenticator."""
+    """Belongs to the authenticator. `rounds` is auth.bcrypt_rounds."""
 
     def __init__(self, offload: Offload, throttle: Throttle, clock: Clock) -> None:
         self._offload, self._throttle = offload, throttle
+        self.rounds = 4
         self.handover = Handover(clock)
         self._verified = VerifiedLogins(clock)
         self._wrong: TTLCache[Proof, None] = TTLCache(WRONG, SECONDS, clock.monotonic)
@@ -118,7 +119,7 @@ class PasswordChecks:
         quick = handover.of(account, stored) if account is not None else None
         make = account is not None and not handover.has(account, stored)
         right, made = await self._offload.hash(
-            attempt.rank, _verify, password, stored, quick, handover.is_open, make
+            attempt.rank, _verify, password, stored, quick, handover.is_open, make, self.rounds
         )
         if right and account is not None and made:
             handover.keep(account, stored, made)
@@ -126,10 +127,10 @@ class PasswordChecks:
 
 
 def _verify(
-    password: str, stored: str, quick: str | None, handing: bool, make: bool
+    password: str, stored: str, quick: str | None, handing: bool, make: bool, rounds: int
 ) -> tuple[bool, str]:
     """Whether the password is right, and its quick hash when one is to be made. While a handover
     lasts a wrong password costs the quick hash too, whoever's it is.
     """
-    right = check_either(password, stored, quick, try_quick=handing)
+    right = check_either(password, stored, quick, rounds, try_quick=handing)
     return right, (quick or quick_hash(password, stored)) if right and make else ""

@@ -1,6 +1,7 @@
 """Who is this: a user name and a password in, a Login or a Refused out.
 
-Delay, queue and hash are in auth/checking.py. Invariants: a name that nobody has costs the same
+Delay, queue and hash are in auth/checking.py, what proves a user otherwise in auth/proofs.py.
+Invariants: a name that nobody has costs the same
 hash as one that somebody has; the answer to a disabled account or an unknown name is that of a
 wrong password; no password is kept.
 """
@@ -17,13 +18,20 @@ from auth.agents import Agents
 from auth.arrivals import Arrival, Arrivals
 from auth.audit import Audit
 from auth.blocking import Blocker
+from auth.caller import Caller
 from auth.checking import Checked, PasswordChecks
 from auth.expiring import Expiring
 from auth.generated import password_digest
 from auth.grant import FULL, Grant, grant_of
 from auth.issuing import Issuer
 from auth.networks import in_networks
-from auth.password import dummy_hash, hash_password
+from auth.password import dummy_hash, hash_password, needs_rehash
+from auth.proofs import Found, Proofs
+from auth.sasl import registry
+from auth.sasl.channel import Channel, Supported
+from auth.sasl.exchange import Exchange, Verified
+from auth.sasl.keys import KeyOffer, Keys
+from auth.scram_keys import ALWAYS, ScramKeys, derived
 from auth.second_factor import SecondFactor
 from auth.throttle import Throttle
 from config.clock import Clock
@@ -32,16 +40,19 @@ from config.logging import get_logger
 from config.settings import Settings
 from message.address import AddressError, Mailbox, parse_mailbox
 from net.limits import Gcra, address_key
-from net.threads import Offload, Pool
+from net.threads import Busy, Offload, Pool
 from storage.audit_values import Kind
 from storage.credential_values import Credential, CredentialKind, Protocol
 from storage.directory import Directory
 from storage.directory_values import Account, AccountChange
+from storage.errors import StoreError
 from storage.second_factors import Spent
 from storage.values import AccountId
 
 LOOKUPS: Final = 2
 """Names of strangers looked up at once; the database serves four."""
+LAST: Final = 1_000_000.0
+"""The rank of hashes that nobody waits for."""
 LOGGED: Final = 30
 """Refused logins a minute and address that the log has a line for; the audit log counts all."""
 
@@ -112,7 +123,7 @@ _TEXTS = {
 
 
 class Authenticator:
-    """The one door for passwords of every protocol. Close it before its directory."""
+    """The one door of every protocol. Close it before its directory."""
 
     def __init__(
         self,
@@ -135,12 +146,18 @@ class Authenticator:
         self.second_factor = SecondFactor(directory.second_factors, clock, self.audit)
         self.agents = Agents(self.audit, clock)
         self._expiring = Expiring(directory.credentials, clock)
+        self._scram = ScramKeys(directory.secrets)
+        self._proofs = Proofs(directory, self.throttle, self._scram, self._named)
+        self._improving: dict[AccountId, asyncio.Task[None]] = {}
         self._unsubscribe = directory.on_change(self._forget)
         self.reload(settings)
 
     def reload(self, settings: Settings) -> None:
         """Takes [auth] and filters.local_networks of a changed configuration."""
-        self._rounds = settings.auth.bcrypt_rounds
+        self._rounds = self._checks.rounds = settings.auth.bcrypt_rounds
+        sha_1 = settings.auth.scram_sha_1
+        self._supported = Supported(scram_sha_1=sha_1, bearer=True)
+        self._scram.mechanisms = (*ALWAYS, "SCRAM-SHA-1") if sha_1 else ALWAYS
         self.throttle.unlimited = settings.filters.local_networks
         self._blocker.reload(settings)
 
@@ -168,41 +185,56 @@ class Authenticator:
         exactly one domain is served; `peer` the IP address; `connection` (its id) and `client` (as
         it calls itself) are for the logs. Raises StoreUnavailable.
         """
-        mailbox = self._mailbox(user)
-        name = user.casefold() if mailbox is None else mailbox.key()
-        account = None
-        if mailbox is not None:
-            async with self._turn(peer):
-                account = await self._directory.account(mailbox)
+        name, account = await self._named(user, peer)
         outcome = await self._by_credential(account, password, peer, protocol)
         if outcome is None:
             outcome = await self._outcome(name, account, password, peer)
             if account is not None and isinstance(outcome, Login):
                 outcome = await self._with_factor(account, outcome, protocol, code)
-        if isinstance(outcome, Login):
-            arrival = Arrival(outcome.account, outcome.address, peer, protocol.value, client)
-            self.arrivals.note(arrival, local=in_networks(peer, self.throttle.unlimited))
-        elif self._logged.take(address_key(peer)):
-            known = account.address if account else "(unknown)"
-            self._log.info(
-                "login refused",
-                connection=connection,
-                account=known,
-                peer=peer,
-                protocol=protocol.value,
-                cause=outcome.cause.value,
-            )
-        self.audit.record(
-            Kind.FAILED if isinstance(outcome, Refused) else Kind.LOGIN,
-            account.id if account else None,
-            account.address if account else "",
-            address=peer,
-            protocol=protocol.value,
-            client=client,
-            credential=_credential_of(outcome),
-            detail=outcome.cause.value if isinstance(outcome, Refused) else "",
-        )
-        return outcome
+        return self._told(account, outcome, Caller(peer, protocol, connection, client))
+
+    def mechanisms(self, channel: Channel) -> tuple[str, ...]:
+        """SASL mechanisms that may be used on a connection, in order of preference."""
+        return registry.mechanisms(channel, self._supported)
+
+    def exchange(self, mechanism: str, channel: Channel) -> Exchange:
+        """A run of a mechanism for exchanging.run_exchange. Raises registry.UnknownMechanism."""
+        return registry.exchange(mechanism, channel, self._supported)
+
+    async def scram_keys(self, user: str, mechanism: str, caller: Caller) -> KeyOffer:
+        """What SCRAM goes on with, whether there is such a user or not. Raises StoreUnavailable."""
+        return await self._proofs.offer(user, mechanism, caller)
+
+    async def login_scram(
+        self, user: str, keys: Keys | None, mechanism: str, caller: Caller
+    ) -> Login | Refused:
+        """The login of who proved to know the password of `keys`; None when nothing was proved.
+        Raises StoreUnavailable.
+        """
+        return await self._judged(await self._proofs.scram(user, keys, mechanism, caller), caller)
+
+    async def still_proved(self, proof: Verified, caller: Caller) -> bool:
+        """Whether what login_scram said still holds, after the client was waited for. Await
+        nothing between this and the moment from which the session hears of revocations.
+        """
+        return await self._proofs.holds(proof.user, proof.keys, proof.mechanism, caller)
+
+    async def login_bearer(self, user: str, token: str, caller: Caller) -> Login | Refused:
+        """The login of a token's account, which is `user` unless that is "". Raises
+        StoreUnavailable.
+        """
+        return await self._judged(await self._proofs.bearer(user, token, caller), caller)
+
+    async def login_external(
+        self, user: str, names: tuple[str, ...], caller: Caller
+    ) -> Login | Refused:
+        """The login of whom a verified client certificate with these addresses names, as `user`
+        unless that is "". Raises StoreUnavailable.
+        """
+        found = await self._proofs.external(user, names, caller)
+        if found.checked is not Checked.RIGHT or found.account is None:
+            return self._told(found.account, Refused(Cause.CREDENTIALS), caller)
+        return self._told(found.account, _login(found.account), caller)
 
     def admit(
         self, account: Account, credential: Credential, *, peer: str, protocol: Protocol
@@ -226,6 +258,12 @@ class Authenticator:
     async def hash_password(self, password: str) -> str:
         """The hash to store. Raises auth.password.PasswordError, net.threads.Busy."""
         return await self._offload.run(Pool.HASH, hash_password, password, self._rounds)
+
+    async def scram_for(self, address: str, password: str) -> str:
+        """The keys to store beside the hash. Raises net.threads.Busy, StoreError."""
+        name, _ = await self._named(address, "")
+        salts = await self._scram.salts(name)
+        return await self._offload.hash(lambda: LAST, derived, password, salts)
 
     async def take_over(self, folder: Path) -> None:
         """Takes what the server before this one left there."""
@@ -251,7 +289,60 @@ class Authenticator:
         self.audit.close()
         self._expiring.close()
         await self._checks.close()
+        await asyncio.gather(*self._improving.values(), return_exceptions=True)
         await self._blocker.settle()
+
+    async def _named(self, user: str, peer: str) -> tuple[str, Account | None]:
+        """The name under which failures are counted, and the account that it is."""
+        mailbox = self._mailbox(user)
+        if mailbox is None:
+            return user.casefold(), None
+        async with self._turn(peer):
+            return mailbox.key(), await self._directory.account(mailbox)
+
+    async def _judged(self, found: Found, caller: Caller) -> Login | Refused:
+        account, protocol = found.account, caller.protocol
+        outcome: Login | Refused
+        if found.checked is not Checked.RIGHT or account is None:
+            outcome = Refused(_CAUSES[found.checked])
+        elif found.credential is None:
+            outcome = await self._with_factor(account, _login(account), protocol, "")
+        else:
+            outcome = self.admit(account, found.credential, peer=caller.peer, protocol=protocol)
+        return self._told(account, outcome, caller)
+
+    def _told(
+        self, account: Account | None, outcome: Login | Refused, caller: Caller
+    ) -> Login | Refused:
+        """The outcome, when the logs know of it."""
+        peer, detail = caller.peer, ""
+        if isinstance(outcome, Login):
+            arrival = Arrival(
+                outcome.account, outcome.address, peer, caller.protocol.value, caller.client
+            )
+            self.arrivals.note(arrival, local=in_networks(peer, self.throttle.unlimited))
+        else:
+            detail = outcome.cause.value
+            if self._logged.take(address_key(peer)):
+                self._log.info(
+                    "login refused",
+                    connection=caller.connection,
+                    account=account.address if account else "(unknown)",
+                    peer=peer,
+                    protocol=caller.protocol.value,
+                    cause=detail,
+                )
+        self.audit.record(
+            Kind.FAILED if detail else Kind.LOGIN,
+            account.id if account else None,
+            account.address if account else "",
+            address=peer,
+            protocol=caller.protocol.value,
+            client=caller.client,
+            credential=_credential_of(outcome),
+            detail=detail,
+        )
+        return outcome
 
     def _mailbox(self, user: str) -> Mailbox | None:
         """The address of the account meant; None for a text that can be none."""
@@ -314,7 +405,29 @@ class Authenticator:
             return Refused(_CAUSES[checked])
         if usable is None or not await self._unchanged(usable):
             return Refused(Cause.CREDENTIALS)
+        self._improve(usable, password)
         return _login(usable)
+
+    def _improve(self, account: Account, password: str) -> None:
+        """Behind a login: makes the hash by today's configuration, and keys that there are not."""
+        hashed = needs_rehash(password, account.password_hash, self._rounds)
+        if account.id in self._improving or not (hashed or not self._scram.complete(account.scram)):
+            return
+        task = asyncio.create_task(self._improved(account, password, hashed))
+        self._improving[account.id] = task
+        task.add_done_callback(lambda _: self._improving.pop(account.id))
+
+    async def _improved(self, account: Account, password: str, hashed: bool) -> None:
+        stored = account.password_hash
+        try:
+            if hashed:
+                stored = await self._offload.hash(
+                    lambda: LAST, hash_password, password, self._rounds
+                )
+            scram = await self.scram_for(account.address, password)
+            await self._directory.improve_password(account, stored, scram)
+        except (Busy, StoreError) as error:
+            self._log.info("password hash not improved", account=account.address, error=str(error))
 
     async def _unchanged(self, account: Account) -> bool:
         """Whether the account is still what it was before the hash: seconds may have passed."""

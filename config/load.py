@@ -176,11 +176,19 @@ class _Loader:
                 "key": base / loaded.tls.key if loaded.tls.key else None,
             }
         )
+        client_ca = loaded.auth.client_ca
+        auth = loaded.auth.model_copy(update={"client_ca": base / client_ca if client_ca else None})
         store = loaded.store.model_copy(update={"maildir": data_dir / loaded.store.maildir})
         own = loaded.filters.own
         filters = loaded.filters.model_copy(update={"own": str(base / own) if own else ""})
         return loaded.model_copy(
-            update={"data_dir": data_dir, "tls": tls, "store": store, "filters": filters}
+            update={
+                "data_dir": data_dir,
+                "tls": tls,
+                "auth": auth,
+                "store": store,
+                "filters": filters,
+            }
         )
 
 

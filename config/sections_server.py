@@ -82,6 +82,8 @@ class Tls(Section):
 class Auth(Section):
     plaintext_from: list[Net] = []
     bcrypt_rounds: Annotated[int, Field(ge=4, le=16)] = 12
+    scram_sha_1: bool = False
+    client_ca: Path | None = None
     signup: Literal["closed", "invite", "open"] = "closed"
     sms: Annotated[str, AfterValidator(_sms)] = "outbox"
     audit_keep: Annotated[Duration, Field(ge=3600)] = 180 * 86400.0

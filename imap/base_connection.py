@@ -301,6 +301,12 @@ class BaseConnection(asyncio.BufferedProtocol, ABC, Generic[X, S, E]):
         self._reading = True
         self._take(transport)
 
+    @property
+    def tls_session(self) -> ssl.SSLObject | None:
+        """None without TLS."""
+        found = self._transport.get_extra_info("ssl_object")
+        return found if isinstance(found, ssl.SSLObject) else None
+
     def _take(self, transport: asyncio.Transport) -> None:
         self._transport = self._outbox.transport = transport
         transport.set_write_buffer_limits(self._context.bounds.write_buffer)

@@ -1,11 +1,14 @@
 """What a session of each server in imap/ knows of its client: who it is, and that it is counted."""
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from auth.caller import Caller
+from auth.channel import channel_of
 from auth.grant import FULL, Grant
 from auth.login import Login
-from auth.policy import plaintext_allowed
+from auth.sasl.channel import Channel
 from imap.shared import Shared
+from storage.credential_values import Protocol
 from storage.values import AccountId
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ class BaseSession(Generic[X, C]):
     """Invariant: a login that was admitted is counted until `close`, once."""
 
     __slots__ = ("_counted", "connection", "context", "login")
+    protocol: ClassVar[Protocol]
 
     def __init__(self, context: X, connection: C) -> None:
         self.context, self.connection = context, connection
@@ -39,8 +43,23 @@ class BaseSession(Generic[X, C]):
     @property
     def takes_passwords(self) -> bool:
         """Whether a password may be sent here."""
-        connection, settings = self.connection, self.context.settings
-        return plaintext_allowed(connection.peer, connection.tls, settings)
+        return self.channel.safe
+
+    @property
+    def channel(self) -> Channel:
+        """What mechanisms of AUTHENTICATE must know of the connection."""
+        connection = self.connection
+        return channel_of(connection.tls_session, connection.peer, self.context.settings)
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """Those of AUTHENTICATE that may be used on the connection."""
+        return self.context.authenticator.mechanisms(self.channel)
+
+    @property
+    def caller(self) -> Caller:
+        """Who tries to log in."""
+        return Caller(self.connection.peer, self.protocol, self.connection.name)
 
     def admit(self, login: Login) -> bool:
         """Counts the connection for the account, until `close`; False when it has too many."""

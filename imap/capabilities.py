@@ -204,7 +204,7 @@ def documentation() -> str:
         marks = " | ".join(
             _mark(row, phase) for phase in (Phase.PLAIN, Phase.SECURE, Phase.LOGGED_IN)
         )
-        mechanism, sieve = "PLAIN, AUTH=LOGIN", "sieve://host"
+        mechanism, sieve = "PLAIN and [others](auth.md)", "sieve://host"
         name = row.name.format(limit="n", messages="n", mechanism=mechanism, sieve=sieve)
         lines.append(f"| {name} | {row.standard} | {marks} |")
     return "\n".join(lines) + "\n"

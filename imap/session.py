@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from auth.login import Login
 from auth.rights import effective
-from auth.sasl.registry import mechanisms
 from config.logging import Logger
 from imap import updates
 from imap.base_session import BaseSession
@@ -22,6 +21,7 @@ from imap.masks import NO_CHOICES, Choices
 from imap.mode import PLAIN, Mode
 from imap.selected import Selected
 from storage.acl import AclChange
+from storage.credential_values import Protocol
 from storage.errors import StoreError
 from storage.store import Store
 from storage.values import Event, FoldersChanged, MailboxChanged, UidMap
@@ -58,6 +58,8 @@ class Session(BaseSession[Context, "Connection"]):
         "notifier",
         "selected",
     )
+
+    protocol = Protocol.IMAP
 
     def __init__(self, context: Context, connection: "Connection") -> None:
         super().__init__(context, connection)
@@ -107,15 +109,14 @@ class Session(BaseSession[Context, "Connection"]):
 
     def stage(self) -> Stage:
         """Where the connection stands in the table of capabilities."""
-        connection, settings = self.connection, self.context.settings
-        allowed = self.login_allowed
+        context, settings = self.context, self.context.settings
         return Stage(
-            tls=connection.tls,
-            tls_offered=self.context.tls is not None,
-            login_allowed=allowed,
+            tls=self.connection.tls,
+            tls_offered=context.tls is not None,
+            login_allowed=self.login_allowed,
             logged_in=self.login is not None,
             append_limit=settings.limits.message_size,
-            mechanisms=mechanisms(connection.tls, allowed),
+            mechanisms=() if self.login else self.mechanisms,
             masked=self.masked,
             granted=self.choices.granted,
             message_limit=settings.imap.message_limit,

@@ -11,6 +11,7 @@ NEEDS_RESTART = (
     "listen",
     "store",
     "auth.bcrypt_rounds",
+    "auth.client_ca",
     "dns",
     "limits.memory",
     "spam.learn",

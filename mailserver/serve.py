@@ -259,7 +259,12 @@ async def _serve(config_path: Path, settings: Settings) -> None:
         await services.auth.take_over(settings.data_dir)
         tls = settings.tls
         contexts = await services.offload.disk(
-            TlsContexts.create, tls.certificate, tls.key, settings.data_dir, settings.hostname
+            TlsContexts.create,
+            tls.certificate,
+            tls.key,
+            settings.data_dir,
+            settings.hostname,
+            settings.auth.client_ca,
         )
         server = Server(services, contexts)
         _handle_signals(server)
@@ -270,7 +275,7 @@ async def _serve(config_path: Path, settings: Settings) -> None:
             await server.stop()
         await services.auth.hand_over(settings.data_dir)
     except CertificateError as error:
-        raise CannotServe(f"{error}; correct tls.certificate and tls.key") from error
+        raise CannotServe(f"{error}; correct tls.certificate, tls.key or auth.client_ca") from error
     except (ListenError, StoreError) as error:
         raise CannotServe(str(error)) from error
     finally:

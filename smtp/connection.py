@@ -3,11 +3,13 @@
 AUTH is refused here; submission takes it. What mail the peer brings is smtp/transaction.py's.
 """
 
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 
-from auth.sasl.exchange import Credentials, Exchange
+from auth.exchanging import Ask
+from auth.sasl.exchange import Exchange, Failure
 from filters.context import Context, Kind, Peer
 from filters.filter import Stage
 from filters.verdict import Verdict
@@ -34,6 +36,7 @@ class ConnectionState(ABC):
         self.log = shared.log.bind(connection=connection, peer=peer.address)
         self.refused = False
         self.expelled = False
+        self.tls_session: ssl.SSLObject | None = None
         self._turned_away = self._refusals = 0
         self._rules = Rules(shared, self.context, listener)
         self._tarpit = Tarpit(shared.settings.smtp.tarpit)
@@ -78,9 +81,10 @@ class ConnectionState(ABC):
         """Seconds to wait after so many errors, before the next command is read."""
         return self._tarpit.wait(errors + self._turned_away) if self.is_strange else 0.0
 
-    def secured(self, tls: str) -> None:
-        """TLS is active."""
+    def secured(self, tls: str, session: ssl.SSLObject | None = None) -> None:
+        """TLS is active; `session` ends in this process."""
         self.context.tls = tls or "TLS"
+        self.tls_session = session
 
     def forget_peer(self) -> None:
         """After STARTTLS nothing said in the clear counts (RFC 3207 §4.2)."""
@@ -144,8 +148,8 @@ class ConnectionState(ABC):
         """The exchange of a mechanism that may be used, or None."""
         return None
 
-    async def log_in(self, credentials: Credentials) -> Reply:
-        """Verifies what an exchange brought."""
+    async def log_in(self, exchange: Exchange, initial: bytes | None, ask: Ask) -> Reply | Failure:
+        """Runs an exchange and takes the login that it brings."""
         return replies.NOT_IMPLEMENTED
 
     def log_out(self) -> None:

@@ -171,7 +171,11 @@ class Engine(SMTP):
     def secured(self, transport: asyncio.BaseTransport) -> None:
         self.over_tls = True
         cipher = transport.get_extra_info("cipher") or ("", "", 0)
-        self.policy.secured(f"{cipher[1]} {cipher[0]}".strip())
+        session = transport.get_extra_info("ssl_object")
+        self.policy.secured(
+            f"{cipher[1]} {cipher[0]}".strip(),
+            session if isinstance(session, ssl.SSLObject) else None,
+        )
 
     # -- time
 

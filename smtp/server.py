@@ -6,6 +6,7 @@ connections at once and gives the others the time to end what they deliver.
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 
 from auth.admission import Admission, Denied
@@ -102,7 +103,7 @@ class SmtpServer:
         self._doormen: list[Doorman] = []
         self._unsubscribe: tuple[Callable[[], None], ...] = ()
         self.addresses: dict[str, list[Endpoint]] = {name: [] for name in _POLICIES}
-        self._wiring = self._wire()
+        self._wirings = self._wire()
 
     async def start(self) -> None:
         """Returns when every listener accepts. Raises ListenError."""
@@ -127,7 +128,7 @@ class SmtpServer:
         self._shared.submitting.reload(settings)
         self._shared.manners.reload(settings)
         self._admission.reload(settings)
-        self._wiring = self._wire()
+        self._wirings = self._wire()
 
     async def stop(self) -> None:
         """Stops listening, says good-bye, waits for deliveries under way."""
@@ -148,7 +149,16 @@ class SmtpServer:
         """How many are open, handshakes included."""
         return len(self._engines)
 
-    def _wire(self) -> Wiring:
+    def _wire(self) -> dict[str, Wiring]:
+        """By listener. Other mail servers are not asked for certificates, users may be."""
+        plain = self._wire_with(self._tls.server if self._tls is not None else None)
+        users = self._wire_with(self._tls.for_users if self._tls is not None else None)
+        return {
+            name: users if policy is SubmissionSession else plain
+            for name, policy in _POLICIES.items()
+        }
+
+    def _wire_with(self, tls: Callable[[], ssl.SSLContext] | None) -> Wiring:
         shared = self._shared
         return Wiring(
             shared.settings.hostname,
@@ -160,17 +170,17 @@ class SmtpServer:
                 self._budget,
                 self._turn,
             ),
-            self._tls.server if self._tls is not None else None,
+            tls,
             self._log,
         )
 
     def _doorman(self, name: str, bound: socket.socket) -> Doorman:
         policy = _POLICIES[name]
-        implicit = self._wiring.tls if name == "submissions" else None
+        implicit = self._wirings[name].tls if name == "submissions" else None
 
         def make(peer: Peer) -> Engine:
             session = policy(self._shared, peer, make_trace(), name)
-            engine = Connection(self._wiring, session, self._forget)
+            engine = Connection(self._wirings[name], session, self._forget)
             self._engines[engine] = peer
             return engine
 

@@ -3,10 +3,14 @@
 from dataclasses import replace
 
 from auth.admission import TOO_MANY_OF_ACCOUNT
+from auth.caller import Caller
+from auth.channel import channel_of
+from auth.exchanging import Ask, run_exchange
 from auth.login import Login, Refused
-from auth.policy import may_send_as, plaintext_allowed
-from auth.sasl import registry
-from auth.sasl.exchange import Credentials, Exchange
+from auth.policy import may_send_as
+from auth.sasl.channel import Channel
+from auth.sasl.exchange import Exchange, Failure
+from auth.sasl.registry import UnknownMechanism
 from config.clock import rfc3339
 from filters.context import Kind, Message, Recipient
 from filters.submitting import Authorship
@@ -47,8 +51,7 @@ class SubmissionSession(Session):
         )
 
     def mechanisms(self) -> tuple[str, ...]:
-        tls = bool(self.context.tls)
-        return registry.mechanisms(tls, self._plaintext_ok())
+        return self.shared.authenticator.mechanisms(self._channel())
 
     def ready_for_auth(self) -> Reply | None:
         if not self.context.helo or not self.context.extended:
@@ -60,28 +63,28 @@ class SubmissionSession(Session):
         return None if self.mechanisms() else replies.AUTH_NEEDS_TLS
 
     def exchange(self, mechanism: str) -> Exchange | None:
+        authenticator, channel = self.shared.authenticator, self._channel()
         try:
-            return registry.exchange(mechanism)
-        except registry.UnknownMechanism:
+            found = authenticator.exchange(mechanism, channel)
+        except UnknownMechanism:
             return None
+        return found if mechanism.upper() in authenticator.mechanisms(channel) else None
 
-    async def log_in(self, credentials: Credentials) -> Reply:
+    async def log_in(self, exchange: Exchange, initial: bytes | None, ask: Ask) -> Reply | Failure:
         peer = self.context.peer.address
+        caller = Caller(peer, Protocol.SMTP, self.context.connection)
         try:
-            found = await self.shared.authenticator.login(
-                credentials.user,
-                credentials.password,
-                peer=peer,
-                protocol=Protocol.SMTP,
-                connection=self.context.connection,
-            )
+            result = await run_exchange(self.shared.authenticator, exchange, initial, ask, caller)
         except StoreError:
             return reply(454, "4.3.0", "Temporary authentication failure")
-        if isinstance(found, Refused):
+        if isinstance(result, Failure):
+            return result
+        if isinstance(result, Refused):
             self._failures += 1
             self.expelled = self._failures >= MAX_FAILURES
-            code, status = (454, "4.7.0") if found.temporary else (535, "5.7.8")
-            return reply(code, status, found.text)
+            code, status = (454, "4.7.0") if result.temporary else (535, "5.7.8")
+            return reply(code, status, result.text)
+        found = result.login
         if not self.shared.admission.log_in(found.account, peer):
             return reply(454, "4.7.0", TOO_MANY_OF_ACCOUNT)
         self.context.login = found
@@ -187,6 +190,6 @@ class SubmissionSession(Session):
         else:
             await sent.forget(kept)
 
-    def _plaintext_ok(self) -> bool:
-        context = self.context
-        return plaintext_allowed(context.peer.address, bool(context.tls), self.shared.settings)
+    def _channel(self) -> Channel:
+        address = self.context.peer.address
+        return channel_of(self.tls_session, address, self.shared.settings)

@@ -3,7 +3,7 @@
 Each asks the session, which decides, and sends its reply.
 """
 
-from auth.sasl.exchange import MAX_RESPONSE, Challenge, Credentials, Exchange, Failure, Reason
+from auth.sasl.exchange import MAX_RESPONSE, Failure, Reason
 from smtp.data import DataVerbs
 from smtp.engine import Gone
 from smtp.grammar import replies
@@ -92,23 +92,18 @@ class Connection(DataVerbs):
             self.send(replies.UNKNOWN_MECHANISM)
             return
         initial = words[1].encode("utf-8", "surrogateescape") if len(words) > 1 else None
-        found = await self._exchange(exchange, initial)
-        if isinstance(found, Failure):
-            self.send(_auth_failure(found))
-            return
-        self.send(await self.policy.log_in(found))
+        found = await self.policy.log_in(exchange, initial, self._ask)
+        self.send(_auth_failure(found) if isinstance(found, Failure) else found)
 
-    async def _exchange(self, exchange: Exchange, initial: bytes | None) -> Credentials | Failure:
-        step = exchange.start(initial)
-        while isinstance(step, Challenge):
-            self.send_line(b"334 " + step.wire + b"\r\n")
-            self.allow(self.wiring.timeouts.auth, "no authentication response")
-            line = await self.line(MAX_RESPONSE + 2)
-            self.stop_clock()
-            if line is None:
-                return Failure(Reason.TOO_LONG, "Authentication response too long")
-            step = exchange.step(line.rstrip(b"\r\n"))
-        return step
+    async def _ask(self, wire: bytes) -> bytes | Failure:
+        """The answer to a challenge of an exchange."""
+        self.send_line(b"334 " + wire + b"\r\n")
+        self.allow(self.wiring.timeouts.auth, "no authentication response")
+        line = await self.line(MAX_RESPONSE + 2)
+        self.stop_clock()
+        if line is None:
+            return Failure(Reason.TOO_LONG, "Authentication response too long")
+        return line.rstrip(b"\r\n")
 
 
 def _auth_failure(failure: Failure) -> Reply:

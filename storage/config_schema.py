@@ -67,6 +67,7 @@ account = Table(
     Column("imap_mask", String, nullable=False, server_default=""),
     Column("gmail_labels", Boolean, nullable=False, server_default=false()),
     Column("submission", Text, nullable=False, server_default=""),
+    Column("scram", Text, nullable=False, server_default=""),
     Index("config_account_domain", "domain"),
     sqlite_autoincrement=True,
 )
@@ -399,6 +400,11 @@ def _credentials(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _scram(connection: Connection) -> None:
+    """Keys of an account's password for SCRAM."""
+    _add_columns(connection, account.c.scram)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -420,4 +426,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _preferences,
     _defence,
     _credentials,
+    _scram,
 )

@@ -54,6 +54,7 @@ from storage.scripts import Scripts
 from storage.second_factors import SecondFactors
 from storage.seen import Seen
 from storage.sent_counts import SentCounts
+from storage.server_secrets import ServerSecrets
 from storage.sites import sites_of
 from storage.source_counts import SourceCounts
 from storage.suppressions import Suppressions
@@ -93,7 +94,8 @@ class Directory:
         self.second_factors = SecondFactors(database, clock, self._tell)
         self.seen = Seen(database, clock)
         self.sent_counts = SentCounts(database, clock)
-        self.rewritten = Rewritten(database, clock)
+        self.secrets = ServerSecrets(database)
+        self.rewritten = Rewritten(database, clock, self.secrets)
         self.blocks = Blocks(database, clock, settings.blocklist.networks)
         self.source_counts = SourceCounts(database, clock)
         self.hold_rules = HoldRules(database, clock)
@@ -228,6 +230,7 @@ class Directory:
         address: str,
         password_hash: str,
         *,
+        scram: str = "",
         name: str = "",
         admin: bool = False,
         quota_bytes: int = 0,
@@ -241,6 +244,7 @@ class Directory:
             "address": str(box),
             "name": name,
             "password_hash": password_hash,
+            "scram": scram,
             "admin": admin,
             "quota_bytes": quota_bytes,
             "quota_messages": quota_messages,
@@ -252,9 +256,24 @@ class Directory:
         self._publish(account, ChangeKind.CREATED)
         return account
 
-    async def set_password(self, address: str, password_hash: str) -> Account:
-        """Tokens and sessions of the account end, app passwords stay. Raises Absent."""
-        return await self._update(address, ChangeKind.PASSWORD, {"password_hash": password_hash})
+    async def set_password(self, address: str, password_hash: str, scram: str = "") -> Account:
+        """`scram` holds keys of the same password (auth/sasl/keys.py). Tokens and sessions of the
+        account end, app passwords stay. Raises Absent.
+        """
+        values: dict[str, str | int | bool] = {"password_hash": password_hash, "scram": scram}
+        return await self._update(address, ChangeKind.PASSWORD, values)
+
+    @_finished
+    async def improve_password(self, account: Account, password_hash: str, scram: str) -> bool:
+        """Another hash and other keys of the password that the account has; False when it has
+        another by now. Sessions stay.
+        """
+        values = {"password_hash": password_hash, "scram": scram}
+        async with self.database.writing() as connection:
+            changed = await rows.improve_password(connection, account, values)
+        if changed is not None:
+            self._publish(changed, ChangeKind.EDITED)
+        return changed is not None
 
     async def set_enabled(self, address: str, enabled: bool) -> Account:
         """Raises Absent."""

@@ -48,18 +48,20 @@ _COLUMNS = (
     account.c.imap_mask,
     account.c.gmail_labels,
     account.c.submission,
+    account.c.scram,
 )
 # Below the number of parameters that any SQLite takes in one statement (999).
 BATCH = 500
 
 
 def _account(row: Row[*tuple[Any, ...]]) -> Account:
-    *values, mask, labels, submission = row
+    *values, mask, labels, submission, scram = row
     return Account(
         *values,  # type: ignore[misc]
         imap_mask=tuple(mask.split()),
         gmail_labels=bool(labels),
         submission=Submission.unpack(submission),
+        scram=scram,
     )
 
 
@@ -98,6 +100,16 @@ async def insert_account(
 async def update_account(at: AsyncConnection, key: str, values: dict[str, Any]) -> Account | None:
     """The account after the change, None when there is none."""
     change = update(account).where(account.c.key == key).values(values).returning(*_COLUMNS)
+    row = (await at.execute(change)).first()
+    return None if row is None else _account(row)
+
+
+async def improve_password(
+    at: AsyncConnection, old: Account, values: dict[str, Any]
+) -> Account | None:
+    """As update_account, if the password is still the same."""
+    same = (account.c.id == old.id) & (account.c.password_hash == old.password_hash)
+    change = update(account).where(same).values(values).returning(*_COLUMNS)
     row = (await at.execute(change)).first()
     return None if row is None else _account(row)
 

@@ -61,8 +61,9 @@ NO_CHOICE = Submission()
 class Account:
     """One account. Quotas of 0 mean none; `created` in seconds since 1970.
 
-    `key` is the address for look-ups, `password_hash` a bcrypt string or "" (no login). `imap_mask`
-    names IMAP capabilities, or presets of them, that the account does without.
+    `key` is the address for look-ups, `password_hash` is of bcrypt, or of another kind that
+    auth/password.py knows, or "" (no login); `scram` holds keys of the same password, or "".
+    `imap_mask` names IMAP capabilities, or presets of them, that the account does without.
     """
 
     id: AccountId
@@ -78,6 +79,7 @@ class Account:
     imap_mask: tuple[str, ...] = ()
     gmail_labels: bool = False
     submission: Submission = NO_CHOICE
+    scram: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ addresses that are too long to stand in one.
 Invariant: what an address leads to was decided here; the key never leaves the account database.
 """
 
-import secrets
-
 from sqlalchemy import delete, insert, select, update
 
 from config.clock import Clock
@@ -21,7 +19,8 @@ from message.srs import (
     token_of,
 )
 from storage.config_database import ConfigDatabase
-from storage.config_schema import kept_sender, secret
+from storage.config_schema import kept_sender
+from storage.server_secrets import ServerSecrets
 
 DAY = 86_400
 _NAME = "srs"
@@ -32,9 +31,8 @@ _KEPT = (MAX_AGE + 1) * DAY
 class Rewritten:
     """Both directions. Raises StoreError."""
 
-    def __init__(self, database: ConfigDatabase, clock: Clock) -> None:
-        self._database, self._clock = database, clock
-        self._key: bytes | None = None
+    def __init__(self, database: ConfigDatabase, clock: Clock, secrets: ServerSecrets) -> None:
+        self._database, self._clock, self._secrets = database, clock, secrets
         self._pruned = 0.0
 
     async def forward(self, sender: str, domain: str) -> str:
@@ -68,16 +66,7 @@ class Rewritten:
         return await self._kept(found.token, now) if isinstance(found, Kept) else str(found)
 
     async def _secret(self) -> bytes:
-        """Two nodes that start together agree on the one that was first."""
-        if self._key is None:
-            query = select(secret.c.value).where(secret.c.name == _NAME)
-            async with self._database.writing() as connection:
-                found = (await connection.execute(query)).scalar()
-                if found is None:
-                    found = secrets.token_bytes(32)
-                    await connection.execute(insert(secret).values(name=_NAME, value=found))
-            self._key = bytes(found)
-        return self._key
+        return await self._secrets.get(_NAME)
 
     async def _keep(self, token: str, address: str, now: float) -> None:
         k = kept_sender.c

@@ -7,9 +7,12 @@ Invariants: nothing here does I/O; no value shows a password in its repr.
 
 import binascii
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
+
+from auth.sasl.keys import KeyOffer, Keys
 
 # RFC 4954 §4: a server must take responses of this many octets of base64; no more are taken here.
 MAX_RESPONSE = 12288
@@ -53,12 +56,66 @@ class Failure:
     text: str
 
 
-Step = Challenge | Credentials | Failure
+@dataclass(frozen=True, slots=True)
+class NeedsKeys:
+    """A user name for which keys are to be looked up (Authenticator.scram_keys) and given to
+    `take`, whether there is such a user or not. `mechanism` is that of the keys: "SCRAM-SHA-256".
+    """
+
+    user: str
+    mechanism: str
+    take: Callable[[KeyOffer], "Step"] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The client proved that it knows the password of `keys`, which are those of `mechanism`; for
+    Authenticator.login_scram. `data` belongs to the success (RFC 4422 §3.6): the proof that the
+    server has the keys too.
+    """
+
+    user: str
+    mechanism: str
+    keys: Keys
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unproved:
+    """The client's proof is wrong; for Authenticator.login_scram."""
+
+    user: str
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token (RFC 6750), for Authenticator.login_bearer; `user` is "" when none was named. When
+    it is refused, `error` is a last challenge, whose answer means nothing (RFC 7628 §3.2.3).
+    """
+
+    user: str
+    token: str = field(repr=False)
+    error: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Who the client says to be, "" for whom its certificate names, and the mail addresses in that;
+    for Authenticator.login_external.
+    """
+
+    user: str
+    names: tuple[str, ...]
+
+
+Final = Credentials | Verified | Unproved | Bearer | External | Failure
+Step = Challenge | NeedsKeys | Final
 CANCELLED = Failure(Reason.CANCELLED, "Authentication cancelled")
 
 
 class Exchange(Protocol):
-    """One run of a mechanism; not to be used again after Credentials or Failure."""
+    """One run of a mechanism; not to be used again after a step that is Final."""
 
     def start(self, initial: bytes | None) -> Step:
         """`initial` is the initial response in base64, b"=" an empty one, None when absent."""

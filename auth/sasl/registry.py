@@ -1,15 +1,21 @@
 """The SASL mechanisms by name, and when they may be offered.
 
-A mechanism is added here and nowhere else: SMTP's AUTH and IMAP's AUTH= read this table.
+A mechanism is added here and nowhere else: what SMTP, IMAP and ManageSieve announce and take comes
+from this table. ANONYMOUS is not among them, and no mechanism that needs the password in the clear
+at the server (CRAM-MD5, DIGEST-MD5).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
+from auth.sasl.channel import Channel, Supported
 from auth.sasl.exchange import Exchange
+from auth.sasl.external import ExternalExchange
 from auth.sasl.login import Login
+from auth.sasl.oauthbearer import OAuthBearer, XOAuth2
 from auth.sasl.plain import Plain
+from auth.sasl.scram import Scram
 
 
 class UnknownMechanism(ValueError):
@@ -18,33 +24,59 @@ class UnknownMechanism(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
-    """`cleartext`: whoever reads the line learns the password (RFC 4954 §4, RFC 4616 §6)."""
+    """`usable` says whether it may be used on a connection that is safe."""
 
     name: str
-    make: Callable[[], Exchange]
-    cleartext: bool
+    make: Callable[[Channel, Supported], Exchange]
+    usable: Callable[[Channel, Supported], bool] = lambda channel, supported: True
 
 
 _TABLE = {
     mechanism.name: mechanism
-    for mechanism in (Mechanism("PLAIN", Plain, True), Mechanism("LOGIN", Login, True))
+    for mechanism in (
+        Mechanism(
+            "SCRAM-SHA-256-PLUS",
+            lambda channel, supported: Scram("SCRAM-SHA-256", channel, plus=True),
+            lambda channel, supported: bool(channel.end_point),
+        ),
+        Mechanism("SCRAM-SHA-256", lambda channel, supported: Scram("SCRAM-SHA-256", channel)),
+        Mechanism(
+            "SCRAM-SHA-1",
+            lambda channel, supported: Scram("SCRAM-SHA-1", channel),
+            lambda channel, supported: supported.scram_sha_1,
+        ),
+        Mechanism("PLAIN", lambda channel, supported: Plain()),
+        Mechanism("LOGIN", lambda channel, supported: Login()),
+        Mechanism(
+            "OAUTHBEARER",
+            lambda channel, supported: OAuthBearer(supported.discovery),
+            lambda channel, supported: supported.bearer,
+        ),
+        Mechanism(
+            "XOAUTH2",
+            lambda channel, supported: XOAuth2(),
+            lambda channel, supported: supported.bearer,
+        ),
+        Mechanism(
+            "EXTERNAL",
+            lambda channel, supported: ExternalExchange(channel.names),
+            lambda channel, supported: bool(channel.names),
+        ),
+    )
 }
 
 
-@cache
-def mechanisms(tls: bool, plaintext_ok: bool) -> tuple[str, ...]:
-    """Names to announce, in order of preference: those that may be used on such a connection.
-
-    `plaintext_ok` is auth.policy.plaintext_allowed for the peer.
-    """
-    return tuple(
-        name for name, mechanism in _TABLE.items() if tls or plaintext_ok or not mechanism.cleartext
-    )
+@lru_cache(256)
+def mechanisms(channel: Channel, supported: Supported) -> tuple[str, ...]:
+    """Names to announce, in order of preference: those that may be used on the connection."""
+    if not channel.safe:
+        return ()
+    return tuple(name for name, row in _TABLE.items() if row.usable(channel, supported))
 
 
-def exchange(name: str) -> Exchange:
+def exchange(name: str, channel: Channel, supported: Supported) -> Exchange:
     """A fresh exchange of the mechanism, named in any case. Raises UnknownMechanism."""
     mechanism = _TABLE.get(name.upper())
     if mechanism is None:
         raise UnknownMechanism("Unknown authentication mechanism")
-    return mechanism.make()
+    return mechanism.make(channel, supported)

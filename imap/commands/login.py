@@ -3,13 +3,14 @@
 from base64 import b64encode
 
 from auth.admission import TOO_MANY_OF_ACCOUNT
+from auth.exchanging import run_exchange
 from auth.login import Login as LoggedIn
-from auth.sasl.exchange import Challenge, Credentials, Failure, Reason
-from auth.sasl.registry import UnknownMechanism, exchange
+from auth.login import Refused
+from auth.sasl.exchange import Failure, Reason
+from auth.sasl.registry import UnknownMechanism
 from imap.grammar.session_commands import Authenticate, Login
 from imap.replies import Bad, No, Reply
 from imap.session import Session
-from storage.credential_values import Protocol
 
 
 async def login(session: Session, command: Login) -> Reply:
@@ -19,33 +20,41 @@ async def login(session: Session, command: Login) -> Reply:
 
 
 async def authenticate(session: Session, command: Authenticate) -> Reply:
-    stage = session.stage()
+    authenticator, channel = session.context.authenticator, session.channel
     try:
-        run = exchange(command.mechanism)
+        exchange = authenticator.exchange(command.mechanism, channel)
     except UnknownMechanism as error:
         raise No(str(error)) from None
-    if command.mechanism.upper() not in stage.mechanisms:
-        raise No("This mechanism is taken over TLS only", b"PRIVACYREQUIRED")
+    if command.mechanism.upper() not in session.mechanisms:
+        code = b"" if channel.safe else b"PRIVACYREQUIRED"
+        raise No("This mechanism can't be used on this connection", code)
+
+    async def ask(wire: bytes) -> bytes:
+        session.send(b"+ %s\r\n" % wire)
+        return await session.connection.next_line()
+
     initial = command.initial
-    step = run.start(None if initial is None else b64encode(initial) or b"=")
-    while isinstance(step, Challenge):
-        session.send(b"+ %s\r\n" % step.wire)
-        step = run.step(await session.connection.next_line())
-    if isinstance(step, Failure):
-        raise (Bad if step.reason is Reason.CANCELLED else No)(step.text)
-    assert isinstance(step, Credentials)
-    return await _verify(session, step.user, step.password)
+    wire = None if initial is None else b64encode(initial) or b"="
+    result = await run_exchange(authenticator, exchange, wire, ask, session.caller)
+    if isinstance(result, Failure):
+        raise (Bad if result.reason is Reason.CANCELLED else No)(result.text)
+    return await _enter(session, result if isinstance(result, Refused) else result.login)
 
 
 async def _verify(session: Session, user: str, password: str) -> Reply:
+    caller = session.caller
     result = await session.context.authenticator.login(
         user,
         password,
-        peer=session.connection.peer,
-        protocol=Protocol.IMAP,
-        connection=session.connection.name,
+        peer=caller.peer,
+        protocol=caller.protocol,
+        connection=caller.connection,
     )
-    if not isinstance(result, LoggedIn):
+    return await _enter(session, result)
+
+
+async def _enter(session: Session, result: LoggedIn | Refused) -> Reply:
+    if isinstance(result, Refused):
         code = b"UNAVAILABLE" if result.temporary else b"AUTHENTICATIONFAILED"
         raise No(result.text, code)
     if not session.admit(result):

@@ -75,4 +75,4 @@ async def starttls(session: Session, command: StartTls) -> None:
     if tls is None:
         raise No("TLS is not available")
     session.send(Reply("Begin TLS").tagged(command.tag))
-    await session.connection.start_tls(tls.server())
+    await session.connection.start_tls(tls.for_users())

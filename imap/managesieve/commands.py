@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from auth.admission import TOO_MANY_OF_ACCOUNT
-from auth.login import Login
-from auth.sasl.exchange import Challenge, Credentials, Failure
-from auth.sasl.registry import UnknownMechanism, exchange
+from auth.exchanging import run_exchange
+from auth.login import Refused
+from auth.sasl.exchange import Failure, malformed
+from auth.sasl.registry import UnknownMechanism
 from filters.scripts import BadScript
 from imap.managesieve.grammar import command as commands
 from imap.managesieve.grammar.command import Command
@@ -17,13 +18,13 @@ from imap.managesieve.grammar.encode import (
     Reply,
     Status,
     challenge,
+    sasl_code,
     script_lines,
     tag_code,
 )
 from imap.managesieve.session import Session
 from imap.replies import Closing
 from net.threads import Busy
-from storage.credential_values import Protocol
 from storage.errors import StoreError, StoreFull, StoreUnavailable
 from storage.script_values import (
     BadScriptName,
@@ -82,39 +83,32 @@ async def run(session: Session, command: Command) -> Reply:
 
 
 async def authenticate(session: Session, command: commands.Authenticate) -> Reply:
+    authenticator, channel = session.context.authenticator, session.channel
     try:
-        run_ = exchange(command.mechanism)
+        exchange = authenticator.exchange(command.mechanism, channel)
     except UnknownMechanism as error:
         return no(str(error))
     if command.mechanism.upper() not in session.mechanisms:
-        return no("This mechanism is taken over TLS only", b"ENCRYPT-NEEDED")
-    step = run_.start(None if command.initial is None else command.initial or b"=")
-    while isinstance(step, Challenge):
-        session.connection.send(challenge(step.wire))
+        code = b"" if channel.safe else b"ENCRYPT-NEEDED"
+        return no("This mechanism can't be used on this connection", code)
+
+    async def ask(wire: bytes) -> bytes | Failure:
+        session.connection.send(challenge(wire))
         answer = await session.connection.next_answer()
-        if answer is None:
-            return no("A string was expected")
-        step = run_.step(answer)
-    if isinstance(step, Failure):
-        return no(step.text)
-    return await _verify(session, step)
+        return malformed("A string was expected") if answer is None else answer
 
-
-async def _verify(session: Session, credentials: Credentials) -> Reply:
-    connection = session.connection
-    result = await session.context.authenticator.login(
-        credentials.user,
-        credentials.password,
-        peer=connection.peer,
-        protocol=Protocol.SIEVE,
-        connection=connection.name,
+    initial = None if command.initial is None else command.initial or b"="
+    result = await run_exchange(
+        authenticator, exchange, initial, ask, session.caller, takes_data=True
     )
-    if not isinstance(result, Login):
+    if isinstance(result, Failure):
+        return no(result.text)
+    if isinstance(result, Refused):
         return no(result.text, b"TRYLATER" if result.temporary else b"")
-    if not session.admit(result):
+    if not session.admit(result.login):
         return no(TOO_MANY_OF_ACCOUNT, b"TRYLATER")
-    session.log_in(result)
-    return Reply("Logged in")
+    session.log_in(result.login)
+    return Reply("Logged in", sasl_code(result.data) if result.data else b"")
 
 
 async def starttls(session: Session, command: commands.StartTls) -> Reply:
@@ -125,7 +119,7 @@ async def starttls(session: Session, command: commands.StartTls) -> Reply:
     if tls is None:
         return no("There is no certificate")
     connection.send(Reply("Begin TLS").wire)
-    await connection.start_tls(tls.server())
+    await connection.start_tls(tls.for_users())
     connection.send(session.capabilities())
     return Reply("TLS is in use")
 

@@ -5,10 +5,10 @@ What is on the wire and when to read belongs to connection.py, what a command do
 
 from typing import TYPE_CHECKING
 
-from auth.sasl.registry import mechanisms
 from imap.base_session import BaseSession
 from imap.managesieve.capabilities import Stage, announce
 from imap.managesieve.context import Context
+from storage.credential_values import Protocol
 
 if TYPE_CHECKING:
     from imap.managesieve.connection import Connection
@@ -19,12 +19,8 @@ class Session(BaseSession[Context, "Connection"]):
 
     __slots__ = ()
 
+    protocol = Protocol.SIEVE
     connection: "Connection"
-
-    @property
-    def mechanisms(self) -> tuple[str, ...]:
-        """Those of AUTHENTICATE that are allowed on this connection."""
-        return mechanisms(self.connection.tls, self.takes_passwords)
 
     def capabilities(self) -> bytes:
         """What is announced at this stage."""

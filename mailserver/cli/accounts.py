@@ -16,6 +16,10 @@ app = typer.Typer(
 Address = Annotated[str, typer.Argument(help="The account's full address.")]
 Limit = Annotated[str | None, typer.Option(help='Send limit: a number, 0 for none, or "default".')]
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
+HashStdin = Annotated[
+    bool,
+    typer.Option("--password-hash-stdin", help="Read a hash that another server made of it."),
+]
 
 
 def read_password(from_stdin: bool) -> str:
@@ -25,6 +29,15 @@ def read_password(from_stdin: bool) -> str:
     if not sys.stdin.isatty():
         raise typer.BadParameter("no terminal to ask on", param_hint="--password-stdin")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _secret(password_stdin: bool, hash_stdin: bool) -> dict[str, str]:
+    """The argument of the operation."""
+    if hash_stdin:
+        if password_stdin:
+            raise typer.BadParameter("not both", param_hint="--password-stdin")
+        return {"password_hash": sys.stdin.readline().strip()}
+    return {"password": read_password(password_stdin)}
 
 
 def _size(text: str | None) -> int | None:
@@ -41,6 +54,7 @@ def add(
     context: typer.Context,
     address: Address,
     password_stdin: Stdin = False,
+    password_hash_stdin: HashStdin = False,
     name: Annotated[str, typer.Option(help="Display name.")] = "",
     quota: Annotated[str | None, typer.Option(help='Octets such as "2G"; 0 is none.')] = None,
     admin: Annotated[bool, typer.Option("--admin", help="May administer the server.")] = False,
@@ -49,7 +63,7 @@ def add(
     limit = _size(quota)
     args = {
         "address": address,
-        "password": read_password(password_stdin),
+        **_secret(password_stdin, password_hash_stdin),
         "name": name,
         "quota": limit or 0,
         "admin": admin,
@@ -142,9 +156,14 @@ def _switch(text: str | None) -> bool | None:
 
 
 @app.command()
-def passwd(context: typer.Context, address: Address, password_stdin: Stdin = False) -> None:
+def passwd(
+    context: typer.Context,
+    address: Address,
+    password_stdin: Stdin = False,
+    password_hash_stdin: HashStdin = False,
+) -> None:
     """Set a password; open connections of the account are closed."""
-    args = {"address": address, "password": read_password(password_stdin)}
+    args = {"address": address, **_secret(password_stdin, password_hash_stdin)}
     perform(context.obj, "account.passwd", args)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from auth.password import PasswordError, check_password
+from auth.password import PasswordError, check_password, imported_hash
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from net.threads import Busy
@@ -25,10 +25,11 @@ NO_USAGE = Usage(0, 0)
 async def account_add(services: Services, args: Args) -> dict[str, Any]:
     """Makes an account, its default mailboxes and its Maildir."""
     directory, store = services.directory, services.store
-    hashed = await _hashed(services, args["password"])
+    hashed, scram = await _secrets(services, args)
     account = await directory.add_account(
         args["address"],
         hashed,
+        scram=scram,
         name=args.get("name", ""),
         admin=bool(args.get("admin", False)),
         quota_bytes=int(args.get("quota", 0)),
@@ -95,8 +96,9 @@ async def _set_submission(
 async def account_passwd(services: Services, args: Args) -> dict[str, Any]:
     """Sets a password; open sessions of the account close."""
     account = await _account(services, args)
-    hashed = await _hashed(services, args["password"])
-    return await _shown(services, await services.directory.set_password(account.address, hashed))
+    hashed, scram = await _secrets(services, args)
+    changed = await services.directory.set_password(account.address, hashed, scram)
+    return await _shown(services, changed)
 
 
 async def account_disable(services: Services, args: Args) -> dict[str, Any]:
@@ -151,10 +153,17 @@ async def _account(services: Services, args: Args) -> Account:
     return account
 
 
-async def _hashed(services: Services, password: str) -> str:
+async def _secrets(services: Services, args: Args) -> tuple[str, str]:
+    """What is stored of `password`: its hash, and its keys for SCRAM. Of `password_hash`, which
+    another server made, the keys come with the first login.
+    """
     try:
+        if args.get("password_hash"):
+            return imported_hash(args["password_hash"]), ""
+        password = args["password"]
         check_password(password)
-        return await services.auth.hash_password(password)
+        hashed = await services.auth.hash_password(password)
+        return hashed, await services.auth.scram_for(args["address"], password)
     except PasswordError as error:
         raise OperationError(str(error)) from error
     except Busy as error:

@@ -71,9 +71,9 @@ async def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     sites: list[Site] = []
     original = auth.password.verify_password
 
-    def counting(password: str, stored: str) -> bool:
+    def counting(password: str, stored: str, rounds: int = 4) -> bool:
         hashes.append(stored)
-        return original(password, stored)
+        return original(password, stored, rounds)
 
     monkeypatch.setattr(auth.password, "verify_password", counting)
 

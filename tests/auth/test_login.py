@@ -71,11 +71,11 @@ async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         bench.gate.set()
         benches.append(bench)
 
-        def counting(password: str, stored: str) -> bool:
+        def counting(password: str, stored: str, rounds: int = 4) -> bool:
             bench.hashes.append((password, stored))
             loop.call_soon_threadsafe(bench.hashing.set)
             bench.gate.wait(10)
-            return verify_password(password, stored)
+            return verify_password(password, stored, rounds)
 
         monkeypatch.setattr(auth.password, "verify_password", counting)
         await directory.add_account("Ada@example.test", hash_password(PASSWORD, 4), admin=True)
@@ -228,7 +228,7 @@ async def test_hashing_runs_in_the_hashing_thread(make: Make, monkeypatch: Any) 
     bench = await make()
     threads: list[str] = []
 
-    def noting(_password: str, _stored: str) -> bool:
+    def noting(_password: str, _stored: str, _rounds: int) -> bool:
         threads.append(threading.current_thread().name)
         return True
 

@@ -6,10 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auth.sasl.exchange import MAX_RESPONSE, Challenge, Credentials, Failure, Reason, Step
-from auth.sasl.registry import UnknownMechanism, exchange, mechanisms
+from auth.sasl import registry
+from auth.sasl.channel import Channel, Supported
+from auth.sasl.exchange import MAX_RESPONSE, Challenge, Credentials, Exchange, Failure, Reason, Step
+from auth.sasl.registry import UnknownMechanism
 
+PASSWORDS = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
+SAFE, UNSAFE = Channel(True), Channel(False)
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+
+
+def exchange(name: str) -> Exchange:
+    return registry.exchange(name, SAFE, Supported())
 
 
 def plain(authzid: str, user: str, password: str) -> bytes:
@@ -57,11 +65,15 @@ def test_any_user_name_and_password_come_through(user: str, password: str) -> No
     assert login.step(b64encode(password.encode())) == wanted
 
 
-@given(st.binary(), st.binary(), st.sampled_from(["PLAIN", "LOGIN"]))
+MECHANISMS = [*PASSWORDS, "SCRAM-SHA-256-PLUS", "OAUTHBEARER", "XOAUTH2", "EXTERNAL"]
+
+
+@given(st.binary(), st.binary(), st.sampled_from(MECHANISMS))
 def test_no_octets_crash_an_exchange(first: bytes, second: bytes, name: str) -> None:
-    waiting = exchange(name)
-    if isinstance(waiting.start(first), Challenge):
-        waiting.step(second)
+    for encode in (bytes, b64encode):
+        waiting = exchange(name)
+        if isinstance(waiting.start(encode(first)), Challenge):
+            waiting.step(encode(second))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +102,7 @@ def test_broken_base64_is_refused(wire: bytes) -> None:
     assert reason(waiting.step(wire)) is Reason.MALFORMED
 
 
-@pytest.mark.parametrize("name", ["PLAIN", "LOGIN"])
+@pytest.mark.parametrize("name", MECHANISMS)
 def test_long_responses_and_cancels(name: str) -> None:
     long = exchange(name)
     long.start(None)
@@ -110,15 +122,42 @@ def test_login_refuses(octets: bytes) -> None:
     assert reason(waiting.step(b64encode(octets))) is Reason.MALFORMED
 
 
-def test_cleartext_mechanisms_are_offered_on_safe_connections_only() -> None:
-    assert mechanisms(tls=True, plaintext_ok=False) == ("PLAIN", "LOGIN")
-    assert mechanisms(tls=False, plaintext_ok=True) == ("PLAIN", "LOGIN")
-    assert mechanisms(tls=False, plaintext_ok=False) == ()
+@pytest.mark.parametrize(
+    ("channel", "supported", "wanted"),
+    [
+        pytest.param(UNSAFE, Supported(True, True), (), id="without-tls"),
+        pytest.param(SAFE, Supported(), PASSWORDS, id="safe"),
+        pytest.param(
+            Channel(True, b"hash"), Supported(), ("SCRAM-SHA-256-PLUS", *PASSWORDS), id="bound"
+        ),
+        pytest.param(
+            Channel(True, b"", ("ada@a.test",)), Supported(), (*PASSWORDS, "EXTERNAL"), id="client"
+        ),
+        pytest.param(
+            SAFE,
+            Supported(True, True),
+            (
+                "SCRAM-SHA-256",
+                "SCRAM-SHA-1",
+                "PLAIN",
+                "LOGIN",
+                "OAUTHBEARER",
+                "XOAUTH2",
+            ),
+            id="all",
+        ),
+    ],
+)
+def test_mechanisms_of_a_connection(
+    channel: Channel, supported: Supported, wanted: tuple[str, ...]
+) -> None:
+    assert registry.mechanisms(channel, supported) == wanted
 
 
 def test_other_mechanisms_are_unknown() -> None:
-    with pytest.raises(UnknownMechanism):
-        exchange("CRAM-MD5")
+    for name in ("CRAM-MD5", "ANONYMOUS", "SCRAM-SHA-512", ""):
+        with pytest.raises(UnknownMechanism):
+            exchange(name)
 
 
 def test_no_password_in_a_repr() -> None:

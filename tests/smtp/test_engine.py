@@ -72,7 +72,7 @@ async def test_commands_injected_behind_starttls_are_discarded(tmp_path: Path) -
         assert (await client.reply())[:3] == "220"
         await client.starttls()
         assert (await client.say("MAIL FROM:<a@b.test>"))[:3] == "503"
-        assert "AUTH PLAIN LOGIN" in await client.say("EHLO good")
+        assert " PLAIN LOGIN " in await client.say("EHLO good")
         assert (await client.say("NOOP"))[:3] == "250"
 
 

@@ -11,6 +11,7 @@ from storage.directory import Directory
 from storage.directory_values import AlreadyExists
 from storage.dkim_keys import DkimKeys, StoredKey
 from storage.rewritten import Rewritten
+from storage.server_secrets import ServerSecrets
 from tests.support.directories import MovedClock, make_settings, open_directory, own_database
 
 LONG = "bounces+12345678-abcdefgh-away=example.test@em1234.mail.sender.test"
@@ -45,7 +46,9 @@ async def test_keys(directory: Directory) -> None:
 
 async def test_rewritten_senders(directory: Directory) -> None:
     clock = MovedClock()
-    here, other_node = (Rewritten(directory.database, clock) for _ in range(2))
+    here, other_node = (
+        Rewritten(directory.database, clock, ServerSecrets(directory.database)) for _ in range(2)
+    )
     for sender in ("friend@far.test", LONG):
         made = await here.forward(sender, OURS)
         assert await here.forward(sender, OURS) == made

@@ -70,6 +70,11 @@ def challenge(wire: bytes) -> bytes:
     return string(wire) + b"\r\n"
 
 
+def sasl_code(wire: bytes) -> bytes:
+    """The response code with what belongs to a success, in base64 (RFC 5804 §1.3)."""
+    return b"SASL " + string(wire)
+
+
 def tag_code(tag: bytes) -> bytes:
     """The response code that gives back what NOOP brought (RFC 5804 §2.13)."""
     return b"TAG " + string(tag)

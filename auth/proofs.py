@@ -1,0 +1,103 @@
+"""Logins without a password on the wire: SCRAM's proofs, tokens, client certificates.
+
+Invariants: a proof is judged behind the delay of auth/throttle.py, right or wrong; whether there is
+such a user is told by nothing; who tries tokens delays itself, never an account.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from auth.caller import Caller
+from auth.checking import Checked
+from auth.generated import token_digest
+from auth.sasl.keys import KeyOffer, Keys
+from auth.scram_keys import ScramKeys
+from auth.throttle import Throttle
+from storage.credential_values import Credential
+from storage.directory import Directory
+from storage.directory_values import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of a proof: `account` is whom it was about, if anybody, `credential` what proved
+    it, None for the account's password.
+    """
+
+    checked: Checked
+    account: Account | None
+    credential: Credential | None = None
+
+
+Named = Callable[[str, str], Awaitable[tuple[str, Account | None]]]
+"""The name that counts failures and its account, for a user name and the peer's address."""
+
+
+class Proofs:
+    """Belongs to the authenticator. Its methods raise StoreUnavailable."""
+
+    def __init__(
+        self, directory: Directory, throttle: Throttle, scram: ScramKeys, named: Named
+    ) -> None:
+        self._directory, self._throttle, self._scram = directory, throttle, scram
+        self._named = named
+
+    async def offer(self, user: str, mechanism: str, caller: Caller) -> KeyOffer:
+        """What SCRAM goes on with, whether there is such a user or not."""
+        name, account = await self._named(user, caller.peer)
+        usable = account is not None and account.enabled
+        return await self._scram.offer(name, account.scram if account and usable else "", mechanism)
+
+    async def scram(self, user: str, keys: Keys | None, mechanism: str, caller: Caller) -> Found:
+        """`keys` are those whose password was proved, None when none was."""
+        name, account = await self._named(user, caller.peer)
+        usable = account if account and account.enabled else None
+        attempt = await self._throttle.enter(caller.peer, name, usable.id if usable else None)
+        if attempt is None:
+            return Found(Checked.THROTTLED, account)
+        offer = await self._scram.offer(name, usable.scram if usable else "", mechanism)
+        # not in them: the password is another by now
+        if usable is None or keys is None or keys not in offer.keys:
+            attempt.wrong()
+            return Found(Checked.WRONG, account)
+        attempt.right()
+        return Found(Checked.RIGHT, usable)
+
+    async def holds(self, user: str, keys: Keys, mechanism: str, caller: Caller) -> bool:
+        """Whether the keys are still those of an account that may log in."""
+        offer = await self.offer(user, mechanism, caller)
+        return keys in offer.keys
+
+    async def bearer(self, user: str, token: str, caller: Caller) -> Found:
+        """The login of a token's account, which is `user` unless that is ""."""
+        name, account = await self._named(user, caller.peer) if user else ("", None)
+        digest = token_digest(token)
+        if digest is None:
+            return Found(Checked.WRONG, account)
+        attempt = await self._throttle.enter(caller.peer, f"token {digest.hex()}", None)
+        if attempt is None:
+            return Found(Checked.THROTTLED, account)
+        try:
+            found = await self._directory.credentials.find(digest)
+            owner = None if found is None else await self._directory.account_by_id(found.account)
+        except BaseException:
+            attempt.void()
+            raise
+        usable = owner is not None and owner.enabled and name in ("", owner.key)
+        if found is None or not usable:
+            attempt.wrong()
+            return Found(Checked.WRONG, account)
+        attempt.right()
+        return Found(Checked.RIGHT, owner, found)
+
+    async def external(self, user: str, names: tuple[str, ...], caller: Caller) -> Found:
+        """The login of whom a verified client certificate names: the account `user` among its
+        addresses, or the first of them that is an account.
+        """
+        wanted = (await self._named(user, caller.peer))[0] if user else None
+        account: Account | None = None
+        for one in names:
+            name, account = await self._named(one, caller.peer)
+            if account is not None and account.enabled and wanted in (None, name):
+                return Found(Checked.RIGHT, account)
+        return Found(Checked.WRONG, account)
