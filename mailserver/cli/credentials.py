@@ -2,6 +2,7 @@
 `mailserver token ...`.
 """
 
+import sys
 from typing import Annotated
 
 import typer
@@ -138,7 +139,12 @@ def factor_show(context: typer.Context, address: Address, as_json: AsJson = Fals
 @second_factor.command("begin")
 def factor_begin(context: typer.Context, address: Address, as_json: AsJson = False) -> None:
     """Make a key for an authenticator app; confirm switches it on."""
-    print_one(perform(context.obj, "account.second-factor.begin", {"address": address}), as_json)
+    begun = perform(context.obj, "account.second-factor.begin", {"address": address})
+    print_one(begun, as_json)
+    if sys.stdout.isatty() and not as_json:
+        from auth.qr import as_lines, modules
+
+        print("\n".join(as_lines(modules(begun["uri"]))))
 
 
 @second_factor.command("confirm")
