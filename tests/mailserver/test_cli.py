@@ -14,8 +14,11 @@ import pytest
 
 from tests.support.server import MAILSERVER, PASSWORD, ServerProcess, configuration, until
 
+# each command without a server opens the store anew, which is slow on a busy machine
+ALONE = pytest.param("alone", marks=pytest.mark.timeout(240))
 
-@pytest.fixture(params=["served", "alone"])
+
+@pytest.fixture(params=["served", ALONE])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerProcess]:
     """Commands must do the same through a running server and without one."""
     made = ServerProcess(tmp_path, configuration())
