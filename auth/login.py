@@ -24,6 +24,7 @@ from auth.expiring import Expiring
 from auth.generated import password_digest
 from auth.grant import FULL, Grant, grant_of
 from auth.issuing import Issuer
+from auth.leaked import refuse_leaked
 from auth.networks import in_networks
 from auth.password import dummy_hash, hash_password, needs_rehash
 from auth.proofs import Found, Proofs
@@ -158,6 +159,7 @@ class Authenticator:
         sha_1 = settings.auth.scram_sha_1
         self._supported = Supported(scram_sha_1=sha_1, bearer=True)
         self._scram.mechanisms = (*ALWAYS, "SCRAM-SHA-1") if sha_1 else ALWAYS
+        self._leaked = settings.auth.leaked_passwords
         self.throttle.unlimited = settings.filters.local_networks
         self._blocker.reload(settings)
 
@@ -256,7 +258,11 @@ class Authenticator:
         return _login(account, grant_of(credential))
 
     async def hash_password(self, password: str) -> str:
-        """The hash to store. Raises auth.password.PasswordError, net.threads.Busy."""
+        """The hash to store of a password that may be chosen. Raises auth.password.PasswordError,
+        net.threads.Busy.
+        """
+        if self._leaked is not None:
+            await self._offload.disk(refuse_leaked, password, self._leaked)
         return await self._offload.run(Pool.HASH, hash_password, password, self._rounds)
 
     async def scram_for(self, address: str, password: str) -> str:

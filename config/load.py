@@ -176,8 +176,12 @@ class _Loader:
                 "key": base / loaded.tls.key if loaded.tls.key else None,
             }
         )
-        client_ca = loaded.auth.client_ca
-        auth = loaded.auth.model_copy(update={"client_ca": base / client_ca if client_ca else None})
+        auth = loaded.auth.model_copy(
+            update={
+                name: base / path if (path := getattr(loaded.auth, name)) else None
+                for name in ("client_ca", "leaked_passwords")
+            }
+        )
         store = loaded.store.model_copy(update={"maildir": data_dir / loaded.store.maildir})
         own = loaded.filters.own
         filters = loaded.filters.model_copy(update={"own": str(base / own) if own else ""})

@@ -90,6 +90,7 @@ class Auth(Section):
     block_after: Annotated[int, Field(ge=0, le=10_000)] = 50
     block_time: Annotated[Duration, Field(ge=60)] = 900.0
     block_time_most: Annotated[Duration, Field(ge=60)] = 86400.0
+    leaked_passwords: Path | None = None
 
 
 class Store(Section):

@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+from auth.leaked import LeakedListError, check_list
 from config.settings import Settings
 from config.units import format_size
 from filters.dnslists import probe, zones_of
@@ -39,6 +40,8 @@ def run_checks(path: Path, settings: Settings) -> list[Result]:
     results = [result("configuration", True, str(path))]
     for check in (_certificate, _data_folder, _database, _ports, quarantine_line):
         results.append(check(settings))
+    if settings.auth.leaked_passwords is not None:
+        results.append(_leaked(settings.auth.leaked_passwords))
     results += asyncio.run(_clamds(settings))
     results += [result(*row) for row in asyncio.run(look_at_filters(settings))]
     results += asyncio.run(_of_dns(settings))
@@ -60,6 +63,15 @@ def _certificate(settings: Settings) -> Result:
         fix = "set tls.certificate and tls.key to PEM files that belong together"
         return result("certificate", False, str(error), fix)
     return result("certificate", True, str(certificate))
+
+
+def _leaked(path: Path) -> Result:
+    try:
+        kind = check_list(path)
+    except LeakedListError as error:
+        fix = "let auth.leaked_passwords name a readable list: no password can be set without"
+        return result("leaked passwords", False, str(error), fix)
+    return result("leaked passwords", True, f"{path}, {kind}")
 
 
 def _data_folder(settings: Settings) -> Result:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -68,7 +68,7 @@ def add(
         "quota": limit or 0,
         "admin": admin,
     }
-    perform(context.obj, "account.add", args)
+    _print_strength(perform(context.obj, "account.add", args))
 
 
 @app.command("list")
@@ -164,7 +164,15 @@ def passwd(
 ) -> None:
     """Set a password; open connections of the account are closed."""
     args = {"address": address, **_secret(password_stdin, password_hash_stdin)}
-    perform(context.obj, "account.passwd", args)
+    _print_strength(perform(context.obj, "account.passwd", args))
+
+
+def _print_strength(account: Mapping[str, Any]) -> None:
+    said = account.get("password")
+    if said is None:
+        return  # a hash was given
+    hint = f": {said['hint']}" if said["hint"] else ""
+    print(f"password strength: {said['grade']}{hint}", file=sys.stderr)
 
 
 @app.command()

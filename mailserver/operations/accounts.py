@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from auth.password import PasswordError, check_password, imported_hash
+from auth.strength import strength
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from net.threads import Busy
@@ -39,7 +40,7 @@ async def account_add(services: Services, args: Args) -> dict[str, Any]:
     except StoreError:
         await directory.delete_account(account.address)
         raise
-    return await _shown(services, account)
+    return await _with_strength(services, account, args)
 
 
 async def account_list(services: Services, _args: Args) -> list[dict[str, Any]]:
@@ -97,8 +98,18 @@ async def account_passwd(services: Services, args: Args) -> dict[str, Any]:
     """Sets a password; open sessions of the account close."""
     account = await _account(services, args)
     hashed, scram = await _secrets(services, args)
-    changed = await services.directory.set_password(account.address, hashed, scram)
-    return await _shown(services, changed)
+    account = await services.directory.set_password(account.address, hashed, scram)
+    return await _with_strength(services, account, args)
+
+
+async def _with_strength(services: Services, account: Account, args: Args) -> dict[str, Any]:
+    """How hard the password is to guess, said to whom has just set it."""
+    password = args.get("password")
+    if password is None:
+        return await _shown(services, account)
+    found = strength(password, (account.name, account.address))
+    said = {"grade": found.grade.value, "bits": round(found.bits), "hint": found.hint}
+    return await _shown(services, account) | {"password": said}
 
 
 async def account_disable(services: Services, args: Args) -> dict[str, Any]:

@@ -62,6 +62,7 @@ async def may_log_in(services: Services, password: str = PASSWORD) -> bool:
 async def test_add_list_show(services: Services) -> None:
     shown = await add(services, name="Ada L.", quota=2 << 30, admin=True)
     number = await account_id(services)
+    assert shown.pop("password")["grade"] == "good"
     assert shown == {
         "address": ADA,
         "name": "Ada L.",
