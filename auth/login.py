@@ -387,18 +387,25 @@ class Authenticator:
         self, account: Account, login: Login, protocol: Protocol, code: str
     ) -> Login | Refused:
         """What becomes of the right account password where there is a second factor."""
+        before = self._directory.credentials.passwords(account.id)
         if not await self._directory.second_factors.is_on(account.id):
-            return login
+            return login if await self._still(account, before) else Refused(Cause.CREDENTIALS)
         if protocol is not Protocol.WEB:
             return Refused(Cause.APP_PASSWORD)
         if not code:
             return Refused(Cause.CODE)
         match await self.second_factor.check(account, code):
-            case Spent.TAKEN if await self._unchanged(account):
+            case Spent.TAKEN if await self._still(account, before):
                 return login
             case Spent.TOO_MANY:
                 return Refused(Cause.THROTTLED)
         return Refused(Cause.WRONG_CODE)
+
+    async def _still(self, account: Account, before: int) -> bool:
+        """Whether the account may log in with the password it had when `before` were counted."""
+        now = await self._directory.account(account.address)
+        changed = self._directory.credentials.passwords(account.id) != before
+        return now is not None and now.id == account.id and now.enabled and not changed
 
     async def _outcome(
         self, name: str, account: Account | None, password: str, peer: str

@@ -105,7 +105,7 @@ class Credentials:
         }
         if expires is not None and expires <= self._clock.now():
             raise NotAllowed("The time until which it shall be good is over")
-        password = self._passwords[account] if kind in _BY_PASSWORD else None
+        password = self.passwords(account) if kind in _BY_PASSWORD else None
         return await self._database.finish(self._add(values, password))
 
     async def revoke(self, account: AccountId, number: CredentialId) -> Credential:
@@ -144,6 +144,10 @@ class Credentials:
             AccountChange(credential.account, ChangeKind.CREDENTIAL, credential=credential.id)
         )
 
+    def passwords(self, account: AccountId) -> int:
+        """How often the account got another password since the start."""
+        return self._passwords[account]
+
     async def end_by_password(self, connection: AsyncConnection, account: AccountId) -> None:
         """In the transaction of a new account password: tokens and sessions go."""
         self._passwords[account] += 1
@@ -179,7 +183,7 @@ class Credentials:
     async def _add(self, values: dict[str, Any], password: int | None) -> Credential:
         ended: list[Credential] = []
         async with self._database.writing() as connection:
-            if password not in (None, self._passwords[values["account"]]):
+            if password not in (None, self.passwords(values["account"])):
                 raise NotAllowed("The account's password was changed meanwhile")
             ended = await self._make_room(connection, values["account"], values["kind"])
             made = insert(table).values(values).returning(*_COLUMNS)

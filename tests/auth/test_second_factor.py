@@ -18,6 +18,7 @@ from storage.credential_values import CredentialKind, Protocol, Terms
 from storage.directory import Directory
 from storage.directory_values import Absent, Account, AlreadyExists, NotAllowed
 from storage.second_factors import PAUSE, TRIES, Spent
+from storage.values import AccountId
 from tests.support.directories import PASSWORD, MovedClock, make_settings, own_database
 
 ADA = "ada@example.test"
@@ -132,6 +133,23 @@ async def test_the_web_takes_password_and_code(site: Site) -> None:
     assert await site.login(code=codes[0]) is Cause.WRONG_CODE
     found = await site.directory.second_factors.of(site.ada.id)
     assert found is not None and found.codes_left == 9
+
+
+@pytest.mark.parametrize("change", ["password", "disabled"])
+async def test_what_changes_while_the_factor_is_looked_up(
+    site: Site, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = site.directory.second_factors.is_on
+
+    async def slow(account: AccountId) -> bool:
+        if change == "password":
+            await site.directory.set_password(ADA, hash_password("another", 4))
+        else:
+            await site.directory.set_enabled(ADA, False)
+        return await looked_up(account)
+
+    monkeypatch.setattr(site.directory.second_factors, "is_on", slow)
+    assert await site.login() is Cause.CREDENTIALS
 
 
 async def test_the_code_that_switches_it_on_is_spent(site: Site) -> None:

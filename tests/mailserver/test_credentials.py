@@ -375,6 +375,19 @@ def _code(key: bytes) -> str:
     return code_of(key, step_of(time.time()))
 
 
+@pytest.mark.parametrize("mechanism", ["OAUTHBEARER", "XOAUTH2"])
+def test_a_revoked_token_ends_what_it_opened_as_bearer(ada: Person, mechanism: str) -> None:
+    made = ada.token(protocols=["imap"])
+    begin = "n,a={},\x01" if mechanism == "OAUTHBEARER" else "user={}\x01"
+    response = f"{begin.format(ada.address)}auth=Bearer {made['secret']}\x01\x01".encode()
+    client = imaplib.IMAP4("127.0.0.1", ada.server.port("imap"), timeout=30)
+    ada.close.callback(client.shutdown)
+    client.authenticate(mechanism, lambda _: response)
+    ada.perform("token.revoke", id=made["id"])
+    assert is_ended(client)
+    assert made["secret"] not in "\n".join(ada.server.log)
+
+
 def test_an_agent_reads_and_drafts(ada: Person) -> None:
     owner = ada.imap(PASSWORD)
     owner.append("INBOX", "", "", MAIL)
