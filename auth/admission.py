@@ -36,14 +36,14 @@ class Admission:
         self._settings, self._blocks = settings, blocks
         self._open = OpenCount()
         self._accounts: Counter[AccountId] = Counter()
-        self._rate = AddressRate(
-            limits.connections_per_minute_per_address, limits.network_factor, clock
-        )
+        rates = (limits.connections_per_minute_per_address, limits.network_factor)
+        self._rate, self._asked = AddressRate(*rates, clock), AddressRate(*rates, clock)
 
     def reload(self, settings: Settings) -> None:
         """Takes limits and networks of a changed configuration."""
         self._settings, limits = settings, settings.limits
-        self._rate.change(limits.connections_per_minute_per_address, limits.network_factor)
+        for rate in (self._rate, self._asked):
+            rate.change(limits.connections_per_minute_per_address, limits.network_factor)
 
     def is_local(self, address: str) -> bool:
         """Whether the address is one of filters.local_networks."""
@@ -67,6 +67,14 @@ class Admission:
             self._open.leave(address)
             return Denied.TOO_FAST
         return None
+
+    def ask(self, address: str) -> bool:
+        """Counts a request with a secret in it, of which one connection brings many; False when the
+        address asks as often as it may connect, or is blocked.
+        """
+        if self._blocks.covering(address) is not None:
+            return False
+        return self.is_local(address) or self._asked.take(address)
 
     def log_in(self, account: AccountId, address: str) -> bool:
         """Counts a connection that has logged in; False when the account has too many."""

@@ -20,7 +20,10 @@ from config.settings import Settings
 
 ENVIRONMENT_PREFIX = "MAILSERVER_"
 _NOT_KEYS = {"MAILSERVER_CONFIG", "MAILSERVER_HOME"}
-_SECRET_KEYS = {("outbound", "smarthost"), ("store", "database"), ("store", "cache")}
+_SECRET_KEYS = {
+    *(("outbound", "smarthost"), ("store", "database"), ("store", "cache")),
+    ("auth", "sms"),
+}
 SEARCH_PATH = (Path("mailserver.toml"), Path("/etc/mailserver/mailserver.toml"))
 
 Key = tuple[str | int, ...]

@@ -20,6 +20,7 @@ from config.fields import (
     secret_of,
 )
 from config.sections_filters import SKIPPABLE
+from config.sms import parse_sms
 from config.units import Duration, Size
 
 _database = secret_of(
@@ -29,10 +30,15 @@ _database = secret_of(
 _cache = secret_of('"memory" or "redis://host:port/db"', "memory", r"rediss?://.+")
 
 
-def _sms(value: str) -> str:
-    if value != "outbox" and not re.fullmatch(r"(webhook|smpp):.+", value):
-        raise ValueError('"outbox", "webhook:URL" or "smpp:..."')
+def _sms(value: SecretStr) -> SecretStr:
+    parse_sms(value.get_secret_value())
     return value
+
+
+def _prefix(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"\+[1-9][0-9]{0,6}", value):
+        return value
+    raise ValueError('the beginning of phone numbers, such as "+49"')
 
 
 def _nameserver(value: object) -> Endpoint:
@@ -85,7 +91,10 @@ class Auth(Section):
     scram_sha_1: bool = False
     client_ca: Path | None = None
     signup: Literal["closed", "invite", "open"] = "closed"
-    sms: Annotated[str, AfterValidator(_sms)] = "outbox"
+    sms: Annotated[SecretStr, AfterValidator(_sms)] = SecretStr("outbox")
+    sms_prefixes: list[Annotated[str, BeforeValidator(_prefix)]] = []
+    codes_per_day: Annotated[int, Field(ge=1)] = 1000
+    signup_quota: Size = 0
     audit_keep: Annotated[Duration, Field(ge=3600)] = 180 * 86400.0
     block_after: Annotated[int, Field(ge=0, le=10_000)] = 50
     block_time: Annotated[Duration, Field(ge=60)] = 900.0

@@ -100,7 +100,10 @@ class Server:
             lambda: self._state,
             lambda: self.services.settings.auth.plaintext_from,
             https[0].port if https else None,
-            [mta_sts_route(lambda: self.services.settings, services.directory.serves)],
+            [
+                mta_sts_route(lambda: self.services.settings, services.directory.serves),
+                *parts.auth_api.routes(),
+            ],
         )
         await parts.http.start(app)
         await self._control.start()
@@ -163,6 +166,7 @@ class Server:
         await self._parts.clear.stop()
         await self._control.stop()
         await self._parts.http.stop()
+        await self._parts.desk.close()
         await self._parts.close()
 
     async def reload(self) -> dict[str, list[str]]:
@@ -193,7 +197,7 @@ class Server:
         parts = self._parts
         return (
             *(parts.pipeline, parts.own, parts.smtp, parts.imap, parts.managesieve),
-            *(parts.outbound, parts.junk),
+            *(parts.outbound, parts.junk, parts.desk),
             *(parts.collector, parts.report_sender, parts.failures),
             *(self.services.signer, parts.forwarding, parts.rotation, parts.scanner),
         )

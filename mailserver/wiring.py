@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from auth.admission import Admission
+from auth.local_service import LocalAuthService
+from auth.sign_up import SignUpDesk
 from config.logging import get_logger
 from filters.autotags.trainer import Trainer
+from filters.code_mail import CodeMails
 from filters.delivery import Delivery
 from filters.dnslists import DnsLists
 from filters.forwarding import Forwarding
@@ -50,6 +53,7 @@ from storage.report_values import Kind
 from storage.reports import Reports
 from storage.spam_values import Label
 from storage.values import AccountId
+from web.auth import AuthApi
 from web.server import HttpServer
 
 
@@ -78,6 +82,8 @@ class Parts:
     training: Training | None
     tag_trainer: Trainer
     clear: ClearVerdicts
+    desk: SignUpDesk
+    auth_api: AuthApi
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
@@ -138,6 +144,18 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         clear=clear,
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
+    desk = SignUpDesk(
+        settings,
+        services.directory,
+        store,
+        services.auth,
+        admission,
+        CodeMails(settings, delivery, clock, get_logger("sign-up")),
+        https,
+        services.offload,
+        clock,
+        get_logger("sign-up"),
+    )
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
     return Parts(
         pipeline=pipeline,
@@ -236,6 +254,10 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         training=_training(services),
         tag_trainer=build_trainer(services),
         clear=clear,
+        desk=desk,
+        auth_api=AuthApi(
+            LocalAuthService(desk), admission, lambda: services.settings, get_logger("http")
+        ),
     )
 
 

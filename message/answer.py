@@ -1,7 +1,7 @@
-"""Mail that a program writes for a user: vacation notices (RFC 5230 §5) and notifications (RFC 5436
-§2). Pure.
+"""Mail that a program writes: vacation notices (RFC 5230 §5), notifications (RFC 5436 §2), and
+notes of the server's own. Pure.
 
-Both are marked as automatic (RFC 3834 §5), so that nothing answers them. CRLF throughout.
+All are marked as automatic (RFC 3834 §5), so that nothing answers them. CRLF throughout.
 """
 
 import quopri
@@ -90,6 +90,15 @@ def build_notification(
     extra = [(name, value) for name, value in fields if _may_stand(name)]
     kinds, text = _plain(body)
     return _joined([*ours, *extra], utf8=not named.isascii()) + kinds + b"\r\n" + text
+
+
+def build_note(author: Author, to: str, subject: str, body: str) -> bytes:
+    """A few lines of the server's own, such as a code that somebody asked for."""
+    fields = author.fields(f"<{to}>")
+    fields[2:2] = [("Subject", subject)]
+    fields += [("Auto-Submitted", "auto-generated"), ("MIME-Version", "1.0")]
+    kinds, text = _plain(body)
+    return _joined(fields, utf8=not to.isascii()) + kinds + b"\r\n" + text
 
 
 def _may_stand(name: str) -> bool:

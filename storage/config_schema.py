@@ -32,6 +32,7 @@ from sqlalchemy.schema import CreateColumn
 from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_base import Id, metadata
 from storage.config_defence_tables import audit, known_login
+from storage.config_signup_tables import code_sent, invite, reached, sign_up
 from storage.config_user_tables import (
     contact_group,
     contact_member,
@@ -405,6 +406,11 @@ def _scram(connection: Connection) -> None:
     _add_columns(connection, account.c.scram)
 
 
+def _sign_ups(connection: Connection) -> None:
+    for table in (sign_up, code_sent, invite, reached):
+        table.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -427,4 +433,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _defence,
     _credentials,
     _scram,
+    _sign_ups,
 )

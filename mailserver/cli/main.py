@@ -17,6 +17,7 @@ from mailserver.cli import (
     explaining,
     filters,
     importing,
+    invites,
     quarantine,
     queue,
     reports,
@@ -63,6 +64,7 @@ app.add_typer(accounts.app, name="account")
 accounts.app.add_typer(credentials.app_passwords, name="app-password")
 accounts.app.add_typer(credentials.second_factor, name="second-factor")
 app.add_typer(credentials.tokens, name="token")
+accounts.app.add_typer(invites.app, name="invite")
 app.add_typer(aliases.app, name="alias")
 app.add_typer(domains.app, name="domain")
 app.add_typer(auditing.app, name="audit")

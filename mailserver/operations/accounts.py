@@ -15,8 +15,10 @@ from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from net.threads import Busy
 from storage.directory_values import Absent, Account
-from storage.errors import NoSuchAccount, StoreError
+from storage.errors import NoSuchAccount
+from storage.new_account import make_account
 from storage.quota import set_quota
+from storage.sign_ups import SignUps
 from storage.values import Usage
 
 Args = Mapping[str, Any]
@@ -27,7 +29,9 @@ async def account_add(services: Services, args: Args) -> dict[str, Any]:
     """Makes an account, its default mailboxes and its Maildir."""
     directory, store = services.directory, services.store
     hashed, scram = await _secrets(services, args)
-    account = await directory.add_account(
+    account = await make_account(
+        directory,
+        store,
         args["address"],
         hashed,
         scram=scram,
@@ -35,11 +39,6 @@ async def account_add(services: Services, args: Args) -> dict[str, Any]:
         admin=bool(args.get("admin", False)),
         quota_bytes=int(args.get("quota", 0)),
     )
-    try:
-        await store.add_account(account.id, limit_bytes=account.quota_bytes)
-    except StoreError:
-        await directory.delete_account(account.address)
-        raise
     return await _with_strength(services, account, args)
 
 
@@ -49,8 +48,11 @@ async def account_list(services: Services, _args: Args) -> list[dict[str, Any]]:
 
 
 async def account_show(services: Services, args: Args) -> dict[str, Any]:
-    """One account."""
-    return await _shown(services, await _account(services, args))
+    """One account; `verified` is the phone or address that it was made with by sign-up, or null."""
+    account = await _account(services, args)
+    sign_ups = SignUps(services.directory, services.clock)
+    shown = await _shown(services, account)
+    return shown | {"verified": await sign_ups.target_of(account.id)}
 
 
 async def account_set(services: Services, args: Args) -> dict[str, Any]:

@@ -1,0 +1,247 @@
+"""Sign-up: who asks for an account gets a code, and who knows the code gets the account.
+
+Invariants: the answer, and the work before it, are the same whether the name is taken or the number
+known; nothing waits for a network; a code is six digits of the system's randomness and is kept as
+an HMAC (RFC 2104), never in the clear.
+"""
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from auth.admission import Admission
+from auth.caller import Caller
+from auth.login import Authenticator
+from auth.password import PasswordError, check_password
+from auth.service import Fault, Problem, Registration
+from auth.sign_up_names import invite_digest, phone_number, user_name
+from auth.sms import Outbox, Sms, SmsSender
+from auth.sms_webhook import WebhookSender
+from config.clock import Clock
+from config.logging import Logger
+from config.settings import Settings
+from config.sms import parse_sms
+from message.address import AddressError, Mailbox, parse_mailbox
+from net.https import HttpsClient
+from net.limits import address_key
+from net.threads import Busy, Offload
+from storage.audit_values import Kind
+from storage.directory import Directory
+from storage.directory_values import AlreadyExists, NotAllowed
+from storage.invites import Invites
+from storage.new_account import make_account
+from storage.sign_up_values import Bounds, Checked, NewSignUp, SignUp
+from storage.sign_ups import SignUps
+from storage.store import Store
+
+MIN_PASSWORD: Final = 8
+MAX_NAME: Final = 100
+_CODE: Final = re.compile(r"[0-9]{6}")
+
+
+class CodeMail(Protocol):
+    """Takes a code for an e-mail address; failures are logged by the sender."""
+
+    async def send(self, to: str, subject: str, text: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A registration whose parts are what they should be. `target` is what codes are counted by,
+    `to` where this one goes.
+    """
+
+    box: Mailbox
+    target: str
+    to: str
+    by_phone: bool
+
+
+class SignUpDesk:
+    """One a process. `mail` takes codes that go to an e-mail address."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        store: Store,
+        auth: Authenticator,
+        admission: Admission,
+        mail: CodeMail,
+        https: HttpsClient,
+        offload: Offload,
+        clock: Clock,
+        log: Logger,
+    ) -> None:
+        self._directory, self._store, self._auth = directory, store, auth
+        self._admission, self._mail, self._https = admission, mail, https
+        self._offload, self._log = offload, log
+        self._sign_ups = SignUps(directory, clock)
+        self._invites = Invites(directory.database, clock)
+        self._settings = settings
+        self._sms = self._sender(settings.data_dir)
+        self._retired: list[SmsSender] = []
+
+    def reload(self, settings: Settings) -> None:
+        """Takes [auth] of a changed configuration."""
+        changed = settings.auth.sms != self._settings.auth.sms
+        self._settings = settings
+        if changed:
+            self._retired.append(self._sms)
+            self._sms = self._sender(settings.data_dir)
+
+    async def close(self) -> None:
+        """Waits for codes on their way."""
+        for sender in (*self._retired, self._sms):
+            await sender.close()
+        await self._mail.close()
+
+    async def register(self, registration: Registration, caller: Caller) -> None:
+        """Raises Problem, StoreError."""
+        mode = self._settings.auth.signup
+        if mode == "closed":
+            raise Problem(Fault.CLOSED)
+        invite = await self._invited(registration.invite) if mode == "invite" else None
+        asked = self._checked(registration)
+        hashed, scram = await self._secrets(asked.box, registration.password)
+        code, salt = f"{secrets.randbelow(1_000_000):06}", secrets.token_bytes(16)
+        kept = _mac(await self._sign_ups.key(), salt, code)
+        new = NewSignUp(
+            asked.box.key(),
+            str(asked.box),
+            registration.name.strip(),
+            hashed,
+            scram,
+            asked.target,
+            address_key(caller.peer),
+            not self._admission.is_local(caller.peer),
+            invite,
+            salt,
+            kept,
+        )
+        applied = await self._sign_ups.apply(new, Bounds(self._settings.auth.codes_per_day))
+        if applied.wait:
+            raise Problem(Fault.TOO_MANY, "Wait before you ask for another code", wait=applied.wait)
+        if applied.sends:
+            await self._send(asked, code)
+
+    async def verify(self, username: str, code: str, caller: Caller) -> str:
+        """The account's address. Raises Problem, StoreError."""
+        box, digits = self._box(username), code.replace(" ", "")
+        key = await self._sign_ups.key()
+        if box is None or not _CODE.fullmatch(digits):
+            raise Problem(Fault.WRONG_CODE)
+        found = await self._sign_ups.check(box.key(), lambda salt: _mac(key, salt, digits))
+        if isinstance(found, Checked):
+            self._auth.audit.record(
+                Kind.FAILED,
+                None,
+                address=caller.peer,
+                protocol=caller.protocol.value,
+                client=caller.client,
+                detail=f"sign-up: code {found.value}",
+            )
+            raise Problem(Fault.EXPIRED if found is Checked.EXPIRED else Fault.WRONG_CODE)
+        return await self._make(found, box.key())
+
+    async def _make(self, found: SignUp, key: str) -> str:
+        if found.invite is not None and not await self._invites.take(found.invite, found.id):
+            raise Problem(Fault.EXPIRED, "The invite is used up or not good any more")
+        quota = self._settings.auth.signup_quota
+        try:
+            account = await make_account(
+                self._directory,
+                self._store,
+                found.address,
+                found.password_hash,
+                scram=found.scram,
+                name=found.name,
+                quota_bytes=quota,
+            )
+        except (AlreadyExists, NotAllowed):
+            await self._invites.give_back(found.id)
+            raise Problem(Fault.WRONG_CODE) from None
+        if found.invite is not None:
+            await self._invites.used(found.id, account.address)
+        await self._sign_ups.settle(found, key, account.id)
+        self._log.info("signed up", account=account.address)
+        return account.address
+
+    async def _invited(self, code: str) -> bytes:
+        digest = invite_digest(code)
+        if not code or not await self._invites.usable(digest):
+            raise Problem(Fault.INVITE)
+        return digest
+
+    def _checked(self, asked: Registration) -> _Asked:
+        box = self._box(asked.username)
+        local = None if box is None else user_name(box.local)
+        if box is None or local is None or not self._directory.serves(box.domain):
+            raise Problem(
+                Fault.INVALID,
+                "username: an address of this server, its first part of letters, digits and single "
+                "dots, hyphens and underscores between them, and none of the operator's",
+            )
+        name = asked.name.strip()
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise Problem(Fault.INVALID, f"name: at most {MAX_NAME} printable characters")
+        own = Mailbox(local, box.domain)
+        if asked.phone:
+            number = self._number(asked.phone)
+            return _Asked(own, number, number, by_phone=True)
+        try:
+            other = parse_mailbox(asked.email)
+        except AddressError:
+            raise Problem(Fault.INVALID, "phone or email: where the code shall be sent") from None
+        return _Asked(own, other.split()[0].key(), str(other), by_phone=False)
+
+    def _number(self, phone: str) -> str:
+        number = phone_number(phone)
+        if number is None:
+            raise Problem(Fault.INVALID, "phone: an international number such as +431234567")
+        prefixes = self._settings.auth.sms_prefixes
+        if prefixes and not number.startswith(tuple(prefixes)):
+            raise Problem(Fault.INVALID, f"phone: a number that begins {', '.join(prefixes)}")
+        return number
+
+    def _box(self, username: str) -> Mailbox | None:
+        domain = None if "@" in username else self._directory.sole_domain()
+        try:
+            return parse_mailbox(f"{username}@{domain}" if domain else username)
+        except AddressError:
+            return None
+
+    async def _secrets(self, box: Mailbox, password: str) -> tuple[str, str]:
+        """The hash of a password, and its keys for SCRAM."""
+        if len(password) < MIN_PASSWORD:
+            raise Problem(Fault.INVALID, f"password: at least {MIN_PASSWORD} characters")
+        try:
+            check_password(password)
+            hashed = await self._auth.hash_password(password)
+            return hashed, await self._auth.scram_for(str(box), password)
+        except PasswordError as error:
+            raise Problem(Fault.INVALID, f"password: {error}") from None
+        except Busy:
+            raise Problem(Fault.BUSY, wait=10) from None
+
+    async def _send(self, asked: _Asked, code: str) -> None:
+        text = f"{code} is your code for {asked.box}. It is good for ten minutes; tell it nobody."
+        if asked.by_phone:
+            await self._sms.send(Sms(asked.to, text, code))
+        else:
+            await self._mail.send(asked.to, f"Your code for {asked.box.domain}", text)
+
+    def _sender(self, data_dir: Path) -> SmsSender:
+        webhook = parse_sms(self._settings.auth.sms.get_secret_value())
+        if webhook is None:
+            return Outbox(data_dir, self._offload, self._log)
+        return WebhookSender(webhook, self._https, self._log)
+
+
+def _mac(key: bytes, salt: bytes, code: str) -> bytes:
+    return hmac.digest(key, salt + code.encode(), "sha256")

@@ -1,0 +1,160 @@
+"""Sign-ups that wait for their verification code, and how many codes left in the last day.
+
+Invariants: what is answered does not depend on whether a name is taken or a phone number known; a
+code is kept as an HMAC, counts its tries in the transaction that compares it, and is gone with the
+account that it made.
+"""
+
+import hmac
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from config.clock import Clock
+from storage import directory_rows as rows
+from storage.config_signup_tables import code_sent, reached, sign_up
+from storage.directory import Directory
+from storage.sign_up_values import (
+    LIFE,
+    LIVE_OF_NAME,
+    TRIES,
+    Applied,
+    Bounds,
+    Checked,
+    NewSignUp,
+    SignUp,
+    SignUpId,
+)
+from storage.values import AccountId
+
+DAY: Final = 86_400.0
+_SECRET: Final = "sign-up"  # noqa: S105 - the name of a row
+_s, _c = sign_up.c, code_sent.c
+_COLUMNS = (_s.id, _s.address, _s.name, _s.password_hash, _s.scram, _s.target, _s.invite)
+
+
+class SignUps:
+    """Uses the directory's database. Raises StoreError."""
+
+    def __init__(self, directory: Directory, clock: Clock) -> None:
+        self._database, self._secrets = directory.database, directory.secrets
+        self._clock = clock
+
+    async def key(self) -> bytes:
+        """Of the HMAC; all nodes have the same."""
+        return await self._secrets.get(_SECRET)
+
+    async def apply(self, new: NewSignUp, bounds: Bounds) -> Applied:
+        """Keeps a sign-up, unless its peer asks too often."""
+        return await self._database.finish(self._apply(new, bounds))
+
+    async def check(self, key: str, mac: Callable[[bytes], bytes]) -> SignUp | Checked:
+        """Whose code for the name `key` it is; `mac` gives, for a salt, what was kept of the code.
+        A wrong one is a try less for all that wait for the name.
+        """
+        return await self._database.finish(self._check(key, mac))
+
+    async def settle(self, made: SignUp, key: str, account: AccountId) -> None:
+        """The account is made: its owner was reached, and nobody else's code is good any more."""
+        await self._database.finish(self._settle(made, key, account))
+
+    async def target_of(self, account: AccountId) -> str | None:
+        """The phone number or address that an account was made with."""
+        query = select(reached.c.target).where(reached.c.account == account)
+        async with self._database.reading() as connection:
+            found: str | None = (await connection.execute(query)).scalar()
+        return found
+
+    async def _apply(self, new: NewSignUp, bounds: Bounds) -> Applied:
+        now = self._clock.now()
+        async with self._database.writing() as connection:
+            await connection.execute(delete(code_sent).where(_c.at <= now - DAY))
+            await connection.execute(delete(sign_up).where(_s.expires <= now - DAY))
+            wait = await _wait(connection, new, bounds, now)
+            if wait > 0:
+                return Applied(wait=wait)
+            sends = await _may_send(connection, new, bounds, now)
+            asked = {"key": new.key, "target": new.target, "peer": new.peer}
+            await connection.execute(insert(code_sent).values(**asked, sent=sends, at=now))
+            await connection.execute(insert(sign_up).values(_row(new, sends, now + LIFE)))
+        return Applied(sends)
+
+    async def _check(self, key: str, mac: Callable[[bytes], bytes]) -> SignUp | Checked:
+        now = self._clock.now()
+        query = select(*_COLUMNS, _s.salt, _s.code, _s.tries, _s.expires).where(_s.key == key)
+        async with self._database.writing() as connection:
+            found = (await connection.execute(query.order_by(_s.id.desc()))).all()
+            live = [row for row in found if row.expires > now and row.tries < TRIES]
+            for row in live:
+                if hmac.compare_digest(mac(bytes(row.salt)), bytes(row.code)):
+                    return _sign_up(row)
+            if live:
+                alive = _s.id.in_([row.id for row in live])
+                await connection.execute(update(sign_up).where(alive).values(tries=_s.tries + 1))
+        return Checked.EXPIRED if found and not live else Checked.WRONG
+
+    async def _settle(self, made: SignUp, key: str, account: AccountId) -> None:
+        async with self._database.writing() as connection:
+            await connection.execute(delete(sign_up).where(_s.key == key))
+            values = {"account": account, "target": made.target, "at": self._clock.now()}
+            await connection.execute(insert(reached).values(values))
+
+
+async def _wait(connection: AsyncConnection, new: NewSignUp, bounds: Bounds, now: float) -> float:
+    """How long this peer, or everybody, has to wait; says nothing of what others did."""
+    count = select(func.count()).select_from(code_sent)
+    first = select(func.min(_c.at))
+    if await _scalar(connection, count.where(_c.sent)) >= bounds.of_all:
+        return await _scalar(connection, first.where(_c.sent)) + DAY - now
+    mine = _c.peer == new.peer
+    if new.limited and await _scalar(connection, count.where(mine)) >= bounds.of_peer:
+        return await _scalar(connection, first.where(mine)) + DAY - now
+    same = select(_c.at).where(mine, _c.key == new.key, _c.target == new.target).order_by(_c.at)
+    times = [row.at for row in await connection.execute(same)]
+    if len(times) >= bounds.of_name:
+        return float(times[-bounds.of_name] + DAY - now)
+    return float(times[-1] + bounds.pause * 2 ** (len(times) - 1) - now) if times else 0.0
+
+
+async def _may_send(
+    connection: AsyncConnection, new: NewSignUp, bounds: Bounds, now: float
+) -> bool:
+    if await rows.accounts_by_key(connection, (new.key,)):
+        return False
+    if await rows.aliases_by_key(connection, (new.key,)):
+        return False
+    live = select(func.count()).select_from(sign_up).where(_s.key == new.key, _s.expires > now)
+    if await _scalar(connection, live.where(_s.tries < TRIES)) >= LIVE_OF_NAME:
+        return False
+    sent = select(func.count()).select_from(code_sent).where(_c.target == new.target, _c.sent)
+    return await _scalar(connection, sent) < bounds.of_target
+
+
+async def _scalar(connection: AsyncConnection, query: Select[Any]) -> float:
+    return float((await connection.execute(query)).scalar_one())
+
+
+def _row(new: NewSignUp, sends: bool, expires: float) -> dict[str, Any]:
+    return {
+        "key": new.key,
+        "address": new.address,
+        "name": new.name,
+        "password_hash": new.password_hash,
+        "scram": new.scram,
+        "target": new.target,
+        "invite": new.invite,
+        "salt": new.salt,
+        "code": new.code if sends else os.urandom(len(new.code)),
+        "tries": 0,
+        "expires": expires,
+    }
+
+
+def _sign_up(row: Row[*tuple[Any, ...]]) -> SignUp:
+    invite = None if row.invite is None else bytes(row.invite)
+    return SignUp(
+        SignUpId(row.id), row.address, row.name, row.password_hash, row.scram, row.target, invite
+    )

@@ -1,0 +1,63 @@
+"""The JSON object that a request brings, bounded in octets and time; what is wrong is a BadBody."""
+
+import asyncio
+from typing import Any, Final
+
+import orjson
+from starlette.requests import Request
+
+SECONDS: Final = 10.0
+
+
+class BadBody(Exception):
+    """With the status that answers it; the text may be shown."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Fields:
+    """Members of the object: each asked for by name and type; others are passed over."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self._members = members
+
+    def text(self, name: str, *, needed: bool = True) -> str:
+        """A string, "" for one that is not needed and absent. Raises BadBody."""
+        value = self._members.get(name)
+        if value is None and not needed:
+            return ""
+        if not isinstance(value, str) or (needed and not value):
+            raise BadBody(400, f"{name}: a text" + (" is needed" if needed else ""))
+        return value
+
+
+async def read_fields(request: Request, limit: int) -> Fields:
+    """Raises BadBody, starlette.requests.ClientDisconnect."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise BadBody(415, "a body of the type application/json is needed")
+    try:
+        async with asyncio.timeout(SECONDS):
+            data = await _read(request, limit)
+    except TimeoutError:
+        raise BadBody(408, "the body did not come in time") from None
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise BadBody(400, "the body is no JSON object")
+    return Fields(found)
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit:
+            raise BadBody(413, f"the body has more than {limit} octets")
+        pieces.append(piece)
+    return b"".join(pieces)
