@@ -3,6 +3,7 @@
 The secret is in the answer of `make`, `open_session` and `refresh` and nowhere else afterwards.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +19,7 @@ from auth.generated import (
 )
 from config.clock import Clock
 from config.fields import network
+from net.threads import Busy
 from storage.audit_values import Kind
 from storage.credential_values import (
     NO_BOUNDS,
@@ -56,11 +58,18 @@ class Tokens:
     seconds: int
 
 
+ScramFor = Callable[[str, str], Awaitable[str]]
+"""The SCRAM keys of an account's address and a password of it; raises Busy."""
+
+
 class Issuer:
     """One for all protocols."""
 
-    def __init__(self, directory: Directory, clock: Clock, audit: Audit) -> None:
+    def __init__(
+        self, directory: Directory, clock: Clock, audit: Audit, scram_for: ScramFor
+    ) -> None:
         self._directory, self._clock, self._audit = directory, clock, audit
+        self._scram_for = scram_for
 
     async def make(
         self,
@@ -74,12 +83,26 @@ class Issuer:
         NotAllowed.
         """
         await self._check(account, kind, name, terms)
-        secret = app_password() if kind is CredentialKind.APP_PASSWORD else token()
+        is_password = kind is CredentialKind.APP_PASSWORD
+        secret = app_password() if is_password else token()
+        scram = await self._keys(account, secret) if is_password else ""
         made = await self._directory.credentials.add(
-            account.id, kind, name, terms, password_digest(secret) or b"", expires=expires
+            account.id,
+            kind,
+            name,
+            terms,
+            password_digest(secret) or b"",
+            expires=expires,
+            scram=scram,
         )
         self._record(Kind.MADE, account, made)
         return Made(made, secret)
+
+    async def _keys(self, account: Account, secret: str) -> str:
+        try:
+            return await self._scram_for(account.address, secret)
+        except Busy:  # then it is good for other mechanisms
+            return ""
 
     async def revoke(self, account: Account, number: CredentialId) -> Credential:
         """Ends one of the account's, and the connections that it opened. Raises Absent."""

@@ -143,7 +143,7 @@ class Authenticator:
         self._checks = PasswordChecks(offload, self.throttle, clock)
         self._blocker = Blocker(directory.blocks, known, self.audit, clock)
         self.throttle.on_failure = self._blocker.failed
-        self.issuer = Issuer(directory, clock, self.audit)
+        self.issuer = Issuer(directory, clock, self.audit, self.scram_for)
         self.second_factor = SecondFactor(directory.second_factors, clock, self.audit)
         self.agents = Agents(self.audit, clock)
         self._expiring = Expiring(directory.credentials, clock)

@@ -6,16 +6,18 @@ such a user is told by nothing; who tries tokens delays itself, never an account
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from auth.caller import Caller
 from auth.checking import Checked
 from auth.generated import token_digest
-from auth.sasl.keys import KeyOffer, Keys
+from auth.sasl.keys import KeyOffer, Keys, unpack
 from auth.scram_keys import ScramKeys
 from auth.throttle import Throttle
 from storage.credential_values import Credential
 from storage.directory import Directory
 from storage.directory_values import Account
+from storage.values import AccountId
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Found:
     credential: Credential | None = None
 
 
+NOBODY: Final = AccountId(0)
 Named = Callable[[str, str], Awaitable[tuple[str, Account | None]]]
 """The name that counts failures and its account, for a user name and the peer's address."""
 
@@ -45,8 +48,8 @@ class Proofs:
     async def offer(self, user: str, mechanism: str, caller: Caller) -> KeyOffer:
         """What SCRAM goes on with, whether there is such a user or not."""
         name, account = await self._named(user, caller.peer)
-        usable = account is not None and account.enabled
-        return await self._scram.offer(name, account.scram if account and usable else "", mechanism)
+        kept = await self._kept(account)
+        return await self._scram.offer(name, [text for text, _ in kept], mechanism)
 
     async def scram(self, user: str, keys: Keys | None, mechanism: str, caller: Caller) -> Found:
         """`keys` are those whose password was proved, None when none was."""
@@ -55,18 +58,31 @@ class Proofs:
         attempt = await self._throttle.enter(caller.peer, name, usable.id if usable else None)
         if attempt is None:
             return Found(Checked.THROTTLED, account)
-        offer = await self._scram.offer(name, usable.scram if usable else "", mechanism)
-        # not in them: the password is another by now
-        if usable is None or keys is None or keys not in offer.keys:
+        try:
+            kept = await self._kept(usable)
+            owner = [each for text, each in kept if keys in _keys_in(text, mechanism)]
+        except BaseException:
+            attempt.void()
+            raise
+        if not owner:  # nothing was proved, or the password is another by now
             attempt.wrong()
             return Found(Checked.WRONG, account)
         attempt.right()
-        return Found(Checked.RIGHT, usable)
+        return Found(Checked.RIGHT, usable, owner[0])
 
     async def holds(self, user: str, keys: Keys, mechanism: str, caller: Caller) -> bool:
         """Whether the keys are still those of an account that may log in."""
-        offer = await self.offer(user, mechanism, caller)
-        return keys in offer.keys
+        _, account = await self._named(user, caller.peer)
+        return any(keys in _keys_in(text, mechanism) for text, _ in await self._kept(account))
+
+    async def _kept(self, account: Account | None) -> list[tuple[str, Credential | None]]:
+        """Keys of an account's passwords: its own, and app passwords with their credentials. The
+        database is asked for them where there is no account, too.
+        """
+        usable = account if account and account.enabled else None
+        others = await self._directory.credentials.scram_of(usable.id if usable else NOBODY)
+        own = [(usable.scram, None)] if usable and usable.scram else []
+        return [*own, *others]
 
     async def bearer(self, user: str, token: str, caller: Caller) -> Found:
         """The login of a token's account, which is `user` unless that is ""."""
@@ -101,3 +117,8 @@ class Proofs:
             if account is not None and account.enabled and wanted in (None, name):
                 return Found(Checked.RIGHT, account)
         return Found(Checked.WRONG, account)
+
+
+def _keys_in(text: str, mechanism: str) -> tuple[Keys, ...]:
+    found = unpack(text, mechanism)
+    return () if found is None else found.keys

@@ -5,7 +5,7 @@ salt of a name follows from a secret of the server and stays the same for ever.
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from auth.sasl.keys import HASHES, ITERATIONS, SALT_OCTETS, KeyOffer, Keys, derive, pack, unpack
@@ -30,14 +30,20 @@ class ScramKeys:
         """By mechanism, for an address in its form for look-ups. Raises StoreError."""
         return {mechanism: await self._salt(name, mechanism) for mechanism in self.mechanisms}
 
-    async def offer(self, name: str, scram: str, mechanism: str) -> KeyOffer:
-        """What a client of that name is told; keys that nobody has when `scram` holds none."""
+    async def offer(self, name: str, scram: Iterable[str], mechanism: str) -> KeyOffer:
+        """What a client of that name is told: the keys of all of its passwords, of which one must
+        be proved; keys that nobody has when `scram` holds none.
+        """
         salt = await self._salt(name, mechanism)
-        found = unpack(scram, mechanism)
-        if found is not None:
-            return found
+        found = [unpack(text, mechanism) for text in scram]
+        # all have this salt: it goes out before it is known which password the client has
+        keys = [
+            one.keys[0]
+            for one in found
+            if one is not None and (one.salt, one.iterations) == (salt, ITERATIONS)
+        ]
         nobodys = await self._octets("nobody", name, mechanism)
-        return KeyOffer(salt, ITERATIONS, (Keys(nobodys, nobodys),))
+        return KeyOffer(salt, ITERATIONS, tuple(keys) or (Keys(nobodys, nobodys),))
 
     async def _salt(self, name: str, mechanism: str) -> bytes:
         return (await self._octets("salt", name, mechanism))[:SALT_OCTETS]

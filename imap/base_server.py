@@ -70,7 +70,7 @@ class BaseServer(ABC, Generic[X, C]):
             if not implicit:
                 await self._listen(name, None)
             elif tls is not None:
-                await self._listen(name, tls.server())
+                await self._listen(name, tls.for_users())
 
     def _subscribe(self) -> list[Callable[[], None]]:
         """To what ends sessions, in this order; gives the unsubscribers."""

@@ -18,8 +18,9 @@ from sqlalchemy import (
 
 from storage.config_base import Id, metadata
 
-# App passwords, tokens and sessions (storage/credentials.py). `terms` is JSON. A session has two
-# more hashes: of its refresh token, and of the one that this one replaced.
+# App passwords, tokens and sessions (storage/credentials.py). `terms` is JSON, `scram` holds the
+# keys of an app password. A session has two more hashes: of its refresh token, and of the one that
+# this one replaced.
 credential = Table(
     "config_credential",
     metadata,
@@ -34,6 +35,7 @@ credential = Table(
     Column("used", Float),
     Column("used_from", String, nullable=False, server_default=""),
     Column("used_by", String, nullable=False, server_default=""),
+    Column("scram", Text, nullable=False, server_default=""),
     Column("hash", LargeBinary, nullable=False, unique=True),
     Column("refresh_hash", LargeBinary, unique=True),
     Column("spent_hash", LargeBinary),

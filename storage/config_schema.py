@@ -340,11 +340,12 @@ def _forwarding(connection: Connection) -> None:
 
 def _add_columns(connection: Connection, *columns: Column[Any]) -> None:
     """A database made by this program has the columns already."""
-    there = {column["name"] for column in inspect(connection).get_columns(account.name)}
+    table = columns[0].table.name
+    there = {column["name"] for column in inspect(connection).get_columns(table)}
     for column in columns:
         if column.name not in there:
             made = CreateColumn(column).compile(dialect=connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE {account.name} ADD COLUMN {made}")
+            connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {made}")
 
 
 def _blocks(connection: Connection) -> None:
@@ -411,6 +412,11 @@ def _sign_ups(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _scram_of_credentials(connection: Connection) -> None:
+    """The same of app passwords."""
+    _add_columns(connection, credential.c.scram)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -434,4 +440,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _credentials,
     _scram,
     _sign_ups,
+    _scram_of_credentials,
 )

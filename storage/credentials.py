@@ -69,6 +69,12 @@ class Credentials:
                 found = None  # it may have been revoked meanwhile
         return found
 
+    async def scram_of(self, account: AccountId) -> list[tuple[str, Credential]]:
+        """Keys of an account's app passwords (auth/sasl/keys.py); asked of the database each time,
+        also for an account that there is not.
+        """
+        return await self._database.finish(self._scram_of(account))
+
     async def of(self, account: AccountId, *kinds: CredentialKind) -> list[Credential]:
         """Those of an account, in the order in which they were made."""
         return await self._database.finish(self._list(account, kinds))
@@ -88,6 +94,7 @@ class Credentials:
         expires: float | None = None,
         access_until: float | None = None,
         refresh_digest: bytes | None = None,
+        scram: str = "",
     ) -> Credential:
         """Raises NotAllowed (too many, a time that is over, what a password ends after the account
         got another since the call).
@@ -102,6 +109,7 @@ class Credentials:
             "access_until": access_until,
             "hash": digest,
             "refresh_hash": refresh_digest,
+            "scram": scram,
         }
         if expires is not None and expires <= self._clock.now():
             raise NotAllowed("The time until which it shall be good is over")
@@ -167,6 +175,12 @@ class Credentials:
             query = select(*_COLUMNS).where(_c.hash == digest)
             row = (await connection.execute(query)).first()
         return None if row is None else _credential(row)
+
+    async def _scram_of(self, account: AccountId) -> list[tuple[str, Credential]]:
+        query = select(*_COLUMNS, _c.scram).where(_c.account == account, _c.scram != "")
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query.order_by(_c.id))).all()
+        return [(row.scram, _credential(row)) for row in rows]
 
     async def _list(
         self, account: AccountId | None, kinds: Sequence[CredentialKind]

@@ -14,6 +14,7 @@ import auth.password
 from auth.login import Authenticator, Cause, Login, Refused
 from auth.password import PasswordError, dummy_hash, hash_password, verify_password
 from auth.policy import may_send_as, plaintext_allowed
+from auth.sasl.keys import unpack
 from net.threads import Offload
 from storage.credential_values import Protocol
 from storage.directory import Directory
@@ -275,3 +276,28 @@ def test_hashes() -> None:
     assert not verify_password("é" * 35, hashed)
     for stored in ("", "garbage", dummy_hash(4), hashed[:-1], hashed + "x"):
         assert not verify_password("é" * 36, stored)
+
+
+async def test_a_hash_of_fewer_rounds_is_made_anew_behind_the_login(make: Make) -> None:
+    bench = await make(auth={"bcrypt_rounds": 5})
+    before = await bench.directory.account(ADA)
+    assert before.password_hash.startswith("$2b$04$")
+    assert before.scram == ""
+    closing: list[AccountChange] = []
+    bench.auth.on_revoke(closing.append)
+    assert isinstance(await bench.login(), Login)
+    await bench.auth.close()
+    after = await bench.directory.account(ADA)
+    assert after.password_hash.startswith("$2b$05$")
+    assert unpack(after.scram, "SCRAM-SHA-256") is not None
+    assert isinstance(await bench.login(), Login)
+    assert not closing
+
+
+async def test_a_wrong_password_improves_nothing(make: Make) -> None:
+    bench = await make(auth={"bcrypt_rounds": 5})
+    assert isinstance(await bench.login(password="wrong"), Refused)
+    await bench.auth.close()
+    account = await bench.directory.account(ADA)
+    assert account.password_hash.startswith("$2b$04$")
+    assert account.scram == ""
