@@ -27,6 +27,9 @@ class Fault(Enum):
     """What is wrong; the value may be shown."""
 
     INVALID = "The request is not valid"
+    CREDENTIALS = "Authentication failed"
+    SECOND_FACTOR = "A code of the second factor is needed"
+    TOKEN = "The token is not good, or not good any more"  # noqa: S105 - a fault
     WRONG_CODE = "The code is wrong"
     EXPIRED = "The code is not good any more"
     CLOSED = "Sign-up is closed"
@@ -37,12 +40,28 @@ class Fault(Enum):
 
 class Problem(Exception):
     """`detail` is one plain sentence, safe to show; `wait` seconds after which it may be asked
-    again, 0 where that helps nothing.
+    again, 0 where that helps nothing; `factors` what a second factor may be, where one is needed.
     """
 
-    def __init__(self, fault: Fault, detail: str = "", *, wait: float = 0.0) -> None:
+    def __init__(
+        self,
+        fault: Fault,
+        detail: str = "",
+        *,
+        wait: float = 0.0,
+        factors: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(detail or fault.value)
-        self.fault, self.detail, self.wait = fault, detail, wait
+        self.fault, self.wait, self.factors = fault, wait, factors
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTokens:
+    """Of a session: `access` is good for `seconds`, `refresh` once."""
+
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    seconds: int
 
 
 class AuthService(Protocol):
@@ -53,3 +72,14 @@ class AuthService(Protocol):
 
     async def verify(self, username: str, code: str, caller: Caller) -> str:
         """The address of the account that the code made."""
+
+    async def login(self, username: str, password: str, code: str, caller: Caller) -> SessionTokens:
+        """Opens a session with the account's password, and a code where there is a second factor
+        ("" for none).
+        """
+
+    async def refresh(self, token: str, caller: Caller) -> SessionTokens:
+        """Other tokens for a refresh token, which is spent by it."""
+
+    async def logout(self, token: str, caller: Caller) -> None:
+        """Ends the session of an access token, also of one whose time is over."""

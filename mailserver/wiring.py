@@ -7,6 +7,7 @@ from functools import partial
 
 from auth.admission import Admission
 from auth.local_service import LocalAuthService
+from auth.sessions import Sessions
 from auth.sign_up import SignUpDesk
 from config.logging import get_logger
 from filters.autotags.trainer import Trainer
@@ -256,7 +257,10 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         clear=clear,
         desk=desk,
         auth_api=AuthApi(
-            LocalAuthService(desk), admission, lambda: services.settings, get_logger("http")
+            LocalAuthService(desk, Sessions(services.auth, services.directory)),
+            admission,
+            lambda: services.settings,
+            get_logger("http"),
         ),
     )
 

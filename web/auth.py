@@ -1,6 +1,7 @@
-"""/register and /verify, bare and under /api/v1/: JSON in, the AuthService asked, JSON out.
+"""/register, /verify, /login, /token/refresh and /logout, bare and under /api/v1/: JSON in, the
+AuthService asked, JSON out.
 
-What they mean stands in auth/service.py. Passwords and codes come over TLS, or from
+What they mean stands in auth/service.py. Passwords, codes and tokens come over TLS, or from
 auth.plaintext_from; requests are counted by address like connections.
 """
 
@@ -14,7 +15,7 @@ from starlette.routing import Route
 from auth.admission import Admission
 from auth.caller import Caller
 from auth.policy import plaintext_allowed
-from auth.service import AuthService, Fault, Problem, Registration
+from auth.service import AuthService, Fault, Problem, Registration, SessionTokens
 from config.logging import Logger
 from config.settings import Settings
 from net.limits import MINUTE
@@ -31,6 +32,9 @@ MAX_CLIENT: Final = 200
 _STATUS: Final = {
     Fault.INVALID: 400,
     Fault.WRONG_CODE: 400,
+    Fault.CREDENTIALS: 401,
+    Fault.SECOND_FACTOR: 401,
+    Fault.TOKEN: 401,
     Fault.EXPIRED: 410,
     Fault.CLOSED: 403,
     Fault.INVITE: 403,
@@ -55,7 +59,13 @@ class AuthApi:
 
     def routes(self) -> Sequence[Route]:
         """For web.app.create_app."""
-        verbs = {"/register": self._register, "/verify": self._verify}
+        verbs = {
+            "/register": self._register,
+            "/verify": self._verify,
+            "/login": self._login,
+            "/token/refresh": self._refresh,
+            "/logout": self._logout,
+        }
         return [
             Route(prefix + path, self._answering(handler), methods=["POST"])
             for path, handler in verbs.items()
@@ -80,6 +90,23 @@ class AuthApi:
         address = await self._service.verify(fields.text("username"), fields.text("code"), caller)
         return _json({"address": address})
 
+    async def _login(self, request: Request, caller: Caller) -> Response:
+        fields = await read_fields(request, LIMIT)
+        user, password = fields.text("username"), fields.text("password")
+        code = fields.text("code", needed=False)
+        return _tokens(await self._service.login(user, password, code, caller))
+
+    async def _refresh(self, request: Request, caller: Caller) -> Response:
+        fields = await read_fields(request, LIMIT)
+        return _tokens(await self._service.refresh(fields.text("refresh_token"), caller))
+
+    async def _logout(self, request: Request, caller: Caller) -> Response:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Problem(Fault.TOKEN, "Authorization: Bearer and an access token are needed")
+        await self._service.logout(token.strip(), caller)
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
     def _answering(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """The handler behind what all have in common."""
 
@@ -97,8 +124,7 @@ class AuthApi:
                 # what is left of the body is not read
                 return ProblemResponse(bad.status, str(bad), headers={"Connection": "close"})
             except Problem as problem:
-                status = _STATUS[problem.fault]
-                return ProblemResponse(status, str(problem), wait=problem.wait)
+                return _refusal(problem)
             except StoreError as error:
                 self._log.error("request failed", path=request.url.path, reason=str(error))
                 return ProblemResponse(503, "The server cannot do this for the moment", wait=10)
@@ -106,6 +132,28 @@ class AuthApi:
                 return Response(status_code=400)  # nobody reads it
 
         return answer
+
+
+def _refusal(problem: Problem) -> Response:
+    status = _STATUS[problem.fault]
+    more = {"second_factor": list(problem.factors)} if problem.factors else {}
+    headers = {}
+    if status == 401:  # RFC 9110 §11.6.1 wants a challenge, RFC 6750 §3 says which
+        error = ', error="invalid_token"' if problem.fault is Fault.TOKEN else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="mail"{error}'
+    return ProblemResponse(status, str(problem), wait=problem.wait, more=more, headers=headers)
+
+
+def _tokens(tokens: SessionTokens) -> Response:
+    """RFC 6749 §5.1."""
+    return _json(
+        {
+            "access_token": tokens.access,
+            "refresh_token": tokens.refresh,
+            "token_type": "Bearer",
+            "expires_in": tokens.seconds,
+        }
+    )
 
 
 def _json(body: dict[str, object], status: int = 200) -> Response:
