@@ -247,7 +247,9 @@ def test_what_keeps_a_server_from_starting_is_one_line(tmp_path: Path) -> None:
         tmp_path / "three", configuration(extra='[tls]\ncertificate="a"\nkey="b"\n')
     )
     (line,) = bad.command("serve", expect=1).stderr.splitlines()
-    assert line.endswith("/three/a: No such file or directory; correct tls.certificate and tls.key")
+    assert line.endswith(
+        "/three/a: No such file or directory; correct tls.certificate, tls.key or auth.client_ca"
+    )
 
 
 @pytest.mark.parametrize(
