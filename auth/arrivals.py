@@ -7,7 +7,9 @@ first login, and those from filters.local_networks, are nothing new.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from config.settings import Settings
 from storage.known_logins import KnownLogins
+from storage.preferences import Key
 from storage.values import AccountId
 
 
@@ -38,3 +40,8 @@ class Arrivals:
         self._known.note(account, address)
         if fresh and not local:
             self.on_new(arrival)
+
+
+def notify_new_device(settings: Settings) -> Key[bool]:
+    """The account's preference; auth.notify_new_device where it has none."""
+    return Key("notify_new_device", default=settings.auth.notify_new_device)

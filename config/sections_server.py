@@ -100,6 +100,7 @@ class Auth(Section):
     block_time: Annotated[Duration, Field(ge=60)] = 900.0
     block_time_most: Annotated[Duration, Field(ge=60)] = 86400.0
     leaked_passwords: Path | None = None
+    notify_new_device: bool = True
 
 
 class Store(Section):

@@ -159,6 +159,7 @@ class Server:
         await self._parts.rotation.stop()
         await self._parts.managesieve.stop()
         await self._parts.imap.stop()
+        await self._parts.login_notices.stop()
         await self._parts.events.stop()
         await self._parts.tag_trainer.stop()
         if self._parts.training is not None:
@@ -197,7 +198,7 @@ class Server:
         parts = self._parts
         return (
             *(parts.pipeline, parts.own, parts.smtp, parts.imap, parts.managesieve),
-            *(parts.outbound, parts.junk, parts.desk),
+            *(parts.outbound, parts.junk, parts.desk, parts.login_notices),
             *(parts.collector, parts.report_sender, parts.failures),
             *(self.services.signer, parts.forwarding, parts.rotation, parts.scanner),
         )

@@ -16,6 +16,7 @@ from filters.delivery import Delivery
 from filters.dnslists import DnsLists
 from filters.forwarding import Forwarding
 from filters.home import Home
+from filters.login_notice import LoginNotices
 from filters.own.own import OwnFilters
 from filters.pipeline import Pipeline
 from filters.quarantining import Keeper
@@ -85,6 +86,7 @@ class Parts:
     clear: ClearVerdicts
     desk: SignUpDesk
     auth_api: AuthApi
+    login_notices: LoginNotices
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
@@ -125,6 +127,10 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         recorder=recorder,
         keeper=Keeper(settings.hostname, services.quarantine, recorder, get_logger("quarantine")),
     )
+    notices = LoginNotices(
+        settings, services.directory, delivery, clock, get_logger("login-notices")
+    )
+    services.auth.arrivals.on_new = notices.tell
     events = build_imap_events(services, metadata, personal, delivery)
     failures = FailureReporter(settings, services.resolver, delivery, clock, log)
     lists = DnsLists(services.resolver, clock, get_logger("dnsbl"))
@@ -262,6 +268,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             lambda: services.settings,
             get_logger("http"),
         ),
+        login_notices=notices,
     )
 
 

@@ -99,6 +99,10 @@ def set_(
     gmail_labels: Annotated[
         str | None, typer.Option(help='Labels of Gmail over IMAP: "on" or "off".')
     ] = None,
+    notify_new_device: Annotated[
+        str | None,
+        typer.Option(help='Mail about logins from new networks: "on", "off" or "default".'),
+    ] = None,
     from_header: Annotated[
         str | None, typer.Option(help='Whose address From may hold: "own", "any" or "default".')
     ] = None,
@@ -123,9 +127,16 @@ def set_(
         "quota_messages": quota_messages,
         "imap_mask": None if imap_mask is None else [one for one in imap_mask if one != "none"],
         "gmail_labels": _switch(gmail_labels),
+        "notify_new_device": _choice("--notify-new-device", notify_new_device),
         "submission": _submission(from_header, save_sent, limits),
     }
     perform(context.obj, "account.set", args)
+
+
+def _choice(option: str, text: str | None) -> str | None:
+    if text not in (None, "on", "off", "default"):
+        raise typer.BadParameter('"on", "off" or "default"', param_hint=option)
+    return text
 
 
 def _submission(

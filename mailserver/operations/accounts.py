@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from auth.arrivals import notify_new_device
 from auth.password import PasswordError, check_password, imported_hash
 from auth.strength import strength
 from mailserver.operations.errors import OperationError
@@ -67,6 +68,7 @@ async def account_set(services: Services, args: Args) -> dict[str, Any]:
             account.address, mask=mask, gmail_labels=args.get("gmail_labels")
         )
     await _set_submission(services, account, args.get("submission") or {})
+    await _set_notices(services, account, args.get("notify_new_device"))
     octets, messages = args.get("quota"), args.get("quota_messages")
     if octets is not None or messages is not None:
         limits = (
@@ -83,6 +85,13 @@ def _check_mask(mask: Sequence[str]) -> None:
 
     if wrong := unknown(mask):
         raise OperationError(f"no IMAP capability or preset is called {wrong[0]}")
+
+
+async def _set_notices(services: Services, account: Account, choice: str | None) -> None:
+    if choice is not None:
+        key = notify_new_device(services.settings)
+        value = None if choice == "default" else choice == "on"
+        await services.directory.preferences.set(account.id, key, value)
 
 
 async def _set_submission(

@@ -27,6 +27,7 @@ from tests.bench import (
     header_rows,
     imap_rows,
     judging_rows,
+    login_storm_rows,
     mailbox_rows,
     queue_rows,
     relay_rows,
@@ -63,6 +64,7 @@ ROWS = [
     *explain_rows.ROWS,
     *filter_rows.ROWS,
     *judging_rows.ROWS,
+    *login_storm_rows.ROWS,
 ]
 
 
