@@ -241,6 +241,7 @@ async def test_replies_that_nobody_takes(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
             if client.writer.transport.is_closing():
                 break
+        client.writer.transport.abort()
         await running.quiet()
 
 
