@@ -39,7 +39,8 @@ def test_account_commands(server: ServerProcess) -> None:
     assert row["quota"] == 2 * 1024**3
     assert row["enabled"] is True
     assert Path(row["maildir"]).is_dir()
-    assert server.json("account", "show", "USER@example.test") == row
+    shown = server.json("account", "show", "USER@example.test")
+    assert shown == row | {"verified": None}  # where its owner was reached at sign-up
     server.command("account", "disable", "user@example.test")
     assert server.json("account", "show", "user@example.test")["enabled"] is False
     server.command("account", "enable", "user@example.test")
