@@ -24,6 +24,10 @@ class LeakedListError(Exception):
     """The list can't be used; the text says why and names the file."""
 
 
+class ListUnusable(PasswordError):
+    """No password can be chosen; the text is for who runs the server, not for strangers."""
+
+
 def check_list(path: Path) -> str:
     """What kind of list it is, in words. Raises LeakedListError."""
     with _opened(path) as data:
@@ -41,11 +45,11 @@ def is_leaked(password: str, path: Path) -> bool:
 
 
 def refuse_leaked(password: str, path: Path) -> None:
-    """Raises PasswordError when the password is on the list, or the list can't be used."""
+    """Raises PasswordError when the password is on the list, ListUnusable when there is none."""
     try:
         leaked = is_leaked(password, path)
     except LeakedListError as error:
-        raise PasswordError(f"auth.leaked_passwords cannot be used: {error}") from error
+        raise ListUnusable(f"auth.leaked_passwords cannot be used: {error}") from error
     if leaked:
         raise PasswordError("this password is on the list of leaked ones; choose another")
 

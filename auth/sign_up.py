@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from auth.admission import Admission
 from auth.caller import Caller
+from auth.leaked import ListUnusable
 from auth.login import Authenticator
 from auth.password import PasswordError, check_password
 from auth.service import Fault, Problem, Registration
@@ -224,6 +225,9 @@ class SignUpDesk:
             check_password(password)
             hashed = await self._auth.hash_password(password)
             return hashed, await self._auth.scram_for(str(box), password)
+        except ListUnusable as error:
+            self._log.error("sign-up without the list of leaked passwords", reason=str(error))
+            raise Problem(Fault.BUSY, wait=60) from None
         except PasswordError as error:
             raise Problem(Fault.INVALID, f"password: {error}") from None
         except Busy:

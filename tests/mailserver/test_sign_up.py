@@ -285,3 +285,15 @@ def test_no_password_in_the_clear(tmp_path: Path, https: bool, status: int) -> N
     with ServerProcess(tmp_path, text) as server:
         assert register(server, "ann", "+4312345000").status == status
         assert not (server.data / "outbox").exists()
+
+
+def test_a_list_of_leaked_passwords_that_cannot_be_read_is_nothing_for_strangers(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "leaked.txt").write_text("password1\n")
+    listed = signing_up().replace("signup =", 'leaked_passwords = "leaked.txt"\nsignup =')
+    with ServerProcess(tmp_path, listed) as running:
+        (tmp_path / "leaked.txt").unlink()
+        answer = register(running, "dora@example.test", "+4312345678")
+        assert (answer.status, answer.kind) == (503, PROBLEM)
+        assert "leaked" not in json.dumps(answer.body)
