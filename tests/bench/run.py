@@ -81,7 +81,8 @@ class Bench:
         if whole and self._whole is None:
             self._whole = Ours(BASE / "whole", whole=True), Theirs(BASE / "whole-peers", whole=True)
         self._running = self._whole if whole and self._whole is not None else self._plain
-        self.sides = [server.start() for server in self._running]
+        for server in self._running:  # one that does not come up leaves the others to be stopped
+            self.sides.append(server.start())
 
     def stop(self) -> None:
         for server in self._running[: len(self.sides)]:
