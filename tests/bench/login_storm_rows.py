@@ -10,6 +10,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections import Counter, deque
 from collections.abc import AsyncIterator
@@ -221,24 +222,32 @@ async def _add_accounts(config: Path) -> None:
         await close_services(services)
 
 
+def _say(text: str) -> None:
+    print(f"login storm: {text}", file=sys.stderr, flush=True)
+
+
 def measure(folder: Path) -> Figures:
     """All of it, on a fresh server in `folder`."""
     server = ServerProcess(folder, CONFIG)
     asyncio.run(_add_accounts(server.config))
+    _say("accounts are there")
     server.start()
     assert server.process is not None
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
     server.start(120)
     crash = asyncio.run(_storm(server.port("imap")))
+    _say(f"back after a crash: {crash:.1f} s")
     server.stop()
     server.start(120)
     restart = asyncio.run(_storm(server.port("imap")))
+    _say(f"back after a restart: {restart:.1f} s")
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
     server.start(120)
     known, others, flood = asyncio.run(_under_flood(server.port("imap")))
     server.stop()
+    _say(f"flood: {known:.2f} s from known addresses, {others:.2f} s from others, {flood.answers}")
     return Figures(crash, restart, known, others, flood.sent, dict(flood.answers))
 
 
