@@ -35,7 +35,6 @@ from net.tls import CertificateError, TlsContexts
 from smtp.outbound.runner import Outbound
 from storage.errors import StoreError
 from web.app import create_app
-from web.mta_sts import mta_sts_route
 
 TLS_REFRESH_SECONDS = 10
 GC_THRESHOLDS = (10_000, 20, 20)
@@ -100,10 +99,7 @@ class Server:
             lambda: self._state,
             lambda: self.services.settings.auth.plaintext_from,
             https[0].port if https else None,
-            [
-                mta_sts_route(lambda: self.services.settings, services.directory.serves),
-                *parts.auth_api.routes(),
-            ],
+            parts.registry,
         )
         await parts.http.start(app)
         await self._control.start()

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from auth.admission import Admission
-from auth.local_service import LocalAuthService
-from auth.sessions import Sessions
 from auth.sign_up import SignUpDesk
 from config.logging import get_logger
 from filters.autotags.trainer import Trainer
@@ -43,6 +41,7 @@ from filters.submitting import Submitting
 from filters.virus_scanner import VirusScanner
 from imap.managesieve.server import ManageSieveServer
 from imap.server import ImapServer
+from mailserver.gateway_wiring import build_registry
 from mailserver.personal_wiring import build_imap_events, build_personal, build_trainer
 from mailserver.services import Services
 from net.client_tls import client_tls
@@ -55,7 +54,7 @@ from storage.report_values import Kind
 from storage.reports import Reports
 from storage.spam_values import Label
 from storage.values import AccountId
-from web.auth import AuthApi
+from web.registry import Registry
 from web.server import HttpServer
 
 
@@ -85,7 +84,7 @@ class Parts:
     tag_trainer: Trainer
     clear: ClearVerdicts
     desk: SignUpDesk
-    auth_api: AuthApi
+    registry: Registry
     login_notices: LoginNotices
 
     async def close(self) -> None:
@@ -262,12 +261,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         tag_trainer=build_trainer(services),
         clear=clear,
         desk=desk,
-        auth_api=AuthApi(
-            LocalAuthService(desk, Sessions(services.auth, services.directory)),
-            admission,
-            lambda: services.settings,
-            get_logger("http"),
-        ),
+        registry=build_registry(services, desk, admission),
         login_notices=notices,
     )
 

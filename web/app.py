@@ -1,9 +1,8 @@
-"""The HTTP application: its routes, and the redirect of plain HTTP to HTTPS."""
+"""The HTTP application: the gateway behind the redirect of plain HTTP to HTTPS."""
 
 import ipaddress
 from collections.abc import Callable, Sequence
 
-from starlette.applications import Starlette
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -11,6 +10,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.fields import Network
+from web.gateway import create_gateway
+from web.registry import Registry, Service
 
 PLAIN_PATHS = ("/healthz",)
 
@@ -19,18 +20,18 @@ def create_app(
     status: Callable[[], str],
     plaintext_from: Callable[[], Sequence[Network]],
     https_port: int | None,
-    routes: Sequence[Route] = (),
+    registry: Registry,
 ) -> ASGIApp:
     """`status` gives "ok" while serving; `plaintext_from` the networks answered without TLS;
-    `routes` stand beside /healthz.
+    /healthz is registered here.
     """
 
     async def healthz(_request: Request) -> Response:
         state = status()
         return JSONResponse({"status": state}, 200 if state == "ok" else 503)
 
-    app = Starlette(routes=[Route("/healthz", healthz, methods=["GET", "HEAD"]), *routes])
-    return HttpsOnly(app, plaintext_from, https_port)
+    registry.register(Service("health", [Route("/healthz", healthz, methods=["GET", "HEAD"])]))
+    return HttpsOnly(create_gateway(registry), plaintext_from, https_port)
 
 
 class HttpsOnly:

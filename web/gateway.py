@@ -1,0 +1,75 @@
+"""The gateway: sends each request to the service whose route it is.
+
+The table is made of what the registry holds and kept until that changes: fixed paths by one
+look-up, paths with parameters one after the other. Errors are application/problem+json.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from web.problem import ProblemResponse
+from web.registry import Registry
+
+_NO_TABLE: Final = -1
+
+
+class _Table(Router):
+    """Routes of one state of the registry."""
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self._fixed: dict[str, list[Route]] = {}
+        others: list[BaseRoute] = []
+        for route in routes:
+            if type(route) is Route and "{" not in route.path:
+                self._fixed.setdefault(route.path, []).append(route)
+            else:
+                others.append(route)
+        super().__init__(others, redirect_slashes=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._fixed.get(scope["path"]) if scope["type"] == "http" else None
+        if found is None:
+            await super().__call__(scope, receive, send)
+            return
+        for route in found:
+            if route.methods is None or scope["method"] in route.methods:
+                scope["endpoint"], scope["path_params"] = route.endpoint, {}
+                await route.handle(scope, receive, send)
+                return
+        allowed = sorted({method for route in found for method in route.methods or ()})
+        raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
+
+
+class _Dispatch(Router):
+    """The table of today's registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__()
+        self._registry, self._generation = registry, _NO_TABLE
+        self._table = _Table(())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._generation != self._registry.generation:
+            self._generation = self._registry.generation
+            services = self._registry.services()
+            self._table = _Table([route for one in services for route in one.routes])
+        await self._table(scope, receive, send)
+
+
+def create_gateway(registry: Registry) -> ASGIApp:
+    """The application that serves what is registered."""
+    app = Starlette(exception_handlers={HTTPException: _refused})
+    app.router = _Dispatch(registry)
+    return app
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return ProblemResponse(error.status_code, headers=error.headers)
