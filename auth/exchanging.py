@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from auth.caller import Caller
-from auth.login import Authenticator, Cause, Login, Refused
+from auth.login import Authenticator
+from auth.login_values import Cause, Login, Refused
 from auth.sasl.exchange import (
     CANCELLED,
     Bearer,

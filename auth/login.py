@@ -9,8 +9,6 @@ wrong password; no password is kept.
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +23,7 @@ from auth.generated import password_digest
 from auth.grant import FULL, Grant, grant_of
 from auth.issuing import Issuer
 from auth.leaked import refuse_leaked
+from auth.login_values import Cause, Login, Refused
 from auth.networks import in_networks
 from auth.password import dummy_hash, hash_password, needs_rehash
 from auth.proofs import Found, Proofs
@@ -58,68 +57,10 @@ LOGGED: Final = 30
 """Refused logins a minute and address that the log has a line for; the audit log counts all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A verified account. `address` is the account's own, whatever was typed; `grant` what the
-    login is good for.
-    """
-
-    account: AccountId
-    address: str
-    admin: bool
-    grant: Grant = FULL
-
-    def ended_by(self, change: AccountChange) -> bool:
-        """Whether the change ends sessions of this login."""
-        return change.ends(self.account, self.grant.credential)
-
-
-class Cause(Enum):
-    """Why a login was refused; for logs and metrics."""
-
-    CREDENTIALS = "wrong user name or password"
-    THROTTLED = "too many failures"
-    BUSY = "too many logins waiting"
-    PROTOCOL = "not good for this protocol"
-    NETWORK = "not good from this address"
-    EXPIRED = "expired"
-    APP_PASSWORD = "app password needed"  # noqa: S105 - a cause
-    CODE = "second factor needed"
-    WRONG_CODE = "wrong code"
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """`temporary`: SMTP 454 4.7.0, IMAP NO [UNAVAILABLE]; else SMTP 535 5.7.8, IMAP NO
-    [AUTHENTICATIONFAILED]. `text` is safe to send.
-    """
-
-    cause: Cause
-
-    @property
-    def temporary(self) -> bool:
-        return self.cause in (Cause.THROTTLED, Cause.BUSY)
-
-    @property
-    def text(self) -> str:
-        return _TEXTS[self.cause]
-
-
 _CAUSES = {
     Checked.WRONG: Cause.CREDENTIALS,
     Checked.THROTTLED: Cause.THROTTLED,
     Checked.BUSY: Cause.BUSY,
-}
-_TEXTS = {
-    Cause.CREDENTIALS: "Authentication failed",
-    Cause.THROTTLED: "Too many failed logins, try again later",
-    Cause.BUSY: "Server busy, try again later",
-    Cause.PROTOCOL: "This password is not for this protocol",
-    Cause.NETWORK: "This password is not for use from your address",
-    Cause.EXPIRED: "This password has expired",
-    Cause.APP_PASSWORD: "The account has a second factor: use an app password",
-    Cause.CODE: "A code of the second factor is needed",
-    Cause.WRONG_CODE: "The code is wrong or was used before",
 }
 
 

@@ -3,7 +3,7 @@
 Who somebody is stands in auth/login.py; which addresses lead to an account in storage/directory.py.
 """
 
-from auth.login import Login
+from auth.login_values import Login
 from auth.networks import in_networks
 from config.settings import Settings
 from message.address import Mailbox

@@ -9,7 +9,8 @@ from typing import Final
 from auth.caller import Caller
 from auth.generated import token_digest
 from auth.issuing import Tokens
-from auth.login import Authenticator, Cause, Login, Refused
+from auth.login import Authenticator
+from auth.login_values import Cause, Login, Refused
 from auth.service import Fault, Problem, SessionTokens
 from storage.audit_values import Kind
 from storage.credential_values import CredentialKind

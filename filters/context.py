@@ -9,7 +9,7 @@ from enum import Enum
 from itertools import chain
 from typing import Protocol
 
-from auth.login import Login
+from auth.login_values import Login
 from filters.asked import Asked
 from filters.authentication.results import Result
 from filters.policy import NO_POLICY, Policy

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isinf
 
-from auth.login import Login
+from auth.login_values import Login
 from auth.policy import may_send_as
 from config.clock import Clock, rfc3339
 from config.logging import Logger

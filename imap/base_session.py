@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from auth.caller import Caller
 from auth.channel import channel_of
 from auth.grant import FULL, Grant
-from auth.login import Login
+from auth.login_values import Login
 from auth.sasl.channel import Channel
 from imap.shared import Shared
 from storage.credential_values import Protocol

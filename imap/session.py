@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from enum import Flag, auto
 from typing import TYPE_CHECKING
 
-from auth.login import Login
+from auth.login_values import Login
 from auth.rights import effective
 from config.logging import Logger
 from imap import updates

@@ -6,7 +6,7 @@ from auth.admission import TOO_MANY_OF_ACCOUNT
 from auth.caller import Caller
 from auth.channel import channel_of
 from auth.exchanging import Ask, run_exchange
-from auth.login import Login, Refused
+from auth.login_values import Login, Refused
 from auth.policy import may_send_as
 from auth.sasl.channel import Channel
 from auth.sasl.exchange import Exchange, Failure

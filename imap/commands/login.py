@@ -4,8 +4,8 @@ from base64 import b64encode
 
 from auth.admission import TOO_MANY_OF_ACCOUNT
 from auth.exchanging import run_exchange
-from auth.login import Login as LoggedIn
-from auth.login import Refused
+from auth.login_values import Login as LoggedIn
+from auth.login_values import Refused
 from auth.sasl.exchange import Failure, Reason
 from auth.sasl.registry import UnknownMechanism
 from imap.grammar.session_commands import Authenticate, Login

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from auth.admission import TOO_MANY_OF_ACCOUNT
 from auth.exchanging import run_exchange
-from auth.login import Refused
+from auth.login_values import Refused
 from auth.sasl.exchange import Failure, malformed
 from auth.sasl.registry import UnknownMechanism
 from filters.scripts import BadScript

@@ -14,7 +14,8 @@ import auth.password
 from auth.admission import Admission, Denied
 from auth.arrivals import Arrival
 from auth.handover import NAME
-from auth.login import Authenticator, Cause, Login, Refused
+from auth.login import Authenticator
+from auth.login_values import Cause, Login, Refused
 from auth.password import check_either, hash_password, verify_password
 from config.settings import Settings
 from net.threads import Offload

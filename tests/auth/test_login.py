@@ -11,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 import auth.password
-from auth.login import Authenticator, Cause, Login, Refused
+from auth.login import Authenticator
+from auth.login_values import Cause, Login, Refused
 from auth.password import PasswordError, dummy_hash, hash_password, verify_password
 from auth.policy import may_send_as, plaintext_allowed
 from auth.sasl.keys import unpack

@@ -10,7 +10,8 @@ import pytest
 
 from auth.generated import app_password, digest, password_digest, recovery_digest, token_digest
 from auth.issuing import ACCESS_SECONDS, SESSION_SECONDS
-from auth.login import Authenticator, Cause, Login, Refused
+from auth.login import Authenticator
+from auth.login_values import Cause, Login, Refused
 from auth.password import hash_password
 from auth.totp import code_of, matching_step, step_of
 from net.threads import Offload

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from auth.login import Login
+from auth.login_values import Login
 from config.clock import SystemClock
 from filters.authentication.arc import Arc, ArcValidator
 from filters.authentication.bodies import INLINE

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from auth.login import Login
+from auth.login_values import Login
 from config.sections_filters import Dmarc as DmarcSettings
 from filters.authentication.dmarc import Dmarc
 from filters.authentication.results import (

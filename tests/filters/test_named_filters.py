@@ -2,7 +2,7 @@
 
 import pytest
 
-from auth.login import Login
+from auth.login_values import Login
 from config.sections_filters import TaggingRule
 from config.sections_server import Limits
 from filters.context import Context, Kind, Message, Peer

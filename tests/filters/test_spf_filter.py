@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from auth.login import Login
+from auth.login_values import Login
 from config.clock import SystemClock
 from filters.authentication import spf_names
 from filters.authentication.results import Identity, Outcome, SpfResult

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auth.login import Login
+from auth.login_values import Login
 from filters.autotags.model import TagModel
 from filters.spam.weights import Weights
 from mailserver.control import Progress

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auth.login import Login
+from auth.login_values import Login
 from config.sections_filters import Greylisting
 from filters.authentication.results import DkimResult, Identity, Outcome, Result, SpfResult
 from filters.context import Context, Kind, Peer, Recipient
