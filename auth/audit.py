@@ -6,8 +6,12 @@ commands of an agent of a minute; a flood of failures is counted by address, and
 altogether.
 """
 
+from dataclasses import replace
 from typing import Final
 
+from cachetools import TTLCache
+
+from auth.caller import Caller
 from config.clock import Clock
 from net.limits import Gcra, address_key
 from storage.audit_values import NOBODY, Entry, Kind
@@ -21,6 +25,12 @@ BY_ADDRESS: Final = 10
 """Entries of failures a minute and address; further ones name no account."""
 IN_ALL: Final = 300
 """Entries of failures a minute; further ones name no address either."""
+CLIENTS: Final = 20
+"""Names of clients an hour and account that logins are counted by; those of further ones are not
+written, so that a client with a new name each time does not fill the log.
+"""
+OTHERS: Final = "(one of many)"
+ACCOUNTS: Final = 50_000
 FLOOD: Final = "flood of failures"
 
 _CHANGES: Final = {
@@ -39,6 +49,7 @@ class Audit:
         self._log, self._clock = directory.audit, clock
         self._by_address = Gcra(BY_ADDRESS, clock)
         self._in_all = Gcra(IN_ALL, clock)
+        self._clients: TTLCache[AccountId, set[str]] = TTLCache(ACCOUNTS, HOUR, clock.monotonic)
         self._number = 0
         self._unsubscribe = directory.on_change(self._changed)
 
@@ -64,8 +75,8 @@ class Audit:
         owner = NOBODY if account is None else account
         entry = Entry(kind, owner, name, address, protocol, client, credential, detail)
         match kind:
-            case Kind.LOGIN:
-                self._log.add(entry, self._clock.now() // HOUR)
+            case Kind.LOGIN | Kind.CLIENT:
+                self._log.add(self._named(entry), self._clock.now() // HOUR)
             case Kind.ACTED:
                 self._log.add(entry, self._clock.now() // MINUTE)
             case Kind.FAILED:
@@ -73,6 +84,25 @@ class Audit:
             case _:
                 self._number += 1
                 self._log.add(entry, (self._clock.now(), self._number))
+
+    def client_named(self, account: AccountId, name: str, caller: Caller) -> None:
+        """Who is logged in says only now what `caller.client` is."""
+        self.record(
+            Kind.CLIENT,
+            account,
+            name,
+            address=caller.peer,
+            protocol=caller.protocol.value,
+            client=caller.client,
+        )
+
+    def _named(self, entry: Entry) -> Entry:
+        """With a name like any other where an account's clients have too many."""
+        names = self._clients.setdefault(entry.account, set())
+        if len(names) >= CLIENTS and entry.client not in names:
+            return replace(entry, client=OTHERS)
+        names.add(entry.client)
+        return entry
 
     def _within(self, entry: Entry) -> Entry:
         """What is recorded of a failure: less when there are many."""

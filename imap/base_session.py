@@ -21,12 +21,13 @@ C = TypeVar("C", bound="BaseConnection[Any, Any, Any]")
 class BaseSession(Generic[X, C]):
     """Invariant: a login that was admitted is counted until `close`, once."""
 
-    __slots__ = ("_counted", "connection", "context", "login")
+    __slots__ = ("_counted", "client", "connection", "context", "login")
     protocol: ClassVar[Protocol]
 
     def __init__(self, context: X, connection: C) -> None:
         self.context, self.connection = context, connection
         self.login: Login | None = None
+        self.client = ""
         self._counted = False
 
     @property
@@ -58,8 +59,8 @@ class BaseSession(Generic[X, C]):
 
     @property
     def caller(self) -> Caller:
-        """Who tries to log in."""
-        return Caller(self.connection.peer, self.protocol, self.connection.name)
+        """Who tries to log in; `client` is how it has called itself, if it did."""
+        return Caller(self.connection.peer, self.protocol, self.connection.name, self.client)
 
     def admit(self, login: Login) -> bool:
         """Counts the connection for the account, until `close`; False when it has too many."""

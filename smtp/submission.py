@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from auth.admission import TOO_MANY_OF_ACCOUNT
-from auth.caller import Caller
+from auth.caller import Caller, client_name
 from auth.channel import channel_of
 from auth.exchanging import Ask, run_exchange
 from auth.login_values import Login, Refused
@@ -72,7 +72,8 @@ class SubmissionSession(Session):
 
     async def log_in(self, exchange: Exchange, initial: bytes | None, ask: Ask) -> Reply | Failure:
         peer = self.context.peer.address
-        caller = Caller(peer, Protocol.SMTP, self.context.connection)
+        client = client_name(self.context.helo)
+        caller = Caller(peer, Protocol.SMTP, self.context.connection, client)
         try:
             result = await run_exchange(self.shared.authenticator, exchange, initial, ask, caller)
         except StoreError:

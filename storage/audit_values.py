@@ -13,6 +13,7 @@ class Kind(Enum):
 
     LOGIN = "login"
     FAILED = "login failed"
+    CLIENT = "client named itself"
     BLOCKED = "network blocked"
     CREATED = "account created"
     ENABLED = "account enabled"

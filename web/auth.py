@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from auth.admission import Admission
-from auth.caller import Caller
+from auth.caller import Caller, client_name
 from auth.policy import plaintext_allowed
 from auth.service import AuthService, Fault, Problem, Registration, SessionTokens
 from config.logging import Logger
@@ -28,7 +28,6 @@ from web.problem import ProblemResponse
 
 LIMIT: Final = 16 * 1024
 PREFIXES: Final = ("", "/api/v1")
-MAX_CLIENT: Final = 200
 _STATUS: Final = {
     Fault.INVALID: 400,
     Fault.WRONG_CODE: 400,
@@ -117,7 +116,9 @@ class AuthApi:
             address = address_of(request, settings.http.trusted_proxies)
             if not self._admission.ask(address):
                 return ProblemResponse(429, "Too many requests from your address", wait=MINUTE)
-            caller = Caller(address, Protocol.WEB, client=_client(request))
+            caller = Caller(
+                address, Protocol.WEB, client=client_name(request.headers.get("user-agent"))
+            )
             try:
                 return await handler(request, caller)
             except BadBody as bad:
@@ -158,8 +159,3 @@ def _tokens(tokens: SessionTokens) -> Response:
 
 def _json(body: dict[str, object], status: int = 200) -> Response:
     return JSONResponse(body, status, {"Cache-Control": "no-store"})
-
-
-def _client(request: Request) -> str:
-    text = request.headers.get("user-agent", "")[:MAX_CLIENT]
-    return "".join(sign for sign in text if sign.isprintable())

@@ -49,6 +49,7 @@ async def _verify(session: Session, user: str, password: str) -> Reply:
         peer=caller.peer,
         protocol=caller.protocol,
         connection=caller.connection,
+        client=caller.client,
     )
     return await _enter(session, result)
 

@@ -2,6 +2,9 @@
 RFC 2971, RFC 8437).
 """
 
+from collections.abc import Mapping
+
+from auth.caller import client_name
 from imap.capabilities import ENABLE
 from imap.grammar.responses import id_line
 from imap.grammar.session_commands import (
@@ -45,12 +48,25 @@ async def unauthenticate(session: Session, _command: Unauthenticate) -> Reply:
 
 
 async def id_(session: Session, command: Id) -> Reply:
-    """The client's name goes to the log; nothing is ever decided by it."""
+    """The client's name goes to the logs; nothing is ever decided by it. Before the login it stands
+    with that in the audit log, behind it with an entry of its own.
+    """
     if command.parameters:
         told = {name: value for name, value in command.parameters if name.lower() in _LOGGED_ID}
         session.log.info("client", **{f"id_{key.lower()}": (told[key] or "")[:80] for key in told})
+        _take_name(session, {name.lower(): value for name, value in told.items()})
     session.send(id_line(_SERVER_ID))
     return Reply("ID completed")
+
+
+def _take_name(session: Session, told: Mapping[str, str | None]) -> None:
+    name = client_name(told.get("name"), told.get("version"))
+    if not name or name == session.client:
+        return
+    session.client = name
+    if session.login is not None:
+        audit, login = session.context.authenticator.audit, session.login
+        audit.client_named(login.account, login.address, session.caller)
 
 
 async def enable(session: Session, command: Enable) -> Reply:
@@ -75,4 +91,5 @@ async def starttls(session: Session, command: StartTls) -> None:
     if tls is None:
         raise No("TLS is not available")
     session.send(Reply("Begin TLS").tagged(command.tag))
+    session.client = ""
     await session.connection.start_tls(tls.for_users())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from auth.audit import FLOOD, Audit
+from auth.caller import Caller, client_name
 from auth.login import Authenticator
 from auth.password import hash_password
 from net.threads import Offload
@@ -134,3 +135,34 @@ async def test_old_entries_go_and_so_do_the_oldest_of_too_many(opened: Opened) -
             "15",
             "14",
         ]
+
+
+async def test_a_client_with_a_new_name_each_time_does_not_fill_the_log(opened: Opened) -> None:
+    async with opened() as (directory, authenticator, clock):
+        ada = await directory.add_account(ADA, hash_password(PASSWORD, 4))
+        for number in range(100):
+            caller = Caller("192.0.2.1", Protocol.IMAP, client=f"Mutt {number}")
+            authenticator.audit.client_named(ada.id, ADA, caller)
+        entries = [one for one in await directory.audit.listed() if one.kind is Kind.CLIENT]
+        assert len(entries) == 21
+        assert sum(entry.count for entry in entries) == 100
+        clock.seconds += 3601
+        authenticator.audit.client_named(ada.id, ADA, caller)
+        assert (await directory.audit.listed())[0].client == "Mutt 99"
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (("Thunderbird", "140.1"), "Thunderbird 140.1"),
+        ((None, None), ""),
+        (("a\r\nb\x1b[31m\0", "\u202ex\t"), "a b [31m x"),
+        (("x" * 1_000_000, "1"), "x" * 200),
+        (("\ud800",), ""),
+    ],
+    ids=["usual", "none", "controls", "long", "surrogate"],
+)
+def test_names_of_clients_are_one_short_printable_line(
+    parts: tuple[str | None, ...], name: str
+) -> None:
+    assert client_name(*parts) == name
