@@ -34,6 +34,7 @@ from storage.directory_values import Account, NotAllowed
 
 ACCESS_SECONDS: Final = 3600.0
 SESSION_SECONDS: Final = 90 * 86_400.0
+BROWSER_SECONDS: Final = 12 * 3600.0
 AGENT_RATE: Final = 120
 """Commands a minute of an agent, unless its maker says otherwise."""
 MAX_NAME: Final = 100
@@ -125,6 +126,21 @@ class Issuer:
         )
         return Tokens(made, access, refresh, int(ACCESS_SECONDS))
 
+    async def open_browser(self, account: Account, name: str) -> str:
+        """For who has just logged in on a page: the value of the cookie. It is good for no
+        protocol, whoever gets hold of it.
+        """
+        secret = access_token()
+        await self._directory.credentials.add(
+            account.id,
+            CredentialKind.BROWSER,
+            name[:MAX_NAME],
+            Terms(frozenset()),
+            digest(secret),
+            expires=self._clock.now() + BROWSER_SECONDS,
+        )
+        return secret
+
     async def refresh(self, given: str) -> Tokens | None:
         """New tokens for a refresh token, which is spent by it; None where it is good for nothing.
         One that comes a second time ends its session.
@@ -145,7 +161,7 @@ class Issuer:
         return Tokens(turned, access, refresh, int(ACCESS_SECONDS))
 
     async def _check(self, account: Account, kind: CredentialKind, name: str, terms: Terms) -> None:
-        if kind is CredentialKind.SESSION:
+        if kind in (CredentialKind.SESSION, CredentialKind.BROWSER):
             raise NotAllowed("A session comes of a login")
         if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
             raise NotAllowed(f"It needs a name of at most {MAX_NAME} printable characters")

@@ -1,7 +1,7 @@
 """AuthService in this process: sign-up by auth/sign_up.py, sessions by auth/sessions.py."""
 
 from auth.caller import Caller
-from auth.service import Registration, SessionTokens
+from auth.service import Registration, SessionTokens, Visitor
 from auth.sessions import Sessions
 from auth.sign_up import SignUpDesk
 
@@ -23,6 +23,15 @@ class LocalAuthService:
 
     async def refresh(self, token: str, caller: Caller) -> SessionTokens:
         return await self._sessions.refresh(token, caller)
+
+    async def enter(self, username: str, password: str, code: str, caller: Caller) -> str:
+        return await self._sessions.enter(username, password, code, caller)
+
+    async def visitor(self, cookie: str) -> Visitor | None:
+        return await self._sessions.visitor(cookie)
+
+    async def leave(self, visitor: Visitor) -> None:
+        await self._sessions.leave(visitor)
 
     async def logout(self, token: str, caller: Caller) -> None:
         await self._sessions.end(token)

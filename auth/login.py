@@ -320,7 +320,7 @@ class Authenticator:
         found = await self._directory.credentials.find(digest)
         if account is None or found is None or found.account != account.id or not account.enabled:
             return None
-        if found.kind is CredentialKind.SESSION:
+        if found.kind in (CredentialKind.SESSION, CredentialKind.BROWSER):
             return None
         return self.admit(account, found, peer=peer, protocol=protocol)
 

@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Protocol
 
 from auth.caller import Caller
+from storage.credential_values import CredentialId
+from storage.values import AccountId
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,16 @@ class SessionTokens:
     seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is logged in in a browser; `since` in seconds since 1970."""
+
+    account: AccountId
+    address: str
+    session: CredentialId
+    since: float
+
+
 class AuthService(Protocol):
     """Everything raises Problem and StoreError."""
 
@@ -80,6 +92,15 @@ class AuthService(Protocol):
 
     async def refresh(self, token: str, caller: Caller) -> SessionTokens:
         """Other tokens for a refresh token, which is spent by it."""
+
+    async def enter(self, username: str, password: str, code: str, caller: Caller) -> str:
+        """Opens a session of a browser as `login` does; the value of its cookie."""
+
+    async def visitor(self, cookie: str) -> Visitor | None:
+        """Who is logged in by this cookie, None for nobody any more."""
+
+    async def leave(self, visitor: Visitor) -> None:
+        """Ends the session of a browser."""
 
     async def logout(self, token: str, caller: Caller) -> None:
         """Ends the session of an access token, also of one whose time is over."""

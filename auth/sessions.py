@@ -4,51 +4,77 @@ Invariants: only the account's own password opens one, since an app password or 
 more than it is; a session never outlives a new password, not even one set while it is opened.
 """
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, TypeVar
 
 from auth.caller import Caller
 from auth.generated import token_digest
 from auth.issuing import Tokens
 from auth.login import Authenticator
 from auth.login_values import Cause, Login, Refused
-from auth.service import Fault, Problem, SessionTokens
+from auth.service import Fault, Problem, SessionTokens, Visitor
+from config.clock import Clock
 from storage.audit_values import Kind
 from storage.credential_values import CredentialKind
 from storage.directory import Directory
-from storage.directory_values import Absent, AccountChange
+from storage.directory_values import Absent, Account, AccountChange
 
 FACTORS: Final = ("totp", "recovery_code")
 NAMELESS: Final = "web"
+OPENED: Final = (CredentialKind.SESSION, CredentialKind.BROWSER)
 _FAULTS: Final = {
     Cause.THROTTLED: Fault.TOO_MANY,
     Cause.BUSY: Fault.BUSY,
     Cause.CODE: Fault.SECOND_FACTOR,
     Cause.WRONG_CODE: Fault.SECOND_FACTOR,
 }
+T = TypeVar("T")
 _WAITS: Final = {Cause.THROTTLED: 60.0, Cause.BUSY: 10.0}
 
 
 class Sessions:
     """Everything raises Problem and StoreError."""
 
-    def __init__(self, auth: Authenticator, directory: Directory) -> None:
-        self._auth, self._directory = auth, directory
+    def __init__(self, auth: Authenticator, directory: Directory, clock: Clock) -> None:
+        self._auth, self._directory, self._clock = auth, directory, clock
 
     async def open(self, user: str, password: str, code: str, caller: Caller) -> SessionTokens:
         """The tokens of a new session."""
-        outcome = await self._auth.login(
-            user,
-            password,
-            peer=caller.peer,
-            protocol=caller.protocol,
-            client=caller.client,
-            code=code.replace(" ", ""),
-        )
-        if isinstance(outcome, Refused):
-            raise _problem(outcome)
-        if outcome.grant.credential is not None:
-            raise Problem(Fault.CREDENTIALS, "Log in with the password of the account")
-        return await self._opened(outcome, caller)
+        login = await self._proved(user, password, code, caller)
+
+        async def begin(account: Account) -> SessionTokens:
+            made = await self._auth.issuer.open_session(account, caller.client or NAMELESS)
+            return _shown(made)
+
+        return await self._begun(login, begin)
+
+    async def enter(self, user: str, password: str, code: str, caller: Caller) -> str:
+        """The cookie of a new session in a browser, which is good for these pages alone."""
+        login = await self._proved(user, password, code, caller)
+
+        async def begin(account: Account) -> str:
+            return await self._auth.issuer.open_browser(account, caller.client or NAMELESS)
+
+        return await self._begun(login, begin)
+
+    async def visitor(self, cookie: str) -> Visitor | None:
+        """Whose browser has this cookie, None for nobody's any more."""
+        digest = token_digest(cookie)
+        found = None if digest is None else await self._directory.credentials.find(digest)
+        if found is None or found.kind is not CredentialKind.BROWSER:
+            return None
+        account = await self._directory.account_by_id(found.account)
+        if account is None or not account.enabled or found.is_over(self._clock.now()):
+            return None
+        return Visitor(account.id, account.address, found.id, found.created)
+
+    async def leave(self, visitor: Visitor) -> None:
+        """Ends the session of a browser."""
+        account = await self._directory.account_by_id(visitor.account)
+        if account is not None:
+            with suppress(Absent):
+                await self._auth.issuer.revoke(account, visitor.session)
 
     async def refresh(self, token: str, caller: Caller) -> SessionTokens:
         """Other tokens; a refresh token that comes again ends its session."""
@@ -80,7 +106,22 @@ class Sessions:
         except Absent:
             raise Problem(Fault.TOKEN) from None
 
-    async def _opened(self, login: Login, caller: Caller) -> SessionTokens:
+    async def _proved(self, user: str, password: str, code: str, caller: Caller) -> Login:
+        outcome = await self._auth.login(
+            user,
+            password,
+            peer=caller.peer,
+            protocol=caller.protocol,
+            client=caller.client,
+            code=code.replace(" ", ""),
+        )
+        if isinstance(outcome, Refused):
+            raise _problem(outcome)
+        if outcome.grant.credential is not None:
+            raise Problem(Fault.CREDENTIALS, "Log in with the password of the account")
+        return outcome
+
+    async def _begun(self, login: Login, begin: Callable[[Account], Awaitable[T]]) -> T:
         revoked: list[AccountChange] = []
 
         def heard(change: AccountChange) -> None:
@@ -92,13 +133,13 @@ class Sessions:
             account = await self._directory.account_by_id(login.account)
             if account is None or revoked:
                 raise Problem(Fault.CREDENTIALS)
-            tokens = await self._auth.issuer.open_session(account, caller.client or NAMELESS)
+            begun = await begin(account)
             if revoked:
-                await self._directory.credentials.end(account.id, CredentialKind.SESSION)
+                await self._directory.credentials.end(account.id, *OPENED)
                 raise Problem(Fault.CREDENTIALS)
         finally:
             unsubscribe()
-        return _shown(tokens)
+        return begun
 
 
 def _problem(refused: Refused) -> Problem:

@@ -26,13 +26,14 @@ class Protocol(StrEnum):
 class CredentialKind(StrEnum):
     """APP_PASSWORD is typed into a mail client and survives a new account password; the others do
     not. TOKEN is for programs, AGENT for programs that may only read and draft, SESSION is
-    refreshed.
+    refreshed, BROWSER is kept in a cookie and good for pages alone.
     """
 
     APP_PASSWORD = "app-password"  # noqa: S105 - a kind
     TOKEN = "token"  # noqa: S105 - a kind
     AGENT = "agent"
     SESSION = "session"
+    BROWSER = "browser"
 
 
 ALL_PROTOCOLS: Final = frozenset(Protocol)

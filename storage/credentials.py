@@ -38,6 +38,7 @@ _COLUMNS = (
     _c.used_from,
     _c.used_by,
 )
+_MADE_ROOM = (CredentialKind.SESSION, CredentialKind.BROWSER)
 _BY_PASSWORD = tuple(kind for kind in CredentialKind if kind is not CredentialKind.APP_PASSWORD)
 
 
@@ -212,7 +213,7 @@ class Credentials:
         count = select(func.count()).select_from(table).where(mine)
         if (await connection.execute(count)).scalar_one() < MAX_OF_ACCOUNT:
             return []
-        if kind != CredentialKind.SESSION:
+        if kind not in _MADE_ROOM:
             raise NotAllowed(f"The account has {MAX_OF_ACCOUNT} already; revoke some first")
         oldest = select(_c.id).where(mine).order_by(_c.id).limit(1)
         gone = delete(table).where(_c.id.in_(oldest)).returning(*_COLUMNS)

@@ -28,7 +28,7 @@ from web.problem import ProblemResponse
 
 LIMIT: Final = 16 * 1024
 PREFIXES: Final = ("", "/api/v1")
-_STATUS: Final = {
+STATUS: Final = {
     Fault.INVALID: 400,
     Fault.WRONG_CODE: 400,
     Fault.CREDENTIALS: 401,
@@ -136,7 +136,7 @@ class AuthApi:
 
 
 def _refusal(problem: Problem) -> Response:
-    status = _STATUS[problem.fault]
+    status = STATUS[problem.fault]
     more = {"second_factor": list(problem.factors)} if problem.factors else {}
     headers = {}
     if status == 401:  # RFC 9110 §11.6.1 wants a challenge, RFC 6750 §3 says which

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from web.form_route import FormRoute
 from web.problem import ProblemResponse
 from web.registry import Registry
 
@@ -27,10 +28,12 @@ class _Table(Router):
         self._fixed: dict[str, list[Route]] = {}
         others: list[BaseRoute] = []
         for route in routes:
-            if type(route) is Route and "{" not in route.path:
+            if isinstance(route, Route) and _is_fixed(route):
                 self._fixed.setdefault(route.path, []).append(route)
             else:
                 others.append(route)
+        for beside in self._fixed.values():  # what is no form goes on to the API
+            beside.sort(key=lambda route: not isinstance(route, FormRoute))
         super().__init__(others, redirect_slashes=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,12 +42,23 @@ class _Table(Router):
             await super().__call__(scope, receive, send)
             return
         for route in found:
-            if route.methods is None or scope["method"] in route.methods:
+            if _is_for(route, scope):
                 scope["endpoint"], scope["path_params"] = route.endpoint, {}
                 await route.handle(scope, receive, send)
                 return
         allowed = sorted({method for route in found for method in route.methods or ()})
         raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
+
+
+def _is_fixed(route: Route) -> bool:
+    """Whether its path and methods are all that it goes by."""
+    return type(route) in (Route, FormRoute) and "{" not in route.path
+
+
+def _is_for(route: Route, scope: Scope) -> bool:
+    if route.methods is not None and scope["method"] not in route.methods:
+        return False
+    return not isinstance(route, FormRoute) or route.takes(scope)
 
 
 class _Dispatch(Router):

@@ -39,17 +39,21 @@ async def read_fields(request: Request, limit: int) -> Fields:
     if kind != "application/json":
         raise BadBody(415, "a body of the type application/json is needed")
     try:
-        async with asyncio.timeout(SECONDS):
-            data = await _read(request, limit)
-    except TimeoutError:
-        raise BadBody(408, "the body did not come in time") from None
-    try:
-        found = orjson.loads(data)
+        found = orjson.loads(await read_body(request, limit))
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
         raise BadBody(400, "the body is no JSON object")
     return Fields(found)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Raises BadBody, starlette.requests.ClientDisconnect."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await _read(request, limit)
+    except TimeoutError:
+        raise BadBody(408, "the body did not come in time") from None
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -26,3 +26,11 @@ def address_of(request: Request, proxies: Sequence[Network]) -> str:
             break
         address = str(parsed)
     return address
+
+
+def is_secure(request: Request, proxies: Sequence[Network]) -> bool:
+    """Whether it came over TLS, to us or, as its X-Forwarded-Proto says, to one of `proxies`."""
+    if request.url.scheme == "https":
+        return True
+    said = request.headers.get("x-forwarded-proto", "").rpartition(",")[2].strip().lower()
+    return said == "https" and in_networks(peer_of(request), proxies)

@@ -11,6 +11,8 @@ from typing import Final
 
 from starlette.routing import BaseRoute, Route
 
+from web.form_route import FormRoute
+
 VERSION: Final = "1"
 LOCAL: Final = "local"
 
@@ -65,10 +67,14 @@ class Registry:
 
 
 def accepted(routes: Sequence[BaseRoute]) -> list[str]:
-    """Each route as "METHOD /path", HEAD left out where there is GET."""
+    """Each route as "METHOD /path", HEAD left out where there is GET; "POST /path form" has what
+    brings a form and leaves the rest to another.
+    """
     found: list[str] = []
     for route in routes:
         path = getattr(route, "path", "")
         methods = (route.methods if isinstance(route, Route) else None) or {"*"}
-        found += [f"{one} {path}" for one in sorted(methods) if one != "HEAD"]
+        forms = " form" if isinstance(route, FormRoute) else ""
+        for one in sorted(methods - {"HEAD"}):
+            found.append(f"{one} {path}{forms if one == 'POST' else ''}")
     return found

@@ -26,7 +26,7 @@ from storage.names import normal
 
 Args = Mapping[str, Any]
 _OF_MAIL: Final = ALL_PROTOCOLS - {Protocol.WEB}
-_TOKENS: Final = (CredentialKind.TOKEN, CredentialKind.AGENT, CredentialKind.SESSION)
+_TOKENS: Final = tuple(kind for kind in CredentialKind if kind is not CredentialKind.APP_PASSWORD)
 
 
 async def app_password_add(services: Services, args: Args) -> dict[str, Any]:

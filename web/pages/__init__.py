@@ -1,0 +1,1 @@
+"""Pages that the server writes itself, without JavaScript: sign-up, login, consent."""

@@ -1,0 +1,81 @@
+"""GET and POST /login, POST /logout by a form: a session in a cookie, with the account's password
+and a code where there is a second factor.
+
+`next` is the path of ours that the browser goes to afterwards. What a form leads to in the end may
+be the address of a client of OAuth, which browsers must be told of before (`form-action`, CSP 3
+§6.4.1): `leads_to` gives it for a path.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from auth.service import AuthService, Fault, Problem
+from web.auth import STATUS
+from web.form_body import Form, parse_form
+from web.pages.pages import Pages, Visit, own_path, redirect
+
+HOME = "/login"
+LeadsTo = Callable[[str], Awaitable[str]]
+
+
+async def nowhere(_path: str) -> str:
+    """Pages that send nobody elsewhere."""
+    return ""
+
+
+class LoginPages:
+    """The routes."""
+
+    def __init__(self, pages: Pages, service: AuthService, leads_to: LeadsTo = nowhere) -> None:
+        self._pages, self._service, self._leads_to = pages, service, leads_to
+
+    def routes(self) -> list[Route]:
+        return [
+            self._pages.route("/login", self._show, self._take),
+            self._pages.route("/logout", post=self._leave),
+        ]
+
+    async def _show(self, visit: Visit) -> Response:
+        following = own_path(parse_form(visit.request.url.query).text("next"), HOME)
+        if visit.visitor is not None:
+            if following != HOME:
+                return redirect(following)
+            return await self._pages.page(visit, "logged_in.html", title="You are logged in")
+        return await self._form(visit, following)
+
+    async def _take(self, visit: Visit, form: Form) -> Response:
+        following = own_path(form.text("next"), HOME)
+        username = form.text("username")
+        try:
+            cookie = await self._service.enter(
+                username, form.text("password"), form.text("code"), visit.caller
+            )
+        except Problem as problem:
+            return await self._form(visit, following, username, problem)
+        return self._pages.logged_in(visit, cookie, following)
+
+    async def _form(
+        self, visit: Visit, following: str, username: str = "", problem: Problem | None = None
+    ) -> Response:
+        elsewhere = await self._leads_to(following)
+        answer = await self._pages.page(
+            visit,
+            "login.html",
+            200 if problem is None else STATUS[problem.fault],
+            {"form-action": f"'self' {elsewhere}".strip()},
+            title="Log in",
+            next=following,
+            username=username,
+            asks_code=problem is not None and problem.fault is Fault.SECOND_FACTOR,
+            wrong="" if problem is None else str(problem),
+        )
+        if problem is not None and problem.wait > 0:
+            answer.headers["Retry-After"] = str(int(problem.wait))
+        return answer
+
+    async def _leave(self, visit: Visit, _form: Form) -> Response:
+        if visit.visitor is not None:
+            await self._service.leave(visit.visitor)
+        return self._pages.logged_out(visit, HOME)
