@@ -147,6 +147,16 @@ class Imap:
         while text not in data:
             data += self._receive()
 
+    def wait_for_bye(self) -> None:
+        """Reads until the server has closed; raises when it did so without a word."""
+        data = bytearray()
+        try:
+            while True:
+                data += self._receive()
+        except ConnectionError:
+            if b"* BYE" not in data:
+                raise
+
     def write(self, data: bytes) -> None:
         if self._deflate is not None:
             data = self._deflate.compress(data) + self._deflate.flush(zlib.Z_SYNC_FLUSH)

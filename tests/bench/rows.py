@@ -10,7 +10,7 @@ from tests.bench.sides import Side
 class Row:
     """`run` gives one figure a call. `at_least` or `at_most` is the ratio ours / theirs to reach;
     `limit` is an upper and `least` a lower bound on ours, in `unit`. `fresh` rows get newly
-    started servers, `whole` ones servers with spam filters.
+    started servers, `whole` ones servers with spam filters; what takes minutes is run `once`.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Row:
     prepare: Callable[[Side], None] | None = None
     fresh: bool = False
     whole: bool = False
+    once: bool = False
 
     def met(self, ours: float, theirs: float) -> bool:
         """Whether the row reaches its figures."""
