@@ -21,7 +21,7 @@ class Login:
 
     def ended_by(self, change: AccountChange) -> bool:
         """Whether the change ends sessions of this login."""
-        return change.ends(self.account, self.grant.credential)
+        return change.ends(self.account, self.grant.credential, self.grant.kind)
 
 
 class Cause(Enum):

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from enum import Enum
 
-from storage.credential_values import CredentialId
+from storage.credential_values import CredentialId, CredentialKind
 from storage.errors import StoreError
 from storage.values import AccountId
 
@@ -174,12 +174,17 @@ class AccountChange:
         """Whether open sessions must close: the account's, or those that `credential` opened."""
         return self.kind in _REVOKING
 
-    def ends(self, account: AccountId, credential: CredentialId | None) -> bool:
-        """Whether a session of the account that was opened with a credential, or with the
-        password (None), must close.
+    def ends(
+        self, account: AccountId, credential: CredentialId | None, opened: CredentialKind | None
+    ) -> bool:
+        """Whether a session of the account must close that was opened with a credential of this
+        kind, or with the password (None). What stays in force keeps its sessions: app passwords
+        when the password changes, all but the password when a second factor is switched on.
         """
-        return (
-            self.revokes
-            and account == self.account
-            and (self.credential is None or self.credential == credential)
-        )
+        if not self.revokes or account != self.account:
+            return False
+        if self.credential is not None:
+            return self.credential == credential
+        if self.kind is ChangeKind.PASSWORD:
+            return opened is not CredentialKind.APP_PASSWORD
+        return self.kind is not ChangeKind.SECOND_FACTOR or opened is None

@@ -345,7 +345,7 @@ def test_a_second_factor_leaves_app_passwords_to_mail_clients(ada: Person) -> No
     ada.imap(PASSWORD)
     done = ada.perform("account.second-factor.confirm", code=_code(key))
     assert len(set(done["codes"])) == 10
-    assert is_ended(by_password) and is_ended(by_app_password)
+    assert is_ended(by_password) and is_alive(by_app_password)
     assert "use an app password" in ada.refusal(PASSWORD)
     assert "AUTHENTICATIONFAILED" in ada.refusal("wrong")
     with pytest.raises(smtplib.SMTPAuthenticationError, match="use an app password"):
