@@ -5,6 +5,7 @@ the SMTP grammar takes them. Lengths are octets of UTF-8.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
@@ -45,8 +46,12 @@ class Mailbox:
         return self.local.isascii()
 
     def key(self) -> str:
-        """For look-ups: `local@domain`, unquoted and case-folded."""
-        return f"{self.local.casefold()}@{self.domain}"
+        """For look-ups: `local@domain`, unquoted, case-folded, and composed (RFC 5198 §3): the same
+        letters come as other code points from some systems.
+        """
+        if self.local.isascii():
+            return f"{self.local.lower()}@{self.domain}"
+        return f"{unicodedata.normalize('NFC', self.local.casefold())}@{self.domain}"
 
     def split(self, separator: str = "+") -> tuple["Mailbox", str]:
         """The mailbox without its sub-address, and the sub-address, "" if there is none."""

@@ -6,7 +6,7 @@ from auth.admission import TOO_MANY_OF_ACCOUNT
 from auth.caller import Caller, client_name
 from auth.channel import channel_of
 from auth.exchanging import Ask, run_exchange
-from auth.login_values import Login, Refused
+from auth.login_values import Cause, Login, Refused
 from auth.policy import may_send_as
 from auth.sasl.channel import Channel
 from auth.sasl.exchange import Exchange, Failure
@@ -77,14 +77,13 @@ class SubmissionSession(Session):
         try:
             result = await run_exchange(self.shared.authenticator, exchange, initial, ask, caller)
         except StoreError:
-            return reply(454, "4.3.0", "Temporary authentication failure")
+            return replies.AUTH_LATER
         if isinstance(result, Failure):
             return result
         if isinstance(result, Refused):
             self._failures += 1
             self.expelled = self._failures >= MAX_FAILURES
-            code, status = (454, "4.7.0") if result.temporary else (535, "5.7.8")
-            return reply(code, status, result.text)
+            return _refusal(result)
         found = result.login
         if not self.shared.admission.log_in(found.account, peer):
             return reply(454, "4.7.0", TOO_MANY_OF_ACCOUNT)
@@ -194,3 +193,12 @@ class SubmissionSession(Session):
     def _channel(self) -> Channel:
         address = self.context.peer.address
         return channel_of(self.tls_session, address, self.shared.settings)
+
+
+def _refusal(refused: Refused) -> Reply:
+    """RFC 4954 §6: the password of the account is too weak where there is a second factor."""
+    if refused.temporary:
+        return reply(454, "4.7.0", refused.text)
+    if refused.cause is Cause.APP_PASSWORD:
+        return reply(534, "5.7.9", refused.text)
+    return reply(535, "5.7.8", refused.text)

@@ -111,4 +111,6 @@ def _auth_failure(failure: Failure) -> Reply:
         return reply(501, "5.7.0", failure.text)
     if failure.reason is Reason.TOO_LONG:
         return reply(500, "5.5.6", failure.text)
+    if failure.reason is Reason.OTHER_USER:
+        return reply(535, "5.7.8", failure.text)
     return reply(501, "5.5.2", failure.text)

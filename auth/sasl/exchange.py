@@ -22,6 +22,8 @@ class Reason(Enum):
     """Why an exchange ended without credentials."""
 
     MALFORMED = "malformed"
+    NOT_BASE64 = "not base64"
+    OTHER_USER = "an authorization identity of another user"
     CANCELLED = "cancelled"
     TOO_LONG = "too long"
 
@@ -48,8 +50,8 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The exchange is over. `text` is safe to send: SMTP 501 5.5.2 (TOO_LONG 500 5.5.6), IMAP
-    BAD.
+    """The exchange is over; `text` is safe to send. What the reasons are on the wire is in
+    smtp/verbs.py and imap/commands/login.py.
     """
 
     reason: Reason
@@ -112,6 +114,7 @@ class External:
 Final = Credentials | Verified | Unproved | Bearer | External | Failure
 Step = Challenge | NeedsKeys | Final
 CANCELLED = Failure(Reason.CANCELLED, "Authentication cancelled")
+OTHER_USER = Failure(Reason.OTHER_USER, "Authorization identity must be empty or the user name")
 
 
 class Exchange(Protocol):
@@ -138,7 +141,7 @@ def decode(response: bytes) -> bytes | Failure:
     try:
         return b64decode(response, validate=True)
     except binascii.Error:
-        return malformed("Response is not base64")
+        return Failure(Reason.NOT_BASE64, "Response is not base64")
 
 
 def decode_initial(initial: bytes) -> bytes | Failure:

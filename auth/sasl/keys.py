@@ -52,11 +52,11 @@ def digest(octets: bytes, name: str) -> bytes:
 
 
 def normalized(password: str) -> bytes:
-    """Normalize() of RFC 5802 §2.2: SASLprep. What it doesn't know (letters younger than Unicode
-    3.2) is taken as it is, as other servers and clients do.
+    """Normalize() of RFC 5802 §2.2: SASLprep, letters younger than Unicode 3.2 as they are. What it
+    refuses altogether is taken as it is, as other servers and clients do.
     """
     try:
-        return prepared(password).encode()
+        return prepared(password, query=True).encode()
     except ValueError:
         return password.encode("utf-8", "surrogatepass")
 

@@ -19,7 +19,8 @@ from auth.sasl.exchange import (
 )
 
 _TOKEN = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
-_HEADER = re.compile(r"n,(?:a=([^,\0]*))?,")
+# There is no channel binding; `y` says that the client could bind.
+_HEADER = re.compile(r"[ny],(?:a=([^,\0]+))?,")
 
 
 class OAuthBearer:
@@ -67,7 +68,9 @@ class XOAuth2:
         if not begin.startswith("user=") or begin == "user=":
             return malformed("This is no message of XOAUTH2")
         error = {"status": "401", "schemes": "bearer", "scope": "mail"}
-        return _bearer(begin.removeprefix("user="), rest, json.dumps(error).encode())
+        # a comma behind the name is sievelib's (1.6.0)
+        user = begin.removeprefix("user=").removesuffix(",")
+        return _bearer(user, rest, json.dumps(error).encode())
 
 
 def _bearer(user: str, rest: str, error: bytes) -> Step:

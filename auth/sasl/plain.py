@@ -1,6 +1,7 @@
 """PLAIN (RFC 4616): `authzid NUL authcid NUL password` in one response."""
 
 from auth.sasl.exchange import (
+    OTHER_USER,
     Challenge,
     Credentials,
     Failure,
@@ -40,5 +41,5 @@ def _credentials(authzid: str, user: str, password: str) -> Step:
     if not user or not password:
         return malformed("User name and password must not be empty")
     if authzid and authzid.casefold() != user.casefold():
-        return malformed("Authorization identity must be empty or the user name")
+        return OTHER_USER
     return Credentials(user, password)

@@ -15,12 +15,13 @@ _PROHIBITED: Final[tuple[Callable[[str], bool], ...]] = (
     stringprep.in_table_c7,
     stringprep.in_table_c8,
     stringprep.in_table_c9,
-    stringprep.in_table_a1,
 )
 
 
-def prepared(text: str) -> str:
-    """The text as a stored string. Raises ValueError when it can't be one."""
+def prepared(text: str, *, query: bool = False) -> str:
+    """The text as a stored string, or as a query, which may hold letters younger than Unicode 3.2
+    (RFC 3454 §7). Raises ValueError when it can't be one.
+    """
     if text.isascii() and text.isprintable():
         return text
     mapped = "".join(
@@ -31,6 +32,8 @@ def prepared(text: str) -> str:
     normal = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
     if any(refuses(char) for char in normal for refuses in _PROHIBITED):
         raise ValueError("a character that is not allowed")
+    if not query and any(map(stringprep.in_table_a1, normal)):
+        raise ValueError("a letter that Unicode 3.2 does not know")
     if any(map(stringprep.in_table_d1, normal)) and not _is_right_to_left(normal):
         raise ValueError("mixed directions of writing")
     return normal

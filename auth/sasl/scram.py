@@ -14,6 +14,7 @@ from typing import Final
 
 from auth.sasl.channel import Channel
 from auth.sasl.exchange import (
+    OTHER_USER,
     Challenge,
     Failure,
     NeedsKeys,
@@ -28,14 +29,16 @@ from auth.sasl.keys import HASHES, KeyOffer, Keys, digest
 from auth.sasl.prep import prepared
 
 BINDING: Final = "tls-server-end-point"
+# Optional extensions are passed over; `m` is none, and ends the exchange wherever it stands.
+_EXTENSIONS = r"(?:,[A-Za-ln-z]=[^,\0]+)*"
 _FIRST = re.compile(
     r"(?P<header>(?P<flag>n|y|p=(?P<binding>[A-Za-z0-9.-]+)),(?:a=(?P<authzid>[^,\0]+))?,)"
     r"(?P<bare>(?P<mandatory>m=[^,]*,)?n=(?P<user>[^,\0]+),r=(?P<nonce>[\x21-\x2b\x2d-\x7e]+)"
-    r"(?:,[A-Za-z]=[^,\0]+)*)"
+    rf"{_EXTENSIONS})"
 )
 _FINAL = re.compile(
     r"(?P<unsigned>c=(?P<channel>[A-Za-z0-9+/=]+),r=(?P<nonce>[\x21-\x2b\x2d-\x7e]+)"
-    r"(?:,[A-Za-z]=[^,\0]+)*),p=(?P<proof>[A-Za-z0-9+/=]+)"
+    rf"{_EXTENSIONS}),p=(?P<proof>[A-Za-z0-9+/=]+)"
 )
 
 
@@ -78,7 +81,7 @@ class Scram:
         if not user:
             return malformed("The user name is not encoded as RFC 5802 says")
         if first["authzid"] and (_user_of(first["authzid"]) or "").casefold() != user.casefold():
-            return malformed("Authorization identity must be empty or the user name")
+            return OTHER_USER
         if wrong := self._wrong_binding(first):
             return wrong
         self._first, self._user = first, user
@@ -148,11 +151,13 @@ def _text(message: bytes | Failure) -> str | Failure:
 
 
 def _user_of(saslname: str) -> str:
-    """saslname (RFC 5802 §7) as text; "" when it is not encoded as it should be."""
+    """saslname (RFC 5802 §7) as text, prepared as a query; "" when it is not encoded as it should
+    be.
+    """
     plain = saslname.replace("=2C", ",").replace("=3D", "\0")
     if "=" in plain:
         return ""
     try:
-        return prepared(plain.replace("\0", "="))
+        return prepared(plain.replace("\0", "="), query=True)
     except ValueError:
         return ""

@@ -1,16 +1,20 @@
 """LOGIN and AUTHENTICATE (RFC 9051 §6.2, RFC 4959). Passwords never reach logs or errors."""
 
 from base64 import b64encode
+from typing import Final
 
 from auth.admission import TOO_MANY_OF_ACCOUNT
 from auth.exchanging import run_exchange
+from auth.login_values import Cause, Refused
 from auth.login_values import Login as LoggedIn
-from auth.login_values import Refused
 from auth.sasl.exchange import Failure, Reason
 from auth.sasl.registry import UnknownMechanism
 from imap.grammar.session_commands import Authenticate, Login
 from imap.replies import Bad, No, Reply
 from imap.session import Session
+
+# RFC 9051 §6.2.2: BAD for what is cancelled or no base64.
+_BAD: Final = (Reason.CANCELLED, Reason.NOT_BASE64, Reason.TOO_LONG)
 
 
 async def login(session: Session, command: Login) -> Reply:
@@ -37,7 +41,10 @@ async def authenticate(session: Session, command: Authenticate) -> Reply:
     wire = None if initial is None else b64encode(initial) or b"="
     result = await run_exchange(authenticator, exchange, wire, ask, session.caller)
     if isinstance(result, Failure):
-        raise (Bad if result.reason is Reason.CANCELLED else No)(result.text)
+        if result.reason in _BAD:
+            raise Bad(result.text)
+        other = result.reason is Reason.OTHER_USER
+        raise No(result.text, b"AUTHORIZATIONFAILED" if other else b"")
     return await _enter(session, result if isinstance(result, Refused) else result.login)
 
 
@@ -56,10 +63,16 @@ async def _verify(session: Session, user: str, password: str) -> Reply:
 
 async def _enter(session: Session, result: LoggedIn | Refused) -> Reply:
     if isinstance(result, Refused):
-        code = b"UNAVAILABLE" if result.temporary else b"AUTHENTICATIONFAILED"
-        raise No(result.text, code)
+        raise No(result.text, _code(result))
     if not session.admit(result):
         raise No(TOO_MANY_OF_ACCOUNT, b"LIMIT")
     session.log_in(result)
     await session.choose()
     return Reply("Logged in", session.capabilities())
+
+
+def _code(refused: Refused) -> bytes:
+    """Response codes of RFC 9051 §7.1 (RFC 5530)."""
+    if refused.temporary:
+        return b"UNAVAILABLE"
+    return b"EXPIRED" if refused.cause is Cause.EXPIRED else b"AUTHENTICATIONFAILED"

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from auth.admission import TOO_MANY_OF_ACCOUNT
 from auth.exchanging import run_exchange
-from auth.login_values import Refused
+from auth.login_values import Cause, Refused
 from auth.sasl.exchange import Failure, malformed
 from auth.sasl.registry import UnknownMechanism
 from filters.scripts import BadScript
@@ -104,11 +104,18 @@ async def authenticate(session: Session, command: commands.Authenticate) -> Repl
     if isinstance(result, Failure):
         return no(result.text)
     if isinstance(result, Refused):
-        return no(result.text, b"TRYLATER" if result.temporary else b"")
+        return no(result.text, _refusal_code(result))
     if not session.admit(result.login):
         return no(TOO_MANY_OF_ACCOUNT, b"TRYLATER")
     session.log_in(result.login)
     return Reply("Logged in", sasl_code(result.data) if result.data else b"")
+
+
+def _refusal_code(refused: Refused) -> bytes:
+    """RFC 5804 §1.3: the password of the account is too weak where there is a second factor."""
+    if refused.temporary:
+        return b"TRYLATER"
+    return b"AUTH-TOO-WEAK" if refused.cause is Cause.APP_PASSWORD else b""
 
 
 async def starttls(session: Session, command: commands.StartTls) -> Reply:

@@ -68,6 +68,7 @@ def test_a_client_that_only_asks() -> None:
     [
         (b"n,,\1auth=bearer abc\1\1", ""),
         (b"n,a=a=2Cb=3D@x.test,\1auth=BEARER  abc\1\1", "a,b=@x.test"),
+        (b"y,,\1auth=Bearer abc\1\1", ""),
         (b"n,,\1host=h\1auth=Bearer abc\1other=x\1\1", ""),
     ],
 )

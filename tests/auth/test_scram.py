@@ -209,11 +209,12 @@ def test_a_replayed_conversation() -> None:
         "n,,n=user,r=",
         "x,,n=user,r=abc",
         "n,,m=must,n=user,r=abc",
+        "n,,n=user,r=abc,m=must",
+        "n,,n=user,r=abc,x=may,m=must",
         "n,,n=us=er,r=abc",
         "n,,n=us=2cer,r=abc",
         "n,,n=user\0,r=abc",
         "n,,n=user,r=a\x7f",
-        "n,a=other,n=user,r=abc",
         "n,a=,n=user,r=abc",
         "p=,,n=user,r=abc",
     ],
@@ -224,10 +225,36 @@ def test_first_messages_that_are_none(first: str) -> None:
 
 @pytest.mark.parametrize(
     "final",
-    [b"", b"c=biws", b"c=biws,r=x", b"c=biws,r=x,p=", b"p=AAAA", b"\xff", b"c=biws,r=x,p=A,x=1"],
+    [
+        *(b"", b"c=biws", b"c=biws,r=x", b"c=biws,r=x,p=", b"p=AAAA", b"\xff"),
+        *(b"c=biws,r=x,p=A,x=1", b"c=biws,r=x,m=1,p=AAAA"),
+    ],
 )
 def test_final_messages_that_are_none(final: bytes) -> None:
     failed(talk(Scram("SCRAM-SHA-256", SAFE), Client("n,,"), lambda _: b64encode(final)))
+
+
+def test_acting_for_another_user() -> None:
+    step = Scram("SCRAM-SHA-256", SAFE).start(b64encode(b"n,a=other,n=user,r=abc"))
+    assert isinstance(step, Failure)
+    assert step.reason is Reason.OTHER_USER
+
+
+def test_extensions_that_may_be_passed_over() -> None:
+    """RFC 5802 §5.1."""
+    step = Scram("SCRAM-SHA-256", SAFE).start(b64encode(b"n,,n=user,r=abc,x=1,M=2"))
+    assert isinstance(step, NeedsKeys)
+
+
+@pytest.mark.parametrize(
+    ("sent", "user"),
+    [("\xaa", "a"), ("e\u0301", "\xe9"), ("\U0001f40e", "\U0001f40e"), ("a\xadb", "ab")],
+)
+def test_names_are_prepared_as_queries(sent: str, user: str) -> None:
+    """RFC 5802 §5.1: letters that SASLprep does not know yet are no fault of theirs."""
+    step = Scram("SCRAM-SHA-256", SAFE).start(b64encode(f"n,,n={sent},r=abc".encode()))
+    assert isinstance(step, NeedsKeys)
+    assert step.user == user
 
 
 def test_names_with_commas_and_equals_signs() -> None:
@@ -247,7 +274,8 @@ def test_keys_come_back_from_their_text(password: str, mechanism: str) -> None:
 
 def test_the_same_password_typed_otherwise() -> None:
     """SASLprep (RFC 4013): composed and decomposed letters, and a space of another kind."""
-    keys = [derive(text, "SCRAM-SHA-256", SALT, 2) for text in ("\xe9 a", "e\u0301\xa0a")]
+    typed = ("\xe9 \U0001f40e", "e\u0301\xa0\U0001f40e")
+    keys = [derive(text, "SCRAM-SHA-256", SALT, 2) for text in typed]
     assert keys[0] == keys[1]
 
 

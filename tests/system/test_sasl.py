@@ -2,15 +2,17 @@
 
 import itertools
 import ssl
-from base64 import b64decode, b64encode
+import time
+from base64 import b32decode, b64decode, b64encode
 from collections.abc import Iterator
 
 import pytest
 import trustme
 
+from auth.totp import code_of, step_of
 from tests.support.programs import need, run
 from tests.support.sasl_talk import LISTENERS, Kind, Said, Talk, scram_final
-from tests.support.server import PASSWORD, ServerProcess, configuration
+from tests.support.server import PASSWORD, ServerProcess, configuration, until
 
 PROTOCOLS = sorted(LISTENERS)
 MECHANISMS = (
@@ -283,6 +285,59 @@ def test_replayed_and_altered_messages_of_scram(
         right, _ = scram_final("n,,", bare, said.data.decode(), PASSWORD)
         said = client.answer(right)
         assert said.data.startswith(b"v=")
+
+
+# With which codes (RFC 4954 §4, §6; RFC 9051 §6.2.2, §7.1; RFC 5804 §1.3).
+ANSWERS = {
+    "cancelled": ("501 5.7.0", "a BAD ", "NO "),
+    "no-base64": ("501 5.5.2", "a BAD ", "NO "),
+    "malformed": ("501 5.5.2", "a NO ", "NO "),
+    "other-user": ("535 5.7.8", "a NO [AUTHORIZATIONFAILED]", "NO "),
+    "wrong": ("535 5.7.8", "a NO [AUTHENTICATIONFAILED]", "NO "),
+    "unknown-mechanism": ("504 5.5.4", "a NO ", "NO "),
+    "expired": ("535 5.7.8", "a NO [EXPIRED]", "NO "),
+    "second-factor": ("534 5.7.9", "a NO [AUTHENTICATIONFAILED]", "NO (AUTH-TOO-WEAK)"),
+    "right": ("235 2.7.0", "a OK [CAPABILITY ", "OK "),
+}
+
+
+def test_what_each_end_is_called(server: ServerProcess, protocol: str, user: str) -> None:
+    end = time.time() + 1
+    expired = server.perform("account.app-password.add", address=user, name="x", expires=end)
+    careful = f"careful{next(_numbers)}@example.test"
+    server.perform("account.add", address=careful, password=PASSWORD)
+    key = b32decode(server.perform("account.second-factor.begin", address=careful)["key"])
+    code = code_of(key, step_of(time.time()))
+    server.perform("account.second-factor.confirm", address=careful, code=code)
+    with talk(server, protocol) as client:
+        client.auth("PLAIN")
+        said = {"cancelled": client.answer(b"*").line}
+        client.auth("PLAIN")
+        said["no-base64"] = client.answer(b"!").line
+        said["malformed"] = client.auth("PLAIN", b64encode(b"\0a\0")).line
+        other = b64encode(f"other@example.test\0{user}\0{PASSWORD}".encode())
+        said["other-user"] = client.auth("PLAIN", other).line
+        said["unknown-mechanism"] = client.auth("NTLM").line
+        assert client.works()
+    with talk(server, protocol) as client:
+        said["wrong"] = client.auth("PLAIN", plain(user, "wrong")).line
+        said["second-factor"] = client.auth("PLAIN", plain(careful, PASSWORD)).line
+        until(lambda: time.time() > end)
+        said["expired"] = client.auth("PLAIN", plain(user, expired["secret"])).line
+        said["right"] = client.auth("PLAIN", plain(user, PASSWORD)).line
+    column = ("smtp", "imap", "sieve").index(protocol)
+    wrong = {end: line for end, line in said.items() if not line.startswith(ANSWERS[end][column])}
+    assert not wrong
+    assert said.keys() == ANSWERS.keys()
+
+
+def test_names_in_composed_and_decomposed_letters(server: ServerProcess, protocol: str) -> None:
+    composed, decomposed = "jos\xe9{}@example.test", "jose\u0301{}@example.test"
+    number = next(_numbers)
+    server.perform("account.add", address=composed.format(number), password=PASSWORD)
+    for name in (composed, decomposed):
+        with talk(server, protocol) as client:
+            assert client.auth("PLAIN", plain(name.format(number), PASSWORD)).kind is Kind.OK
 
 
 def test_whoever_stands_between(server: ServerProcess, protocol: str, user: str) -> None:
