@@ -50,11 +50,18 @@ def dns() -> Iterator[DnsServer]:
 
 
 @pytest.fixture(scope="module")
-def site(folder: Path, database: str, dns: DnsServer) -> Iterator[Site]:
+def auth_keys() -> str:
+    """What a module's server has more in [auth]: lines of TOML."""
+    return ""
+
+
+@pytest.fixture(scope="module")
+def site(folder: Path, database: str, dns: DnsServer, auth_keys: str) -> Iterator[Site]:
     """The server; its log must hold no error of its own at the end."""
     outside_port = free_port()
     extra = f'[dns]\nnameservers = ["{dns.endpoint}"]\n[outbound]\nport = {outside_port}\n'
     config = configuration(database=database, extra=extra)
+    config = config.replace("[auth]\n", f"[auth]\n{auth_keys}")
     with ServerProcess(folder / "server", config) as server:
         made = Site(server, dns, outside_port)
         yield made
