@@ -116,5 +116,5 @@ class Audit:
 
     def _changed(self, change: AccountChange) -> None:
         kind = _CHANGES.get(change.kind)
-        if kind is not None:
+        if kind is not None and not change.elsewhere:
             self.record(kind, change.account, change.address)

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Protocol
 
 from auth.caller import Caller
+from net.contract import called
 from storage.credential_values import CredentialId
 from storage.values import AccountId
 
@@ -96,9 +97,11 @@ class AuthService(Protocol):
     async def enter(self, username: str, password: str, code: str, caller: Caller) -> str:
         """Opens a session of a browser as `login` does; the value of its cookie."""
 
+    @called(idempotent=True)
     async def visitor(self, cookie: str) -> Visitor | None:
         """Who is logged in by this cookie, None for nobody any more."""
 
+    @called(idempotent=True)
     async def leave(self, visitor: Visitor) -> None:
         """Ends the session of a browser."""
 

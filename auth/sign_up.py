@@ -33,10 +33,9 @@ from storage.audit_values import Kind
 from storage.directory import Directory
 from storage.directory_values import AlreadyExists, NotAllowed
 from storage.invites import Invites
-from storage.new_account import make_account
+from storage.new_account import Mailboxes, make_account
 from storage.sign_up_values import Bounds, Checked, NewSignUp, SignUp
 from storage.sign_ups import SignUps
-from storage.store import Store
 
 MIN_PASSWORD: Final = 8
 MAX_NAME: Final = 100
@@ -70,7 +69,7 @@ class SignUpDesk:
         self,
         settings: Settings,
         directory: Directory,
-        store: Store,
+        store: Mailboxes,
         auth: Authenticator,
         admission: Admission,
         mail: CodeMail,

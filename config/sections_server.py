@@ -109,6 +109,10 @@ class Store(Section):
     maildir: Path = Path("mail")
 
 
+class Services(Section):
+    remote: list[Literal["auth"]] = []
+
+
 class Dns(Section):
     nameservers: list[Annotated[Endpoint, BeforeValidator(_nameserver)]] = []
 

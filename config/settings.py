@@ -38,6 +38,7 @@ from config.sections_server import (
     Limits,
     Listen,
     PolicyRule,
+    Services,
     Smtp,
     Store,
     Tls,
@@ -54,6 +55,7 @@ class Settings(Section):
     tls: Tls = Tls()
     auth: Auth = Auth()
     store: Store = Store()
+    services: Services = Services()
     dns: Dns = Dns()
     outbound: Outbound = Outbound()
     mta_sts: MtaSts = MtaSts()

@@ -16,7 +16,7 @@ from config.load import ConfigInvalid, load
 from config.settings import Settings
 from mailserver.cli.context import EX_CONFIG, fail
 from mailserver.operations.errors import OperationError
-from mailserver.stopping import stop_with_status_0
+from mailserver.stopping import CannotServe, stop_with_status_0
 from net.threads import Offload
 from net.tls import make_self_signed
 from storage.directory import Directory
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--setup-only", action="store_true", help="set up, print, do not serve")
     arguments = parser.parse_args()
     stop_with_status_0()
-    from mailserver.serve import CannotServe, run_server
+    from mailserver.serve import run_server
 
     home = Path(os.environ.get("MAILSERVER_HOME") or "var").resolve()
     path = write_configuration(home)

@@ -1,24 +1,86 @@
-"""Builds the services that HTTP routes to, and registers them. One line a service."""
+"""Builds the services that HTTP routes to, and registers them: one line a service."""
+
+from dataclasses import dataclass
+from typing import cast
 
 from auth.admission import Admission
+from auth.arrivals import Arrival
+from auth.home import HOME
 from auth.local_service import LocalAuthService
+from auth.service import AuthService
+from auth.service_contract import AUTH
 from auth.sessions import Sessions
 from auth.sign_up import SignUpDesk
 from config.logging import get_logger
+from filters.code_mail import CodeMails
+from filters.login_notice import LoginNotices
 from mailserver.services import Services
+from net.link import Offer
+from storage.service_endpoints import KEY, ServiceEndpoints
+from storage.shared_changes import SharedChanges
+from storage.store import Store
+from storage.values import AccountId
 from web.auth import AuthApi
 from web.mta_sts import mta_sts_route
 from web.pages.login import LoginPages
 from web.pages.pages import Pages
 from web.registry import Registry, Service
+from web.registry_remote import RemoteService, proxy
 
 
-def build_registry(services: Services, desk: SignUpDesk, admission: Admission) -> Registry:
+@dataclass(frozen=True, slots=True)
+class LocalHome:
+    """auth/home.py made of parts of this process."""
+
+    store: Store
+    mails: CodeMails
+    notices: LoginNotices
+
+    async def add_account(self, account: AccountId, *, limit_bytes: int = 0) -> None:
+        await self.store.add_account(account, limit_bytes=limit_bytes)
+
+    async def send(self, to: str, subject: str, text: str) -> None:
+        await self.mails.send(to, subject, text)
+
+    async def arrived(self, arrival: Arrival) -> None:
+        self.notices.tell(arrival)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The registry, and services in other processes that it leads to."""
+
+    registry: Registry
+    changes: SharedChanges
+    remote: tuple[RemoteService, ...]
+
+    async def start(self) -> None:
+        """Looks for services in other processes."""
+        for one in self.remote:
+            await one.start()
+
+    async def stop(self) -> None:
+        for one in self.remote:
+            await one.stop()
+        await self.changes.close()
+
+
+def build_gateway(
+    services: Services, desk: SignUpDesk, admission: Admission, home: LocalHome
+) -> Gateway:
     """What this process serves by HTTP, without /healthz."""
     registry, log = Registry(), get_logger("http")
-    auth = LocalAuthService(desk, Sessions(services.auth, services.directory, services.clock))
+    changes = SharedChanges(services.directory)
+    remote: list[RemoteService] = []
+    sessions = Sessions(services.auth, services.directory, services.clock)
+    auth: AuthService = LocalAuthService(desk, sessions)
+    elsewhere = None
+    if AUTH.name in services.settings.services.remote:
+        elsewhere = _remote(services, changes, home)
+        auth = cast(AuthService, proxy(elsewhere, AUTH))
+        remote.append(elsewhere)
     api = AuthApi(auth, admission, lambda: services.settings, log)
-    registry.register(Service("auth", api.routes()))
+    registry.register(Service("auth", api.routes(), remote=elsewhere))
     pages = Pages(
         auth,
         admission,
@@ -31,4 +93,16 @@ def build_registry(services: Services, desk: SignUpDesk, admission: Admission) -
     registry.register(Service("pages", [*pages.routes(), *LoginPages(pages, auth).routes()]))
     policy = mta_sts_route(lambda: services.settings, services.directory.serves)
     registry.register(Service("mta-sts", [policy]))
-    return registry
+    return Gateway(registry, changes, tuple(remote))
+
+
+def _remote(services: Services, changes: SharedChanges, home: LocalHome) -> RemoteService:
+    return RemoteService(
+        AUTH,
+        ServiceEndpoints(services.directory.database, services.clock),
+        lambda: services.directory.secrets.get(KEY),
+        changes,
+        services.clock,
+        get_logger("registry"),
+        {HOME.name: Offer(HOME, home)},
+    )

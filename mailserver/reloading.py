@@ -10,6 +10,7 @@ NEEDS_RESTART = (
     "data_dir",
     "listen",
     "store",
+    "services",
     "auth.bcrypt_rounds",
     "auth.client_ca",
     "dns",

@@ -28,6 +28,7 @@ from mailserver.operations.errors import OperationError, in_one_line
 from mailserver.operations.registry import load_all, perform
 from mailserver.reloading import applicable, changed_keys
 from mailserver.services import Services
+from mailserver.stopping import CannotServe
 from mailserver.wiring import Parts, build_parts
 from net.listener import ListenError, allow_open_files
 from net.memory import map_large_blocks
@@ -35,6 +36,7 @@ from net.tls import CertificateError, TlsContexts
 from smtp.outbound.runner import Outbound
 from storage.errors import StoreError
 from web.app import create_app
+from web.registry import Registry
 
 TLS_REFRESH_SECONDS = 10
 GC_THRESHOLDS = (10_000, 20, 20)
@@ -47,10 +49,6 @@ class Reloadable(Protocol):
     """A part that takes a changed configuration while it runs."""
 
     def reload(self, settings: Settings) -> None: ...
-
-
-class CannotServe(Exception):
-    """Start-up failed; the text is one line that says what to do."""
 
 
 class Server:
@@ -86,6 +84,11 @@ class Server:
         return self._parts.delivery
 
     @property
+    def registry(self) -> Registry:
+        """The services of the gateway."""
+        return self._parts.gateway.registry
+
+    @property
     def outbound(self) -> Outbound:
         """The sending side."""
         return self._parts.outbound
@@ -99,8 +102,9 @@ class Server:
             lambda: self._state,
             lambda: self.services.settings.auth.plaintext_from,
             https[0].port if https else None,
-            parts.registry,
+            parts.gateway.registry,
         )
+        await parts.gateway.start()
         await parts.http.start(app)
         await self._control.start()
         await parts.own.start()
@@ -163,6 +167,7 @@ class Server:
         await self._parts.clear.stop()
         await self._control.stop()
         await self._parts.http.stop()
+        await self._parts.gateway.stop()
         await self._parts.desk.close()
         await self._parts.close()
 

@@ -8,6 +8,10 @@ import signal
 from types import FrameType
 
 
+class CannotServe(Exception):
+    """Start-up failed; the text is one line that says what to do."""
+
+
 def stop_with_status_0() -> None:
     """Until the server handles them itself, both signals end the process at once with status 0."""
     for number in (signal.SIGTERM, signal.SIGINT):

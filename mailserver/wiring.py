@@ -41,7 +41,7 @@ from filters.submitting import Submitting
 from filters.virus_scanner import VirusScanner
 from imap.managesieve.server import ManageSieveServer
 from imap.server import ImapServer
-from mailserver.gateway_wiring import build_registry
+from mailserver.gateway_wiring import Gateway, LocalHome, build_gateway
 from mailserver.personal_wiring import build_imap_events, build_personal, build_trainer
 from mailserver.services import Services
 from net.client_tls import client_tls
@@ -54,7 +54,6 @@ from storage.report_values import Kind
 from storage.reports import Reports
 from storage.spam_values import Label
 from storage.values import AccountId
-from web.registry import Registry
 from web.server import HttpServer
 
 
@@ -84,7 +83,7 @@ class Parts:
     tag_trainer: Trainer
     clear: ClearVerdicts
     desk: SignUpDesk
-    registry: Registry
+    gateway: Gateway
     login_notices: LoginNotices
 
     async def close(self) -> None:
@@ -150,13 +149,14 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         clear=clear,
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
+    mails = CodeMails(settings, delivery, clock, get_logger("sign-up"))
     desk = SignUpDesk(
         settings,
         services.directory,
         store,
         services.auth,
         admission,
-        CodeMails(settings, delivery, clock, get_logger("sign-up")),
+        mails,
         https,
         services.offload,
         clock,
@@ -261,7 +261,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         tag_trainer=build_trainer(services),
         clear=clear,
         desk=desk,
-        registry=build_registry(services, desk, admission),
+        gateway=build_gateway(services, desk, admission, LocalHome(store, mails, notices)),
         login_notices=notices,
     )
 

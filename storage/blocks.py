@@ -1,6 +1,7 @@
 """The blocklist: networks of the configuration and of `mailserver block`, looked up in memory.
 
-Invariants: one process writes; a change is committed, then in force, then told to the listeners;
+`edited` is called when a command made or ended a block here; `refresh` takes what others did.
+Invariants: a change is committed, then in force, then told to the listeners;
 a look-up runs no SQL; a block whose time is over refuses nobody.
 """
 
@@ -52,15 +53,23 @@ class Blocks:
         self._by_command: NetworkTable[Block] = NetworkTable()
         self._by_config: NetworkTable[Block] = NetworkTable()
         self._listeners: dict[object, Listener] = {}
+        self.edited: Callable[[], None] = lambda: None
         self._configured: tuple[Network, ...] = ()
         self.reload(configured)
 
     async def load(self) -> None:
         """Reads what commands blocked."""
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(select(block))).all()
-        for text, until, reason, created in rows:
-            self._take(Block(ip_network(text), until, reason, created))
+        for found in await self._database.finish(self._load()):
+            self._take(found)
+
+    async def refresh(self) -> None:
+        """Reads it again, and tells of what is new."""
+        found = {one.network: one for one in await self._database.finish(self._load())}
+        for gone in [network for network in self._commanded if network not in found]:
+            self._drop(gone)
+        for one in [one for one in found.values() if self._commanded.get(one.network) != one]:
+            self._take(one)
+            self._tell(one)
 
     def reload(self, configured: Sequence[Network]) -> None:
         """Takes blocklist.networks of a changed configuration."""
@@ -131,6 +140,7 @@ class Blocks:
             self._drop(gone)
         self._take(made)
         self._tell(made)
+        self.edited()
         return made
 
     async def _delete(self, network: Network) -> Block:
@@ -142,7 +152,15 @@ class Blocks:
         async with self._database.writing() as connection:
             await _remove(connection, network)
         self._drop(network)
+        self.edited()
         return present
+
+    async def _load(self) -> list[Block]:
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(select(block))).all()
+        return [
+            Block(ip_network(text), until, reason, created) for text, until, reason, created in rows
+        ]
 
     def _take(self, found: Block) -> None:
         self._commanded[found.network] = found

@@ -32,6 +32,7 @@ from sqlalchemy.schema import CreateColumn
 from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_base import Id, metadata
 from storage.config_defence_tables import audit, known_login
+from storage.config_service_tables import service_endpoint
 from storage.config_signup_tables import code_sent, invite, reached, sign_up
 from storage.config_user_tables import (
     contact_group,
@@ -417,6 +418,10 @@ def _scram_of_credentials(connection: Connection) -> None:
     _add_columns(connection, credential.c.scram)
 
 
+def _service_endpoints(connection: Connection) -> None:
+    service_endpoint.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -441,4 +446,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _scram,
     _sign_ups,
     _scram_of_credentials,
+    _service_endpoints,
 )

@@ -163,6 +163,13 @@ class Credentials:
         mine = (_c.account == account) & _c.kind.in_(_BY_PASSWORD)
         await connection.execute(delete(table).where(mine))
 
+    def heard(self, change: AccountChange) -> None:
+        """Another process changed an account."""
+        if change.kind is ChangeKind.PASSWORD:
+            self._passwords[change.account] += 1
+        if change.revokes:
+            self.forget()
+
     def forget(self) -> None:
         """An account was deleted, or its password changed, and rows with it."""
         self._generation += 1

@@ -5,12 +5,9 @@ Invariants: one process writes; a change is committed, then dropped from the cac
 the listeners; a cached look-up runs no SQL.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
-
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import Self
 
 from config.clock import Clock
 from config.settings import Settings
@@ -45,6 +42,7 @@ from storage.directory_values import (
     Status,
     Submission,
 )
+from storage.finished import finished
 from storage.hold_rules import HoldRules
 from storage.known_logins import KnownLogins
 from storage.preferences import Preferences
@@ -60,21 +58,7 @@ from storage.source_counts import SourceCounts
 from storage.suppressions import Suppressions
 from storage.values import AccountId
 
-P = ParamSpec("P")
-T = TypeVar("T")
 Listener = Callable[[AccountChange], None]
-
-
-def _finished(
-    method: Callable[Concatenate["Directory", P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate["Directory", P], Coroutine[Any, Any, T]]:
-    """The method, not interrupted when its caller is cancelled: commit and telling are one."""
-
-    @wraps(method)
-    async def finished(self: "Directory", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.database.finish(method(self, *args, **kwargs))
-
-    return finished
 
 
 class Directory:
@@ -104,6 +88,7 @@ class Directory:
         self.known_logins = KnownLogins(database, clock)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
         self._listeners: dict[object, Listener] = {}
+        self.on_names: Callable[[], None] = lambda: None
 
     @classmethod
     async def open(cls, settings: Settings, clock: Clock, offload: Offload) -> Self:
@@ -208,13 +193,13 @@ class Directory:
     async def account_by_id(self, account: AccountId) -> Account | None:
         return await self._cache.by_id(account)
 
-    @_finished
+    @finished
     async def accounts(self) -> list[Account]:
         """All accounts in order of address, from SQL."""
         async with self.database.reading() as connection:
             return await rows.all_accounts(connection)
 
-    @_finished
+    @finished
     async def aliases(self) -> list[Alias]:
         """All aliases in order, from SQL."""
         async with self.database.reading() as connection:
@@ -224,7 +209,7 @@ class Directory:
         """All served domains by name."""
         return self._resolver.sites.listed()
 
-    @_finished
+    @finished
     async def add_account(
         self,
         address: str,
@@ -251,7 +236,7 @@ class Directory:
             "created": self._clock.now(),
         }
         async with self.database.writing() as connection:
-            await _refuse_taken(connection, box.key(), str(box))
+            await rows.refuse_taken(connection, box.key(), str(box))
             account = await rows.insert_account(connection, box.key(), box.domain, values)
         self._publish(account, ChangeKind.CREATED)
         return account
@@ -263,7 +248,7 @@ class Directory:
         values: dict[str, str | int | bool] = {"password_hash": password_hash, "scram": scram}
         return await self._update(address, ChangeKind.PASSWORD, values)
 
-    @_finished
+    @finished
     async def improve_password(self, account: Account, password_hash: str, scram: str) -> bool:
         """Another hash and other keys of the password that the account has; False when it has
         another by now. Sessions stay.
@@ -308,7 +293,7 @@ class Directory:
         values: dict[str, str | int | bool] = {"submission": submission.pack()}
         return await self._update(address, ChangeKind.EDITED, values)
 
-    @_finished
+    @finished
     async def delete_account(self, address: str) -> Account:
         """Removes the row; aliases that name it stay. Raises Absent."""
         key = address_key(address)
@@ -320,7 +305,7 @@ class Directory:
         self._publish(account, ChangeKind.DELETED)
         return account
 
-    @_finished
+    @finished
     async def add_alias(self, alias: str, targets: Sequence[str]) -> Alias:
         """`alias` is an address or `@domain`; targets may be of any domain and need not exist.
         Raises AlreadyExists, NotAllowed.
@@ -333,12 +318,12 @@ class Directory:
             raise NotAllowed(f"{alias} would lead to itself alone")
         value = Alias(text, tuple(boxes.values()))
         async with self.database.writing() as connection:
-            await _refuse_taken(connection, key, text)
+            await rows.refuse_taken(connection, key, text)
             await rows.insert_alias(connection, key, domain, value, self._clock.now())
-        self._cache.clear()
+        self._names_changed()
         return value
 
-    @_finished
+    @finished
     async def delete_alias(self, alias: str) -> Alias:
         """Raises Absent."""
         key = catch_all_key(alias) or address_key(alias)
@@ -347,10 +332,10 @@ class Directory:
             if value is None:
                 raise Absent(f"There is no alias {alias}")
             await rows.remove_alias(connection, key)
-        self._cache.clear()
+        self._names_changed()
         return value
 
-    @_finished
+    @finished
     async def add_domain(self, name: str) -> Domain:
         """Raises AlreadyExists, NotAllowed."""
         domain = domain_of(name)
@@ -361,9 +346,10 @@ class Directory:
         async with self.database.writing() as connection:
             await rows.insert_domain(connection, domain, self._clock.now())
         self._set_commanded(self._commanded | {domain})
+        self._names_changed()
         return next(each for each in self.domains() if each.name == domain)
 
-    @_finished
+    @finished
     async def delete_domain(self, name: str) -> Domain:
         """Raises Absent, NotAllowed (configured, or still with accounts or aliases)."""
         domain = domain_of(name)
@@ -380,6 +366,7 @@ class Directory:
                 )
             await rows.remove_domain(connection, domain)
         self._set_commanded(self._commanded - {domain})
+        self._names_changed()
         return value
 
     def _set_commanded(self, commanded: set[str]) -> None:
@@ -402,7 +389,7 @@ class Directory:
             raise NotAllowed(f"{key[1:]} is not served; add it with: mailserver domain add")
         return key, key, key[1:]
 
-    @_finished
+    @finished
     async def _update(
         self, address: str, kind: ChangeKind, values: dict[str, str | int | bool]
     ) -> Account:
@@ -415,25 +402,43 @@ class Directory:
         self._publish(account, kind)
         return account
 
-    def _publish(self, account: Account, kind: ChangeKind) -> None:
+    def _names_changed(self) -> None:
         self._cache.clear()
-        if kind is ChangeKind.DELETED:
+        self.on_names()
+
+    def heard(self, change: AccountChange) -> None:
+        """Another process committed a change."""
+        self.credentials.heard(change)
+        self._forget(change)
+        self._tell(replace(change, elsewhere=True))
+
+    async def refresh(self) -> None:
+        """Forgets and reads again what others may have changed unheard. Raises StoreError."""
+        async with self.database.reading() as connection:
+            self._set_commanded(await rows.all_domains(connection))
+        self._cache.clear()
+        self.acl.clear()
+        self.credentials.forget()
+        self.second_factors.forget()
+        await self.blocks.refresh()
+
+    def _publish(self, account: Account, kind: ChangeKind) -> None:
+        change = AccountChange(account.id, kind, account.address)
+        self._forget(change)
+        self._tell(change)
+
+    def _forget(self, change: AccountChange) -> None:
+        self._cache.clear()
+        if change.kind is ChangeKind.DELETED:
             self.acl.clear()
-            self.scripts.forget(account.id)
-            self.contacts.forget(account.id)
-            self.known_logins.forget(account.id)
+            self.scripts.forget(change.account)
+            self.contacts.forget(change.account)
+            self.known_logins.forget(change.account)
+        if change.kind in (ChangeKind.DELETED, ChangeKind.SECOND_FACTOR):
             self.second_factors.forget()
-        if kind in (ChangeKind.DELETED, ChangeKind.PASSWORD):
+        if change.kind in (ChangeKind.DELETED, ChangeKind.PASSWORD):
             self.credentials.forget()
-        self._tell(AccountChange(account.id, kind, account.address))
 
     def _tell(self, change: AccountChange) -> None:
         for listener in tuple(self._listeners.values()):
             listener(change)
-
-
-async def _refuse_taken(connection: AsyncConnection, key: str, text: str) -> None:
-    if await rows.accounts_by_key(connection, (key,)):
-        raise AlreadyExists(f"There is an account {text} already")
-    if await rows.aliases_by_key(connection, (key,)):
-        raise AlreadyExists(f"There is an alias {text} already")

@@ -31,7 +31,7 @@ from storage.config_user_tables import (
     script,
     tag,
 )
-from storage.directory_values import Account, Alias, Submission
+from storage.directory_values import Account, Alias, AlreadyExists, Submission
 from storage.values import AccountId
 
 _COLUMNS = (
@@ -204,3 +204,11 @@ async def in_domain(at: AsyncConnection, name: str) -> tuple[int, int]:
         query = select(func.count()).select_from(table).where(table.c.domain == name)
         counts.append((await at.execute(query)).scalar_one())
     return counts[0], counts[1]
+
+
+async def refuse_taken(connection: AsyncConnection, key: str, text: str) -> None:
+    """Raises AlreadyExists when an account or an alias has the key."""
+    if await accounts_by_key(connection, (key,)):
+        raise AlreadyExists(f"There is an account {text} already")
+    if await aliases_by_key(connection, (key,)):
+        raise AlreadyExists(f"There is an alias {text} already")

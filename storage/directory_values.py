@@ -161,13 +161,15 @@ class AccountChange:
     """A committed change of one account, told to the listeners of Directory.on_change.
 
     CREDENTIAL: an app password, a token or a session, `credential`, was revoked or its time is
-    over. SECOND_FACTOR: from here on the account password is not enough.
+    over. SECOND_FACTOR: from here on the account password is not enough. `elsewhere`: another
+    process did it.
     """
 
     account: AccountId
     kind: ChangeKind
     address: str = ""
     credential: CredentialId | None = None
+    elsewhere: bool = False
 
     @property
     def revokes(self) -> bool:

@@ -1,10 +1,11 @@
 """Where accounts logged in from: an IPv4 address or an IPv6 /64 each, all in memory, written within
-some seconds.
+some seconds. `noted` hears of each.
 
 Invariants: bounded by age and number, those longest unused go first; a look-up runs no SQL.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import delete, insert, select, update
@@ -37,6 +38,7 @@ class KnownLogins(WriteBehind[_Key, float]):
     def __init__(self, database: ConfigDatabase, clock: Clock) -> None:
         super().__init__(database, clock)
         self.most = MOST
+        self.noted: Callable[[AccountId, str], None] = lambda account, address: None
         self._last: OrderedDict[_Key, float] = OrderedDict()
         self._networks: dict[AccountId, dict[str, float]] = {}
         self._used: dict[str, float] = {}
@@ -79,6 +81,11 @@ class KnownLogins(WriteBehind[_Key, float]):
             return
         self._note(account, key, now)
         self._put((account, key), now)
+        self.noted(account, key)
+
+    def heard(self, account: AccountId, address: str) -> None:
+        """A login that another process noted, and writes."""
+        self._note(account, address_key(address), self._clock.now())
 
     def forget(self, account: AccountId) -> None:
         """The account is gone, and its rows with it."""

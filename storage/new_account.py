@@ -4,15 +4,24 @@ A row without mailboxes (a kill between the two) is mended at start; mailboxes w
 arise.
 """
 
+from typing import Protocol
+
 from storage.directory import Directory
 from storage.directory_values import Account
 from storage.errors import StoreError
-from storage.store import Store
+from storage.values import AccountId
+
+
+class Mailboxes(Protocol):
+    """Where an account's mailboxes are made: the store, or who asks the process that has it."""
+
+    async def add_account(self, account: AccountId, *, limit_bytes: int = 0) -> object:
+        """Raises StoreError."""
 
 
 async def make_account(
     directory: Directory,
-    store: Store,
+    store: Mailboxes,
     address: str,
     password_hash: str,
     *,

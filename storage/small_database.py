@@ -125,6 +125,11 @@ class SmallDatabase:
                 async with connection.begin():
                     yield connection
 
+    async def ping(self) -> None:
+        """Whether it answers. Raises StoreUnavailable."""
+        async with self.reading() as connection:
+            await connection.execute(select(1))
+
     async def _migrated(self) -> Self:
         try:
             async with self.writing() as connection:

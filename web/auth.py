@@ -40,6 +40,9 @@ STATUS: Final = {
     Fault.TOO_MANY: 429,
     Fault.BUSY: 503,
 }
+VERBS: Final = ("/register", "/verify", "/login", "/token/refresh", "/logout")
+AUTH_ROUTES: Final = [f"POST {prefix}{verb}" for verb in VERBS for prefix in PREFIXES]
+"""What a process that serves "auth" accepts."""
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from net.link import TooLate, Unavailable
 from web.form_route import FormRoute
 from web.problem import ProblemResponse
 from web.registry import Registry
@@ -72,14 +73,13 @@ class _Dispatch(Router):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._generation != self._registry.generation:
             self._generation = self._registry.generation
-            services = self._registry.services()
-            self._table = _Table([route for one in services for route in one.routes])
+            self._table = _Table(self._registry.routes())
         await self._table(scope, receive, send)
 
 
 def create_gateway(registry: Registry) -> ASGIApp:
     """The application that serves what is registered."""
-    app = Starlette(exception_handlers={HTTPException: _refused})
+    app = Starlette(exception_handlers={HTTPException: _refused, Unavailable: _unavailable})
     app.router = _Dispatch(registry)
     return app
 
@@ -87,3 +87,9 @@ def create_gateway(registry: Registry) -> ASGIApp:
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return ProblemResponse(error.status_code, headers=error.headers)
+
+
+async def _unavailable(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Unavailable)
+    status = 504 if isinstance(error, TooLate) else 503
+    return ProblemResponse(status, str(error), wait=error.wait)

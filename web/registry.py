@@ -12,9 +12,9 @@ from typing import Final
 from starlette.routing import BaseRoute, Route
 
 from web.form_route import FormRoute
+from web.registry_remote import RemoteService
 
 VERSION: Final = "1"
-LOCAL: Final = "local"
 
 
 def _well() -> str:
@@ -24,14 +24,14 @@ def _well() -> str:
 @dataclass(frozen=True, slots=True)
 class Service:
     """`routes` are what the gateway serves for it; `health` says what is wrong, "" when nothing is;
-    `places` where it runs.
+    `remote` leads to the processes of one that is not served in this one.
     """
 
     name: str
     routes: Sequence[BaseRoute] = ()
     version: str = VERSION
     health: Callable[[], str] = _well
-    places: Callable[[], Sequence[str]] = lambda: (LOCAL,)
+    remote: RemoteService | None = None
 
 
 class Taken(ValueError):
@@ -54,16 +54,32 @@ class Registry:
             if each in taken:
                 raise Taken(f"{each} is served by {taken[each]} already")
         self._services[service.name] = service
-        self.generation += 1
+        if service.remote is not None:
+            service.remote.on_accepted = self._changed
+        self._changed()
 
     def withdraw(self, name: str) -> None:
         """Nothing is routed to the service any more."""
         if self._services.pop(name, None) is not None:
-            self.generation += 1
+            self._changed()
+
+    def routes(self) -> list[BaseRoute]:
+        """What is accepted, by services in this process and elsewhere."""
+        return [
+            route
+            for one in self.services()
+            for route in one.routes
+            if one.remote is None
+            or not one.remote.accepted
+            or one.remote.accepted.issuperset(accepted([route]))
+        ]
 
     def services(self) -> list[Service]:
         """All, in the order in which they registered."""
         return list(self._services.values())
+
+    def _changed(self) -> None:
+        self.generation += 1
 
 
 def accepted(routes: Sequence[BaseRoute]) -> list[str]:

@@ -22,6 +22,7 @@ from mailserver.cli import (
     queue,
     reports,
     rules,
+    services,
     serving,
     sieve,
     spam,
@@ -78,6 +79,7 @@ app.add_typer(sieve.app, name="sieve")
 app.add_typer(contacts.app, name="contact")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tags.app, name="tags")
+app.add_typer(services.app, name="service")
 app.add_typer(importing.app, name="import")
 app.add_typer(spam.app, name="spam")
 app.command()(explaining.explain)

@@ -12,7 +12,7 @@ from mailserver.cli.context import fail, load_settings, perform
 from mailserver.cli.output import AsJson, print_json, print_one
 from mailserver.cli.progress import ProgressPrinter
 from mailserver.operations.errors import OperationError
-from mailserver.stopping import stop_with_status_0
+from mailserver.stopping import CannotServe, stop_with_status_0
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 def serve(context: typer.Context) -> None:
     """Run the server in the foreground; SIGTERM or Ctrl-C stops it, SIGHUP reloads."""
     stop_with_status_0()
-    from mailserver.serve import CannotServe, run_server
+    from mailserver.serve import run_server
 
     path, settings = load_settings(context.obj)
     try:

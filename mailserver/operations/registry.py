@@ -103,6 +103,7 @@ QUICK: dict[str, str] = {
     "tags.learn": "tags.tags_learn",
     "tags.why": "tags.tags_why",
     "filter.list": "filters.filter_list",
+    "service.list": "services.service_list",
     "reload": "running.reload",
 }
 LONG: dict[str, str] = {

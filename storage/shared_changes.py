@@ -1,0 +1,131 @@
+"""What processes on one database tell each other, so that none goes by what it remembers.
+
+An event is a few octets of JSON with an id of its own; `attach` adds a way out (a link to another
+process, a channel of the cache), `heard` takes what came in by one and passes it on by the others.
+Invariants: an event is told after its commit; each is taken once, whatever ways it comes; events
+may be lost, so whoever was cut off calls `refresh` when it is back.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Final, Literal
+
+from cachetools import LRUCache
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from config.logging import get_logger
+from storage.credential_values import CredentialId
+from storage.directory import Directory
+from storage.directory_values import AccountChange, ChangeKind
+from storage.errors import StoreError
+from storage.values import AccountId
+
+CHANNEL: Final = "changes"
+SEEN: Final = 20_000
+Outlet = Callable[[bytes], None]
+
+
+class _Event(BaseModel):
+    """`what`: an account changed, or names of aliases or domains, the blocklist; a login."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    id: str
+    what: Literal["account", "names", "blocks", "login"]
+    account: int = 0
+    change: ChangeKind = ChangeKind.EDITED
+    address: str = ""
+    credential: int | None = None
+
+
+class SharedChanges:
+    """One a process. Close it before its directory."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory, self._log = directory, get_logger("changes")
+        self._outlets: dict[object, Outlet] = {}
+        self._seen: LRUCache[str, bool] = LRUCache(SEEN)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unsubscribe = directory.on_change(self._changed)
+        directory.on_names = lambda: self._tell(_Event(id=_drawn(), what="names"))
+        directory.blocks.edited = lambda: self._tell(_Event(id=_drawn(), what="blocks"))
+        directory.known_logins.noted = self._noted
+
+    def attach(self, outlet: Outlet) -> Callable[[], None]:
+        """Gives `outlet` each event from here on; returns what ends that."""
+        token = object()
+        self._outlets[token] = outlet
+
+        def detach() -> None:
+            self._outlets.pop(token, None)
+
+        return detach
+
+    def heard(self, payload: bytes) -> None:
+        """An event of another process; what is none is passed over."""
+        try:
+            event = _Event.model_validate_json(payload)
+        except ValidationError:
+            self._log.warning("an event is not understood")
+            return
+        if event.id in self._seen:
+            return
+        self._tell(event)
+        if event.what == "account":
+            credential = None if event.credential is None else CredentialId(event.credential)
+            self._directory.heard(
+                AccountChange(AccountId(event.account), event.change, event.address, credential)
+            )
+        elif event.what == "login":
+            self._directory.known_logins.heard(AccountId(event.account), event.address)
+        else:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Events may have been missed: reads again what is remembered, behind the caller."""
+        task = asyncio.create_task(self._refresh())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def settle(self) -> None:
+        """Returns when what was heard is in force."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        self._unsubscribe()
+        self._directory.known_logins.noted = lambda account, address: None
+        self._directory.on_names = self._directory.blocks.edited = lambda: None
+        await self.settle()
+
+    async def _refresh(self) -> None:
+        try:
+            await self._directory.refresh()
+        except StoreError as error:
+            self._log.warning("what others changed is not read", reason=str(error))
+
+    def _noted(self, account: AccountId, address: str) -> None:
+        self._tell(_Event(id=_drawn(), what="login", account=account, address=address))
+
+    def _changed(self, change: AccountChange) -> None:
+        if not change.elsewhere:
+            self._tell(
+                _Event(
+                    id=_drawn(),
+                    what="account",
+                    account=change.account,
+                    change=change.kind,
+                    address=change.address,
+                    credential=change.credential,
+                )
+            )
+
+    def _tell(self, event: _Event) -> None:
+        self._seen[event.id] = True
+        if self._outlets:
+            payload = event.model_dump_json().encode()
+            for outlet in tuple(self._outlets.values()):
+                outlet(payload)
+
+
+def _drawn() -> str:
+    return secrets.token_hex(8)
