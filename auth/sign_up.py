@@ -5,6 +5,7 @@ known; nothing waits for a network; a code is six digits of the system's randomn
 an HMAC (RFC 2104), never in the clear.
 """
 
+import asyncio
 import hmac
 import re
 import secrets
@@ -20,11 +21,12 @@ from auth.password import PasswordError, check_password
 from auth.service import Fault, Problem, Registration
 from auth.sign_up_names import invite_digest, phone_number, user_name
 from auth.sms import Outbox, Sms, SmsSender
+from auth.sms_smpp import SmppSender
 from auth.sms_webhook import WebhookSender
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
-from config.sms import parse_sms
+from config.sms import Smpp, Webhook, parse_sms
 from message.address import AddressError, Mailbox, parse_mailbox
 from net.https import HttpsClient
 from net.limits import address_key
@@ -85,20 +87,19 @@ class SignUpDesk:
         self._invites = Invites(directory.database, clock)
         self._settings = settings
         self._sms = self._sender(settings.data_dir)
-        self._retired: list[SmsSender] = []
+        self._retired: list[asyncio.Task[None]] = []
 
     def reload(self, settings: Settings) -> None:
         """Takes [auth] of a changed configuration."""
         changed = settings.auth.sms != self._settings.auth.sms
         self._settings = settings
         if changed:
-            self._retired.append(self._sms)
+            self._retired.append(asyncio.create_task(self._sms.close()))
             self._sms = self._sender(settings.data_dir)
 
     async def close(self) -> None:
         """Waits for codes on their way."""
-        for sender in (*self._retired, self._sms):
-            await sender.close()
+        await asyncio.gather(*self._retired, self._sms.close())
         await self._mail.close()
 
     async def register(self, registration: Registration, caller: Caller) -> None:
@@ -240,10 +241,13 @@ class SignUpDesk:
             await self._mail.send(asked.to, f"Your code for {asked.box.domain}", text)
 
     def _sender(self, data_dir: Path) -> SmsSender:
-        webhook = parse_sms(self._settings.auth.sms.get_secret_value())
-        if webhook is None:
-            return Outbox(data_dir, self._offload, self._log)
-        return WebhookSender(webhook, self._https, self._log)
+        place, https = parse_sms(self._settings.auth.sms.get_secret_value()), self._https
+        match place:
+            case Smpp():
+                return SmppSender(place, https.resolver, https.context, self._log)
+            case Webhook():
+                return WebhookSender(place, https, self._log)
+        return Outbox(data_dir, self._offload, self._log)
 
 
 def _mac(key: bytes, salt: bytes, code: str) -> bytes:

@@ -44,8 +44,8 @@ class HttpsClient:
     def __init__(
         self, resolver: Resolver, offload: Offload, context: ssl.SSLContext, *, port: int = 443
     ) -> None:
-        self._resolver, self._offload = resolver, offload
-        self._context, self._port = context, port
+        self.resolver, self._offload = resolver, offload
+        self.context, self._port = context, port
 
     async def get(self, host: str, path: str, *, limit: int, seconds: float) -> HttpsResponse:
         """At most `limit` octets of body within `seconds` in all. Raises HttpsError."""
@@ -81,7 +81,7 @@ class HttpsClient:
     ) -> HttpsResponse:
         try:
             async with asyncio.timeout(seconds):
-                addresses = await self._resolver.addresses(host)
+                addresses = await self.resolver.addresses(host)
                 aiohttp = await self._offload.disk(importlib.import_module, "aiohttp")
                 request = _Request(method, host, port, path, data, dict(headers or {}))
                 return await self._first(aiohttp, request, addresses[:MAX_ADDRESSES], limit)
@@ -108,7 +108,7 @@ class HttpsClient:
         self, aiohttp: ModuleType, request: "_Request", address: str, limit: int
     ) -> HttpsResponse:
         literal = f"[{address}]" if ":" in address else address
-        connector = aiohttp.TCPConnector(ssl=self._context, force_close=True)
+        connector = aiohttp.TCPConnector(ssl=self.context, force_close=True)
         async with (
             aiohttp.ClientSession(
                 connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
