@@ -7,7 +7,7 @@ wrong password; no password is kept.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from auth.checking import Checked, PasswordChecks
 from auth.expiring import Expiring
 from auth.generated import password_digest
 from auth.grant import FULL, Grant, grant_of
+from auth.half_logins import HalfLogins
 from auth.issuing import Issuer
 from auth.leaked import refuse_leaked
 from auth.login_values import Cause, Login, Refused
@@ -85,7 +86,8 @@ class Authenticator:
         self._blocker = Blocker(directory.blocks, known, self.audit, clock)
         self.throttle.on_failure = self._blocker.failed
         self.issuer = Issuer(directory, clock, self.audit, self.scram_for)
-        self.second_factor = SecondFactor(directory.second_factors, clock, self.audit)
+        self.second_factor = SecondFactor(directory, clock, self.audit)
+        self._halves = HalfLogins(directory, clock)
         self.agents = Agents(self.audit, clock)
         self._expiring = Expiring(directory.credentials, clock)
         self._scram = ScramKeys(directory.secrets)
@@ -174,10 +176,39 @@ class Authenticator:
         """The login of whom a verified client certificate with these addresses names, as `user`
         unless that is "". Raises StoreUnavailable.
         """
-        found = await self._proofs.external(user, names, caller)
-        if found.checked is not Checked.RIGHT or found.account is None:
-            return self._told(found.account, Refused(Cause.CREDENTIALS), caller)
-        return self._told(found.account, _login(found.account), caller)
+        return self.login_proved(await self._proofs.external(user, names, caller), caller)
+
+    def login_proved(self, found: Found, caller: Caller) -> Login | Refused:
+        """The login of whom a certificate or a passkey proved, which needs no second factor. Await
+        nothing between this and the moment from which the session hears of revocations.
+        """
+        account = found.account
+        if found.checked is not Checked.RIGHT or account is None or not account.enabled:
+            cause = _CAUSES.get(found.checked, Cause.CREDENTIALS)
+            return self._told(account, Refused(cause), caller)
+        return self._told(account, _login(account), caller)
+
+    async def half_login(self, ticket: str) -> Account | None:
+        """Whose login a ticket stands for, None for nobody's any more."""
+        return await self._halves.find(ticket)
+
+    async def login_second(
+        self, ticket: str, caller: Caller, prove: Callable[[Account], Awaitable[Spent]]
+    ) -> Login | Refused:
+        """Goes on where the password was right; `prove` says what the second factor is. A right one
+        uses the ticket. Raises StoreUnavailable.
+        """
+        account = await self._halves.find(ticket)
+        if account is None:
+            return self._told(None, Refused(Cause.TICKET), caller)
+        spent = await prove(account)
+        if spent is not Spent.TAKEN:
+            return self._told(account, await self._no_factor(account, spent), caller)
+        taken = await self._halves.take(ticket)
+        now = await self._directory.account_by_id(account.id)  # the last thing that is waited for
+        same = now is not None and now.enabled and now.password_hash == account.password_hash
+        outcome = _login(account) if taken and same else Refused(Cause.TICKET)
+        return self._told(account, outcome, caller)
 
     def admit(
         self, account: Account, credential: Credential, *, peer: str, protocol: Protocol
@@ -334,13 +365,25 @@ class Authenticator:
         if protocol is not Protocol.WEB:
             return Refused(Cause.APP_PASSWORD)
         if not code:
-            return Refused(Cause.CODE)
-        match await self.second_factor.check(account, code):
-            case Spent.TAKEN if await self._still(account, before):
-                return login
-            case Spent.TOO_MANY:
-                return Refused(Cause.THROTTLED)
-        return Refused(Cause.WRONG_CODE)
+            kinds = await self._directory.second_factors.kinds(account.id)
+            return Refused(Cause.CODE, kinds, await self._ticket(account, before))
+        spent = await self.second_factor.check(account, code)
+        if spent is not Spent.TAKEN:
+            return await self._no_factor(account, spent)
+        return login if await self._still(account, before) else Refused(Cause.CREDENTIALS)
+
+    async def _ticket(self, account: Account, before: int) -> str:
+        """Good for as long as the stored hash is what it is, so that is made anew first."""
+        if account.id in self._improving:
+            await asyncio.wait([self._improving[account.id]])
+        now = await self._directory.account_by_id(account.id)
+        unchanged = now is not None and self._directory.credentials.passwords(now.id) == before
+        return await self._halves.add(now) if now is not None and unchanged else ""
+
+    async def _no_factor(self, account: Account, spent: Spent) -> Refused:
+        if spent is Spent.TOO_MANY:
+            return Refused(Cause.THROTTLED)
+        return Refused(Cause.WRONG_CODE, await self._directory.second_factors.kinds(account.id))
 
     async def _still(self, account: Account, before: int) -> bool:
         """Whether the account may log in with the password it had when `before` were counted."""

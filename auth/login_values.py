@@ -1,6 +1,6 @@
 """What comes of a login: a Login or a Refused with its Cause."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from auth.grant import FULL, Grant
@@ -36,15 +36,19 @@ class Cause(Enum):
     APP_PASSWORD = "app password needed"  # noqa: S105 - a cause
     CODE = "second factor needed"
     WRONG_CODE = "wrong code"
+    TICKET = "login begun too long ago"
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """`temporary`: SMTP 454 4.7.0, IMAP NO [UNAVAILABLE]; else SMTP 535 5.7.8, IMAP NO
-    [AUTHENTICATIONFAILED]. `text` is safe to send.
+    [AUTHENTICATIONFAILED]. `text` is safe to send. Where a second factor is to come: what it may
+    be, and the ticket with which Authenticator.login_second goes on.
     """
 
     cause: Cause
+    factors: tuple[str, ...] = ()
+    ticket: str = field(default="", repr=False)
 
     @property
     def temporary(self) -> bool:
@@ -65,4 +69,5 @@ _TEXTS = {
     Cause.APP_PASSWORD: "The account has a second factor: use an app password",
     Cause.CODE: "A code of the second factor is needed",
     Cause.WRONG_CODE: "The code is wrong or was used before",
+    Cause.TICKET: "Too much time has passed: begin the login again",
 }

@@ -1,7 +1,8 @@
 """The second factor of an account: switched on with a first code, asked for on the web.
 
 With it on, mail clients use app passwords. Who loses the device uses a recovery code, each once.
-Secrets are shown by `begin`, `confirm` and `renew`, and never again.
+Secrets are shown by `begin`, `confirm` and `renew`, and never again. Passkeys are in
+auth/passkeys.py, codes by SMS are sent by auth/sms_factor.py.
 """
 
 import secrets
@@ -9,14 +10,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from auth.audit import Audit
+from auth.codes import code_mac, digits_in
 from auth.generated import digest, recovery_code, recovery_digest
 from auth.totp import KEY_OCTETS, key_text, key_uri, matching_step
 from config.clock import Clock
 from storage.audit_values import Kind
+from storage.directory import Directory
 from storage.directory_values import Account, NotAllowed
-from storage.second_factors import SecondFactors, Spent
+from storage.second_factors import GivenCode, Spent
 
 CODES: Final = 10
+SMS_KEY: Final = "second factor by sms"
+"""The name of the key under which codes by SMS are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,9 @@ class Enrolment:
 class SecondFactor:
     """One for all protocols."""
 
-    def __init__(self, factors: SecondFactors, clock: Clock, audit: Audit) -> None:
-        self._factors, self._clock, self._audit = factors, clock, audit
+    def __init__(self, directory: Directory, clock: Clock, audit: Audit) -> None:
+        self._factors, self._secrets = directory.second_factors, directory.secrets
+        self._clock, self._audit = clock, audit
 
     async def is_on(self, account: Account) -> bool:
         """Whether the account password alone is not enough."""
@@ -53,27 +59,30 @@ class SecondFactor:
         step = found and matching_step(found.secret, code, self._clock.now())
         if found is not None and step is None:
             raise NotAllowed("The code is wrong; is the clock of the device right?")
-        codes = _codes()
-        await self._factors.confirm(account.id, step or 0, _digests(codes))
+        codes, digests = recovery_codes()
+        await self._factors.confirm(account.id, step or 0, digests)
         self._record(Kind.FACTOR_ON, account)
         return codes
 
     async def check(self, account: Account, code: str) -> Spent:
-        """Takes a code of the app or a recovery code; each is good once."""
+        """Takes a code of the app, one that came by SMS, or a recovery code; each is good once."""
         found = await self._factors.of(account.id)
-        if found is None:
-            return Spent.WRONG
-        step = matching_step(found.secret, code, self._clock.now())
-        recovery = recovery_digest(code)
-        spent = await self._factors.spend(account.id, step, recovery)
-        if spent is Spent.TAKEN and step is None:
+        step = None if found is None else matching_step(found.secret, code, self._clock.now())
+        digits, key = digits_in(code), await self._secrets.get(SMS_KEY)
+        given = GivenCode(
+            step,
+            recovery_digest(code),
+            None if digits is None else lambda salt: code_mac(key, salt, digits),
+        )
+        taken = await self._factors.spend(account.id, given)
+        if taken.kind == "recovery_code":
             self._record(Kind.RECOVERY, account)
-        return spent
+        return taken.spent
 
     async def renew(self, account: Account) -> list[str]:
         """Other recovery codes in the place of those that there are. Raises Absent."""
-        codes = _codes()
-        await self._factors.replace_codes(account.id, _digests(codes))
+        codes, digests = recovery_codes()
+        await self._factors.replace_codes(account.id, digests)
         self._record(Kind.MADE, account, "recovery codes")
         return codes
 
@@ -88,9 +97,7 @@ class SecondFactor:
         self._audit.record(kind, account.id, account.address, detail=detail)
 
 
-def _codes() -> list[str]:
-    return [recovery_code() for _ in range(CODES)]
-
-
-def _digests(codes: list[str]) -> list[bytes]:
-    return [digest(code.replace("-", "")) for code in codes]
+def recovery_codes() -> tuple[list[str], list[bytes]]:
+    """New ones, and what is kept of them."""
+    codes = [recovery_code() for _ in range(CODES)]
+    return codes, [digest(code.replace("-", "")) for code in codes]

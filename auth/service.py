@@ -6,7 +6,7 @@ Errors are one Problem, whose fault the gateway turns into a status.
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from auth.caller import Caller
 from net.contract import called
@@ -39,11 +39,15 @@ class Fault(Enum):
     INVITE = "An invite is needed"
     TOO_MANY = "Too many requests"
     BUSY = "The server is busy"
+    STALE = "Log in again first"
+    ABSENT = "There is no such thing"
+    CONFLICT = "It is there already"
 
 
 class Problem(Exception):
     """`detail` is one plain sentence, safe to show; `wait` seconds after which it may be asked
-    again, 0 where that helps nothing; `factors` what a second factor may be, where one is needed.
+    again, 0 where that helps nothing; `factors` what a second factor may be, where one is needed,
+    and `ticket` what stands for the password then.
     """
 
     def __init__(
@@ -53,9 +57,10 @@ class Problem(Exception):
         *,
         wait: float = 0.0,
         factors: tuple[str, ...] = (),
+        ticket: str = "",
     ) -> None:
         super().__init__(detail or fault.value)
-        self.fault, self.wait, self.factors = fault, wait, factors
+        self.fault, self.wait, self.factors, self.ticket = fault, wait, factors, ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,40 @@ class Visitor:
     address: str
     session: CredentialId
     since: float
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyInfo:
+    """A passkey as its owner sees it; times in seconds since 1970. `synced`: it may be on several
+    devices. `factor`: it is a second factor, too.
+    """
+
+    id: int
+    name: str
+    created: float
+    used: float | None
+    used_from: str
+    synced: bool
+    factor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewFactor:
+    """What was switched on; `codes` are the recovery codes that come with an account's first second
+    factor, shown this once. `passkey` where it is one.
+    """
+
+    codes: tuple[str, ...] = field(default=(), repr=False)
+    passkey: PasskeyInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FactorState:
+    """`kinds` of totp, sms, passkey and recovery_code; empty when the password is enough."""
+
+    kinds: tuple[str, ...]
+    recovery_codes: int
+    phone: str = ""
 
 
 class AuthService(Protocol):
@@ -107,3 +146,58 @@ class AuthService(Protocol):
 
     async def logout(self, token: str, caller: Caller) -> None:
         """Ends the session of an access token, also of one whose time is over."""
+
+    async def second_step(self, ticket: str, code: str, caller: Caller) -> SessionTokens:
+        """Goes on with a login whose password was right, by a code of the app, one that came by
+        SMS, or a recovery code.
+        """
+
+    async def send_code(self, ticket: str, caller: Caller) -> None:
+        """Sends the code of such a login by SMS."""
+
+    async def passkey_options(self, ticket: str, caller: Caller) -> dict[str, Any]:
+        """PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3 §5.1.9): for the second step of
+        such a login, with "" for a login without user name and password.
+        """
+
+    async def passkey_login(
+        self, answer: dict[str, Any], ticket: str, caller: Caller
+    ) -> SessionTokens:
+        """Opens a session by what a passkey signed (AuthenticationResponseJSON)."""
+
+    async def passkey_begin(self, token: str, caller: Caller) -> dict[str, Any]:
+        """PublicKeyCredentialCreationOptionsJSON, for a session that was opened moments ago."""
+
+    async def passkey_register(
+        self, token: str, answer: dict[str, Any], name: str, factor: bool, caller: Caller
+    ) -> NewFactor:
+        """Stores what a browser made (RegistrationResponseJSON); with `factor` the account's
+        password is not enough any more.
+        """
+
+    @called(idempotent=True)
+    async def passkeys(self, token: str, caller: Caller) -> list[PasskeyInfo]:
+        """Those of the session's account."""
+
+    @called(idempotent=True)
+    async def passkey_rename(
+        self, token: str, number: int, name: str, caller: Caller
+    ) -> PasskeyInfo:
+        """Gives one another name."""
+
+    async def passkey_delete(self, token: str, number: int, caller: Caller) -> None:
+        """Deletes one, for a session that was opened moments ago."""
+
+    @called(idempotent=True)
+    async def factors(self, token: str, caller: Caller) -> FactorState:
+        """What the second factor of the session's account may be."""
+
+    async def sms_begin(self, token: str, phone: str, caller: Caller) -> None:
+        """Sends a first code to a phone, for a session that was opened moments ago."""
+
+    async def sms_confirm(self, token: str, code: str, caller: Caller) -> NewFactor:
+        """Takes the phone as second factor."""
+
+    @called(idempotent=True)
+    async def sms_remove(self, token: str, caller: Caller) -> None:
+        """Takes it no more, for a session that was opened moments ago."""

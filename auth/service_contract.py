@@ -15,14 +15,22 @@ class _Told:
     detail: str
     wait: float
     factors: list[str]
+    ticket: str
 
 
 def _shown(problem: Problem) -> _Told:
-    return _Told(problem.fault.name, str(problem), problem.wait, list(problem.factors))
+    factors = list(problem.factors)
+    return _Told(problem.fault.name, str(problem), problem.wait, factors, problem.ticket)
 
 
 def _made(told: _Told) -> Problem:
-    return Problem(Fault[told.fault], told.detail, wait=told.wait, factors=tuple(told.factors))
+    return Problem(
+        Fault[told.fault],
+        told.detail,
+        wait=told.wait,
+        factors=tuple(told.factors),
+        ticket=told.ticket,
+    )
 
 
 AUTH: Final = contract(NAME, AuthService, declared(Problem, _Told, _shown, _made))

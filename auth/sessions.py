@@ -16,11 +16,12 @@ from auth.login_values import Cause, Login, Refused
 from auth.service import Fault, Problem, SessionTokens, Visitor
 from config.clock import Clock
 from storage.audit_values import Kind
-from storage.credential_values import CredentialKind
+from storage.credential_values import Credential, CredentialKind
 from storage.directory import Directory
 from storage.directory_values import Absent, Account, AccountChange
 
-FACTORS: Final = ("totp", "recovery_code")
+FRESH: Final = 600.0
+"""Seconds after the login in which a session may change what logs in."""
 NAMELESS: Final = "web"
 OPENED: Final = (CredentialKind.SESSION, CredentialKind.BROWSER)
 _FAULTS: Final = {
@@ -41,22 +42,11 @@ class Sessions:
 
     async def open(self, user: str, password: str, code: str, caller: Caller) -> SessionTokens:
         """The tokens of a new session."""
-        login = await self._proved(user, password, code, caller)
-
-        async def begin(account: Account) -> SessionTokens:
-            made = await self._auth.issuer.open_session(account, caller.client or NAMELESS)
-            return _shown(made)
-
-        return await self._begun(login, begin)
+        return await self.opened(await self._proved(user, password, code, caller), caller)
 
     async def enter(self, user: str, password: str, code: str, caller: Caller) -> str:
         """The cookie of a new session in a browser, which is good for these pages alone."""
-        login = await self._proved(user, password, code, caller)
-
-        async def begin(account: Account) -> str:
-            return await self._auth.issuer.open_browser(account, caller.client or NAMELESS)
-
-        return await self._begun(login, begin)
+        return await self.entered(await self._proved(user, password, code, caller), caller)
 
     async def visitor(self, cookie: str) -> Visitor | None:
         """Whose browser has this cookie, None for nobody's any more."""
@@ -106,7 +96,43 @@ class Sessions:
         except Absent:
             raise Problem(Fault.TOKEN) from None
 
-    async def _proved(self, user: str, password: str, code: str, caller: Caller) -> Login:
+    async def of(
+        self, token: str, caller: Caller, *, fresh: bool = False
+    ) -> tuple[Account, Credential]:
+        """Whose session an access token is of, and the session; with `fresh` one that was opened
+        moments ago, by password or passkey, and not by a refresh token.
+        """
+        digest = token_digest(token)
+        found = None if digest is None else await self._directory.credentials.find(digest)
+        if found is None or found.kind is not CredentialKind.SESSION:
+            raise Problem(Fault.TOKEN)
+        account = await self._directory.account_by_id(found.account)
+        if account is None or isinstance(
+            self._auth.admit(account, found, peer=caller.peer, protocol=caller.protocol), Refused
+        ):
+            raise Problem(Fault.TOKEN)
+        if fresh and self._clock.now() - found.created > FRESH:
+            raise Problem(Fault.STALE)
+        return account, found
+
+    async def opened(self, login: Login | Refused, caller: Caller) -> SessionTokens:
+        """The tokens of a new session for who has just logged in. Await nothing between the two."""
+
+        async def begin(account: Account) -> SessionTokens:
+            made = await self._auth.issuer.open_session(account, caller.client or NAMELESS)
+            return _shown(made)
+
+        return await self._begun(login, begin)
+
+    async def entered(self, login: Login | Refused, caller: Caller) -> str:
+        """The cookie of a new session in a browser, likewise; good for pages alone."""
+
+        async def begin(account: Account) -> str:
+            return await self._auth.issuer.open_browser(account, caller.client or NAMELESS)
+
+        return await self._begun(login, begin)
+
+    async def _proved(self, user: str, password: str, code: str, caller: Caller) -> Login | Refused:
         outcome = await self._auth.login(
             user,
             password,
@@ -115,13 +141,13 @@ class Sessions:
             client=caller.client,
             code=code.replace(" ", ""),
         )
-        if isinstance(outcome, Refused):
-            raise _problem(outcome)
-        if outcome.grant.credential is not None:
+        if isinstance(outcome, Login) and outcome.grant.credential is not None:
             raise Problem(Fault.CREDENTIALS, "Log in with the password of the account")
         return outcome
 
-    async def _begun(self, login: Login, begin: Callable[[Account], Awaitable[T]]) -> T:
+    async def _begun(self, login: Login | Refused, begin: Callable[[Account], Awaitable[T]]) -> T:
+        if isinstance(login, Refused):
+            raise _problem(login)
         revoked: list[AccountChange] = []
 
         def heard(change: AccountChange) -> None:
@@ -144,8 +170,8 @@ class Sessions:
 
 def _problem(refused: Refused) -> Problem:
     fault = _FAULTS.get(refused.cause, Fault.CREDENTIALS)
-    factors = FACTORS if fault is Fault.SECOND_FACTOR else ()
-    return Problem(fault, refused.text, wait=_WAITS.get(refused.cause, 0.0), factors=factors)
+    wait = _WAITS.get(refused.cause, 0.0)
+    return Problem(fault, refused.text, wait=wait, factors=refused.factors, ticket=refused.ticket)
 
 
 def _shown(tokens: Tokens) -> SessionTokens:

@@ -6,15 +6,13 @@ an HMAC (RFC 2104), never in the clear.
 """
 
 import asyncio
-import hmac
-import re
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from auth.admission import Admission
 from auth.caller import Caller
+from auth.codes import code_mac, digits_in, new_code
 from auth.leaked import ListUnusable
 from auth.login import Authenticator
 from auth.password import PasswordError, check_password
@@ -36,12 +34,11 @@ from storage.directory import Directory
 from storage.directory_values import AlreadyExists, NotAllowed
 from storage.invites import Invites
 from storage.new_account import Mailboxes, make_account
-from storage.sign_up_values import Bounds, Checked, NewSignUp, SignUp
+from storage.sign_up_values import OF_NAME, Bounds, Checked, NewSignUp, SignUp
 from storage.sign_ups import SignUps
 
 MIN_PASSWORD: Final = 8
 MAX_NAME: Final = 100
-_CODE: Final = re.compile(r"[0-9]{6}")
 
 
 class CodeMail(Protocol):
@@ -61,7 +58,6 @@ class _Asked:
     box: Mailbox
     target: str
     to: str
-    by_phone: bool
 
 
 class SignUpDesk:
@@ -110,8 +106,7 @@ class SignUpDesk:
         invite = await self._invited(registration.invite) if mode == "invite" else None
         asked = self._checked(registration)
         hashed, scram = await self._secrets(asked.box, registration.password)
-        code, salt = f"{secrets.randbelow(1_000_000):06}", secrets.token_bytes(16)
-        kept = _mac(await self._sign_ups.key(), salt, code)
+        code = new_code(await self._sign_ups.key())
         new = NewSignUp(
             asked.box.key(),
             str(asked.box),
@@ -122,22 +117,22 @@ class SignUpDesk:
             address_key(caller.peer),
             not self._admission.is_local(caller.peer),
             invite,
-            salt,
-            kept,
+            code.salt,
+            code.mac,
         )
-        applied = await self._sign_ups.apply(new, Bounds(self._settings.auth.codes_per_day))
+        applied = await self._sign_ups.apply(new, self.bounds())
         if applied.wait:
             raise Problem(Fault.TOO_MANY, "Wait before you ask for another code", wait=applied.wait)
         if applied.sends:
-            await self._send(asked, code)
+            await self.send_code(asked.to, str(asked.box), code.digits)
 
     async def verify(self, username: str, code: str, caller: Caller) -> str:
         """The account's address. Raises Problem, StoreError."""
-        box, digits = self._box(username), code.replace(" ", "")
+        box, digits = self._box(username), digits_in(code)
         key = await self._sign_ups.key()
-        if box is None or not _CODE.fullmatch(digits):
+        if box is None or digits is None:
             raise Problem(Fault.WRONG_CODE)
-        found = await self._sign_ups.check(box.key(), lambda salt: _mac(key, salt, digits))
+        found = await self._sign_ups.check(box.key(), lambda salt: code_mac(key, salt, digits))
         if isinstance(found, Checked):
             self._auth.audit.record(
                 Kind.FAILED,
@@ -193,15 +188,16 @@ class SignUpDesk:
             raise Problem(Fault.INVALID, f"name: at most {MAX_NAME} printable characters")
         own = Mailbox(local, box.domain)
         if asked.phone:
-            number = self._number(asked.phone)
-            return _Asked(own, number, number, by_phone=True)
+            number = self.number(asked.phone)
+            return _Asked(own, number, number)
         try:
             other = parse_mailbox(asked.email)
         except AddressError:
             raise Problem(Fault.INVALID, "phone or email: where the code shall be sent") from None
-        return _Asked(own, other.split()[0].key(), str(other), by_phone=False)
+        return _Asked(own, other.split()[0].key(), str(other))
 
-    def _number(self, phone: str) -> str:
+    def number(self, phone: str) -> str:
+        """A number that gets codes, as it is kept. Raises Problem."""
         number = phone_number(phone)
         if number is None:
             raise Problem(Fault.INVALID, "phone: an international number such as +431234567")
@@ -233,12 +229,17 @@ class SignUpDesk:
         except Busy:
             raise Problem(Fault.BUSY, wait=10) from None
 
-    async def _send(self, asked: _Asked, code: str) -> None:
-        text = f"{code} is your code for {asked.box}. It is good for ten minutes; tell it nobody."
-        if asked.by_phone:
-            await self._sms.send(Sms(asked.to, text, code))
+    def bounds(self, of_name: int = OF_NAME) -> Bounds:
+        """Of codes in 24 hours, by the configuration in force."""
+        return Bounds(self._settings.auth.codes_per_day, of_name=of_name)
+
+    async def send_code(self, to: str, address: str, code: str) -> None:
+        """To a phone number or a mail address goes a code for the account `address`."""
+        text = f"{code} is your code for {address}. It is good for ten minutes; tell it nobody."
+        if "@" not in to:
+            await self._sms.send(Sms(to, text, code))
         else:
-            await self._mail.send(asked.to, f"Your code for {asked.box.domain}", text)
+            await self._mail.send(to, f"Your code for {address.rpartition('@')[2]}", text)
 
     def _sender(self, data_dir: Path) -> SmsSender:
         place, https = parse_sms(self._settings.auth.sms.get_secret_value()), self._https
@@ -248,7 +249,3 @@ class SignUpDesk:
             case Webhook():
                 return WebhookSender(place, https, self._log)
         return Outbox(data_dir, self._offload, self._log)
-
-
-def _mac(key: bytes, salt: bytes, code: str) -> bytes:
-    return hmac.digest(key, salt + code.encode(), "sha256")

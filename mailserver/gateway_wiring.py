@@ -7,10 +7,13 @@ from auth.admission import Admission
 from auth.arrivals import Arrival
 from auth.home import HOME
 from auth.local_service import LocalAuthService
+from auth.passkeys import PasskeyDesk
+from auth.relying_party import site_of
 from auth.service import AuthService
 from auth.service_contract import AUTH
 from auth.sessions import Sessions
 from auth.sign_up import SignUpDesk
+from auth.sms_factor import SmsFactorDesk
 from config.logging import get_logger
 from filters.code_mail import CodeMails
 from filters.login_notice import LoginNotices
@@ -20,12 +23,15 @@ from storage.service_endpoints import KEY, ServiceEndpoints
 from storage.shared_changes import SharedChanges
 from storage.store import Store
 from storage.values import AccountId
+from web.answering import Answering
 from web.auth import AuthApi
 from web.mta_sts import mta_sts_route
 from web.pages.login import LoginPages
 from web.pages.pages import Pages
+from web.passkeys import PasskeyApi
 from web.registry import Registry, Service
 from web.registry_remote import RemoteService, proxy
+from web.server import HttpServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +72,47 @@ class Gateway:
 
 
 def build_gateway(
-    services: Services, desk: SignUpDesk, admission: Admission, home: LocalHome
+    services: Services,
+    desk: SignUpDesk,
+    sms_factor: SmsFactorDesk,
+    admission: Admission,
+    home: LocalHome,
+    http: HttpServer,
 ) -> Gateway:
     """What this process serves by HTTP, without /healthz."""
-    registry, log = Registry(), get_logger("http")
-    changes = SharedChanges(services.directory)
+    registry, directory = Registry(), services.directory
+    changes = SharedChanges(directory)
     remote: list[RemoteService] = []
-    sessions = Sessions(services.auth, services.directory, services.clock)
-    auth: AuthService = LocalAuthService(desk, sessions)
+    auth: AuthService = LocalAuthService(
+        services.auth,
+        directory,
+        desk,
+        Sessions(services.auth, directory, services.clock),
+        PasskeyDesk(
+            services.auth,
+            directory,
+            lambda: site_of(services.settings, http.addresses),
+            services.offload,
+            services.clock,
+        ),
+        sms_factor,
+    )
     elsewhere = None
     if AUTH.name in services.settings.services.remote:
         elsewhere = _remote(services, changes, home)
         auth = cast(AuthService, proxy(elsewhere, AUTH))
         remote.append(elsewhere)
-    api = AuthApi(auth, admission, lambda: services.settings, log)
-    registry.register(Service("auth", api.routes(), remote=elsewhere))
+    answering = Answering(admission, lambda: services.settings, get_logger("http"))
+    routes = [*AuthApi(auth, answering).routes(), *PasskeyApi(auth, answering).routes()]
+    registry.register(Service("auth", routes, remote=elsewhere))
     pages = Pages(
         auth,
         admission,
         lambda: services.settings,
-        services.directory.secrets.get,
+        directory.secrets.get,
         services.offload,
         services.clock,
-        log,
+        get_logger("http"),
     )
     registry.register(Service("pages", [*pages.routes(), *LoginPages(pages, auth).routes()]))
     policy = mta_sts_route(lambda: services.settings, services.directory.serves)

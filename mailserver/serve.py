@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import uvloop
 
+from auth.sms_factor import SmsFactorDesk
 from config.fields import Endpoint
 from config.load import ConfigInvalid, load
 from config.logging import configure, get_logger
@@ -92,6 +93,11 @@ class Server:
     def outbound(self) -> Outbound:
         """The sending side."""
         return self._parts.outbound
+
+    @property
+    def sms_factor(self) -> SmsFactorDesk:
+        """Second factors by SMS, which need a sender of texts."""
+        return self._parts.sms_factor
 
     async def start(self) -> None:
         """Returns when every listener accepts. Raises ListenError."""

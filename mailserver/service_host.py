@@ -17,9 +17,13 @@ import uvloop
 from auth.admission import Admission
 from auth.local_service import LocalAuthService
 from auth.login import Authenticator
+from auth.passkeys import PasskeyDesk
+from auth.relying_party import site_of
 from auth.service_contract import AUTH
 from auth.sessions import Sessions
 from auth.sign_up import SignUpDesk
+from auth.sms_factor import SmsFactorDesk
+from auth.webauthn import Site
 from config.clock import SystemClock
 from config.load import ConfigInvalid, load
 from config.logging import configure, get_logger
@@ -42,6 +46,7 @@ from storage.errors import StoreError
 from storage.service_endpoints import HEARTBEAT, KEY, ServiceEndpoint, ServiceEndpoints
 from storage.shared_changes import CHANNEL, SharedChanges
 from web.auth import AUTH_ROUTES
+from web.passkeys import PASSKEY_ROUTES
 from web.registry import VERSION
 
 LINKS: Final = 64
@@ -68,20 +73,28 @@ class ServiceHost:
         self._auth = Authenticator(settings, directory, self._offload, self._clock)
         self._auth.arrivals.on_new = self._home.arrived
         resolver = Resolver(settings.dns.nameservers)
+        admission = Admission(settings, self._clock, directory.blocks)
         self._desk = SignUpDesk(
             settings,
             directory,
             self._home,
             self._auth,
-            Admission(settings, self._clock, directory.blocks),
+            admission,
             self._home,
             HttpsClient(resolver, self._offload, client_tls().verified),
             self._offload,
             self._clock,
             get_logger("sign-up"),
         )
-        sessions = Sessions(self._auth, directory, self._clock)
-        self._offer = Offer(AUTH, LocalAuthService(self._desk, sessions))
+        service = LocalAuthService(
+            self._auth,
+            directory,
+            self._desk,
+            Sessions(self._auth, directory, self._clock),
+            PasskeyDesk(self._auth, directory, self._site, offload, self._clock),
+            SmsFactorDesk(directory, self._auth.audit, self._desk, admission),
+        )
+        self._offer = Offer(AUTH, service)
         self._stopping = asyncio.Event()
         self._links: set[asyncio.Task[None]] = set()
 
@@ -94,7 +107,7 @@ class ServiceHost:
             AUTH.name,
             VERSION,
             str(at),
-            tuple(AUTH_ROUTES),
+            (*AUTH_ROUTES, *PASSKEY_ROUTES),
             os.getpid(),
             self._clock.now(),
         )
@@ -122,6 +135,10 @@ class ServiceHost:
 
     def stop(self) -> None:
         self._stopping.set()
+
+    def _site(self) -> Site:
+        listen = self._settings.listen
+        return site_of(self._settings, {"http": listen.http, "https": listen.https})
 
     async def close(self) -> None:
         """After `serve`."""

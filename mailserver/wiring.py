@@ -7,6 +7,7 @@ from functools import partial
 
 from auth.admission import Admission
 from auth.sign_up import SignUpDesk
+from auth.sms_factor import SmsFactorDesk
 from config.logging import get_logger
 from filters.autotags.trainer import Trainer
 from filters.code_mail import CodeMails
@@ -84,6 +85,7 @@ class Parts:
     clear: ClearVerdicts
     desk: SignUpDesk
     gateway: Gateway
+    sms_factor: SmsFactorDesk
     login_notices: LoginNotices
 
     async def close(self) -> None:
@@ -162,6 +164,14 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         clock,
         get_logger("sign-up"),
     )
+    http = HttpServer(
+        settings.listen.http,
+        settings.listen.https,
+        tls,
+        admission,
+        settings.listen.proxy_protocol_from,
+    )
+    sms_factor = SmsFactorDesk(services.directory, services.auth.audit, desk, admission)
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
     return Parts(
         pipeline=pipeline,
@@ -226,13 +236,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             recorder=recorder,
             home=Home(delivery, services.directory, store.spool_dir, clock, services.offload),
         ),
-        http=HttpServer(
-            settings.listen.http,
-            settings.listen.https,
-            tls,
-            admission,
-            settings.listen.proxy_protocol_from,
-        ),
+        http=http,
         collector=collector,
         report_sender=ReportSender(
             reports,
@@ -261,7 +265,10 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         tag_trainer=build_trainer(services),
         clear=clear,
         desk=desk,
-        gateway=build_gateway(services, desk, admission, LocalHome(store, mails, notices)),
+        sms_factor=sms_factor,
+        gateway=build_gateway(
+            services, desk, sms_factor, admission, LocalHome(store, mails, notices), http
+        ),
         login_notices=notices,
     )
 

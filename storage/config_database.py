@@ -1,6 +1,7 @@
 """config.db: what cannot be derived from message files. Its tables: storage/config_schema.py."""
 
-from storage.config_schema import MIGRATIONS, schema_version
+from storage.config_migrations import MIGRATIONS
+from storage.config_schema import schema_version
 from storage.small_database import SmallDatabase
 
 FILE_NAME = "config.db"

@@ -45,6 +45,7 @@ from storage.directory_values import (
 from storage.finished import finished
 from storage.hold_rules import HoldRules
 from storage.known_logins import KnownLogins
+from storage.passkeys import Passkeys
 from storage.preferences import Preferences
 from storage.resolver import Resolver
 from storage.rewritten import Rewritten
@@ -54,7 +55,9 @@ from storage.seen import Seen
 from storage.sent_counts import SentCounts
 from storage.server_secrets import ServerSecrets
 from storage.sites import sites_of
+from storage.sms_factors import SmsFactors
 from storage.source_counts import SourceCounts
+from storage.spent import Spent
 from storage.suppressions import Suppressions
 from storage.values import AccountId
 
@@ -75,7 +78,10 @@ class Directory:
         self.contacts = Contacts(database, clock)
         self.preferences = Preferences(database)
         self.credentials = Credentials(database, clock, self._tell)
-        self.second_factors = SecondFactors(database, clock, self._tell)
+        self.second_factors = factors = SecondFactors(database, clock, self._tell)
+        self.passkeys = Passkeys(database, clock, self._tell, factors.forget)
+        self.sms_factors = SmsFactors(database, clock, self._tell, factors.forget)
+        self.spent = Spent(database, clock)
         self.seen = Seen(database, clock)
         self.sent_counts = SentCounts(database, clock)
         self.secrets = ServerSecrets(database)

@@ -9,6 +9,8 @@ SignUpId = NewType("SignUpId", int)
 LIFE: Final = 600.0
 """Seconds that a code is good for."""
 TRIES: Final = 5
+OF_NAME: Final = 4
+"""Codes for one name to one target from one peer in 24 hours."""
 LIVE_OF_NAME: Final = 3
 """Codes for one name that are good at the same time."""
 
@@ -21,7 +23,7 @@ class Bounds:
 
     of_all: int
     of_target: int = 10
-    of_name: int = 4
+    of_name: int = OF_NAME
     of_peer: int = 20
     pause: float = 30.0
 

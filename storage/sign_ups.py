@@ -1,4 +1,4 @@
-"""Sign-ups that wait for their verification code, and how many codes left in the last day.
+"""Sign-ups that wait for their verification code.
 
 Invariants: what is answered does not depend on whether a name is taken or a phone number known; a
 code is kept as an HMAC, counts its tries in the transaction that compares it, and is gone with the
@@ -10,13 +10,14 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
 from storage import directory_rows as rows
-from storage.config_signup_tables import code_sent, reached, sign_up
+from storage.config_signup_tables import reached, sign_up
 from storage.directory import Directory
+from storage.sent_codes import DAY, Asking, has_room, note, seconds_to_wait
 from storage.sign_up_values import (
     LIFE,
     LIVE_OF_NAME,
@@ -30,9 +31,8 @@ from storage.sign_up_values import (
 )
 from storage.values import AccountId
 
-DAY: Final = 86_400.0
 _SECRET: Final = "sign-up"  # noqa: S105 - the name of a row
-_s, _c = sign_up.c, code_sent.c
+_s = sign_up.c
 _COLUMNS = (_s.id, _s.address, _s.name, _s.password_hash, _s.scram, _s.target, _s.invite)
 
 
@@ -71,14 +71,14 @@ class SignUps:
     async def _apply(self, new: NewSignUp, bounds: Bounds) -> Applied:
         now = self._clock.now()
         async with self._database.writing() as connection:
-            await connection.execute(delete(code_sent).where(_c.at <= now - DAY))
             await connection.execute(delete(sign_up).where(_s.expires <= now - DAY))
-            wait = await _wait(connection, new, bounds, now)
+            asking = Asking(new.key, new.target, new.peer, new.limited)
+            wait = await seconds_to_wait(connection, asking, bounds, now)
             if wait > 0:
                 return Applied(wait=wait)
-            sends = await _may_send(connection, new, bounds, now)
-            asked = {"key": new.key, "target": new.target, "peer": new.peer}
-            await connection.execute(insert(code_sent).values(**asked, sent=sends, at=now))
+            sends = await _may_send(connection, new, now)
+            sends = sends and await has_room(connection, asking, bounds)
+            await note(connection, asking, sends, now)
             await connection.execute(insert(sign_up).values(_row(new, sends, now + LIFE)))
         return Applied(sends)
 
@@ -103,38 +103,14 @@ class SignUps:
             await connection.execute(insert(reached).values(values))
 
 
-async def _wait(connection: AsyncConnection, new: NewSignUp, bounds: Bounds, now: float) -> float:
-    """How long this peer, or everybody, has to wait; says nothing of what others did."""
-    count = select(func.count()).select_from(code_sent)
-    first = select(func.min(_c.at))
-    if await _scalar(connection, count.where(_c.sent)) >= bounds.of_all:
-        return await _scalar(connection, first.where(_c.sent)) + DAY - now
-    mine = _c.peer == new.peer
-    if new.limited and await _scalar(connection, count.where(mine)) >= bounds.of_peer:
-        return await _scalar(connection, first.where(mine)) + DAY - now
-    same = select(_c.at).where(mine, _c.key == new.key, _c.target == new.target).order_by(_c.at)
-    times = [row.at for row in await connection.execute(same)]
-    if len(times) >= bounds.of_name:
-        return float(times[-bounds.of_name] + DAY - now)
-    return float(times[-1] + bounds.pause * 2 ** (len(times) - 1) - now) if times else 0.0
-
-
-async def _may_send(
-    connection: AsyncConnection, new: NewSignUp, bounds: Bounds, now: float
-) -> bool:
+async def _may_send(connection: AsyncConnection, new: NewSignUp, now: float) -> bool:
     if await rows.accounts_by_key(connection, (new.key,)):
         return False
     if await rows.aliases_by_key(connection, (new.key,)):
         return False
     live = select(func.count()).select_from(sign_up).where(_s.key == new.key, _s.expires > now)
-    if await _scalar(connection, live.where(_s.tries < TRIES)) >= LIVE_OF_NAME:
-        return False
-    sent = select(func.count()).select_from(code_sent).where(_c.target == new.target, _c.sent)
-    return await _scalar(connection, sent) < bounds.of_target
-
-
-async def _scalar(connection: AsyncConnection, query: Select[Any]) -> float:
-    return float((await connection.execute(query)).scalar_one())
+    found: int = (await connection.execute(live.where(_s.tries < TRIES))).scalar_one()
+    return found < LIVE_OF_NAME
 
 
 def _row(new: NewSignUp, sends: bool, expires: float) -> dict[str, Any]:

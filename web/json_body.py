@@ -32,6 +32,20 @@ class Fields:
             raise BadBody(400, f"{name}: a text" + (" is needed" if needed else ""))
         return value
 
+    def flag(self, name: str, *, default: bool) -> bool:
+        """True or false. Raises BadBody."""
+        value = self._members.get(name, default)
+        if not isinstance(value, bool):
+            raise BadBody(400, f"{name}: true or false")
+        return value
+
+    def members(self, name: str) -> dict[str, Any]:
+        """An object. Raises BadBody."""
+        value = self._members.get(name)
+        if not isinstance(value, dict):
+            raise BadBody(400, f"{name}: an object is needed")
+        return value
+
 
 async def read_fields(request: Request, limit: int) -> Fields:
     """Raises BadBody, starlette.requests.ClientDisconnect."""

@@ -18,6 +18,7 @@ from mailserver.cli import (
     filters,
     importing,
     invites,
+    passkeys,
     quarantine,
     queue,
     reports,
@@ -64,6 +65,8 @@ def options(
 app.add_typer(accounts.app, name="account")
 accounts.app.add_typer(credentials.app_passwords, name="app-password")
 accounts.app.add_typer(credentials.second_factor, name="second-factor")
+credentials.second_factor.add_typer(passkeys.sms, name="sms")
+accounts.app.add_typer(passkeys.app, name="passkey")
 app.add_typer(credentials.tokens, name="token")
 accounts.app.add_typer(invites.app, name="invite")
 app.add_typer(aliases.app, name="alias")

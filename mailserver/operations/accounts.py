@@ -49,11 +49,17 @@ async def account_list(services: Services, _args: Args) -> list[dict[str, Any]]:
 
 
 async def account_show(services: Services, args: Args) -> dict[str, Any]:
-    """One account; `verified` is the phone or address that it was made with by sign-up, or null."""
+    """One account; `verified` is the phone or address that it was made with by sign-up, or null,
+    `second_factor` what that may be, `passkeys` their number.
+    """
     account = await _account(services, args)
     sign_ups = SignUps(services.directory, services.clock)
     shown = await _shown(services, account)
-    return shown | {"verified": await sign_ups.target_of(account.id)}
+    return shown | {
+        "verified": await sign_ups.target_of(account.id),
+        "second_factor": list(await services.directory.second_factors.kinds(account.id)),
+        "passkeys": len(await services.directory.passkeys.of(account.id)),
+    }
 
 
 async def account_set(services: Services, args: Args) -> dict[str, Any]:

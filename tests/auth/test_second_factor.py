@@ -18,7 +18,8 @@ from net.threads import Offload
 from storage.credential_values import CredentialKind, Protocol, Terms
 from storage.directory import Directory
 from storage.directory_values import Absent, Account, AlreadyExists, NotAllowed
-from storage.second_factors import PAUSE, TRIES, Spent
+from storage.factor_rows import PAUSE, TRIES
+from storage.second_factors import Spent
 from storage.values import AccountId
 from tests.support.directories import PASSWORD, MovedClock, make_settings, own_database
 

@@ -11,8 +11,9 @@ import pytest
 from storage.directory import Directory
 from storage.directory_values import Absent, NotAllowed
 from storage.invites import Invites
+from storage.sent_codes import DAY
 from storage.sign_up_values import Applied, Bounds, Checked, NewSignUp, SignUp, SignUpId
-from storage.sign_ups import DAY, SignUps
+from storage.sign_ups import SignUps
 from tests.support.directories import MovedClock, make_settings, open_directory, own_database
 
 BOUNDS = Bounds(of_all=1000)

@@ -31,21 +31,32 @@ def answer_of(response: http.client.HTTPResponse) -> Answer:
     return Answer(response.status, kind, wait, body, fields)
 
 
+def ask(
+    server: ServerProcess,
+    method: str,
+    path: str,
+    body: object,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Sends JSON over plain HTTP; bytes and None are sent as they are."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=20)
+    try:
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        fields = {"Content-Type": "application/json", **(headers or {})}
+        connection.request(method, path, data, fields)
+        return answer_of(connection.getresponse())
+    finally:
+        connection.close()
+
+
 def post(
     server: ServerProcess,
     path: str,
     body: object,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """POSTs JSON over plain HTTP; bytes and None are sent as they are."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=20)
-    try:
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        fields = {"Content-Type": "application/json", **(headers or {})}
-        connection.request("POST", path, data, fields)
-        return answer_of(connection.getresponse())
-    finally:
-        connection.close()
+    """As ask."""
+    return ask(server, "POST", path, body, headers)
 
 
 def texts(server: ServerProcess, to: str) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from auth.service import AuthService, Fault, Problem
-from web.auth import STATUS
+from web.answering import STATUS
 from web.form_body import Form, parse_form
 from web.pages.pages import Pages, Visit, own_path, redirect
 

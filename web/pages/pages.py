@@ -26,7 +26,7 @@ from net.limits import MINUTE
 from net.threads import Offload
 from storage.credential_values import Protocol
 from storage.errors import StoreError
-from web.auth import LIMIT, STATUS
+from web.answering import LIMIT, STATUS
 from web.form_body import Form, read_form
 from web.form_route import FormRoute
 from web.json_body import BadBody

@@ -1,0 +1,191 @@
+"""The steps by which config.db came to its schema; the tables are in storage/config_*.py."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Column, Connection, inspect
+from sqlalchemy.schema import CreateColumn
+
+from storage.config_auth_tables import credential, recovery_code, second_factor
+from storage.config_base import metadata
+from storage.config_defence_tables import audit, known_login
+from storage.config_factor_tables import factor_spent, factor_tries, passkey, sms_factor
+from storage.config_schema import (
+    account,
+    acl,
+    answered,
+    block,
+    dkim_key,
+    entry,
+    failed_address,
+    hold_rule,
+    kept_sender,
+    report,
+    report_count,
+    report_row,
+    secret,
+    seen,
+    sent_count,
+    source_count,
+    suppression,
+)
+from storage.config_service_tables import service_endpoint
+from storage.config_signup_tables import code_sent, invite, reached, sign_up
+from storage.config_user_tables import (
+    contact_group,
+    contact_member,
+    correspondent,
+    person,
+    person_email,
+    preference,
+    script,
+    tag,
+)
+
+
+def _first(connection: Connection) -> None:
+    metadata.create_all(connection)
+
+
+def _acl(connection: Connection) -> None:
+    acl.create(connection, checkfirst=True)
+
+
+def _metadata(connection: Connection) -> None:
+    entry.create(connection, checkfirst=True)
+
+
+def _choices(connection: Connection) -> None:
+    """What an account chose of IMAP."""
+    _add_columns(connection, account.c.imap_mask, account.c.gmail_labels)
+
+
+def _submission(connection: Connection) -> None:
+    """What an account may and wants in submission."""
+    _add_columns(connection, account.c.submission)
+
+
+def _dkim_keys(connection: Connection) -> None:
+    dkim_key.create(connection, checkfirst=True)
+
+
+def _forwarding(connection: Connection) -> None:
+    for table in (secret, kept_sender, answered):
+        table.create(connection, checkfirst=True)
+
+
+def _add_columns(connection: Connection, *columns: Column[Any]) -> None:
+    """A database made by this program has the columns already."""
+    table = columns[0].table.name
+    there = {column["name"] for column in inspect(connection).get_columns(table)}
+    for column in columns:
+        if column.name not in there:
+            made = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {made}")
+
+
+def _blocks(connection: Connection) -> None:
+    block.create(connection, checkfirst=True)
+
+
+def _reports(connection: Connection) -> None:
+    for table in (report_count, report, report_row):
+        table.create(connection, checkfirst=True)
+
+
+def _seen(connection: Connection) -> None:
+    seen.create(connection, checkfirst=True)
+
+
+def _hold_rules(connection: Connection) -> None:
+    hold_rule.create(connection, checkfirst=True)
+
+
+def _sent_counts(connection: Connection) -> None:
+    sent_count.create(connection, checkfirst=True)
+
+
+def _suppressions(connection: Connection) -> None:
+    for table in (suppression, failed_address):
+        table.create(connection, checkfirst=True)
+
+
+def _source_counts(connection: Connection) -> None:
+    source_count.create(connection, checkfirst=True)
+
+
+def _scripts(connection: Connection) -> None:
+    script.create(connection, checkfirst=True)
+
+
+def _contacts(connection: Connection) -> None:
+    for table in (person, person_email, contact_group, contact_member, correspondent):
+        table.create(connection, checkfirst=True)
+
+
+def _preferences(connection: Connection) -> None:
+    for table in (tag, preference):
+        table.create(connection, checkfirst=True)
+
+
+def _defence(connection: Connection) -> None:
+    for table in (audit, known_login):
+        table.create(connection, checkfirst=True)
+
+
+def _credentials(connection: Connection) -> None:
+    for table in (credential, second_factor, recovery_code):
+        table.create(connection, checkfirst=True)
+
+
+def _scram(connection: Connection) -> None:
+    """Keys of an account's password for SCRAM."""
+    _add_columns(connection, account.c.scram)
+
+
+def _sign_ups(connection: Connection) -> None:
+    for table in (sign_up, code_sent, invite, reached):
+        table.create(connection, checkfirst=True)
+
+
+def _scram_of_credentials(connection: Connection) -> None:
+    """The same of app passwords."""
+    _add_columns(connection, credential.c.scram)
+
+
+def _service_endpoints(connection: Connection) -> None:
+    service_endpoint.create(connection, checkfirst=True)
+
+
+def _passkeys(connection: Connection) -> None:
+    for table in (passkey, sms_factor, factor_tries, factor_spent):
+        table.create(connection, checkfirst=True)
+
+
+# Number n is entry n - 1. A step once released is never edited: the next change is the next step.
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first,
+    _acl,
+    _metadata,
+    _choices,
+    _submission,
+    _blocks,
+    _reports,
+    _seen,
+    _dkim_keys,
+    _forwarding,
+    _hold_rules,
+    _sent_counts,
+    _suppressions,
+    _source_counts,
+    _scripts,
+    _contacts,
+    _preferences,
+    _defence,
+    _credentials,
+    _scram,
+    _sign_ups,
+    _scram_of_credentials,
+    _service_endpoints,
+    _passkeys,
+)
