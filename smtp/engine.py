@@ -86,6 +86,7 @@ class Engine(SMTP):
         self._allowed = 0.0
         self._errors = self._ends = 0
         self._parting: Reply | None = None
+        self._is_cut_off = False
         self._pausing: asyncio.Future[None] | None = None
 
     def __dir__(self) -> Iterable[str]:
@@ -121,6 +122,13 @@ class Engine(SMTP):
         """Ends the connection: at once when it waits for a command, else after the command."""
         self._parting = parting
         if self.phase is Phase.WAITING:
+            self._part(parting)
+
+    def cut_off(self, parting: Reply) -> None:
+        """As say_goodbye, but wherever the peer is waited for, within a message too."""
+        self._is_cut_off = True
+        self.say_goodbye(parting)
+        if self.phase is Phase.BUSY and self._deadline != math.inf:
             self._part(parting)
 
     def let_go(self) -> None:
@@ -271,6 +279,10 @@ class Engine(SMTP):
         if self._out:
             await self.flush()
         reader = self._reader
+        if self._is_cut_off and self._parting is not None:
+            self.send(self._parting)
+            self._close()
+            raise Gone
         if reader.at_eof() or reader._eof or self.transport is None:  # type: ignore[attr-defined]
             raise Gone
         size = len(self.buffer)

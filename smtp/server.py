@@ -138,7 +138,8 @@ class SmtpServer:
         for doorman in self._doormen:
             doorman.close()
         self._doormen = []
-        self._part_with(lambda _: True, replies.shutting_down(self._shared.settings.hostname))
+        for engine in list(self._engines):
+            engine.say_goodbye(replies.shutting_down(self._shared.settings.hostname))
         await self._wait_for_connections(self._timeouts.stop)
         for engine in list(self._engines):
             engine.abort()
@@ -193,14 +194,14 @@ class SmtpServer:
             self._gate.leave(peer)
 
     def _revoke(self, change: AccountChange) -> None:
-        self._part_with(lambda engine: _is_ended(engine, change), _REVOKED)
+        self._cut_off(lambda engine: _is_ended(engine, change), _REVOKED)
 
     def _blocked(self, block: Block) -> None:
-        self._part_with(lambda engine: block.holds(self._engines[engine].address), _BLOCKED)
+        self._cut_off(lambda engine: block.holds(self._engines[engine].address), _BLOCKED)
 
-    def _part_with(self, which: Callable[[Engine], bool], parting: Reply) -> None:
+    def _cut_off(self, which: Callable[[Engine], bool], parting: Reply) -> None:
         for engine in [engine for engine in self._engines if which(engine)]:
-            engine.say_goodbye(parting)
+            engine.cut_off(parting)
 
     async def _wait_for_connections(self, seconds: float) -> None:
         waits = [asyncio.create_task(engine.ended()) for engine in self._engines]

@@ -270,3 +270,42 @@ ALL = BY_PASSWORD | {"phone", "tablet"}
 def test_what_ends(house: Household, done: Callable[[Household], None], ended: set[str]) -> None:
     done(house)
     house.must_end(ended)
+
+
+# What a client has begun and sends no further: commands, their answers, a part of what follows.
+BEGUN = {
+    "DATA": (
+        "submission",
+        [(b"MAIL FROM:<%b>", b"250"), (b"RCPT TO:<%b>", b"250"), (b"DATA", b"354")],
+        b"Subject: half\r\n\r\nA line\r\n",
+    ),
+    "BDAT": (
+        "submissions",
+        [(b"MAIL FROM:<%b>", b"250"), (b"RCPT TO:<%b>", b"250")],
+        b"BDAT 1000 LAST\r\nSubject: half\r\n",
+    ),
+    "APPEND": ("imap", [(b"DONE", b"i1 OK"), (b"a APPEND INBOX {1000}", b"+")], b"Subject: half"),
+    "PUTSCRIPT": ("managesieve", [], b'PUTSCRIPT "x" {1000+}\r\nkeep;'),
+}
+
+
+@pytest.mark.parametrize("what", BEGUN)
+def test_what_was_begun_ends_too(server: ServerProcess, what: str) -> None:
+    listener, commands, part = BEGUN[what]
+    address = f"ada{next(_numbers)}@example.test"
+    server.perform("account.add", address=address, password=PASSWORD)
+    made = server.perform("account.app-password.add", address=address, name="phone")
+    tls = ssl.create_default_context(cafile=str(server.data / "selfsigned.pem"))
+    secret = Secret(address, made["secret"])
+    client = Connection(listener, server.port(listener), tls, secret)
+    with contextlib.closing(client):
+        for command, answer in commands:
+            line = command % address.encode() if b"%b" in command else command
+            client.socket.sendall(line + b"\r\n")
+            assert client.socket.recv(4096).startswith(answer)
+        client.socket.sendall(part)
+        server.perform("account.app-password.revoke", address=address, id=made["id"])
+        assert client.is_ended
+    with imaplib.IMAP4(HOST, server.port("imap"), timeout=30) as reader:
+        reader.login(address, PASSWORD)
+        assert reader.select()[1] == [b"0"]
