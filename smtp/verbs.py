@@ -103,7 +103,7 @@ class Connection(DataVerbs):
         self.stop_clock()
         if line is None:
             return Failure(Reason.TOO_LONG, "Authentication response too long")
-        return line.rstrip(b"\r\n")
+        return line.removesuffix(b"\r\n")  # a bare LF stays, and is no base64
 
 
 def _auth_failure(failure: Failure) -> Reply:

@@ -36,7 +36,8 @@ class Limits:
     discard: int = 256 * 1024 * 1024
 
 
-BEFORE_LOGIN: Final = Limits(8 * 1024, 8 * 1024, 8 * 1024, None, 64 * 1024)
+# Room for an initial response of 12,288 octets (auth/sasl/exchange.py).
+BEFORE_LOGIN: Final = Limits(16 * 1024, 8 * 1024, 16 * 1024, None, 64 * 1024)
 AFTER_LOGIN: Final = Limits()
 
 

@@ -241,6 +241,27 @@ def test_a_megabyte_of_credentials(server: ServerProcess, protocol: str, mechani
         assert client.works()
 
 
+def test_the_longest_response(server: ServerProcess, protocol: str, user: str) -> None:
+    """RFC 4954 §4 wants 12,288 octets of base64 to be taken; so much is, everywhere."""
+    begin = f"\0{user}\0".encode()
+    longest = b64encode(begin + b"x" * (9216 - len(begin)))
+    assert len(longest) == 12_288
+    with talk(server, protocol) as client:
+        assert client.auth("PLAIN", longest).kind is Kind.NO
+        assert client.auth("PLAIN").kind is Kind.ASKS
+        assert client.answer(longest).kind is Kind.NO
+        assert client.auth("PLAIN").kind is Kind.ASKS
+        assert refused(client.answer(longest + b"AAAA"))
+        assert client.auth("PLAIN", plain(user, PASSWORD)).kind is Kind.OK
+
+
+def test_a_bare_line_feed_ends_no_response_of_smtp(server: ServerProcess, user: str) -> None:
+    with talk(server, "smtp") as client:
+        assert client.auth("PLAIN").kind is Kind.ASKS
+        client.socket.sendall(plain(user, PASSWORD) + b"\n")
+        assert client.line(b"NOOP").line.startswith("501 5.5.2")
+
+
 @pytest.mark.parametrize(
     ("mechanism", "initial"),
     [
