@@ -3,17 +3,20 @@
 Invariants: equal attempts of one address that wait together share one hash, in a task of its own: a
 client that hangs up takes nothing from the others; a wrong password that was seen before is neither
 hashed nor counted again, so that a device with an old one locks out nobody; a name that nobody has
-costs what any other costs.
+costs what any other costs. Where sources outside have accounts of the domain, every wrong password
+costs a hash, and is answered when a multiple of EVEN has passed, since what a source takes shows.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from cachetools import TTLCache
 
 from auth.handover import Handover
-from auth.password import check_either, quick_hash
+from auth.password import check_either, dummy_hash, quick_hash
 from auth.throttle import Attempt, Throttle
 from auth.verified import SECONDS, Proof, VerifiedLogins
 from config.clock import Clock
@@ -24,6 +27,8 @@ from storage.values import AccountId
 MOST: Final = 8_000
 """Attempts under way, those that are delayed included."""
 WRONG: Final = 20_000
+EVEN: Final = 0.5
+"""Seconds; a source that answers within them tells nothing by its time."""
 
 
 class Checked(Enum):
@@ -35,6 +40,19 @@ class Checked(Enum):
     BUSY = "busy"
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """For an address of a domain whose accounts sources outside have. `verify` asks the source of
+    the account whether a password is right, or for the hash that it must have; None for an account
+    of our own, and for nobody. `right` and `wrong`: seconds for which an answer is remembered.
+    """
+
+    begun: float
+    verify: Callable[[str], Awaitable[bool | str]] | None = None
+    right: float = SECONDS
+    wrong: float = SECONDS
+
+
 class PasswordChecks:
     """Belongs to the authenticator. `rounds` is auth.bcrypt_rounds."""
 
@@ -43,14 +61,23 @@ class PasswordChecks:
         self.rounds = 4
         self.handover = Handover(clock)
         self._verified = VerifiedLogins(clock)
-        self._wrong: TTLCache[Proof, None] = TTLCache(WRONG, SECONDS, clock.monotonic)
+        self._now = clock.monotonic
+        self._wrong: TTLCache[Proof, float] = TTLCache(WRONG, SECONDS, clock.monotonic)
+        self.sleep = asyncio.sleep
         self._running: dict[tuple[str, Proof], asyncio.Task[Checked]] = {}
 
     async def check(
-        self, name: str, account: AccountId | None, password: str, stored: str, peer: str
+        self,
+        name: str,
+        account: AccountId | None,
+        password: str,
+        stored: str,
+        peer: str,
+        elsewhere: Elsewhere | None = None,
     ) -> Checked:
         """`name` is what counts failures, `account` the one that may log in with it, None for
-        nobody, `stored` its hash or a dummy that costs as much.
+        nobody, `stored` its hash or a dummy that costs as much; of an account that a source has,
+        what stands for the source. Raises StoreUnavailable where the source does not answer.
         """
         proof = self._verified.proof(name, password, stored)
         if account is not None and proof in self._verified:
@@ -60,7 +87,7 @@ class PasswordChecks:
         if task is None:
             if len(self._running) >= MOST:
                 return Checked.BUSY
-            work = self._work(proof, name, account, password, stored, peer)
+            work = self._work(proof, name, account, password, stored, peer, elsewhere)
             task = self._running[key] = asyncio.create_task(work)
             task.add_done_callback(lambda task: self._ended(key, task))
         return await asyncio.shield(task)
@@ -89,15 +116,19 @@ class PasswordChecks:
         password: str,
         stored: str,
         peer: str,
+        elsewhere: Elsewhere | None,
     ) -> Checked:
         attempt = await self._throttle.enter(peer, name, account)
         if attempt is None:
             return Checked.THROTTLED
-        if proof in self._wrong:
+        if self._now() < self._wrong.get(proof, 0.0):
             attempt.void()
             return Checked.WRONG
         try:
-            right = await self._hash(attempt, account, password, stored)
+            if elsewhere is not None and elsewhere.verify is not None:
+                right = await self._asked(attempt, account, password, elsewhere.verify)
+            else:
+                right = await self._hash(attempt, account, password, stored)
         except Busy:
             attempt.void()
             return Checked.BUSY
@@ -106,11 +137,28 @@ class PasswordChecks:
             raise
         if right and account is not None:
             attempt.right()
-            self._verified.add(proof, account)
+            self._verified.add(proof, account, elsewhere.right if elsewhere else SECONDS)
             return Checked.RIGHT
         attempt.wrong()
-        self._wrong[proof] = None
+        self._wrong[proof] = self._now() + (elsewhere.wrong if elsewhere else SECONDS)
+        if elsewhere is not None:
+            await self.sleep((elsewhere.begun - self._now()) % EVEN)
         return Checked.WRONG
+
+    async def _asked(
+        self,
+        attempt: Attempt,
+        account: AccountId | None,
+        password: str,
+        verify: Callable[[str], Awaitable[bool | str]],
+    ) -> bool:
+        said = await verify(password)
+        if said is True:
+            return True
+        if isinstance(said, str) and said:
+            return await self._hash(attempt, account, password, said)
+        await self._hash(attempt, None, password, dummy_hash(self.rounds))
+        return False
 
     async def _hash(
         self, attempt: Attempt, account: AccountId | None, password: str, stored: str

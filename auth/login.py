@@ -17,7 +17,7 @@ from auth.arrivals import Arrival, Arrivals
 from auth.audit import Audit
 from auth.blocking import Blocker
 from auth.caller import Caller
-from auth.checking import Checked, PasswordChecks
+from auth.checking import Checked, Elsewhere, PasswordChecks
 from auth.expiring import Expiring
 from auth.generated import password_digest
 from auth.grant import FULL, Grant, grant_of
@@ -34,6 +34,7 @@ from auth.sasl.exchange import Exchange, Verified
 from auth.sasl.keys import KeyOffer, Keys
 from auth.scram_keys import ALWAYS, ScramKeys, derived
 from auth.second_factor import SecondFactor
+from auth.sources import Sources
 from auth.throttle import Throttle
 from config.clock import Clock
 from config.fields import network
@@ -74,8 +75,10 @@ class Authenticator:
         directory: Directory,
         offload: Offload,
         clock: Clock,
+        sources: Sources | None = None,
     ) -> None:
         self._directory, self._offload, self._clock = directory, offload, clock
+        self._sources = sources
         self._log, self._logged = get_logger("auth"), Gcra(LOGGED, clock)
         self._lookups = asyncio.Semaphore(LOOKUPS)
         known = directory.known_logins
@@ -100,7 +103,12 @@ class Authenticator:
         """Takes [auth] and filters.local_networks of a changed configuration."""
         self._rounds = self._checks.rounds = settings.auth.bcrypt_rounds
         sha_1 = settings.auth.scram_sha_1
-        self._supported = Supported(scram_sha_1=sha_1, bearer=True)
+        scram = settings.auth.scram
+        self._supported = Supported(
+            scram_sha_1=sha_1,
+            bearer=True,
+            scram=scram == "on" or (scram == "auto" and not settings.auth.source),
+        )
         self._scram.mechanisms = (*ALWAYS, "SCRAM-SHA-1") if sha_1 else ALWAYS
         self._leaked = settings.auth.leaked_passwords
         self.throttle.unlimited = settings.filters.local_networks
@@ -130,10 +138,13 @@ class Authenticator:
         exactly one domain is served; `peer` the IP address; `connection` (its id) and `client` (as
         it calls itself) are for the logs. Raises StoreUnavailable.
         """
+        begun = self._clock.monotonic()
         name, account = await self._named(user, peer)
         outcome = await self._by_credential(account, password, peer, protocol)
         if outcome is None:
-            outcome = await self._outcome(name, account, password, peer)
+            sources, asked = self._sources, self._mailbox(user)
+            elsewhere = sources.elsewhere(account, asked, begun) if sources else None
+            outcome = await self._outcome(name, account, password, peer, elsewhere)
             if account is not None and isinstance(outcome, Login):
                 outcome = await self._with_factor(account, outcome, protocol, code)
         return self._told(account, outcome, Caller(peer, protocol, connection, client))
@@ -276,7 +287,7 @@ class Authenticator:
         if mailbox is None:
             return user.casefold(), None
         async with self._turn(peer):
-            return mailbox.key(), await self._directory.account(mailbox)
+            return mailbox.key(), await self._directory.account(mailbox, login=True)
 
     async def _judged(self, found: Found, caller: Caller) -> Login | Refused:
         account, protocol = found.account, caller.protocol
@@ -392,12 +403,19 @@ class Authenticator:
         return now is not None and now.id == account.id and now.enabled and not changed
 
     async def _outcome(
-        self, name: str, account: Account | None, password: str, peer: str
+        self,
+        name: str,
+        account: Account | None,
+        password: str,
+        peer: str,
+        elsewhere: Elsewhere | None,
     ) -> Login | Refused:
-        usable = account if account and account.enabled and account.password_hash else None
-        stored = usable.password_hash if usable else dummy_hash(self._rounds)
+        usable = account if account and account.enabled and _has_password(account) else None
+        stored = usable.password_hash or usable.source if usable else dummy_hash(self._rounds)
+        if usable is None and elsewhere is not None:
+            elsewhere = Elsewhere(elsewhere.begun)
         owner = usable.id if usable else None
-        checked = await self._checks.check(name, owner, password, stored, peer)
+        checked = await self._checks.check(name, owner, password, stored, peer, elsewhere)
         if checked is not Checked.RIGHT:
             return Refused(_CAUSES[checked])
         if usable is None or not await self._unchanged(usable):
@@ -408,7 +426,11 @@ class Authenticator:
     def _improve(self, account: Account, password: str) -> None:
         """Behind a login: makes the hash by today's configuration, and keys that there are not."""
         hashed = needs_rehash(password, account.password_hash, self._rounds)
-        if account.id in self._improving or not (hashed or not self._scram.complete(account.scram)):
+        if (
+            account.source
+            or account.id in self._improving
+            or not (hashed or not self._scram.complete(account.scram))
+        ):
             return
         task = asyncio.create_task(self._improved(account, password, hashed))
         self._improving[account.id] = task
@@ -443,6 +465,10 @@ class Authenticator:
 
 def _login(account: Account, grant: Grant = FULL) -> Login:
     return Login(account.id, account.address, account.admin, grant)
+
+
+def _has_password(account: Account) -> bool:
+    return bool(account.password_hash or account.source)
 
 
 def _credential_of(outcome: Login | Refused) -> str:

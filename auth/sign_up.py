@@ -150,6 +150,8 @@ class SignUpDesk:
             raise Problem(Fault.EXPIRED, "The invite is used up or not good any more")
         quota = self._settings.auth.signup_quota
         try:
+            if await self._directory.account(found.address) is not None:  # here, or outside
+                raise AlreadyExists
             account = await make_account(
                 self._directory,
                 self._store,

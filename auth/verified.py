@@ -23,7 +23,10 @@ class VerifiedLogins:
 
     def __init__(self, clock: Clock) -> None:
         self._key = os.urandom(32)
-        self._proofs: TTLCache[Proof, AccountId] = TTLCache(CAPACITY, SECONDS, clock.monotonic)
+        self._now = clock.monotonic
+        self._proofs: TTLCache[Proof, tuple[AccountId, float]] = TTLCache(
+            CAPACITY, SECONDS, clock.monotonic
+        )
 
     def proof(self, user: str, password: str, stored: str) -> Proof:
         """What stands for this attempt; equal attempts have equal proofs."""
@@ -32,12 +35,14 @@ class VerifiedLogins:
         return Proof(blake2b(text, key=self._key, digest_size=32).digest())
 
     def __contains__(self, proof: Proof) -> bool:
-        return proof in self._proofs
+        found = self._proofs.get(proof)
+        return found is not None and self._now() < found[1]
 
-    def add(self, proof: Proof, account: AccountId) -> None:
-        self._proofs[proof] = account
+    def add(self, proof: Proof, account: AccountId, seconds: float = SECONDS) -> None:
+        """For ten minutes at most."""
+        self._proofs[proof] = account, self._now() + seconds
 
     def forget(self, account: AccountId) -> None:
         """Drops every entry of an account."""
-        for proof in [proof for proof, owner in self._proofs.items() if owner == account]:
+        for proof in [proof for proof, (owner, _) in self._proofs.items() if owner == account]:
             self._proofs.pop(proof, None)

@@ -6,16 +6,18 @@ secret may stand in a file of its own, named by `<key>_file`. Secrets never show
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from config.fields import Section
 from config.lines import KeyLines
+from config.sections_accounts import AccountSource
 from config.settings import Settings
 
 ENVIRONMENT_PREFIX = "MAILSERVER_"
@@ -24,6 +26,8 @@ _SECRET_KEYS = {
     *(("outbound", "smarthost"), ("store", "database"), ("store", "cache")),
     ("auth", "sms"),
 }
+_SOURCE: Final = ("auth", "source")
+_SOURCE_SECRETS: Final = ("bind_password", "database")
 SEARCH_PATH = (Path("mailserver.toml"), Path("/etc/mailserver/mailserver.toml"))
 
 Key = tuple[str | int, ...]
@@ -113,18 +117,43 @@ class _Loader:
     def _read_secret_files(self) -> None:
         for section, key in _SECRET_KEYS:
             table = self._tree.get(section)
-            if isinstance(table, dict) and f"{key}_file" in table:
-                named = table.pop(f"{key}_file")
-                try:
-                    table[key] = (self._path.parent / str(named)).read_text("utf-8").strip()
-                except (OSError, UnicodeDecodeError):
-                    self._errors.append(
-                        self._at((section, f"{key}_file"), repr(named), "a readable file")
-                    )
+            if isinstance(table, dict):
+                self._read_secret_file(table, key, (section,))
+        for index, source in enumerate(self._sources()):
+            for key in _SOURCE_SECRETS:
+                self._read_secret_file(source, key, (*_SOURCE, index))
+
+    def _read_secret_file(self, table: dict[str, Any], key: str, at: Key) -> None:
+        if f"{key}_file" not in table:
+            return
+        named = table.pop(f"{key}_file")
+        try:
+            table[key] = (self._path.parent / str(named)).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            self._errors.append(self._at((*at, f"{key}_file"), repr(named), "a readable file"))
+
+    def _sources(self) -> list[dict[str, Any]]:
+        """The tables [[auth.source]] of the file, whatever stands in them."""
+        auth = self._tree.get("auth")
+        found = auth.get("source") if isinstance(auth, dict) else None
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+    def _read_source_secrets(self) -> set[str]:
+        """Secrets of sources from MAILSERVER_AUTH_SOURCE_<NAME>_<KEY>; the variables used."""
+        used = set()
+        for source in self._sources():
+            for key in _SOURCE_SECRETS:
+                name = re.sub(r"\W", "_", f"{source.get('name')}_{key}").upper()
+                variable = f"{ENVIRONMENT_PREFIX}AUTH_SOURCE_{name}"
+                if variable in self._environment:
+                    source[key] = self._environment[variable]
+                    used.add(variable)
+        return used
 
     def _read_environment(self) -> None:
+        of_sources = self._read_source_secrets()
         for name, value in self._environment.items():
-            if not name.startswith(ENVIRONMENT_PREFIX) or name in _NOT_KEYS:
+            if not name.startswith(ENVIRONMENT_PREFIX) or name in _NOT_KEYS | of_sources:
                 continue
             found = _key_of(name.removeprefix(ENVIRONMENT_PREFIX).lower())
             if found is None:
@@ -184,6 +213,7 @@ class _Loader:
                 name: base / path if (path := getattr(loaded.auth, name)) else None
                 for name in ("client_ca", "leaked_passwords")
             }
+            | {"source": [_absolute_source(base, one) for one in loaded.auth.source]}
         )
         store = loaded.store.model_copy(update={"maildir": data_dir / loaded.store.maildir})
         own = loaded.filters.own
@@ -197,6 +227,14 @@ class _Loader:
                 "filters": filters,
             }
         )
+
+
+def _absolute_source(base: Path, source: AccountSource) -> AccountSource:
+    kind, _, file = source.database.get_secret_value().partition(":")
+    changed: dict[str, object] = {"ca": base / source.ca if source.ca else None}
+    if kind == "sqlite":
+        changed["database"] = SecretStr(f"sqlite:{base / file}")
+    return source.model_copy(update=changed)
 
 
 def _allowed(kind: str, message: str) -> str:
@@ -263,6 +301,10 @@ def _environment_value(key: tuple[str, ...], text: str) -> object:
 
 
 def _shown(key: Key, value: object) -> str:
+    if key[:2] == _SOURCE and len(key) < 4:
+        return ""  # a whole table, with its secrets
+    if key[:2] == _SOURCE and key[-1] in _SOURCE_SECRETS:
+        return "a secret"
     if key[:2] in _SECRET_KEYS or isinstance(value, SecretStr):
         return "a secret"
     return repr(value)[:80]

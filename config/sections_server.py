@@ -19,6 +19,7 @@ from config.fields import (
     parse_endpoint,
     secret_of,
 )
+from config.sections_accounts import AccountSource, distinct
 from config.sections_filters import SKIPPABLE
 from config.sms import parse_sms
 from config.units import Duration, Size
@@ -101,6 +102,8 @@ class Auth(Section):
     block_time_most: Annotated[Duration, Field(ge=60)] = 86400.0
     leaked_passwords: Path | None = None
     notify_new_device: bool = True
+    scram: Literal["auto", "on", "off"] = "auto"
+    source: Annotated[list[AccountSource], AfterValidator(distinct)] = []
 
 
 class Store(Section):

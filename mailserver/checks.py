@@ -12,6 +12,7 @@ from auth.leaked import LeakedListError, check_list
 from config.settings import Settings
 from config.units import format_size
 from filters.dnslists import probe, zones_of
+from mailserver.account_source_check import look_at_account_sources
 from mailserver.clamd_check import look_at_clamd
 from mailserver.control import is_served
 from mailserver.dkim_check import look_at_keys
@@ -42,6 +43,8 @@ def run_checks(path: Path, settings: Settings) -> list[Result]:
         results.append(check(settings))
     if settings.auth.leaked_passwords is not None:
         results.append(_leaked(settings.auth.leaked_passwords))
+    looked = asyncio.run(look_at_account_sources(settings))
+    results += [result(*row) for row in looked]
     results += asyncio.run(_clamds(settings))
     results += [result(*row) for row in asyncio.run(look_at_filters(settings))]
     results += asyncio.run(_of_dns(settings))

@@ -8,6 +8,7 @@ import contextlib
 from pathlib import Path
 
 from auth.login import Authenticator
+from auth.sources import Sources
 from config.clock import SystemClock
 from config.logging import get_logger
 from config.settings import Settings
@@ -45,6 +46,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         opened.push_async_callback(directory.close)
         history = await HistoryDatabase.open(database, settings.data_dir, offload)
         opened.pop_all()
+    sources = Sources(settings, directory, store, offload, clock)
     keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("dkim"))
     return Services(
         config_path=config_path,
@@ -69,7 +71,8 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
             keep=settings.quarantine.keep,
             size=settings.quarantine.size,
         ),
-        auth=Authenticator(settings, directory, offload, clock),
+        sources=sources,
+        auth=Authenticator(settings, directory, offload, clock, sources),
         resolver=Resolver(settings.dns.nameservers),
         keyring=keyring,
         signer=Signer(settings, directory, keyring, offload, clock),
@@ -79,6 +82,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
 async def close_services(services: Services) -> None:
     """Closes in the opposite order; what was queued for the store is finished first."""
     await services.auth.close()
+    await services.sources.close()
     await services.store.close()
     await services.learned.stop()
     await services.reputation.close()

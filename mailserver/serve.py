@@ -125,6 +125,7 @@ class Server:
         parts.report_sender.start()
         parts.failures.start()
         parts.rotation.start()
+        parts.source_rounds.start()
         services.learned.begin()
         if parts.training is not None:
             await parts.training.start()
@@ -163,6 +164,7 @@ class Server:
         await self._parts.outbound.stop()
         await self._parts.collector.stop()
         await self._parts.rotation.stop()
+        await self._parts.source_rounds.stop()
         await self._parts.managesieve.stop()
         await self._parts.imap.stop()
         await self._parts.login_notices.stop()
@@ -196,6 +198,7 @@ class Server:
         services.directory.reload(settings)
         services.explain.bound(settings.explain.keep, settings.explain.size)
         services.quarantine.bound(settings.quarantine.keep, settings.quarantine.size)
+        services.sources.reload(settings)
         for part in (services.auth, *self._parts_with_settings()):
             part.reload(settings)
         services.log.info("reloaded", applied=applied, restart=restart)

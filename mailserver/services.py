@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auth.login import Authenticator
+from auth.sources import Sources
 from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
@@ -42,6 +43,7 @@ class Services:
     learned: Learned
     explain: ExplainStore
     quarantine: Quarantine
+    sources: Sources
     auth: Authenticator
     resolver: Resolver
     keyring: Keyring

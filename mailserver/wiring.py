@@ -8,6 +8,7 @@ from functools import partial
 from auth.admission import Admission
 from auth.sign_up import SignUpDesk
 from auth.sms_factor import SmsFactorDesk
+from auth.source_rounds import SourceRounds
 from config.logging import get_logger
 from filters.autotags.trainer import Trainer
 from filters.code_mail import CodeMails
@@ -87,6 +88,7 @@ class Parts:
     gateway: Gateway
     sms_factor: SmsFactorDesk
     login_notices: LoginNotices
+    source_rounds: SourceRounds
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
@@ -270,6 +272,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             services, desk, sms_factor, admission, LocalHome(store, mails, notices), http
         ),
         login_notices=notices,
+        source_rounds=SourceRounds(services.sources, services.directory, services.clock),
     )
 
 

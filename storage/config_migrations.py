@@ -162,6 +162,11 @@ def _passkeys(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _account_sources(connection: Connection) -> None:
+    """Which source outside has the account, and whether it is gone or disabled there."""
+    _add_columns(connection, account.c.source, account.c.absent)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -188,4 +193,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _scram_of_credentials,
     _service_endpoints,
     _passkeys,
+    _account_sources,
 )

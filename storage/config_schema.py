@@ -50,6 +50,8 @@ account = Table(
     Column("gmail_labels", Boolean, nullable=False, server_default=false()),
     Column("submission", Text, nullable=False, server_default=""),
     Column("scram", Text, nullable=False, server_default=""),
+    Column("source", String, nullable=False, server_default=""),
+    Column("absent", Boolean, nullable=False, server_default=false()),
     Index("config_account_domain", "domain"),
     sqlite_autoincrement=True,
 )

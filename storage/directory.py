@@ -25,9 +25,11 @@ from storage.directory_cache import DirectoryCache
 from storage.directory_names import (
     address_key,
     address_of,
+    alias_name,
     catch_all_key,
     domain_of,
     is_host_name,
+    own_address,
 )
 from storage.directory_values import (
     Absent,
@@ -41,10 +43,12 @@ from storage.directory_values import (
     Resolution,
     Status,
     Submission,
+    refuse_sourced,
 )
 from storage.finished import finished
 from storage.hold_rules import HoldRules
 from storage.known_logins import KnownLogins
+from storage.outside import Outside
 from storage.passkeys import Passkeys
 from storage.preferences import Preferences
 from storage.resolver import Resolver
@@ -95,6 +99,7 @@ class Directory:
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
         self._listeners: dict[object, Listener] = {}
         self.on_names: Callable[[], None] = lambda: None
+        self.outside: Outside | None = None
 
     @classmethod
     async def open(cls, settings: Settings, clock: Clock, offload: Offload) -> Self:
@@ -135,6 +140,10 @@ class Directory:
         self._resolver.sites = sites_of(settings, self._commanded)
         self.blocks.reload(settings.blocklist.networks)
         self.audit.keep = settings.auth.audit_keep
+
+    def ask_outside(self, outside: Outside | None) -> None:
+        """Asks these sources of accounts about addresses that are not here."""
+        self.outside = self._resolver.outside = outside
 
     def on_change(self, callback: Listener) -> Callable[[], None]:
         """Calls back in the loop after each change of an account; returns the unsubscriber.
@@ -188,13 +197,22 @@ class Directory:
         sites = self._resolver.sites
         return sites.primary if len(sites.served) == 1 else None
 
-    async def account(self, address: Mailbox | str) -> Account | None:
-        """The account of exactly this address, disabled ones too; no alias, no sub-address."""
+    async def account(self, address: Mailbox | str, *, login: bool = False) -> Account | None:
+        """The account of exactly this address, disabled ones too; no alias, no sub-address. With
+        `login` that of who logs in with it, which sources outside may see otherwise.
+        """
         try:
-            key = (address if isinstance(address, Mailbox) else parse_mailbox(address)).key()
+            box = address if isinstance(address, Mailbox) else parse_mailbox(address)
         except AddressError:
             return None
-        return (await self._cache.entries((key,)))[key].account
+        entry = (await self._cache.entries((box.key(),)))[box.key()]
+        if entry or self.outside is None or not self.serves(box.domain):
+            return entry.account
+        return await self.outside.find(box, login=login)
+
+    async def own(self, box: Mailbox) -> Account | None:
+        """As `account`, without asking outside."""
+        return (await self._cache.entries((box.key(),)))[box.key()].account
 
     async def account_by_id(self, account: AccountId) -> Account | None:
         return await self._cache.by_id(account)
@@ -226,9 +244,10 @@ class Directory:
         admin: bool = False,
         quota_bytes: int = 0,
         quota_messages: int = 0,
+        source: str = "",
     ) -> Account:
         """Raises AlreadyExists, NotAllowed (bad address, domain not served)."""
-        box = self._own_address(address)
+        box = own_address(address, self.serves)
         if "+" in box.local:
             raise NotAllowed(f"{address}: the part after + is a sub-address; leave it out")
         values = {
@@ -239,6 +258,7 @@ class Directory:
             "admin": admin,
             "quota_bytes": quota_bytes,
             "quota_messages": quota_messages,
+            "source": source,
             "created": self._clock.now(),
         }
         async with self.database.writing() as connection:
@@ -249,8 +269,11 @@ class Directory:
 
     async def set_password(self, address: str, password_hash: str, scram: str = "") -> Account:
         """`scram` holds keys of the same password (auth/sasl/keys.py). Tokens and sessions of the
-        account end, app passwords stay. Raises Absent.
+        account end, app passwords stay. Raises Absent, NotAllowed (it has a source).
         """
+        account = await self.account(address)
+        if account is not None:
+            refuse_sourced(account)
         values: dict[str, str | int | bool] = {"password_hash": password_hash, "scram": scram}
         return await self._update(address, ChangeKind.PASSWORD, values)
 
@@ -270,6 +293,13 @@ class Directory:
         """Raises Absent."""
         kind = ChangeKind.ENABLED if enabled else ChangeKind.DISABLED
         return await self._update(address, kind, {"enabled": enabled})
+
+    async def set_sourced(self, account: Account, values: dict[str, str | int | bool]) -> Account:
+        """What its source says: name, admin, quota_bytes, absent. Raises Absent."""
+        absent = bool(values.get("absent", account.absent))
+        kind = ChangeKind.DISABLED if absent else ChangeKind.ENABLED
+        kind = ChangeKind.EDITED if absent == account.absent else kind
+        return await self._update(account.address, kind, values)
 
     async def set_quota(self, address: str, quota_bytes: int, quota_messages: int) -> Account:
         """Raises Absent. The store keeps its own copy: tell it by set_limits."""
@@ -318,7 +348,7 @@ class Directory:
         """
         if not targets:
             raise NotAllowed(f"{alias} needs at least one target")
-        key, text, domain = self._alias_name(alias)
+        key, text, domain = alias_name(alias, self.serves)
         boxes = {box.key(): str(box) for box in map(address_of, targets)}
         if set(boxes) == {key}:
             raise NotAllowed(f"{alias} would lead to itself alone")
@@ -378,22 +408,6 @@ class Directory:
     def _set_commanded(self, commanded: set[str]) -> None:
         self._commanded = commanded
         self._resolver.sites = sites_of(self._settings, commanded)
-
-    def _own_address(self, text: str) -> Mailbox:
-        box = address_of(text)
-        if not self.serves(box.domain):
-            raise NotAllowed(f"{box.domain} is not served; add it with: mailserver domain add")
-        return box
-
-    def _alias_name(self, alias: str) -> tuple[str, str, str]:
-        """Key, spelling and domain."""
-        key = catch_all_key(alias)
-        if key is None:
-            box = self._own_address(alias)
-            return box.key(), str(box), box.domain
-        if not self.serves(key[1:]):
-            raise NotAllowed(f"{key[1:]} is not served; add it with: mailserver domain add")
-        return key, key, key[1:]
 
     @finished
     async def _update(

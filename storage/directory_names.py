@@ -1,6 +1,7 @@
 """What an operator types as address, alias or domain, checked and as look-up key. Pure."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from message.address import AddressError, Mailbox, normalise_domain, parse_mailbox
@@ -18,6 +19,25 @@ def address_of(text: str) -> Mailbox:
     if not box.local or not is_encodable(box.local):
         raise NotAllowed(f"{text!r} is not an address: local part is not valid")
     return box
+
+
+def own_address(text: str, serves: Callable[[str], bool]) -> Mailbox:
+    """An address of a domain that is served. Raises NotAllowed."""
+    box = address_of(text)
+    if not serves(box.domain):
+        raise NotAllowed(f"{box.domain} is not served; add it with: mailserver domain add")
+    return box
+
+
+def alias_name(alias: str, serves: Callable[[str], bool]) -> tuple[str, str, str]:
+    """Key, spelling and domain of an alias or a catch-all. Raises NotAllowed."""
+    key = catch_all_key(alias)
+    if key is None:
+        box = own_address(alias, serves)
+        return box.key(), str(box), box.domain
+    if not serves(key[1:]):
+        raise NotAllowed(f"{key[1:]} is not served; add it with: mailserver domain add")
+    return key, key, key[1:]
 
 
 def address_key(address: str) -> str:

@@ -5,6 +5,7 @@ or "@domain" for a catch-all.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
@@ -49,20 +50,25 @@ _COLUMNS = (
     account.c.gmail_labels,
     account.c.submission,
     account.c.scram,
+    account.c.source,
+    account.c.absent,
 )
 # Below the number of parameters that any SQLite takes in one statement (999).
 BATCH = 500
 
 
 def _account(row: Row[*tuple[Any, ...]]) -> Account:
-    *values, mask, labels, submission, scram = row
-    return Account(
+    *values, mask, labels, submission, scram, source, absent = row
+    found = Account(
         *values,  # type: ignore[misc]
         imap_mask=tuple(mask.split()),
         gmail_labels=bool(labels),
         submission=Submission.unpack(submission),
         scram=scram,
+        source=source,
+        absent=bool(absent),
     )
+    return replace(found, enabled=False) if absent else found
 
 
 async def accounts_by_key(at: AsyncConnection, keys: Sequence[str]) -> dict[str, Account]:
@@ -84,7 +90,7 @@ async def all_accounts(at: AsyncConnection) -> list[Account]:
 async def first_administrator(at: AsyncConnection) -> Account | None:
     """The oldest enabled administrator, else the oldest enabled account."""
     order = (account.c.admin.desc(), account.c.id)
-    query = select(*_COLUMNS).where(account.c.enabled).order_by(*order).limit(1)
+    query = select(*_COLUMNS).where(account.c.enabled, ~account.c.absent).order_by(*order).limit(1)
     row = (await at.execute(query)).first()
     return None if row is None else _account(row)
 

@@ -64,6 +64,8 @@ class Account:
     `key` is the address for look-ups, `password_hash` is of bcrypt, or of another kind that
     auth/password.py knows, or "" (no login); `scram` holds keys of the same password, or "".
     `imap_mask` names IMAP capabilities, or presets of them, that the account does without.
+    `source` names the source outside that has its password, "" for an account of this server's
+    own; `absent`: it is gone or disabled there, hence not `enabled` here.
     """
 
     id: AccountId
@@ -80,6 +82,17 @@ class Account:
     gmail_labels: bool = False
     submission: Submission = NO_CHOICE
     scram: str = field(default="", repr=False)
+    source: str = ""
+    absent: bool = False
+
+
+def refuse_sourced(account: Account) -> None:
+    """Raises NotAllowed for an account whose password is not kept here."""
+    if account.source:
+        raise NotAllowed(
+            f"{account.address} has its password in the account source {account.source!r}: "
+            "set it there"
+        )
 
 
 @dataclass(frozen=True, slots=True)

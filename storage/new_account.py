@@ -29,10 +29,17 @@ async def make_account(
     name: str = "",
     admin: bool = False,
     quota_bytes: int = 0,
+    source: str = "",
 ) -> Account:
     """Raises AlreadyExists, NotAllowed, StoreError."""
     account = await directory.add_account(
-        address, password_hash, scram=scram, name=name, admin=admin, quota_bytes=quota_bytes
+        address,
+        password_hash,
+        scram=scram,
+        name=name,
+        admin=admin,
+        quota_bytes=quota_bytes,
+        source=source,
     )
     try:
         await store.add_account(account.id, limit_bytes=account.quota_bytes)

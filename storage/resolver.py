@@ -4,7 +4,8 @@ catch-all, postmaster, address literals.
 Look-ups come from storage/directory_cache.py; what they led to is remembered as long as they are.
 Invariants: an address of a domain not served is never looked up, let alone delivered; every address
 is visited once, so alias loops end.
-Order at each address: itself, without its sub-address, postmaster, the domain's catch-all.
+Order at each address: itself, without its sub-address, the same in sources outside, postmaster, the
+domain's catch-all. What came from outside is remembered there alone.
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from message.address import AddressError, Mailbox, parse_mailbox
 from storage.directory_cache import DirectoryCache, Entry
 from storage.directory_values import Account, Resolution, Status, Target
+from storage.outside import Outside
 from storage.sites import Sites
 
 POSTMASTER = "postmaster"
@@ -37,6 +39,7 @@ class _Walk:
     remote: dict[str, str] = field(default_factory=dict)
     visited: set[str] = field(default_factory=set)
     disabled: bool = False
+    asked: bool = False
 
     def add(self, account: Account, tag: str) -> None:
         if account.enabled:
@@ -57,6 +60,7 @@ class Resolver:
     def __init__(self, cache: DirectoryCache, sites: Sites) -> None:
         self._cache = cache
         self.sites = sites
+        self.outside: Outside | None = None
         self._known: dict[tuple[Mailbox, bool], Resolution] = {}
         self._known_from = (cache.generation, sites)
 
@@ -93,7 +97,7 @@ class Resolver:
         while steps:
             steps = await self._advance(steps, walk, catch_all)
         result = walk.result()
-        if result.local:
+        if result.local and not walk.asked:
             known[address, catch_all] = result  # of no use if `_recall` has begun anew meanwhile
         return result
 
@@ -123,6 +127,8 @@ class Resolver:
         following: list[_Step] = []
         for step in steps:
             entry, tag = _pick(step, entries)
+            if not entry:
+                entry, tag = await self._outside(step, walk)
             if not entry and step.box.local.casefold() == POSTMASTER:
                 await self._add_postmaster(walk)
                 continue
@@ -130,6 +136,16 @@ class Resolver:
                 entry, tag = entries[f"@{step.box.domain}"], ""
             self._take(entry, tag, walk, following)
         return following
+
+    async def _outside(self, step: _Step, walk: _Walk) -> tuple[Entry, str]:
+        """What sources outside have under an address that is not here. Raises StoreError."""
+        if self.outside is None or not self.outside.serves(step.box.domain):
+            return Entry(), ""
+        walk.asked = True
+        account = await self.outside.find(step.box, login=False)
+        if account is not None or step.base is step.box:
+            return Entry(account), step.inherited
+        return Entry(await self.outside.find(step.base, login=False)), step.tag
 
     def _take(self, entry: Entry, tag: str, walk: _Walk, following: list[_Step]) -> None:
         if entry.account is not None:

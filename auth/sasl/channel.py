@@ -18,9 +18,10 @@ class Channel:
 @dataclass(frozen=True, slots=True)
 class Supported:
     """What the server has beside passwords. `discovery` is the address of its
-    openid-configuration, "" without an issuer.
+    openid-configuration, "" without an issuer. `scram`: whether accounts have keys for it.
     """
 
     scram_sha_1: bool = False
     bearer: bool = False
     discovery: str = ""
+    scram: bool = True

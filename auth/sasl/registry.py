@@ -37,13 +37,17 @@ _TABLE = {
         Mechanism(
             "SCRAM-SHA-256-PLUS",
             lambda channel, supported: Scram("SCRAM-SHA-256", channel, plus=True),
-            lambda channel, supported: bool(channel.end_point),
+            lambda channel, supported: supported.scram and bool(channel.end_point),
         ),
-        Mechanism("SCRAM-SHA-256", lambda channel, supported: Scram("SCRAM-SHA-256", channel)),
+        Mechanism(
+            "SCRAM-SHA-256",
+            lambda channel, supported: Scram("SCRAM-SHA-256", channel),
+            lambda channel, supported: supported.scram,
+        ),
         Mechanism(
             "SCRAM-SHA-1",
             lambda channel, supported: Scram("SCRAM-SHA-1", channel),
-            lambda channel, supported: supported.scram_sha_1,
+            lambda channel, supported: supported.scram and supported.scram_sha_1,
         ),
         Mechanism("PLAIN", lambda channel, supported: Plain()),
         Mechanism("LOGIN", lambda channel, supported: Login()),
@@ -77,6 +81,6 @@ def mechanisms(channel: Channel, supported: Supported) -> tuple[str, ...]:
 def exchange(name: str, channel: Channel, supported: Supported) -> Exchange:
     """A fresh exchange of the mechanism, named in any case. Raises UnknownMechanism."""
     mechanism = _TABLE.get(name.upper())
-    if mechanism is None:
+    if mechanism is None or (name.upper().startswith("SCRAM-") and not supported.scram):
         raise UnknownMechanism("Unknown authentication mechanism")
     return mechanism.make(channel, supported)

@@ -74,7 +74,7 @@ def add(
 @app.command("list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """All accounts."""
-    columns = ("address", "name", "enabled", "admin", "quota", "used", "messages")
+    columns = ("address", "name", "enabled", "admin", "source", "quota", "used", "messages")
     print_list(perform(context.obj, "account.list", {}), columns, as_json)
 
 

@@ -14,8 +14,9 @@ from auth.password import PasswordError, check_password, imported_hash
 from auth.strength import strength
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
+from message.address import AddressError, parse_mailbox
 from net.threads import Busy
-from storage.directory_values import Absent, Account
+from storage.directory_values import Absent, Account, refuse_sourced
 from storage.errors import NoSuchAccount
 from storage.new_account import make_account
 from storage.quota import set_quota
@@ -114,6 +115,7 @@ async def _set_submission(
 async def account_passwd(services: Services, args: Args) -> dict[str, Any]:
     """Sets a password; open sessions of the account close."""
     account = await _account(services, args)
+    refuse_sourced(account)
     hashed, scram = await _secrets(services, args)
     account = await services.directory.set_password(account.address, hashed, scram)
     return await _with_strength(services, account, args)
@@ -135,8 +137,14 @@ async def account_disable(services: Services, args: Args) -> dict[str, Any]:
 
 
 async def account_enable(services: Services, args: Args) -> dict[str, Any]:
-    """Undoes account_disable."""
-    return await _shown(services, await services.directory.set_enabled(args["address"], True))
+    """Undoes account_disable; what its source says of it stays in force."""
+    account = await services.directory.set_enabled(args["address"], True)
+    if account.absent:
+        raise OperationError(
+            f"{account.address} is enabled here, but gone or disabled in the account source "
+            f"{account.source!r}"
+        )
+    return await _shown(services, account)
 
 
 async def account_delete(services: Services, args: Args) -> dict[str, Any]:
@@ -175,7 +183,10 @@ async def settle_accounts(services: Services) -> None:
 
 
 async def _account(services: Services, args: Args) -> Account:
-    account = await services.directory.account(args["address"])
+    try:
+        account = await services.directory.own(parse_mailbox(args["address"]))
+    except AddressError:
+        account = None
     if account is None:
         raise Absent(f"There is no account {args['address']}")
     return account
@@ -208,6 +219,7 @@ async def _shown(services: Services, account: Account) -> dict[str, Any]:
         "name": account.name,
         "enabled": account.enabled,
         "admin": account.admin,
+        "source": account.source,
         "quota": account.quota_bytes,
         "used": usage.bytes,
         "messages": usage.messages,

@@ -7,6 +7,7 @@ import pytest
 
 from config.fields import Section
 from config.load import ConfigInvalid, find_config, load
+from config.sections_accounts import AccountSource, SourceAttributes
 from config.sections_filters import DnsList, Milter, Rspamd, TaggingRule
 from config.sections_server import PolicyRule
 from config.settings import Settings
@@ -163,10 +164,10 @@ def test_the_example_explains_every_key() -> None:
         if isinstance(section.annotation, type) and issubclass(section.annotation, Section)
         for name in section.annotation.model_fields
     ]
-    models = (TaggingRule, DnsList, PolicyRule, Milter, Rspamd)
+    models = (TaggingRule, DnsList, PolicyRule, Milter, Rspamd, AccountSource, SourceAttributes)
     rows = [key for model in models for key in model.model_fields]
     for key in (*keys, *rows, "hostname", "domains", "data_dir"):
-        table = rf"\n# \[\[\w+\.{key}\]\]|\n\[\w+\.{key}\]"
+        table = rf"\n# \[\[\w+\.{key}\]\]|\n(# )?\[\w+(\.\w+)*\.{key}\]"
         assert re.search(rf"\n(# )?{key} = |{table}", text), key
 
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from auth.login import Authenticator
+from auth.sources import Sources
 from config.clock import SystemClock
 from config.logging import get_logger
 from filters.autotags.auto_tags import AutoTags
@@ -46,7 +47,8 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     learned = Learned(SpamLessons(history, clock), offload, get_logger("test"))
     explain = ExplainStore(history, clock, offload, keep=86400.0, size=1 << 30)
     quarantine = Quarantine(settings.data_dir, history, clock, offload, keep=86400.0, size=1 << 30)
-    auth = Authenticator(settings, directory, offload, clock)
+    sources = Sources(settings, directory, store, offload, clock)
+    auth = Authenticator(settings, directory, offload, clock, sources)
     keyring = Keyring(DkimKeys(directory.database), clock, offload, get_logger("test"))
     try:
         yield Services(
@@ -63,6 +65,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             learned=learned,
             explain=explain,
             quarantine=quarantine,
+            sources=sources,
             auth=auth,
             resolver=Resolver(),
             keyring=keyring,
@@ -70,6 +73,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
         )
     finally:
         await auth.close()
+        await sources.close()
         await learned.stop()
         await reputation.close()
         await explain.close()

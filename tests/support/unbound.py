@@ -53,7 +53,7 @@ def unbound(folder: Path, zones: Sequence[SignedZone]) -> Iterator[Endpoint]:
     for _ in range(ATTEMPTS):  # another process may take the port first
         port = free_port()
         process = _start(folder, _config(folder, port, parts))
-        if _answers(process, port):
+        if answers(process, port):
             break
     else:
         unavailable(f"unbound does not start: {(folder / 'unbound.log').read_text()[-500:]}")
@@ -139,7 +139,7 @@ def _sign(zone: dns.zone.Zone) -> str:
     return f"{zone.origin} DNSKEY {dnskey}"
 
 
-def _answers(process: "subprocess.Popen[bytes]", port: int) -> bool:
+def answers(process: "subprocess.Popen[bytes]", port: int) -> bool:
     """False when it ended, or did not begin in time."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and process.poll() is None:
