@@ -77,7 +77,7 @@ class Audit:
         match kind:
             case Kind.LOGIN | Kind.CLIENT:
                 self._log.add(self._named(entry), self._clock.now() // HOUR)
-            case Kind.ACTED:
+            case Kind.ACTED | Kind.SENT_FOR:
                 self._log.add(entry, self._clock.now() // MINUTE)
             case Kind.FAILED:
                 self._log.add(self._within(entry), self._clock.now() // MINUTE)

@@ -29,6 +29,7 @@ from storage.credential_values import (
     Protocol,
     Terms,
 )
+from storage.delegations import Sending
 from storage.directory import Directory
 from storage.directory_values import Account, NotAllowed
 
@@ -177,8 +178,9 @@ class Issuer:
             except ValueError as error:
                 raise NotAllowed(f"{text!r} is not {error}") from None
         for sender in terms.senders:
-            if not await self._directory.may_send_as(account.id, sender):
-                raise NotAllowed(f"{sender} is no address of the account")
+            right = await self._directory.delegations.right(account.id, sender)
+            if right.sending is Sending.NO:
+                raise NotAllowed(f"The account may not send as {sender}")
 
     def _record(self, kind: Kind, account: Account, credential: Credential) -> None:
         self._audit.record(

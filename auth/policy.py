@@ -1,12 +1,14 @@
 """What a connection or a login may do: send a password in the clear, send as an address.
 
-Who somebody is stands in auth/login.py; which addresses lead to an account in storage/directory.py.
+Who somebody is stands in auth/login.py; what roles may do in auth/roles.py; which addresses are
+whose in storage/delegations.py.
 """
 
 from auth.login_values import Login
 from auth.networks import in_networks
 from config.settings import Settings
 from message.address import Mailbox
+from storage.delegations import Sending, SendingRight
 from storage.directory import Directory
 
 
@@ -18,9 +20,10 @@ def plaintext_allowed(peer: str, tls: bool, settings: Settings) -> bool:
     return tls or in_networks(peer, settings.auth.plaintext_from)
 
 
-async def may_send_as(directory: Directory, login: Login, sender: Mailbox | str) -> bool:
-    """Whether the login may use `sender` as envelope sender: own address, its sub-addresses and
-    aliases that lead to the account; a catch-all gives no right. An app password may be good for
-    some of these only.
+async def sending_right(directory: Directory, login: Login, sender: Mailbox | str) -> SendingRight:
+    """How the login may use `sender` as envelope sender, in From and in Sender: see
+    storage/delegations.py. An app password may be good for some of these addresses only.
     """
-    return login.grant.may_send_as(sender) and await directory.may_send_as(login.account, sender)
+    if not login.grant.may_send_as(sender):
+        return SendingRight(Sending.NO)
+    return await directory.delegations.right(login.account, sender)

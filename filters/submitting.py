@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isinf
 
+from auth.audit import Audit
 from auth.login_values import Login
-from auth.policy import may_send_as
+from auth.policy import sending_right
 from config.clock import Clock, rfc3339
 from config.logging import Logger
 from config.settings import Settings
@@ -22,6 +23,9 @@ from filters.sent import SentCopies
 from filters.verdict import ACCEPT, Verdict, defer, reject
 from message.authors import Authors, AuthorsError, authors, sender
 from message.completion import Facts, Submitter, completed
+from storage.audit_values import Kind
+from storage.credential_values import Protocol
+from storage.delegations import Sending, SendingRight
 from storage.directory import Directory
 from storage.directory_values import NO_CHOICE, Account
 
@@ -31,13 +35,14 @@ _LIMITS = tuple(Limits.__slots__)
 @dataclass(frozen=True, slots=True)
 class Authorship:
     """What From says, what goes into Sender (as message.completion.Facts has it), the account's
-    display name, and whether it wants a copy in Sent.
+    display name, whether it wants a copy in Sent, and by what rights it writes for other accounts.
     """
 
     authors: Authors | None
     sender: str | None
     display: str
     save_sent: bool = False
+    others: tuple[SendingRight, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,12 @@ class Submitting:
         log: Logger,
         *,
         sent: SentCopies | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._settings, self._directory, self._clock, self._log = settings, directory, clock, log
         self._sent = SendLimits(clock, directory.sent_counts)
         self._ours = secrets.token_hex(6)
-        self.sent = sent
+        self.sent, self._audit = sent, audit
 
     def reload(self, settings: Settings) -> None:
         """Takes [submission] of a changed configuration."""
@@ -94,18 +100,42 @@ class Submitting:
         except AuthorsError as error:
             return reject(f"Bad message header: {error}", status="5.6.0", symbol="FROM_SYNTAX")
         addresses = found.addresses if found is not None else ()
-        foreign = [one for one in addresses if not await self._own(login, one)]
+        rights = [await sending_right(self._directory, login, one) for one in addresses]
+        used = [right.sending for right in rights]
+        foreign = [one for one, how in zip(addresses, used, strict=True) if how is Sending.NO]
         if foreign and (login.grant.senders or await self._from_header(login) == "own"):
             text = f"The address in From is not one of yours: {_printable(foreign[0])}"
             return reject(text, symbol="FROM_NOT_OWN")
-        account, needed = await self._account(login), bool(foreign) or len(addresses) > 1
+        account = await self._account(login)
+        needed = set(used) - {Sending.AS} or len(addresses) > 1
         wish = account.submission.save_sent if account is not None else None
         return Authorship(
             found,
-            await self._sender(login, header, needed),
+            await self._sender(login, header, bool(needed)),
             account.name if account is not None else "",
             self._settings.submission.save_sent if wish is None else wish,
+            tuple(dict.fromkeys(right for right in rights if right.owner is not None)),
         )
+
+    async def tell_owners(
+        self, login: Login, authorship: Authorship, peer: str, protocol: Protocol
+    ) -> None:
+        """The audit log of each account for which a message is sent has by whom it is."""
+        if self._audit is None:
+            return
+        for right in authorship.others:
+            number = right.owner
+            owner = None if number is None else await self._directory.account_by_id(number)
+            if owner is None:
+                continue
+            self._audit.record(
+                Kind.SENT_FOR,
+                owner.id,
+                owner.address,
+                address=peer,
+                protocol=protocol.value,
+                detail=f"by {login.address} ({right.sending.value})",
+            )
 
     def complete(
         self, login: Login, message: Message, authorship: Authorship, envelope_sender: str
@@ -133,7 +163,8 @@ class Submitting:
         return None if true else ""
 
     async def _own(self, login: Login, address: str) -> bool:
-        return await may_send_as(self._directory, login, address)
+        right = await sending_right(self._directory, login, address)
+        return right.sending is Sending.AS
 
     async def _account(self, login: Login) -> Account | None:
         return await self._directory.account_by_id(login.account)

@@ -191,7 +191,12 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             services.offload,
             get_logger("smtp"),
             submitting=Submitting(
-                settings, services.directory, clock, get_logger("submission"), sent=sent
+                settings,
+                services.directory,
+                clock,
+                get_logger("submission"),
+                sent=sent,
+                audit=services.auth.audit,
             ),
             admission=admission,
             recorder=recorder,

@@ -7,7 +7,7 @@ from auth.caller import Caller, client_name
 from auth.channel import channel_of
 from auth.exchanging import Ask, run_exchange
 from auth.login_values import Cause, Login, Refused
-from auth.policy import may_send_as
+from auth.policy import sending_right
 from auth.sasl.channel import Channel
 from auth.sasl.exchange import Exchange, Failure
 from auth.sasl.registry import UnknownMechanism
@@ -24,6 +24,7 @@ from smtp.grammar.reply import Reply, reply
 from smtp.refusals import reply_of
 from smtp.session import Session
 from storage.credential_values import Protocol
+from storage.delegations import Sending
 from storage.directory_values import Resolution, Status
 from storage.errors import StoreError
 from storage.values import DeliverBy
@@ -122,8 +123,10 @@ class SubmissionSession(Session):
             return replies.AUTH_NEEDED if self.mechanisms() else replies.TLS_NEEDED
         mailbox = mail.sender.mailbox
         # the null sender is what clients send read receipts with (RFC 8098 §3)
-        if mailbox is not None and not await may_send_as(self.shared.directory, login, mailbox):
-            return replies.NOT_YOURS
+        if mailbox is not None:
+            right = await sending_right(self.shared.directory, login, mailbox)
+            if right.sending is Sending.NO:
+                return replies.NOT_YOURS
         verdict = await self.shared.submitting.within_limits(login, 1)
         return reply_of(verdict) if verdict.refused else None
 
@@ -164,6 +167,7 @@ class SubmissionSession(Session):
         login, found = context.login, self._authorship
         assert login is not None and found is not None
         submitting.count(login, len(context.recipients))
+        await submitting.tell_owners(login, found, context.peer.address, Protocol.SMTP)
         done = submitting.complete(login, message, found, context.sender)
         if done.kept is not None and submitting.sent is not None:
             try:

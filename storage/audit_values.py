@@ -26,6 +26,8 @@ class Kind(Enum):
     FACTOR_OFF = "second factor off"
     RECOVERY = "recovery code used"
     RIGHTS = "rights changed"
+    ROLE = "role changed"
+    SENT_FOR = "sent by another"
     ACTED = "agent acted"
 
 

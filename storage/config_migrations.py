@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Column, Connection, inspect
+from sqlalchemy import Column, Connection, inspect, update
 from sqlalchemy.schema import CreateColumn
 
 from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_base import metadata
 from storage.config_defence_tables import audit, known_login
 from storage.config_factor_tables import factor_spent, factor_tries, passkey, sms_factor
+from storage.config_role_tables import delegation, domain_limit
 from storage.config_schema import (
     account,
     acl,
+    alias,
     answered,
     block,
     dkim_key,
@@ -167,6 +169,18 @@ def _account_sources(connection: Connection) -> None:
     _add_columns(connection, account.c.source, account.c.absent)
 
 
+def _roles(connection: Connection) -> None:
+    """Domain administrators, and who sends for whom. Members of the groups there are could send as
+    them, and still can.
+    """
+    if "send_as" not in {each["name"] for each in inspect(connection).get_columns(alias.name)}:
+        _add_columns(connection, alias.c.send_as)
+        connection.execute(update(alias).values(send_as=True))
+    _add_columns(connection, account.c.administers)
+    for table in (delegation, domain_limit):
+        table.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -194,4 +208,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _service_endpoints,
     _passkeys,
     _account_sources,
+    _roles,
 )

@@ -52,6 +52,7 @@ account = Table(
     Column("scram", Text, nullable=False, server_default=""),
     Column("source", String, nullable=False, server_default=""),
     Column("absent", Boolean, nullable=False, server_default=false()),
+    Column("administers", Text, nullable=False, server_default=""),
     Index("config_account_domain", "domain"),
     sqlite_autoincrement=True,
 )
@@ -63,6 +64,7 @@ alias = Table(
     Column("domain", String, nullable=False),
     Column("alias", String, nullable=False),
     Column("created", Float, nullable=False),
+    Column("send_as", Boolean, nullable=False, server_default=false()),
     Index("config_alias_domain", "domain"),
 )
 

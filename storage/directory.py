@@ -5,9 +5,9 @@ Invariants: one process writes; a change is committed, then dropped from the cac
 the listeners; a cached look-up runs no SQL.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 from config.clock import Clock
 from config.settings import Settings
@@ -21,21 +21,14 @@ from storage.blocks import Blocks
 from storage.config_database import ConfigDatabase
 from storage.contacts import Contacts
 from storage.credentials import Credentials
+from storage.delegations import Delegations, Sending
+from storage.directory_aliases import AliasDirectory
 from storage.directory_cache import DirectoryCache
-from storage.directory_names import (
-    address_key,
-    address_of,
-    alias_name,
-    catch_all_key,
-    domain_of,
-    is_host_name,
-    own_address,
-)
+from storage.directory_names import address_key, domain_of, is_host_name, own_address
 from storage.directory_values import (
     Absent,
     Account,
     AccountChange,
-    Alias,
     AlreadyExists,
     ChangeKind,
     Domain,
@@ -45,6 +38,7 @@ from storage.directory_values import (
     Submission,
     refuse_sourced,
 )
+from storage.domain_limits import DomainLimits, refuse_beyond
 from storage.finished import finished
 from storage.hold_rules import HoldRules
 from storage.known_logins import KnownLogins
@@ -68,7 +62,7 @@ from storage.values import AccountId
 Listener = Callable[[AccountChange], None]
 
 
-class Directory:
+class Directory(AliasDirectory):
     """Open one a process with `open`; close it before the loop ends."""
 
     def __init__(
@@ -97,6 +91,8 @@ class Directory:
         self.audit = AuditLog(database, clock, settings.auth.audit_keep)
         self.known_logins = KnownLogins(database, clock)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
+        self.delegations = Delegations(database, clock, self._resolver, self._names_changed)
+        self.domain_limits = DomainLimits(database)
         self._listeners: dict[object, Listener] = {}
         self.on_names: Callable[[], None] = lambda: None
         self.outside: Outside | None = None
@@ -183,10 +179,14 @@ class Directory:
             found = Resolution(Status.DELIVERABLE, remote=(sender,))
         return replace(found, returns=True)
 
-    async def may_send_as(self, account: AccountId, address: Mailbox | str) -> bool:
-        """Whether the address leads to the enabled account without a catch-all."""
+    async def is_own(self, account: AccountId, address: Mailbox | str) -> bool:
+        """Whether the address leads to the enabled account without a catch-all, groups included."""
         found = await self._resolver.resolve(address, catch_all=False)
         return any(target.account == account for target in found.local)
+
+    async def may_send_as(self, account: AccountId, address: Mailbox | str) -> bool:
+        """Whether the account may use the address as one of its own; see Delegations.right."""
+        return (await self.delegations.right(account, address)).sending is Sending.AS
 
     def serves(self, domain: str) -> bool:
         """Whether a domain (lower case A-labels) is ours."""
@@ -223,12 +223,6 @@ class Directory:
         async with self.database.reading() as connection:
             return await rows.all_accounts(connection)
 
-    @finished
-    async def aliases(self) -> list[Alias]:
-        """All aliases in order, from SQL."""
-        async with self.database.reading() as connection:
-            return await rows.all_aliases(connection)
-
     def domains(self) -> list[Domain]:
         """All served domains by name."""
         return self._resolver.sites.listed()
@@ -245,8 +239,11 @@ class Directory:
         quota_bytes: int = 0,
         quota_messages: int = 0,
         source: str = "",
+        bounded: bool = False,
     ) -> Account:
-        """Raises AlreadyExists, NotAllowed (bad address, domain not served)."""
+        """`bounded`: within storage/domain_limits.py. Raises AlreadyExists, NotAllowed (bad
+        address, domain not served, beyond a bound).
+        """
         box = own_address(address, self.serves)
         if "+" in box.local:
             raise NotAllowed(f"{address}: the part after + is a sub-address; leave it out")
@@ -264,6 +261,8 @@ class Directory:
         async with self.database.writing() as connection:
             await rows.refuse_taken(connection, box.key(), str(box))
             account = await rows.insert_account(connection, box.key(), box.domain, values)
+            if bounded:
+                await refuse_beyond(connection, box.domain, box.key())
         self._publish(account, ChangeKind.CREATED)
         return account
 
@@ -298,16 +297,24 @@ class Directory:
         """What its source says: name, admin, quota_bytes, absent. Raises Absent."""
         absent = bool(values.get("absent", account.absent))
         kind = ChangeKind.DISABLED if absent else ChangeKind.ENABLED
-        kind = ChangeKind.EDITED if absent == account.absent else kind
+        if absent == account.absent:
+            same = values.get("admin", account.admin) == account.admin
+            kind = ChangeKind.EDITED if same else ChangeKind.ROLE
         return await self._update(account.address, kind, values)
 
-    async def set_quota(self, address: str, quota_bytes: int, quota_messages: int) -> Account:
-        """Raises Absent. The store keeps its own copy: tell it by set_limits."""
-        return await self._update(
-            address,
-            ChangeKind.EDITED,
-            {"quota_bytes": quota_bytes, "quota_messages": quota_messages},
-        )
+    async def set_quota(
+        self, address: str, quota_bytes: int, quota_messages: int, *, bounded: bool = False
+    ) -> Account:
+        """As add_account has `bounded`. Raises Absent, NotAllowed. The store keeps its own copy:
+        tell it by set_limits.
+        """
+        values = {"quota_bytes": quota_bytes, "quota_messages": quota_messages}
+        return await self._update(address, ChangeKind.EDITED, values, bounded=bounded)
+
+    async def set_role(self, address: str, *, admin: bool, administers: Sequence[str]) -> Account:
+        """Open sessions of the account end. Raises Absent."""
+        values = {"admin": admin, "administers": " ".join(administers)}
+        return await self._update(address, ChangeKind.ROLE, values)
 
     async def set_imap(
         self,
@@ -340,36 +347,6 @@ class Directory:
             await rows.remove_account(connection, account.id)
         self._publish(account, ChangeKind.DELETED)
         return account
-
-    @finished
-    async def add_alias(self, alias: str, targets: Sequence[str]) -> Alias:
-        """`alias` is an address or `@domain`; targets may be of any domain and need not exist.
-        Raises AlreadyExists, NotAllowed.
-        """
-        if not targets:
-            raise NotAllowed(f"{alias} needs at least one target")
-        key, text, domain = alias_name(alias, self.serves)
-        boxes = {box.key(): str(box) for box in map(address_of, targets)}
-        if set(boxes) == {key}:
-            raise NotAllowed(f"{alias} would lead to itself alone")
-        value = Alias(text, tuple(boxes.values()))
-        async with self.database.writing() as connection:
-            await rows.refuse_taken(connection, key, text)
-            await rows.insert_alias(connection, key, domain, value, self._clock.now())
-        self._names_changed()
-        return value
-
-    @finished
-    async def delete_alias(self, alias: str) -> Alias:
-        """Raises Absent."""
-        key = catch_all_key(alias) or address_key(alias)
-        async with self.database.writing() as connection:
-            value = (await rows.aliases_by_key(connection, (key,))).get(key)
-            if value is None:
-                raise Absent(f"There is no alias {alias}")
-            await rows.remove_alias(connection, key)
-        self._names_changed()
-        return value
 
     @finished
     async def add_domain(self, name: str) -> Domain:
@@ -411,10 +388,12 @@ class Directory:
 
     @finished
     async def _update(
-        self, address: str, kind: ChangeKind, values: dict[str, str | int | bool]
+        self, address: str, kind: ChangeKind, values: Mapping[str, Any], *, bounded: bool = False
     ) -> Account:
         async with self.database.writing() as connection:
-            account = await rows.update_account(connection, address_key(address), values)
+            account = await rows.update_account(connection, address_key(address), {**values})
+            if account is not None and bounded:
+                await refuse_beyond(connection, account.domain, account.key)
             if account is not None and kind is ChangeKind.PASSWORD:
                 await self.credentials.end_by_password(connection, account.id)
         if account is None:
@@ -440,6 +419,7 @@ class Directory:
         self.acl.clear()
         self.credentials.forget()
         self.second_factors.forget()
+        self.delegations.forget()
         await self.blocks.refresh()
 
     def _publish(self, account: Account, kind: ChangeKind) -> None:
@@ -454,6 +434,7 @@ class Directory:
             self.scripts.forget(change.account)
             self.contacts.forget(change.account)
             self.known_logins.forget(change.account)
+            self.delegations.forget()
         if change.kind in (ChangeKind.DELETED, ChangeKind.SECOND_FACTOR):
             self.second_factors.forget()
         if change.kind in (ChangeKind.DELETED, ChangeKind.PASSWORD):

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.config_auth_tables import credential, recovery_code, second_factor
+from storage.config_role_tables import delegation, domain_limit
 from storage.config_schema import (
     account,
     acl,
@@ -52,13 +53,14 @@ _COLUMNS = (
     account.c.scram,
     account.c.source,
     account.c.absent,
+    account.c.administers,
 )
 # Below the number of parameters that any SQLite takes in one statement (999).
 BATCH = 500
 
 
 def _account(row: Row[*tuple[Any, ...]]) -> Account:
-    *values, mask, labels, submission, scram, source, absent = row
+    *values, mask, labels, submission, scram, source, absent, administers = row
     found = Account(
         *values,  # type: ignore[misc]
         imap_mask=tuple(mask.split()),
@@ -67,6 +69,7 @@ def _account(row: Row[*tuple[Any, ...]]) -> Account:
         scram=scram,
         source=source,
         absent=bool(absent),
+        administers=tuple(administers.split()),
     )
     return replace(found, enabled=False) if absent else found
 
@@ -127,6 +130,8 @@ async def remove_account(at: AsyncConnection, number: AccountId) -> None:
     await _remove_own(at, number)
     for table in (credential, second_factor, recovery_code):
         await at.execute(delete(table).where(table.c.account == number))
+    mine = (delegation.c.owner == number) | (delegation.c.delegate == number)
+    await at.execute(delete(delegation).where(mine))
     await at.execute(delete(acl).where((acl.c.account == number) | (acl.c.grantee == number)))
     mine = (entry.c.account == number) | (entry.c.user == number)
     await at.execute(delete(entry).where(mine))
@@ -140,18 +145,18 @@ async def _remove_own(at: AsyncConnection, number: AccountId) -> None:
         await at.execute(delete(table).where(table.c.account == number))
 
 
-def _aliases(rows: Sequence[Row[str, str, str]]) -> dict[str, Alias]:
-    spelled: dict[str, str] = {}
+def _aliases(rows: Sequence[Row[str, str, bool, str]]) -> dict[str, Alias]:
+    spelled: dict[str, tuple[str, bool]] = {}
     targets: dict[str, list[str]] = {}
-    for key, text, target in rows:
-        spelled[key] = text
+    for key, text, send_as, target in rows:
+        spelled[key] = text, bool(send_as)
         targets.setdefault(key, []).append(target)
-    return {key: Alias(spelled[key], tuple(targets[key])) for key in spelled}
+    return {key: Alias(text, tuple(targets[key]), send) for key, (text, send) in spelled.items()}
 
 
 async def _select_aliases(at: AsyncConnection, where: ColumnElement[bool]) -> dict[str, Alias]:
     query = (
-        select(alias.c.key, alias.c.alias, alias_target.c.target)
+        select(alias.c.key, alias.c.alias, alias.c.send_as, alias_target.c.target)
         .join(alias_target, alias_target.c.alias_key == alias.c.key)
         .where(where)
         .order_by(alias.c.key, alias_target.c.position)
@@ -173,7 +178,7 @@ async def insert_alias(
     at: AsyncConnection, key: str, domain_name: str, value: Alias, created: float
 ) -> None:
     row = {"key": key, "domain": domain_name, "alias": value.alias, "created": created}
-    await at.execute(insert(alias).values(row))
+    await at.execute(insert(alias).values(row | {"send_as": value.send_as}))
     for start in range(0, len(value.targets), BATCH // 3):
         chunk = value.targets[start : start + BATCH // 3]
         await at.execute(
@@ -184,6 +189,10 @@ async def insert_alias(
                 ]
             )
         )
+
+
+async def set_send_as(at: AsyncConnection, key: str, send_as: bool) -> None:
+    await at.execute(update(alias).where(alias.c.key == key).values(send_as=send_as))
 
 
 async def remove_alias(at: AsyncConnection, key: str) -> None:
@@ -200,6 +209,13 @@ async def insert_domain(at: AsyncConnection, name: str, created: float) -> None:
 
 
 async def remove_domain(at: AsyncConnection, name: str) -> None:
+    """With what its administrators were given; they administer it no more."""
+    await at.execute(delete(domain_limit).where(domain_limit.c.domain == name))
+    administrators = select(account.c.id, account.c.administers).where(account.c.administers != "")
+    for number, administers in (await at.execute(administrators)).all():
+        left = " ".join(one for one in administers.split() if one != name)
+        if left != administers:
+            await at.execute(update(account).where(account.c.id == number).values(administers=left))
     await at.execute(delete(domain).where(domain.c.name == name))
 
 

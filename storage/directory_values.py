@@ -65,7 +65,8 @@ class Account:
     auth/password.py knows, or "" (no login); `scram` holds keys of the same password, or "".
     `imap_mask` names IMAP capabilities, or presets of them, that the account does without.
     `source` names the source outside that has its password, "" for an account of this server's
-    own; `absent`: it is gone or disabled there, hence not `enabled` here.
+    own; `absent`: it is gone or disabled there, hence not `enabled` here. `administers` are domains
+    whose administrator it is, while it is not one of the server (`admin`).
     """
 
     id: AccountId
@@ -84,6 +85,12 @@ class Account:
     scram: str = field(default="", repr=False)
     source: str = ""
     absent: bool = False
+    administers: tuple[str, ...] = ()
+
+    @property
+    def domain(self) -> str:
+        """The domain of its address, in lower case."""
+        return self.key.rpartition("@")[2]
 
 
 def refuse_sourced(account: Account) -> None:
@@ -97,10 +104,13 @@ def refuse_sourced(account: Account) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """An alias, a group (several targets) or a catch-all (`@domain`)."""
+    """An alias, a group (several targets) or a catch-all (`@domain`). `send_as`: members of the
+    group may send as it.
+    """
 
     alias: str
     targets: tuple[str, ...]
+    send_as: bool = False
 
 
 class Source(Enum):
@@ -129,6 +139,16 @@ class Status(Enum):
     DISABLED = "disabled"
 
 
+class Through(Enum):
+    """How an address leads to an account: alone, as one of a group that its members may send as,
+    or of one that they may not.
+    """
+
+    ALONE = "alone"
+    SENDING_GROUP = "sending group"
+    GROUP = "group"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One account that a message reaches. `tag` is the sub-address ("" if none)."""
@@ -136,6 +156,7 @@ class Target:
     account: AccountId
     address: str
     tag: str = ""
+    through: Through = field(default=Through.ALONE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +185,7 @@ class ChangeKind(Enum):
     EDITED = "edited"
     CREDENTIAL = "credential"
     SECOND_FACTOR = "second factor"
+    ROLE = "role"
 
 
 _REVOKING = frozenset(ChangeKind) - {ChangeKind.CREATED, ChangeKind.ENABLED, ChangeKind.EDITED}

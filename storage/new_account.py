@@ -30,8 +30,11 @@ async def make_account(
     admin: bool = False,
     quota_bytes: int = 0,
     source: str = "",
+    bounded: bool = False,
 ) -> Account:
-    """Raises AlreadyExists, NotAllowed, StoreError."""
+    """`bounded`: within what administrators of the domain may give out. Raises AlreadyExists,
+    NotAllowed, StoreError.
+    """
     account = await directory.add_account(
         address,
         password_hash,
@@ -40,6 +43,7 @@ async def make_account(
         admin=admin,
         quota_bytes=quota_bytes,
         source=source,
+        bounded=bounded,
     )
     try:
         await store.add_account(account.id, limit_bytes=account.quota_bytes)

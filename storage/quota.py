@@ -6,11 +6,18 @@ from storage.store import Store
 
 
 async def set_quota(
-    directory: Directory, store: Store, address: str, limit_bytes: int, limit_messages: int
+    directory: Directory,
+    store: Store,
+    address: str,
+    limit_bytes: int,
+    limit_messages: int,
+    *,
+    bounded: bool = False,
 ) -> Account:
-    """The account with its limits in octets and messages, 0 for none. Raises Absent,
-    NoSuchAccount, StoreUnavailable.
+    """The account with its limits in octets and messages, 0 for none; `bounded`: within what
+    administrators of its domain may give out. Raises Absent, NotAllowed, NoSuchAccount,
+    StoreUnavailable.
     """
-    account = await directory.set_quota(address, limit_bytes, limit_messages)
+    account = await directory.set_quota(address, limit_bytes, limit_messages, bounded=bounded)
     await store.set_limits(account.id, limit_bytes, limit_messages)
     return account

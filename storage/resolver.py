@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from message.address import AddressError, Mailbox, parse_mailbox
 from storage.directory_cache import DirectoryCache, Entry
-from storage.directory_values import Account, Resolution, Status, Target
+from storage.directory_values import Account, Alias, Resolution, Status, Target, Through
 from storage.outside import Outside
 from storage.sites import Sites
 
@@ -23,12 +23,15 @@ KNOWN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One address on the way: `box` in a served domain, `tag` its sub-address or one inherited."""
+    """One address on the way: `box` in a served domain, `tag` its sub-address or one inherited;
+    `through` what groups lead to it.
+    """
 
     box: Mailbox
     base: Mailbox
     tag: str
     inherited: str
+    through: Through
 
 
 @dataclass(slots=True)
@@ -41,9 +44,10 @@ class _Walk:
     disabled: bool = False
     asked: bool = False
 
-    def add(self, account: Account, tag: str) -> None:
+    def add(self, account: Account, tag: str, through: Through) -> None:
         if account.enabled:
-            self.local.setdefault(account.id, Target(account.id, account.address, tag))
+            target = Target(account.id, account.address, tag, through)
+            self.local.setdefault(account.id, target)
         else:
             self.disabled = True
 
@@ -93,7 +97,7 @@ class Resolver:
     async def _walk(self, address: Mailbox, home: str, catch_all: bool) -> Resolution:
         known = self._recall()
         walk = _Walk()
-        steps = [_step(address, home, "")]
+        steps = [_step(address, home, "", Through.ALONE)]
         while steps:
             steps = await self._advance(steps, walk, catch_all)
         result = walk.result()
@@ -106,7 +110,7 @@ class Resolver:
         if self.sites.primary is not None:
             return await self.resolve(Mailbox(POSTMASTER, self.sites.primary))
         walk = _Walk()
-        await self._add_postmaster(walk)
+        await self._add_postmaster(walk, Through.ALONE)
         return walk.result()
 
     async def _elsewhere(self, address: Mailbox) -> Resolution:
@@ -114,10 +118,10 @@ class Resolver:
             return await self._bare_postmaster()
         return Resolution(Status.NOT_OURS)
 
-    async def _add_postmaster(self, walk: _Walk) -> None:
+    async def _add_postmaster(self, walk: _Walk, through: Through) -> None:
         account = await self._cache.postmaster()
         if account is not None:
-            walk.add(account, "")
+            walk.add(account, "", through)
 
     async def _advance(self, steps: list[_Step], walk: _Walk, catch_all: bool) -> list[_Step]:
         """Looks up one level of addresses together; returns the next level."""
@@ -130,11 +134,11 @@ class Resolver:
             if not entry:
                 entry, tag = await self._outside(step, walk)
             if not entry and step.box.local.casefold() == POSTMASTER:
-                await self._add_postmaster(walk)
+                await self._add_postmaster(walk, step.through)
                 continue
             if not entry and catch_all:
                 entry, tag = entries[f"@{step.box.domain}"], ""
-            self._take(entry, tag, walk, following)
+            self._take(entry, tag, step.through, walk, following)
         return following
 
     async def _outside(self, step: _Step, walk: _Walk) -> tuple[Entry, str]:
@@ -147,25 +151,35 @@ class Resolver:
             return Entry(account), step.inherited
         return Entry(await self.outside.find(step.base, login=False)), step.tag
 
-    def _take(self, entry: Entry, tag: str, walk: _Walk, following: list[_Step]) -> None:
+    def _take(
+        self, entry: Entry, tag: str, through: Through, walk: _Walk, following: list[_Step]
+    ) -> None:
         if entry.account is not None:
-            walk.add(entry.account, tag)
+            walk.add(entry.account, tag, through)
         elif entry.alias is not None:
+            through = _through(through, entry.alias)
             for target in entry.alias.targets:
                 box = parse_mailbox(target)
                 home = self.sites.home(box.domain)
                 if home is None:
                     walk.remote.setdefault(box.key(), target)
                 else:
-                    following.append(_step(box, home, tag))
+                    following.append(_step(box, home, tag, through))
 
 
-def _step(address: Mailbox, domain: str, inherited: str) -> _Step:
+def _step(address: Mailbox, domain: str, inherited: str, through: Through) -> _Step:
     box = Mailbox(address.local, domain)
     base, tag = box.split()
     if not base.local or base == box:
-        return _Step(box, box, "", inherited)
-    return _Step(box, base, tag, inherited)
+        return _Step(box, box, "", inherited, through)
+    return _Step(box, base, tag, inherited, through)
+
+
+def _through(way: Through, alias: Alias) -> Through:
+    """The way behind an alias: one target leaves it as it is."""
+    if len(alias.targets) == 1:
+        return way
+    return Through.SENDING_GROUP if alias.send_as and way is not Through.GROUP else Through.GROUP
 
 
 def _keys(steps: Iterable[_Step], catch_all: bool) -> Iterable[str]:

@@ -152,7 +152,7 @@ class Scripting:
                 found.update(dict.fromkeys(one.text for one in mailboxes(value[:_MAX_VALUE])))
         own = {target.address.lower(), named[0].lower()}
         for address in list(found)[:_NAMED]:
-            if await self._directory.may_send_as(target.account, address):
+            if await self._directory.is_own(target.account, address):
                 own.add(address.lower())
         return frozenset(own)
 

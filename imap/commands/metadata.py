@@ -6,6 +6,7 @@ The mailbox "" is the server. Entries of a mailbox are for those with the right 
 
 from collections.abc import Mapping
 
+from auth.roles import Right, actor_of, may
 from imap.annotations import (
     SPECIAL_USE,
     check_server_values,
@@ -82,7 +83,8 @@ async def setmetadata(session: Session, command: SetMetadata) -> Reply:
         await _set_of_mailbox(session, command.mailbox, values)
     else:
         account = await session.context.directory.account_by_id(session.account)
-        check_server_values(values, account is not None and account.admin)
+        actor = None if account is None else actor_of(account)
+        check_server_values(values, actor is not None and may(actor, Right.SERVER))
         await _change(session, SERVER, "", values)
     return Reply("SETMETADATA completed")
 

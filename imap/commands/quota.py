@@ -1,12 +1,13 @@
 """GETQUOTA, GETQUOTAROOT and SETQUOTA (RFC 9208).
 
 An account is one quota root, named by its address; all of its mailboxes count for it. Resources
-without a limit are not shown. Limits are set by administrators only, and seen by the account itself
-and by administrators.
+without a limit are not shown. Limits are set by administrators, of the server or of the domain, and
+seen by the account itself and by them (auth/roles.py).
 """
 
 from collections.abc import Sequence
 
+from auth.roles import Right, Role, actor_of, may, role_of
 from imap.grammar.quota import (
     GetQuota,
     GetQuotaRoot,
@@ -19,7 +20,7 @@ from imap.grammar.quota import (
 from imap.mailboxes import resolve
 from imap.replies import No, Reply
 from imap.session import Session
-from storage.directory_values import Account
+from storage.directory_values import Account, NotAllowed
 from storage.quota import set_quota
 from storage.values import AccountId, Usage
 
@@ -50,16 +51,25 @@ async def getquotaroot(session: Session, command: GetQuotaRoot) -> Reply:
 
 async def setquota(session: Session, command: SetQuota) -> Reply:
     """Resources that are not named have no limit from here on (RFC 9208 §4.1.3)."""
-    if not (await _account(session, session.account)).admin:
+    own = await _account(session, session.account)
+    if role_of(own) is Role.USER:
         raise No("Only administrators set quotas", b"NOPERM")
     account = await _root(session, command.root)
+    if not _may(own, Right.ACCOUNT_QUOTA, account):
+        raise No("Only administrators set quotas", b"NOPERM")
     limits = dict(command.limits)
     octets = _limit(limits.pop(Resource.STORAGE.value, None), _UNIT)
     messages = _limit(limits.pop(Resource.MESSAGE.value, None), 1)
     if limits:
         raise No(f"There is no limit on {next(iter(limits))}", b"CANNOT")
     context = session.context
-    await set_quota(context.directory, context.store, account.address, octets, messages)
+    try:
+        await set_quota(
+            *(context.directory, context.store, account.address, octets, messages),
+            bounded=not own.admin,
+        )
+    except NotAllowed as error:
+        raise No(str(error), b"CANNOT") from None
     await _send(session, account)
     return Reply("SETQUOTA completed")
 
@@ -100,6 +110,11 @@ async def _root(session: Session, root: str) -> Account:
     """The account that a quota root stands for; those of others exist for administrators only."""
     own = await _account(session, session.account)
     account = await session.context.directory.account(root)
-    if account is None or (account.id != own.id and not own.admin):
+    if account is None or not _may(own, Right.ACCOUNT_SEE, account):
         raise No("There is no such quota root", b"NONEXISTENT")
     return account
+
+
+def _may(own: Account, right: Right, account: Account) -> bool:
+    actor = actor_of(own)
+    return actor is not None and may(actor, right, account)

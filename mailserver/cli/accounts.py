@@ -40,7 +40,8 @@ def _secret(password_stdin: bool, hash_stdin: bool) -> dict[str, str]:
     return {"password": read_password(password_stdin)}
 
 
-def _size(text: str | None) -> int | None:
+def size_of(text: str | None) -> int | None:
+    """The octets that `--quota` names. A usage error where it names none."""
     if text is None:
         return None
     try:
@@ -60,7 +61,7 @@ def add(
     admin: Annotated[bool, typer.Option("--admin", help="May administer the server.")] = False,
 ) -> None:
     """Make an account and its mailboxes."""
-    limit = _size(quota)
+    limit = size_of(quota)
     args = {
         "address": address,
         **_secret(password_stdin, password_hash_stdin),
@@ -74,7 +75,7 @@ def add(
 @app.command("list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """All accounts."""
-    columns = ("address", "name", "enabled", "admin", "source", "quota", "used", "messages")
+    columns = ("address", "name", "enabled", "admin", "source", "quota", "used", "messages", "role")
     print_list(perform(context.obj, "account.list", {}), columns, as_json)
 
 
@@ -123,7 +124,7 @@ def set_(
     }
     args = {
         "address": address,
-        "quota": _size(quota),
+        "quota": size_of(quota),
         "quota_messages": quota_messages,
         "imap_mask": None if imap_mask is None else [one for one in imap_mask if one != "none"],
         "gmail_labels": _switch(gmail_labels),

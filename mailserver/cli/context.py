@@ -9,6 +9,7 @@ import os
 import pwd
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,16 +22,26 @@ from mailserver.operations.errors import OperationError
 EX_CONFIG = 78
 
 
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What stands before the command: the configuration file, and `acting`, the address of the
+    account as which it is done, None for the operator.
+    """
+
+    config: Path | None
+    acting: str | None = None
+
+
 def fail(text: str, status: int = 1) -> NoReturn:
     """One line on stderr and the exit status."""
     print("mailserver: " + " ".join(text.split()), file=sys.stderr)
     raise SystemExit(status)
 
 
-def load_settings(config: Path | None) -> tuple[Path, Settings]:
+def load_settings(invocation: Invocation) -> tuple[Path, Settings]:
     """The configuration in use; prints all of its errors and exits 78 when it is wrong."""
     try:
-        path = find_config(config, os.environ)
+        path = find_config(invocation.config, os.environ)
         return path, load(path)
     except ConfigInvalid as invalid:
         for error in invalid.errors:
@@ -49,9 +60,11 @@ def caller() -> str:
     return f"{behind} as {name}" if behind else name
 
 
-def perform(config: Path | None, operation: str, args: Mapping[str, Any]) -> Any:
+def perform(invocation: Invocation, operation: str, args: Mapping[str, Any]) -> Any:
     """The operation's result, from the serving process or done here. Exits 1 on failure."""
-    path, settings = load_settings(config)
+    path, settings = load_settings(invocation)
+    if invocation.acting is not None:
+        args = {**args, "as": invocation.acting}
     with ProgressPrinter(sys.stderr) as progress:
         try:
             if control.is_served(settings.data_dir):

@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
+from mailserver.cli.accounts import size_of
 from mailserver.cli.context import perform
 from mailserver.cli.output import AsJson, print_json, print_list
 
 app = typer.Typer(no_args_is_help=True, help="Domains beside those of the configuration.")
 Domain = Annotated[str, typer.Argument(help="A domain name.")]
+_COLUMNS = ("name", "source", "accounts_most", "quota_most")
 
 
 @app.command()
@@ -20,7 +22,23 @@ def add(context: typer.Context, domain: Domain) -> None:
 @app.command("list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """All domains and where each comes from."""
-    print_list(perform(context.obj, "domain.list", {}), ("name", "source"), as_json)
+    print_list(perform(context.obj, "domain.list", {}), _COLUMNS, as_json)
+
+
+@app.command("set")
+def set_(
+    context: typer.Context,
+    domain: Domain,
+    accounts: Annotated[
+        int | None, typer.Option(min=0, max=1 << 31, help="How many accounts; 0 is no bound.")
+    ] = None,
+    quota: Annotated[
+        str | None, typer.Option(help='Octets such as "20G" for all together; 0 is no bound.')
+    ] = None,
+) -> None:
+    """Bound what the administrators of a domain give out; administrators of the server are free."""
+    args = {"domain": domain, "accounts": accounts, "quota": size_of(quota)}
+    perform(context.obj, "domain.set", args)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mailserver.cli.context import fail, load_settings, perform
+from mailserver.cli.context import Invocation, fail, load_settings, perform
 from mailserver.cli.output import AsJson, print_json, print_list
 from mailserver.cli.progress import ProgressPrinter
 from mailserver.operations.errors import OperationError
@@ -53,11 +53,11 @@ def test(
         raise SystemExit(1)
 
 
-def _test_files(config: Path | None, file: Path, paths: list[Path]) -> list[dict[str, Any]]:
+def _test_files(invocation: Invocation, file: Path, paths: list[Path]) -> list[dict[str, Any]]:
     from config.logging import configure
     from mailserver.operations.filters import test_files
 
-    _, settings = load_settings(config)
+    _, settings = load_settings(invocation)
     configure(level="error")
     try:
         messages = [(str(path), _with_crlf(path.read_bytes())) for path in paths]

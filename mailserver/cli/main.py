@@ -22,7 +22,9 @@ from mailserver.cli import (
     quarantine,
     queue,
     reports,
+    roles,
     rules,
+    sending,
     services,
     serving,
     sieve,
@@ -30,6 +32,7 @@ from mailserver.cli import (
     tags,
     tls,
 )
+from mailserver.cli.context import Invocation
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,6 +54,10 @@ def _print_version(wanted: bool) -> None:
 def options(
     context: typer.Context,
     config: Annotated[Path | None, typer.Option(help="Configuration file.")] = None,
+    acting: Annotated[
+        str | None,
+        typer.Option("--as", metavar="ADDRESS", help="As far as this account may do it."),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option(
@@ -59,10 +66,14 @@ def options(
     ] = False,
 ) -> None:
     """Runs and administers the mail server."""
-    context.obj = config
+    if acting is not None and context.invoked_subcommand in _OF_THE_OPERATOR:
+        raise typer.BadParameter("this command is the operator's", param_hint="--as")
+    context.obj = Invocation(config, acting)
 
 
 app.add_typer(accounts.app, name="account")
+accounts.app.command()(roles.role)
+accounts.app.add_typer(sending.app, name="sending")
 accounts.app.add_typer(credentials.app_passwords, name="app-password")
 accounts.app.add_typer(credentials.second_factor, name="second-factor")
 credentials.second_factor.add_typer(passkeys.sms, name="sms")
@@ -87,6 +98,9 @@ app.add_typer(importing.app, name="import")
 app.add_typer(spam.app, name="spam")
 app.command()(explaining.explain)
 serving.add_to(app)
+
+
+_OF_THE_OPERATOR = ("serve", "check", "repair", "filter")
 
 
 def _config_first(arguments: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from auth.arrivals import notify_new_device
 from auth.password import PasswordError, check_password, imported_hash
+from auth.roles import role_of
 from auth.strength import strength
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
@@ -40,13 +41,14 @@ async def account_add(services: Services, args: Args) -> dict[str, Any]:
         name=args.get("name", ""),
         admin=bool(args.get("admin", False)),
         quota_bytes=int(args.get("quota", 0)),
+        bounded=bool(args.get("bounded")),
     )
     return await _with_strength(services, account, args)
 
 
 async def account_list(services: Services, _args: Args) -> list[dict[str, Any]]:
     """All accounts in order of address."""
-    return [await _shown(services, account) for account in await services.directory.accounts()]
+    return [await shown(services, account) for account in await services.directory.accounts()]
 
 
 async def account_show(services: Services, args: Args) -> dict[str, Any]:
@@ -55,8 +57,8 @@ async def account_show(services: Services, args: Args) -> dict[str, Any]:
     """
     account = await _account(services, args)
     sign_ups = SignUps(services.directory, services.clock)
-    shown = await _shown(services, account)
-    return shown | {
+    found = await shown(services, account)
+    return found | {
         "verified": await sign_ups.target_of(account.id),
         "second_factor": list(await services.directory.second_factors.kinds(account.id)),
         "passkeys": len(await services.directory.passkeys.of(account.id)),
@@ -82,8 +84,10 @@ async def account_set(services: Services, args: Args) -> dict[str, Any]:
             account.quota_bytes if octets is None else int(octets),
             account.quota_messages if messages is None else int(messages),
         )
-        account = await set_quota(directory, store, account.address, *limits)
-    return await _shown(services, account)
+        account = await set_quota(
+            directory, store, account.address, *limits, bounded=bool(args.get("bounded"))
+        )
+    return await shown(services, account)
 
 
 def _check_mask(mask: Sequence[str]) -> None:
@@ -125,15 +129,15 @@ async def _with_strength(services: Services, account: Account, args: Args) -> di
     """How hard the password is to guess, said to whom has just set it."""
     password = args.get("password")
     if password is None:
-        return await _shown(services, account)
+        return await shown(services, account)
     found = strength(password, (account.name, account.address))
     said = {"grade": found.grade.value, "bits": round(found.bits), "hint": found.hint}
-    return await _shown(services, account) | {"password": said}
+    return await shown(services, account) | {"password": said}
 
 
 async def account_disable(services: Services, args: Args) -> dict[str, Any]:
     """Refuses logins and mail; open sessions close."""
-    return await _shown(services, await services.directory.set_enabled(args["address"], False))
+    return await shown(services, await services.directory.set_enabled(args["address"], False))
 
 
 async def account_enable(services: Services, args: Args) -> dict[str, Any]:
@@ -144,7 +148,7 @@ async def account_enable(services: Services, args: Args) -> dict[str, Any]:
             f"{account.address} is enabled here, but gone or disabled in the account source "
             f"{account.source!r}"
         )
-    return await _shown(services, account)
+    return await shown(services, account)
 
 
 async def account_delete(services: Services, args: Args) -> dict[str, Any]:
@@ -153,7 +157,7 @@ async def account_delete(services: Services, args: Args) -> dict[str, Any]:
     Disabled first, so that nobody is logged in or delivers while the mailboxes go.
     """
     account = await _account(services, args)
-    shown = await _shown(services, account)
+    found = await shown(services, account)
     await services.directory.set_enabled(account.address, False)
     try:
         await services.store.remove_account(account.id)
@@ -162,7 +166,7 @@ async def account_delete(services: Services, args: Args) -> dict[str, Any]:
     await services.learned.forget(account.id, gone=True)
     await services.auto_tags.keep(account.id, (), services.clock.now())
     await services.directory.delete_account(account.address)
-    return shown
+    return found
 
 
 async def settle_accounts(services: Services) -> None:
@@ -209,7 +213,8 @@ async def _secrets(services: Services, args: Args) -> tuple[str, str]:
         raise OperationError("too many logins are waiting; try again") from error
 
 
-async def _shown(services: Services, account: Account) -> dict[str, Any]:
+async def shown(services: Services, account: Account) -> dict[str, Any]:
+    """An account as commands show it."""
     try:
         usage = await services.store.usage(account.id)
     except NoSuchAccount:
@@ -220,6 +225,8 @@ async def _shown(services: Services, account: Account) -> dict[str, Any]:
         "enabled": account.enabled,
         "admin": account.admin,
         "source": account.source,
+        "role": role_of(account).value,
+        "administers": list(account.administers),
         "quota": account.quota_bytes,
         "used": usage.bytes,
         "messages": usage.messages,

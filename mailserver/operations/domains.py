@@ -1,13 +1,18 @@
-"""`mailserver domain ...`: domains of the configuration and of commands, as {name, source}."""
+"""`mailserver domain ...`: domains of the configuration and of commands, as {name, source,
+accounts_most, quota_most}, the last two what its administrators may give out, 0 for no bound.
+"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from filters.signing.keyring import Key
 from mailserver.operations.errors import OperationError
 from mailserver.services import Services
 from net.threads import Busy
-from storage.directory_values import Domain
+from storage.directory_names import domain_of
+from storage.directory_values import Absent, Domain
+from storage.domain_limits import NO_LIMIT, DomainLimit
 
 Args = Mapping[str, Any]
 
@@ -21,7 +26,25 @@ async def domain_add(services: Services, args: Args) -> dict[str, Any]:
 
 async def domain_list(services: Services, _args: Args) -> list[dict[str, Any]]:
     """All served domains by name."""
-    return [_shown(domain) for domain in services.directory.domains()]
+    limits = await services.directory.domain_limits.every()
+    return [
+        _shown(domain, limits.get(domain.name, NO_LIMIT)) for domain in services.directory.domains()
+    ]
+
+
+async def domain_set(services: Services, args: Args) -> dict[str, Any]:
+    """What administrators of the domain may give out: `accounts` and `quota`, 0 for no bound; what
+    is not given stays.
+    """
+    directory, name = services.directory, domain_of(args["domain"])
+    domain = next((each for each in directory.domains() if each.name == name), None)
+    if domain is None:
+        raise Absent(f"{name} is not served")
+    limit = await directory.domain_limits.of(name)
+    given = {key: int(args[key]) for key in ("accounts", "quota") if args.get(key) is not None}
+    limit = replace(limit, **given)
+    await directory.domain_limits.set(name, limit)
+    return _shown(domain, limit)
 
 
 async def domain_delete(services: Services, args: Args) -> dict[str, Any]:
@@ -41,5 +64,10 @@ async def keys_of(services: Services, domain: str) -> tuple[Key, ...]:
         raise OperationError("the server is busy; try again") from error
 
 
-def _shown(domain: Domain) -> dict[str, Any]:
-    return {"name": domain.name, "source": domain.source.value}
+def _shown(domain: Domain, limit: DomainLimit = NO_LIMIT) -> dict[str, Any]:
+    return {
+        "name": domain.name,
+        "source": domain.source.value,
+        "accounts_most": limit.accounts,
+        "quota_most": limit.quota,
+    }

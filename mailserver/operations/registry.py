@@ -46,11 +46,17 @@ QUICK: dict[str, str] = {
     "account.invite.add": "invites.invite_add",
     "account.invite.list": "invites.invite_list",
     "account.invite.delete": "invites.invite_delete",
+    "account.role": "roles.account_role",
+    "account.sending.allow": "sending.sending_allow",
+    "account.sending.list": "sending.sending_list",
+    "account.sending.revoke": "sending.sending_revoke",
     "alias.add": "aliases.alias_add",
+    "alias.set": "aliases.alias_set",
     "alias.list": "aliases.alias_list",
     "alias.delete": "aliases.alias_delete",
     "domain.add": "domains.domain_add",
     "domain.list": "domains.domain_list",
+    "domain.set": "domains.domain_set",
     "domain.delete": "domains.domain_delete",
     "domain.dns": "domain_dns.domain_dns",
     "domain.rotate": "domain_dns.domain_rotate",
@@ -134,12 +140,27 @@ def _function(place: str) -> Callable[..., Awaitable[Any]]:
 
 
 async def perform(services: Services, name: str, args: Args, progress: Progress) -> Any:
-    """Runs one operation; its errors come out as OperationError."""
+    """Runs one operation; its errors come out as OperationError. With `as` in `args`, the address
+    of an account, it is done as far as that account may (mailserver/operations/permitted.py).
+    """
     try:
-        if name in QUICK:
-            return await cast(Quick, _function(QUICK[name]))(services, args)
-        if name in LONG:
-            return await cast(Long, _function(LONG[name]))(services, args, progress)
+        if "as" not in args:
+            return await _run(services, name, args, progress)
+        from mailserver.operations.permitted import permitted, visible
+
+        account = str(args["as"])
+        rest = {key: value for key, value in args.items() if key not in ("as", "bounded")}
+        result = await _run(
+            services, name, await permitted(services, account, name, rest), progress
+        )
+        return await visible(services, account, name, result)
     except StoreError as error:
         raise OperationError(str(error)) from error
+
+
+async def _run(services: Services, name: str, args: Args, progress: Progress) -> Any:
+    if name in QUICK:
+        return await cast(Quick, _function(QUICK[name]))(services, args)
+    if name in LONG:
+        return await cast(Long, _function(LONG[name]))(services, args, progress)
     raise OperationError(f"unknown operation {name!r}")

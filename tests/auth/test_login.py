@@ -14,10 +14,11 @@ import auth.password
 from auth.login import Authenticator
 from auth.login_values import Cause, Login, Refused
 from auth.password import PasswordError, dummy_hash, hash_password, verify_password
-from auth.policy import may_send_as, plaintext_allowed
+from auth.policy import plaintext_allowed, sending_right
 from auth.sasl.keys import unpack
 from net.threads import Offload
 from storage.credential_values import Protocol
+from storage.delegations import Sending
 from storage.directory import Directory
 from storage.directory_values import AccountChange, ChangeKind
 from tests.support.directories import PASSWORD, MovedClock, make_settings
@@ -239,11 +240,12 @@ async def test_hashing_runs_in_the_hashing_thread(make: Make, monkeypatch: Any) 
     assert [name.split("_")[0] for name in threads] == ["hash"]
 
 
-async def test_may_send_as(make: Make) -> None:
+async def test_sending_right(make: Make) -> None:
     bench = await make()
     login = await bench.login()
-    assert await may_send_as(bench.directory, login, "ada+x@example.test")
-    assert not await may_send_as(bench.directory, login, "bob@example.test")
+    own = await sending_right(bench.directory, login, "ada+x@example.test")
+    other = await sending_right(bench.directory, login, "bob@example.test")
+    assert (own.sending, other.sending) == (Sending.AS, Sending.NO)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_account_commands(server: ServerProcess) -> None:
     (row,) = server.json("account", "list")
     assert set(row) == {
         "address", "name", "enabled", "admin", "quota", "used", "messages", "maildir",
-        "quota_messages", "imap_mask", "gmail_labels", "submission",
+        "quota_messages", "imap_mask", "gmail_labels", "submission", "role", "administers",
     }  # fmt: skip
     assert row["quota"] == 2 * 1024**3
     assert row["enabled"] is True
@@ -125,16 +125,21 @@ def test_alias_and_domain_commands(server: ServerProcess) -> None:
     server.add_account("user@example.test")
     server.command("alias", "add", "team@example.test", "user@example.test", "out@world.test")
     assert server.json("alias", "list") == [
-        {"alias": "team@example.test", "targets": ["user@example.test", "out@world.test"]}
+        {
+            "alias": "team@example.test",
+            "targets": ["user@example.test", "out@world.test"],
+            "send_as": False,
+        }
     ]
     server.command("alias", "add", "team@example.test", "user@example.test", expect=1)
     server.command("alias", "delete", "team@example.test")
     server.command("alias", "delete", "team@example.test", expect=1)
     server.command("domain", "add", "more.test")
     server.command("domain", "add", "more.test", expect=1)
+    free = {"accounts_most": 0, "quota_most": 0}
     assert server.json("domain", "list") == [
-        {"name": "example.test", "source": "config"},
-        {"name": "more.test", "source": "command"},
+        {"name": "example.test", "source": "config", **free},
+        {"name": "more.test", "source": "command", **free},
     ]
     server.command("domain", "delete", "more.test")
     server.command("domain", "delete", "more.test", expect=1)

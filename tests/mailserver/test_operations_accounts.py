@@ -68,6 +68,8 @@ async def test_add_list_show(services: Services) -> None:
         "name": "Ada L.",
         "enabled": True,
         "admin": True,
+        "role": "administrator",
+        "administers": [],
         "quota": 2 << 30,
         "used": 0,
         "messages": 0,
@@ -183,8 +185,8 @@ async def test_a_half_deleted_account_can_be_deleted_again(services: Services) -
 
 async def test_aliases(services: Services) -> None:
     await add(services)
-    group = {"alias": "all@example.test", "targets": [ADA, "eve@elsewhere.test"]}
-    rest = {"alias": "@example.test", "targets": [ADA]}
+    group = {"alias": "all@example.test", "targets": [ADA, "eve@elsewhere.test"], "send_as": True}
+    rest = {"alias": "@example.test", "targets": [ADA], "send_as": False}
     assert await run(services, "alias.add", **group) == group
     assert await run(services, "alias.add", **rest) == rest
     assert await run(services, "alias.list") == [rest, group]
@@ -193,13 +195,15 @@ async def test_aliases(services: Services) -> None:
 
 
 async def test_domains(services: Services) -> None:
+    free = {"accounts_most": 0, "quota_most": 0}
     assert await run(services, "domain.add", domain="Other.Test") == {
         "name": "other.test",
         "source": "command",
+        **free,
     }
     assert await run(services, "domain.list") == [
-        {"name": "example.test", "source": "config"},
-        {"name": "other.test", "source": "command"},
+        {"name": "example.test", "source": "config", **free},
+        {"name": "other.test", "source": "command", **free},
     ]
     await run(services, "domain.delete", domain="other.test")
     assert len(await run(services, "domain.list")) == 1

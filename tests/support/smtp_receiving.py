@@ -295,7 +295,7 @@ async def _fill(directory: Directory) -> None:
     await directory.add_account(BEN, hashed)
     await directory.add_account("gone@example.test", hashed)
     await directory.set_enabled("gone@example.test", False)
-    await directory.add_alias("both@example.test", [ADA, BEN])
+    await directory.add_alias("both@example.test", [ADA, BEN], send_as=True)
     await directory.add_alias("away@example.test", ["friend@far.test"])
     await directory.add_alias("mixed@example.test", [ADA, BEN, "friend@far.test"])
 

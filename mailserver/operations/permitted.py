@@ -1,0 +1,194 @@
+"""What an account may do by operations, where they are done for one: the policy is auth/roles.py,
+here stands which right each operation needs and whose thing it is about.
+
+An operation that is not named here needs Right.SERVER. What is about an account that there is not
+is refused like one that is somebody else's.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from auth.roles import Actor, Right, Role, actor_of, may
+from mailserver.operations.errors import OperationError
+from mailserver.operations.queue import find_entry
+from mailserver.services import Services
+from storage.directory_names import address_of, catch_all_key, domain_of
+from storage.directory_values import Account, DirectoryError
+
+Args = Mapping[str, Any]
+Target = Account | str | None
+
+_OF_ACCOUNT: Final[Mapping[str, tuple[Right, str]]] = {
+    "account.show": (Right.ACCOUNT_SEE, "address"),
+    "account.passwd": (Right.ACCOUNT_PASSWORD, "address"),
+    "account.disable": (Right.ACCOUNT_ENABLE, "address"),
+    "account.enable": (Right.ACCOUNT_ENABLE, "address"),
+    "account.delete": (Right.ACCOUNT_DELETE, "address"),
+    "account.role": (Right.ACCOUNT_ROLE, "address"),
+    "account.app-password.add": (Right.CREDENTIAL_MAKE, "address"),
+    "account.app-password.list": (Right.CREDENTIAL_END, "address"),
+    "account.app-password.revoke": (Right.CREDENTIAL_END, "address"),
+    "account.second-factor.show": (Right.CREDENTIAL_END, "address"),
+    "account.second-factor.begin": (Right.CREDENTIAL_MAKE, "address"),
+    "account.second-factor.confirm": (Right.CREDENTIAL_MAKE, "address"),
+    "account.second-factor.codes": (Right.CREDENTIAL_MAKE, "address"),
+    "account.second-factor.remove": (Right.ACCOUNT_PASSWORD, "address"),
+    "account.device.list": (Right.CREDENTIAL_END, "address"),
+    "account.device.forget": (Right.CREDENTIAL_END, "address"),
+    "account.sending.allow": (Right.SENDING_GRANT, "owner"),
+    "account.sending.list": (Right.SENDING_GRANT, "owner"),
+    "account.sending.revoke": (Right.SENDING_GRANT, "owner"),
+    "account.share.list": (Right.MAILBOX_SHARE, "address"),
+    "account.share.set": (Right.MAILBOX_SHARE, "address"),
+    "account.share.delete": (Right.MAILBOX_SHARE, "address"),
+    "token.add": (Right.CREDENTIAL_MAKE, "address"),
+    "token.list": (Right.CREDENTIAL_END, "address"),
+    "token.revoke": (Right.CREDENTIAL_END, "address"),
+    "audit.list": (Right.AUDIT_SEE, "address"),
+    "quarantine.list": (Right.MAIL_READ, "account"),
+    "quarantine.show": (Right.MAIL_READ, "account"),
+    "quarantine.release": (Right.MAIL_READ, "account"),
+    "quarantine.delete": (Right.MAIL_READ, "account"),
+    "queue.list": (Right.QUEUE_SEE, "account"),
+    "queue.shape": (Right.QUEUE_SEE, "account"),
+    "queue.cancel": (Right.QUEUE_CANCEL, "account"),
+    "contact.list": (Right.MAIL_READ, "address"),
+    "contact.written": (Right.MAIL_READ, "address"),
+    "contact.add": (Right.MAIL_READ, "address"),
+    "contact.delete": (Right.MAIL_READ, "address"),
+    "rules.list": (Right.MAIL_READ, "address"),
+    "rules.add": (Right.MAIL_READ, "address"),
+    "rules.delete": (Right.MAIL_READ, "address"),
+    "sieve.list": (Right.MAIL_READ, "address"),
+    "sieve.show": (Right.MAIL_READ, "address"),
+    "sieve.put": (Right.MAIL_READ, "address"),
+    "sieve.activate": (Right.MAIL_READ, "address"),
+    "sieve.deactivate": (Right.MAIL_READ, "address"),
+    "sieve.rename": (Right.MAIL_READ, "address"),
+    "sieve.delete": (Right.MAIL_READ, "address"),
+    "tags.list": (Right.MAIL_READ, "address"),
+    "tags.add": (Right.MAIL_READ, "address"),
+    "tags.delete": (Right.MAIL_READ, "address"),
+    "tags.auto": (Right.MAIL_READ, "address"),
+    "tags.learn": (Right.MAIL_READ, "address"),
+    "tags.why": (Right.MAIL_READ, "address"),
+}
+"""The right, and the argument that names the account. Without that argument all are meant."""
+
+_OF_QUEUED: Final[Mapping[str, Right]] = {
+    "queue.show": Right.QUEUE_SEE,
+    "queue.why": Right.QUEUE_SEE,
+    "queue.retry": Right.QUEUE_CHANGE,
+    "queue.hold": Right.QUEUE_CHANGE,
+    "queue.release": Right.QUEUE_CHANGE,
+    "queue.bounce": Right.QUEUE_CHANGE,
+}
+_OF_DOMAIN: Final[Mapping[str, tuple[Right, str]]] = {
+    "account.add": (Right.ACCOUNT_ADD, "address"),
+    "alias.add": (Right.ALIAS, "alias"),
+    "alias.set": (Right.ALIAS, "alias"),
+    "alias.delete": (Right.ALIAS, "alias"),
+    "domain.dns": (Right.DOMAIN_SEE, "domain"),
+}
+_OF_SERVER: Final[Mapping[str, Right]] = {
+    "domain.add": Right.DOMAIN_CHANGE,
+    "domain.set": Right.DOMAIN_CHANGE,
+    "domain.delete": Right.DOMAIN_CHANGE,
+    "domain.rotate": Right.DOMAIN_CHANGE,
+}
+_LISTED: Final[Mapping[str, tuple[Right, str]]] = {
+    "account.list": (Right.ACCOUNT_SEE, "address"),
+    "alias.list": (Right.ALIAS, "alias"),
+    "domain.list": (Right.DOMAIN_SEE, "name"),
+}
+"""Lists of which an account sees its part: the right, and what names whose a row is."""
+_CHOICES: Final = frozenset({"imap_mask", "gmail_labels", "notify_new_device"})
+_QUOTAS: Final = frozenset({"quota", "quota_messages"})
+
+
+async def permitted(services: Services, address: str, name: str, args: Args) -> Args:
+    """The arguments with which the account `address` may do the operation. Raises OperationError,
+    StoreError.
+    """
+    actor = await _actor(services, address)
+    for right, target in await _needed(services, name, args):
+        if not may(actor, right, target):
+            raise OperationError(f"{actor.address} may not do this: {right.value}")
+    return {**args, "by": actor.address, "bounded": actor.role is not Role.ADMINISTRATOR}
+
+
+async def visible(services: Services, address: str, name: str, result: Any) -> Any:
+    """What the account may see of the result. Raises OperationError, StoreError."""
+    if name not in _LISTED:
+        return result
+    right, key = _LISTED[name]
+    actor = await _actor(services, address)
+    return [row for row in result if may(actor, right, await _row_target(services, name, row[key]))]
+
+
+async def _actor(services: Services, address: str) -> Actor:
+    account = await services.directory.account(address)
+    actor = None if account is None else actor_of(account)
+    if actor is None:
+        raise OperationError(f"there is no account {address}, or it is disabled")
+    return actor
+
+
+async def _needed(services: Services, name: str, args: Args) -> Sequence[tuple[Right, Target]]:
+    """Each right, and whose thing it is about."""
+    if name in _LISTED:
+        return ()  # `visible` says what of it
+    if name == "account.set":
+        account = await services.directory.account(args["address"])
+        return [(right, account) for right in _rights_of_set(args)]
+    if name in _OF_ACCOUNT:
+        right, key = _OF_ACCOUNT[name]
+        address = args.get(key)
+        target = await services.directory.account(str(address)) if address else None
+        return ((right, target),)
+    if name in _OF_QUEUED:
+        return ((_OF_QUEUED[name], await _sender(services, args)),)
+    if name in _OF_DOMAIN:
+        right, key = _OF_DOMAIN[name]
+        needed: list[tuple[Right, Target]] = [(right, _domain(str(args[key])))]
+        return [*needed, (Right.ACCOUNT_ROLE, None)] if args.get("admin") else needed
+    return ((_OF_SERVER.get(name, Right.SERVER), None),)
+
+
+def _rights_of_set(args: Args) -> set[Right]:
+    given = {key for key, value in args.items() if key != "address" and value}
+    given |= {key for key in (*_CHOICES, *_QUOTAS) if args.get(key) is not None}
+    submission = set(given & {"submission"} and args["submission"])
+    rights = {Right.ACCOUNT_SEE}
+    if given & _QUOTAS:
+        rights.add(Right.ACCOUNT_QUOTA)
+    if given & _CHOICES or "save_sent" in submission:
+        rights.add(Right.ACCOUNT_CHOICES)
+    if given - _CHOICES - _QUOTAS - {"submission"} or submission - {"save_sent"}:
+        rights.add(Right.ACCOUNT_LIMITS)
+    return rights
+
+
+async def _sender(services: Services, args: Args) -> Target:
+    """Whose mail it is that the queue has under this id."""
+    if args.get("id") is None:
+        return None
+    entry = await find_entry(services, args)
+    return None if entry.account is None else await services.directory.account_by_id(entry.account)
+
+
+async def _row_target(services: Services, name: str, value: str) -> Target:
+    if name == "account.list":
+        return await services.directory.account(value)
+    return _domain(value)
+
+
+def _domain(text: str) -> str:
+    """Of an address, a catch-all or a domain; "" where it is none, which nobody administers."""
+    try:
+        key = catch_all_key(text)
+        if key is not None:
+            return key[1:]
+        return address_of(text).domain if "@" in text else domain_of(text)
+    except DirectoryError:
+        return ""
