@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockBuster
 
+from tests.support import warm
+
 TESTS = str(Path(__file__).parent)
 PACKAGES = [
     "auth", "config", "filters", "imap", "mailserver", "message", "net", "smtp", "storage", "web",
@@ -30,6 +32,10 @@ ALLOWED = {
     "sqlalchemy/dialects/sqlite/pysqlite.py": {"create_connect_args"},
     "asyncpg/connect_utils.py": {"_parse_connect_arguments", "_parse_connect_dsn_and_args"},
 }
+
+
+def pytest_configure() -> None:
+    warm.allowed = True
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from tests.interop.site import Account, Site
 from tests.support.directories import own_database
 from tests.support.dns_server import DnsServer
 from tests.support.dns_thread import dns_in_thread
-from tests.support.run import free_port
+from tests.support.run import free_port, shared_folder
 from tests.support.server import ServerProcess, configuration
 
 
@@ -36,7 +36,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def folder(database: str) -> Iterator[Path]:
     """For one database; other users of the system can enter it, Postfix among them."""
-    made = Path(tempfile.mkdtemp(prefix="mailserver-interop-", dir="/tmp"))
+    made = Path(tempfile.mkdtemp(prefix="mailserver-interop-", dir=shared_folder()))
     made.chmod(0o755)
     yield made
     shutil.rmtree(made, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Runs pytest with a PostgreSQL server of its own beside it; called by scripts/test.
 
-As root the server runs as an unprivileged user in a folder that it can enter.
+As root the server runs as an unprivileged user in a folder that it can enter. That folder and those
+of the tests are in memory where there is room: what tests write they flush, and wait for a disk.
 """
 
 import contextlib
@@ -9,16 +10,21 @@ import pwd
 import random
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 UNPRIVILEGED = ("postgres", "nobody")
 # nothing of a test database has to survive: speed over durability, except where a test kills it
 SETTINGS = ("fsync=off", "synchronous_commit=on", "full_page_writes=off", "max_connections=200")
+MEMORY = Path("/dev/shm")
+ROOM = 3 * 1024**3
+FOLDER = "MAILSERVER_TEST_FOLDER"
 
 
 def find_binaries() -> Path | None:
@@ -37,9 +43,9 @@ def find_binaries() -> Path | None:
 class Postgres:
     """A temporary server on a free port of the loopback address."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, folder: Path = Path("/tmp")) -> None:
         self._binaries = binaries
-        self._folder = Path(tempfile.mkdtemp(prefix="mailserver-pg-", dir="/tmp"))
+        self._folder = Path(tempfile.mkdtemp(prefix="mailserver-pg-", dir=folder))
         self._user = self._unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
         self._password = secrets.token_hex(8)
@@ -135,23 +141,60 @@ def free_port() -> int:
             return port
 
 
+def shared_folder() -> str:
+    """Where tests make folders that other users of the system can enter."""
+    return os.environ.get(FOLDER, "/tmp")
+
+
+@contextlib.contextmanager
+def test_folder() -> Iterator[Path]:
+    """For all that is written; removed afterwards."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM:
+        folder = Path(tempfile.mkdtemp(prefix="mailserver-", dir="/tmp"))
+    else:
+        _remove_left()
+        folder = MEMORY / f"mailserver-{os.getpid()}"
+        folder.mkdir()
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_left() -> None:
+    """What a run left that was killed."""
+    for folder in MEMORY.glob("mailserver-*"):
+        pid = folder.name.rpartition("-")[2]
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid == os.getuid() and not Path("/proc", pid).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 def main() -> int:
-    arguments = sys.argv[1:]
-    environment = dict(os.environ)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with test_folder() as folder:
+        return _run(sys.argv[1:], folder)
+
+
+def _run(arguments: list[str], folder: Path) -> int:
+    environment = {**os.environ, FOLDER: str(folder)}
+    # each worker reads all tests: the second time from their byte code
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     postgres = None
     if "MAILSERVER_TEST_POSTGRES" not in environment:
         binaries = find_binaries()
         if binaries is None:
             print("no PostgreSQL 15 or newer: its tests are skipped", file=sys.stderr)
         else:
-            postgres = Postgres(binaries)
+            postgres = Postgres(binaries, folder)
             environment["MAILSERVER_TEST_POSTGRES"] = postgres.start()
     # a module stays on one worker, so that its server starts once; loadgroup does not group under
     # pytest 9.2 (pytest-xdist#1386)
     alone = any(argument.startswith("-n") for argument in arguments)
     parallel = [] if alone else ["-n", "2", "--dist", "loadfile"]
     try:
-        command = [sys.executable, "-m", "pytest", *parallel, *arguments]
+        command = [sys.executable, "-m", "pytest", *parallel, f"--basetemp={folder}/t", *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
     finally:
         if postgres is not None:

@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from mailserver import control
+from tests.support import warm
+from tests.support.warm import Warm, WarmProcess
 
 ROOT = Path(__file__).parents[2]
 MAILSERVER = [sys.executable, "-m", "mailserver"]
@@ -53,7 +55,12 @@ def configuration(
 
 
 class ServerProcess:
-    """`with ServerProcess(folder) as server`: serves inside the block, gets SIGTERM after it."""
+    """`with ServerProcess(folder) as server`: serves inside the block, gets SIGTERM after it.
+
+    `warm`: by tests/support/warm.py, where there is one.
+    """
+
+    warm = True
 
     def __init__(
         self, folder: Path, config: str | None = None, environment: Mapping[str, str] | None = None
@@ -68,7 +75,7 @@ class ServerProcess:
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self.addresses: dict[str, tuple[str, int]] = {}
         self.log: list[str] = []
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | WarmProcess | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -95,15 +102,19 @@ class ServerProcess:
         self, *arguments: str, input_text: str = "", expect: int | None = 0
     ) -> subprocess.CompletedProcess[str]:
         """Runs `mailserver ARGUMENTS` with this configuration; checks the exit status."""
-        done = subprocess.run(
-            [*MAILSERVER, "--config", str(self.config), *arguments],
-            input=input_text,
-            capture_output=True,
-            text=True,
-            env=self.environment,
-            timeout=60,
-            check=False,
-        )
+        words = ["--config", str(self.config), *arguments]
+        if (imported := self._imported()) is not None:
+            done = warm.run(imported, words, input_text, timeout=60)
+        else:
+            done = subprocess.run(
+                [*MAILSERVER, *words],
+                input=input_text,
+                capture_output=True,
+                text=True,
+                env=self.environment,
+                timeout=60,
+                check=False,
+            )
         if expect is not None:
             assert done.returncode == expect, f"{arguments}: {done.stdout}{done.stderr}"
         return done
@@ -134,15 +145,21 @@ class ServerProcess:
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()
 
-    def popen(self) -> subprocess.Popen[str]:
+    def popen(self) -> subprocess.Popen[str] | WarmProcess:
         """The serving process, its log in a pipe."""
+        words = ["--config", str(self.config), "serve"]
+        if (imported := self._imported()) is not None:
+            return warm.serving(imported, words, self.folder)
         return subprocess.Popen(
-            [*MAILSERVER, "--config", str(self.config), "serve"],
+            [*MAILSERVER, *words],
             stderr=subprocess.PIPE,
             text=True,
             env=self.environment,
             cwd=self.folder,
         )
+
+    def _imported(self) -> Warm | None:
+        return warm.warm_for(self.environment) if self.warm else None
 
     def wait_ready(self, wait: float = 45) -> None:
         """Returns when every listener accepts."""
@@ -155,7 +172,7 @@ class ServerProcess:
             host, _, port = first.rpartition(":")
             self.addresses[name] = (host, int(port))
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
+    def _read(self, process: subprocess.Popen[str] | WarmProcess) -> None:
         assert process.stderr is not None
         for line in process.stderr:
             self.log.append(line.rstrip("\n"))

@@ -120,10 +120,17 @@ class WatchedProcess(ServerProcess):
         return worst
 
 
+class ColdProcess(ServerProcess):
+    """Has the memory and the limits of a server that shares nothing with the tests."""
+
+    warm = False
+
+
 @contextmanager
-def whole(folder: Path, extra: str = "", *, watched: bool = False) -> Iterator[Whole]:
+def whole(
+    folder: Path, extra: str = "", *, made: type[ServerProcess] = ServerProcess
+) -> Iterator[Whole]:
     """Serves inside the block; a complaint in the log at its end is a failure."""
-    made = WatchedProcess if watched else ServerProcess
     with made(folder / "server", configuration(extra=extra, lmtp=True)) as process:
         running = Whole(process)
         yield running

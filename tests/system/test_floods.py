@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.server import PASSWORD, ROOT
 from tests.support.smtp_receiving import Client
-from tests.support.whole import SENDER, Pinger, Whole, whole
+from tests.support.whole import SENDER, ColdProcess, Pinger, Whole, whole
 
 STALL_MS = 500
 MEMORY = 500 * 1024 * 1024
@@ -27,7 +27,7 @@ STRANGERS = "[filters]\nlocal_networks = []\n"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with whole(tmp_path_factory.mktemp("floods"), STRANGERS) as running:
+    with whole(tmp_path_factory.mktemp("floods"), STRANGERS, made=ColdProcess) as running:
         yield running
 
 
@@ -122,7 +122,7 @@ async def again(server: Whole, listener: str) -> None:
 
 def test_a_session_of_few_files_does_not_bound_the_server(tmp_path: Path) -> None:
     """Most log-in sessions start with 1,024 open files: too few for a few hundred clients."""
-    with open_files(512) as most, whole(tmp_path) as server:
+    with open_files(512) as most, whole(tmp_path, made=ColdProcess) as server:
         assert server.process.process is not None
         text = Path(f"/proc/{server.process.process.pid}/limits").read_text()
     line = next(line for line in text.splitlines() if line.startswith("Max open files"))
@@ -207,7 +207,7 @@ async def test_a_hundred_large_messages_at_once(tmp_path: Path) -> None:
 
     The size is a fifth of what the issue names; tests/soak pours the whole of it.
     """
-    with whole(tmp_path) as server:
+    with whole(tmp_path, made=ColdProcess) as server:
         await pour(server, 100, 5 * 1024 * 1024)
 
 

@@ -31,7 +31,7 @@ def test_mutated_conversations(tmp_path: Path, seed: int) -> None:
 def fuzzed(folder: Path, seed: int, seconds: float, streams: int = 1 << 60, made: int = 60) -> str:
     """Runs until the time or the number of streams is over. Its counts."""
     seeds = Seeds.of(seed, made)
-    with whole(folder, watched=True) as server:
+    with whole(folder, made=WatchedProcess) as server:
         counts = asyncio.run(_fuzz(server, seeds, seed, seconds, streams))
     assert isinstance(server.process, WatchedProcess)
     blocked = server.process.blocked()

@@ -71,7 +71,7 @@ async def send_big(server: Whole, account: str) -> None:
 
 
 async def test_no_conversation_blocks_the_loop(tmp_path: Path) -> None:
-    with whole(tmp_path, watched=True) as server:
+    with whole(tmp_path, made=WatchedProcess) as server:
         # as in production: four rounds would hide a hash in the loop
         config = server.process.config
         config.write_text(config.read_text().replace("bcrypt_rounds = 4", "bcrypt_rounds = 12"))
