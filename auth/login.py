@@ -173,7 +173,13 @@ class Authenticator:
         """Whether what login_scram said still holds, after the client was waited for. Await
         nothing between this and the moment from which the session hears of revocations.
         """
-        return await self._proofs.holds(proof.user, proof.keys, proof.mechanism, caller)
+        found = await self._proofs.again(proof.user, proof.keys, proof.mechanism, caller)
+        if found.account is None or found.checked is not Checked.RIGHT:
+            return False
+        if found.credential is not None:
+            return not found.credential.is_over(self._clock.now())
+        login = _login(found.account)
+        return isinstance(await self._with_factor(found.account, login, caller.protocol, ""), Login)
 
     async def login_bearer(self, user: str, token: str, caller: Caller) -> Login | Refused:
         """The login of a token's account, which is `user` unless that is "". Raises

@@ -70,10 +70,12 @@ class Proofs:
         attempt.right()
         return Found(Checked.RIGHT, usable, owner[0])
 
-    async def holds(self, user: str, keys: Keys, mechanism: str, caller: Caller) -> bool:
-        """Whether the keys are still those of an account that may log in."""
+    async def again(self, user: str, keys: Keys, mechanism: str, caller: Caller) -> Found:
+        """Whether keys that were proved are still those of an account that may log in."""
         _, account = await self._named(user, caller.peer)
-        return any(keys in _keys_in(text, mechanism) for text, _ in await self._kept(account))
+        kept = await self._kept(account)
+        owner = [each for text, each in kept if keys in _keys_in(text, mechanism)]
+        return Found(Checked.RIGHT, account, owner[0]) if owner else Found(Checked.WRONG, account)
 
     async def _kept(self, account: Account | None) -> list[tuple[str, Credential | None]]:
         """Keys of an account's passwords: its own, and app passwords with their credentials. The

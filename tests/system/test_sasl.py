@@ -327,9 +327,7 @@ def test_what_each_end_is_called(server: ServerProcess, protocol: str, user: str
     expired = server.perform("account.app-password.add", address=user, name="x", expires=end)
     careful = f"careful{next(_numbers)}@example.test"
     server.perform("account.add", address=careful, password=PASSWORD)
-    key = b32decode(server.perform("account.second-factor.begin", address=careful)["key"])
-    code = code_of(key, step_of(time.time()))
-    server.perform("account.second-factor.confirm", address=careful, code=code)
+    _switch_second_factor_on(server, careful)
     with talk(server, protocol) as client:
         client.auth("PLAIN")
         said = {"cancelled": client.answer(b"*").line}
@@ -359,6 +357,37 @@ def test_names_in_composed_and_decomposed_letters(server: ServerProcess, protoco
     for name in (composed, decomposed):
         with talk(server, protocol) as client:
             assert client.auth("PLAIN", plain(name.format(number), PASSWORD)).kind is Kind.OK
+
+
+@pytest.mark.parametrize("what", ["nothing", "password", "second-factor", "revoked", "disabled"])
+@pytest.mark.parametrize("protocol", ["smtp", "imap"])
+def test_what_happens_before_the_last_answer(
+    server: ServerProcess, protocol: str, user: str, what: str
+) -> None:
+    """The client has proved its password and waits with the empty answer to the server's proof."""
+    made = server.perform("account.app-password.add", address=user, name="phone")
+    password = made["secret"] if what == "revoked" else PASSWORD
+    bare = f"n={user},r=clientnonce"
+    with talk(server, protocol) as client:
+        said = client.auth("SCRAM-SHA-256", b64encode(f"n,,{bare}".encode()))
+        final, _ = scram_final("n,,", bare, said.data.decode(), password)
+        said = client.answer(final)
+        assert said.kind is Kind.ASKS and said.data.startswith(b"v=")
+        if what == "password":
+            server.perform("account.passwd", address=user, password="another")
+        elif what == "second-factor":
+            _switch_second_factor_on(server, user)
+        elif what == "revoked":
+            server.perform("account.app-password.revoke", address=user, id=made["id"])
+        elif what == "disabled":
+            server.perform("account.disable", address=user)
+        assert client.answer(b"").kind is (Kind.OK if what == "nothing" else Kind.NO)
+
+
+def _switch_second_factor_on(server: ServerProcess, user: str) -> None:
+    key = b32decode(server.perform("account.second-factor.begin", address=user)["key"])
+    code = code_of(key, step_of(time.time()))
+    server.perform("account.second-factor.confirm", address=user, code=code)
 
 
 def test_whoever_stands_between(server: ServerProcess, protocol: str, user: str) -> None:
