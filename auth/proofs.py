@@ -4,7 +4,9 @@ Invariants: a proof is judged behind the delay of auth/throttle.py, right or wro
 such a user is told by nothing; who tries tokens delays itself, never an account.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +33,10 @@ class Found:
     credential: Credential | None = None
 
 
+EVEN: Final = 0.02
+"""Seconds of each step of SCRAM: more than reading the 200 app passwords that an account may
+have.
+"""
 NOBODY: Final = AccountId(0)
 Named = Callable[[str, str], Awaitable[tuple[str, Account | None]]]
 """The name that counts failures and its account, for a user name and the peer's address."""
@@ -48,8 +54,9 @@ class Proofs:
     async def offer(self, user: str, mechanism: str, caller: Caller) -> KeyOffer:
         """What SCRAM goes on with, whether there is such a user or not."""
         name, account = await self._named(user, caller.peer)
-        kept = await self._kept(account)
-        return await self._scram.offer(name, [text for text, _ in kept], mechanism)
+        async with _evenly():
+            kept = await self._kept(account)
+            return await self._scram.offer(name, [text for text, _ in kept], mechanism)
 
     async def scram(self, user: str, keys: Keys | None, mechanism: str, caller: Caller) -> Found:
         """`keys` are those whose password was proved, None when none was."""
@@ -59,8 +66,9 @@ class Proofs:
         if attempt is None:
             return Found(Checked.THROTTLED, account)
         try:
-            kept = await self._kept(usable)
-            owner = [each for text, each in kept if keys in _keys_in(text, mechanism)]
+            async with _evenly():
+                kept = await self._kept(usable)
+                owner = [each for text, each in kept if keys in _keys_in(text, mechanism)]
         except BaseException:
             attempt.void()
             raise
@@ -119,6 +127,17 @@ class Proofs:
             if account is not None and account.enabled and wanted in (None, name):
                 return Found(Checked.RIGHT, account)
         return Found(Checked.WRONG, account)
+
+
+@asynccontextmanager
+async def _evenly() -> AsyncIterator[None]:
+    """Takes EVEN seconds, however many app passwords there were to read."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + EVEN
+    try:
+        yield
+    finally:
+        await asyncio.sleep(end - loop.time())
 
 
 def _keys_in(text: str, mechanism: str) -> tuple[Keys, ...]:
