@@ -23,10 +23,10 @@ from imap.grammar.search_key import (
     SizeKey,
     TextKey,
 )
-from imap.object_ids import blob_of
 from message.headers import cached
 from message.meta import unpack_meta
 from message.search_text import field_contains, octets
+from storage.object_ids import blob_of
 from storage.values import MessageRow
 
 RowTest: TypeAlias = Callable[[MessageRow, bytes], bool]

@@ -11,9 +11,9 @@ from imap.grammar.search_key import (
     SetKey,
 )
 from imap.grammar.values import SequenceSet
-from imap.object_ids import thread_of
 from imap.selected import Selected
 from imap.session import Session
+from storage.object_ids import thread_of
 
 
 async def resolved(session: Session, selected: Selected, key: SearchKey) -> SearchKey:

@@ -26,6 +26,7 @@ _READ = Query(
             journal.c.name,
             journal.c.old,
             journal.c.at,
+            journal.c.ids,
         )
         .where(journal.c.account == bindparam("account"), journal.c.modseq > bindparam("since"))
         .order_by(journal.c.modseq, journal.c.part)
@@ -51,7 +52,9 @@ _FLOOR = Query(lambda _: select(accounts.c.floor).where(accounts.c.id == bindpar
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One part of one change; parts with one modseq were one transaction's."""
+    """One part of one change; parts with one modseq were one transaction's. `ids` are blob and
+    thread of each message that an EXPUNGE took; None in rows of before they were kept.
+    """
 
     modseq: int
     part: int
@@ -61,6 +64,7 @@ class Change:
     name: str
     old: str
     at: float
+    ids: "array[int] | None" = None
 
 
 async def read_changes(
@@ -75,8 +79,18 @@ async def read_changes(
         last = found[-1][0]
         found = [row for row in found if row[0] != last]
     return [
-        Change(modseq, part, ChangeKind(kind), MailboxId(box), array("I", uids), name, old, at)
-        for modseq, part, kind, box, uids, name, old, at in found
+        Change(
+            modseq,
+            part,
+            ChangeKind(kind),
+            MailboxId(box),
+            array("I", uids),
+            name,
+            old,
+            at,
+            None if ids is None else array("q", ids),
+        )
+        for modseq, part, kind, box, uids, name, old, at, ids in found
     ]
 
 

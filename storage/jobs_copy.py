@@ -175,5 +175,6 @@ def expunge_rows(
     box.size -= sum(row[4] for row in found)
     box.highestmodseq = modseq
     tx.delta(DeltaKind.EXPUNGED, owner, box, modseq).uids.extend(uids)
-    tx.log(owner, modseq, ChangeKind.EXPUNGE, box.id, uids)
+    ids = array("q", [number for row in found for number in (row[5], row[6] or 0)])
+    tx.log(owner, modseq, ChangeKind.EXPUNGE, box.id, uids, ids=ids)
     return uids

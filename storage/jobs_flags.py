@@ -68,7 +68,7 @@ class FlagsJob(PiecesJob[StoreOutcome]):
     def _set(self, tx: Tx, owner: Account, box: Box, found: list[Found]) -> "array[int]":
         """Writes what differs; the UIDs changed, ascending."""
         by_value: dict[Value, list[int]] = {}
-        for uid, flags, keywords, _, _ in found:
+        for uid, flags, keywords, *_ in found:
             by_value.setdefault((flags, keywords), []).append(uid)
         targets: dict[Value, list[int]] = {}
         for old, uids in by_value.items():

@@ -23,12 +23,12 @@ from storage.schema import blob, message, place
 from storage.statements import InSet, Query, id_list
 from storage.values import AccountId, MailboxId, Settable
 
-Found = tuple[int, int, int, int, int]
-"""uid, flags, keywords, modseq, size."""
+Found = tuple[int, int, int, int, int, int, int | None]
+"""uid, flags, keywords, modseq, size, blob, thread."""
 
 _m = message.c
 _BOX = (_m.account == bindparam("account"), _m.mailbox == bindparam("mailbox"))
-_COLUMNS = (_m.uid, _m.flags, _m.keywords, _m.modseq, _m.size)
+_COLUMNS = (_m.uid, _m.flags, _m.keywords, _m.modseq, _m.size, _m.blob, _m.thread)
 _UIDS: Any = lambda among: among(_m.uid, "uids")  # noqa: E731
 _RANGE = _m.uid.between(bindparam("low"), bindparam("high"))
 

@@ -225,7 +225,8 @@ place = Table(
 
 # `uids` is array('I').tobytes(), little-endian; `name` is the mailbox's name, `old` its former one;
 # in APPEND `name` is who brought the messages (Origin), and `old` the keywords that were delivered
-# with them, or the number of the mailbox that they were copied from.
+# with them, or the number of the mailbox that they were copied from. In EXPUNGE `ids` are blob and
+# thread (0 for none) of each of the `uids`, array('q'), so that JMAP can tell what is gone.
 # The index holds what a reconnect asks for, EXPUNGE and FLAGS: no delivery pays for it.
 journal = Table(
     "journal",
@@ -239,6 +240,7 @@ journal = Table(
     _text("name"),
     _text("old"),
     _time("at"),
+    Column("ids", LargeBinary),
     Index(
         "journal_changed",
         "account",

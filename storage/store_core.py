@@ -32,6 +32,7 @@ from storage.job import Job, account_root
 from storage.jobs_account import PurgeJob
 from storage.jobs_raw import RawJob
 from storage.lock import StoreLock
+from storage.mailbox_counts import MailboxCounts
 from storage.mirror import Mirror
 from storage.packed_views import PackedViews
 from storage.prune import Pruner
@@ -76,6 +77,7 @@ class StoreCore:
         self._reads = Reads(
             database, self._images, offload, self.maildir, self.locks, self._strayed
         )
+        self._counts = MailboxCounts(database)
         self.threads = Threads(database, self.submit, self._reads, offload)
         self.queue = QueueStore(
             self.submit,

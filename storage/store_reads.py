@@ -3,12 +3,16 @@
 Coroutines run on the server's loop and none blocks it.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from storage.changes import Change, MailboxChanges, read_changes, read_mailbox_changes
 from storage.copies import Copy, contents, copies_of, shared
 from storage.deleted_size import deleted_size
+from storage.email_changes import EmailChanges, Point, email_changes, last_modseq
+from storage.emails import StoredEmail, emails_of, thread_emails
 from storage.errors import NoSuchMailbox
+from storage.mailbox_changes import MailboxesChanged, mailboxes_changed
+from storage.mailbox_counts import Counts
 from storage.mirror_rows import all_accounts
 from storage.names import INBOX, sort_key
 from storage.store_core import StoreCore
@@ -159,6 +163,47 @@ class StoreReads(StoreCore):
     ) -> list[Change]:
         """Changes above a modseq, in order, whole modseqs only."""
         return await read_changes(self.database, account, since_modseq, limit)
+
+    async def modseq(self, account: AccountId) -> int:
+        """The number of the account's last change of mail. Raises NoSuchAccount."""
+        return await last_modseq(self.database, account)
+
+    async def mailbox_counts(self, account: AccountId) -> Mapping[MailboxId, Counts]:
+        """Emails and threads by mailbox. Raises NoSuchAccount."""
+        await self.threads.settle(account)
+        modseq = await self.modseq(account)
+        boxes = await self.mailboxes(account)
+        trash = next((box.id for box in boxes if box.special_use == "\\Trash"), None)
+        return await self._counts.of(account, modseq, trash)
+
+    async def mailboxes_changed(self, account: AccountId, since: int) -> MailboxesChanged:
+        """What became of mailboxes since a modseq. Raises TooOld, NoSuchAccount."""
+        present = [box.id for box in await self.mailboxes(account)]
+        return await mailboxes_changed(self.database, account, since, present)
+
+    async def emails(
+        self, account: AccountId, blobs: Sequence[BlobId]
+    ) -> dict[BlobId, StoredEmail]:
+        """Contents with their copies, those that there are; each has its thread."""
+        found = await emails_of(self.database, self._images, account, blobs)
+        if lacking := [one.blob for one in found.values() if one.thread is None]:
+            await self.threads.settle(account)
+            await self.threads.give(account, lacking)
+            found |= await emails_of(self.database, self._images, account, lacking)
+        return found
+
+    async def thread_emails(
+        self, account: AccountId, threads: Sequence[int]
+    ) -> dict[int, list[BlobId]]:
+        """The contents of threads, the oldest first."""
+        await self.threads.settle(account)
+        return await thread_emails(self.database, account, threads)
+
+    async def email_changes(self, account: AccountId, since: Point, limit: int) -> EmailChanges:
+        """What became of contents since a point, at most `limit` of them. Raises TooOld,
+        NoSuchAccount.
+        """
+        return await email_changes(self.database, account, since, limit)
 
     async def mailbox_changes(
         self, account: AccountId, mailbox: MailboxId, since_modseq: int, limit: int = 100

@@ -152,12 +152,15 @@ class Tx:
         *,
         name: str = "",
         old: str = "",
+        ids: "array[int] | None" = None,
     ) -> None:
         """A journal row; several with one modseq are parts of one change."""
         key = (owner.id, modseq)
         part = self._parts[key] = self._parts.get(key, -1) + 1
         packed = uids.tobytes() if uids is not None else b""
-        self.journal.append((owner.id, modseq, part, int(kind), box, packed, name, old, self.now))
+        gone = None if ids is None else ids.tobytes()
+        row = (owner.id, modseq, part, int(kind), box, packed, name, old, self.now, gone)
+        self.journal.append(row)
 
     def flush(self) -> None:
         """Writes the rows gathered, so that statements of a job see them."""

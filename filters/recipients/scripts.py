@@ -32,7 +32,7 @@ from message.headers import all_values
 from net.threads import Offload, Pool
 from storage.directory import Directory
 from storage.directory_values import Target
-from storage.mailbox_ids import mailbox_number
+from storage.object_ids import mailbox_number
 from storage.script_values import Script as Stored
 from storage.store import Store
 from storage.values import AccountId

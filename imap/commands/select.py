@@ -17,7 +17,7 @@ from imap.resync import resync
 from imap.selected import Selected
 from imap.session import Session
 from storage.errors import StoreError
-from storage.mailbox_ids import mailbox_number
+from storage.object_ids import mailbox_number
 
 
 async def select(session: Session, command: Select) -> Reply:

@@ -16,6 +16,7 @@ from storage.migrations import (
     m0005_transport,
     m0006_queue_lanes,
     m0007_queue_hold,
+    m0008_journal_ids,
 )
 from storage.schema import schema_version
 
@@ -27,6 +28,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0005_transport.apply,
     m0006_queue_lanes.apply,
     m0007_queue_hold.apply,
+    m0008_journal_ids.apply,
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from filters.context import Kind
 from filters.verdict import Action, Verdict
-from storage.mailbox_ids import mailbox_number
+from storage.object_ids import mailbox_number
 from tests.support.script_site import ADA, BEN, OUTSIDE, TEXT, Site, codes, script_site
 
 
