@@ -17,6 +17,7 @@ from auth.sms_factor import SmsFactorDesk
 from config.logging import get_logger
 from filters.code_mail import CodeMails
 from filters.login_notice import LoginNotices
+from mailserver.jmap_wiring import build_jmap
 from mailserver.services import Services
 from net.link import Offer
 from storage.service_endpoints import KEY, ServiceEndpoints
@@ -25,6 +26,7 @@ from storage.store import Store
 from storage.values import AccountId
 from web.answering import Answering
 from web.auth import AuthApi
+from web.jmap.authentication import Logins
 from web.mta_sts import mta_sts_route
 from web.pages.login import LoginPages
 from web.pages.pages import Pages
@@ -59,6 +61,7 @@ class Gateway:
     registry: Registry
     changes: SharedChanges
     remote: tuple[RemoteService, ...]
+    logins: Logins
 
     async def start(self) -> None:
         """Looks for services in other processes."""
@@ -68,6 +71,7 @@ class Gateway:
     async def stop(self) -> None:
         for one in self.remote:
             await one.stop()
+        self.logins.close()
         await self.changes.close()
 
 
@@ -117,7 +121,9 @@ def build_gateway(
     registry.register(Service("pages", [*pages.routes(), *LoginPages(pages, auth).routes()]))
     policy = mta_sts_route(lambda: services.settings, services.directory.serves)
     registry.register(Service("mta-sts", [policy]))
-    return Gateway(registry, changes, tuple(remote))
+    jmap, logins = build_jmap(services, home.store, answering)
+    registry.register(Service("jmap", jmap.routes()))
+    return Gateway(registry, changes, tuple(remote), logins)
 
 
 def _remote(services: Services, changes: SharedChanges, home: LocalHome) -> RemoteService:

@@ -55,15 +55,19 @@ class Answering:
     def __init__(self, admission: Admission, settings: Callable[[], Settings], log: Logger) -> None:
         self._admission, self._settings, self._log = admission, settings, log
 
-    def answering(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """The handler behind what all have in common."""
+    def answering(
+        self, handler: Handler, *, counted: bool = True
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """The handler behind what all have in common. `counted`: each request counts as a
+        connection of its address does.
+        """
 
         async def answer(request: Request) -> Response:
             settings = self._settings()
             if not plaintext_allowed(peer_of(request), request.url.scheme == "https", settings):
                 return ProblemResponse(403, "TLS is needed")
             address = address_of(request, settings.http.trusted_proxies)
-            if not self._admission.ask(address):
+            if counted and not self._admission.ask(address):
                 return ProblemResponse(429, "Too many requests from your address", wait=MINUTE)
             client = client_name(request.headers.get("user-agent"))
             caller = Caller(address, Protocol.WEB, client=client)

@@ -1,0 +1,31 @@
+"""Builds JMAP: its methods, one line an object type, and the routes."""
+
+from config.logging import get_logger
+from mailserver.services import Services
+from storage.store import Store
+from web.answering import Answering
+from web.jmap.api import JmapApi
+from web.jmap.authentication import Logins
+from web.jmap.context import Context
+from web.jmap.limits import Limits
+from web.jmap.mail.download import Downloads
+from web.jmap.mail.email import EmailType
+from web.jmap.mail.mailbox import MAIL, MailboxType
+from web.jmap.mail.thread import ThreadType
+from web.jmap.methods import Methods
+from web.jmap.standard import Standard
+
+
+def build_jmap(services: Services, store: Store, answering: Answering) -> tuple[JmapApi, Logins]:
+    """The API, and the logins that it remembers."""
+    limits = Limits()
+    methods = Methods[Context](limits, get_logger("jmap"))
+    standard = Standard(methods, limits)
+    emails = EmailType(store, services.directory, services.offload, limits)
+    standard.add_get(MailboxType(store, services.directory))
+    standard.add_get(emails)
+    standard.add_get(ThreadType(store, emails))
+    logins = Logins(services.auth, services.clock)
+    downloads = Downloads(emails, services.offload)
+    api = JmapApi(logins, methods, frozenset((MAIL,)), limits, downloads, answering)
+    return api, logins

@@ -1,0 +1,142 @@
+"""JMAP over HTTP: the Session, the API, and downloads (RFC 8620 §2, §3.1, §6.2).
+
+Requests of one account that run at once are bounded; those beyond wait for a moment before they are
+refused.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+from weakref import WeakValueDictionary
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from auth.caller import Caller
+from auth.login_values import Login
+from storage.credential_values import Protocol
+from storage.values import AccountId
+from web.answering import Answering
+from web.jmap.authentication import Logins
+from web.jmap.context import Context
+from web.jmap.errors import RequestError
+from web.jmap.limits import Limits
+from web.jmap.mail.download import Downloads
+from web.jmap.methods import CORE, Methods
+from web.jmap.request import parse_request, response
+from web.jmap.session import PREFIX, session_object, session_state
+from web.json_body import BadBody, read_body
+from web.problem import ProblemResponse
+
+WELL_KNOWN: Final = "/.well-known/jmap"
+WAIT: Final = 10.0
+"""Seconds that a request waits for others of its account."""
+REALM: Final = 'Basic realm="mail", charset="UTF-8"'
+_NO_STORE: Final = {"Cache-Control": "no-cache, no-store, must-revalidate"}
+Handler = Callable[[Request, Context], Awaitable[Response]]
+
+
+class JmapApi:
+    """The routes."""
+
+    def __init__(
+        self,
+        logins: Logins,
+        methods: Methods[Context],
+        capabilities: frozenset[str],
+        limits: Limits,
+        downloads: Downloads,
+        answering: Answering,
+    ) -> None:
+        self._logins, self._methods, self._limits = logins, methods, limits
+        self._capabilities, self._downloads = capabilities | {CORE}, downloads
+        self._answering = answering
+        self._running: WeakValueDictionary[AccountId, asyncio.Semaphore] = WeakValueDictionary()
+
+    def routes(self) -> Sequence[Route]:
+        """For the registry."""
+        return [
+            self._route(WELL_KNOWN, self._session, "GET"),
+            self._route(f"{PREFIX}/session", self._session, "GET"),
+            self._route(f"{PREFIX}/api", self._api, "POST"),
+            self._route(f"{PREFIX}/download/{{account}}/{{blob}}/{{name:path}}", self._blob, "GET"),
+        ]
+
+    def _route(self, path: str, handler: Handler, method: str) -> Route:
+        async def answer(request: Request, caller: Caller) -> Response:
+            caller = replace(caller, protocol=Protocol.JMAP)
+            found = await self._logins.login(request.headers.get("authorization", ""), caller)
+            if isinstance(found, Login):
+                return await handler(request, Context(found))
+            if found.temporary:
+                return ProblemResponse(503, found.text, wait=WAIT)
+            return ProblemResponse(401, found.text, headers={"WWW-Authenticate": REALM})
+
+        return Route(path, self._answering.answering(answer, counted=False), methods=[method])
+
+    async def _session(self, request: Request, context: Context) -> Response:
+        origin = f"{request.url.scheme}://{request.url.netloc}"
+        return _json(session_object(context, self._limits, origin))
+
+    async def _api(self, request: Request, context: Context) -> Response:
+        try:
+            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind != "application/json":
+                raise RequestError("notJSON", "a body of the type application/json is needed")
+            data = await read_body(request, self._limits.request)
+            asked = parse_request(data, self._limits, self._capabilities)
+            async with self._turn(context):
+                found = await self._methods.run(asked, context)
+        except BadBody as bad:
+            if bad.status != 413:
+                raise
+            return _refused(RequestError("limit", str(bad), limit="maxSizeRequest", status=413))
+        except RequestError as error:
+            return _refused(error)
+        state = session_state(context, self._limits)
+        return Response(
+            response(found, state, asked.created_ids),
+            media_type="application/json",
+            headers=_NO_STORE,
+        )
+
+    async def _blob(self, request: Request, context: Context) -> Response:
+        params = request.path_params
+        return await self._downloads.answer(
+            context,
+            params["account"],
+            params["blob"],
+            params["name"],
+            request.query_params.get("type", ""),
+        )
+
+    @asynccontextmanager
+    async def _turn(self, context: Context) -> AsyncIterator[None]:
+        """Raises RequestError."""
+        account = context.login.account
+        turns = self._running.get(account)
+        if turns is None:
+            turns = asyncio.Semaphore(self._limits.concurrent_requests)
+            self._running[account] = turns
+        try:
+            async with asyncio.timeout(WAIT):
+                await turns.acquire()
+        except TimeoutError:
+            text = "too many requests at once"
+            raise RequestError("limit", text, limit="maxConcurrentRequests") from None
+        try:
+            yield
+        finally:
+            turns.release()
+
+
+def _json(value: object) -> Response:
+    return Response(orjson.dumps(value), media_type="application/json", headers=_NO_STORE)
+
+
+def _refused(error: RequestError) -> Response:
+    return ProblemResponse(error.status, str(error), more=error.members)

@@ -1,0 +1,73 @@
+"""Who sends a request: Basic with a password or app password, Bearer with a token (RFC 8620 §8.2).
+
+A login that was let in is remembered for a minute, by what was sent and from where, and forgotten
+with whatever ends its sessions: a client asks many times a second.
+"""
+
+import base64
+import binascii
+from hashlib import sha256
+from typing import Final
+
+from cachetools import TTLCache
+
+from auth.caller import Caller
+from auth.login import Authenticator
+from auth.login_values import Cause, Login, Refused
+from config.clock import Clock
+from storage.directory_values import AccountChange
+
+SECONDS: Final = 60.0
+_CAPACITY: Final = 10_000
+_MAX: Final = 4096
+_NOTHING: Final = Refused(Cause.CREDENTIALS)
+
+
+class Logins:
+    """By Authorization header. Close it before the authenticator."""
+
+    def __init__(self, authenticator: Authenticator, clock: Clock) -> None:
+        self._authenticator, self._clock = authenticator, clock
+        self._known: TTLCache[bytes, Login] = TTLCache(_CAPACITY, SECONDS, timer=clock.monotonic)
+        self._generation = 0
+        self.close = authenticator.on_revoke(self._forget)
+
+    async def login(self, authorization: str, caller: Caller) -> Login | Refused:
+        """Raises StoreError."""
+        if len(authorization) > _MAX:
+            return _NOTHING
+        key = sha256(f"{caller.peer} {authorization}".encode("utf-8", "surrogatepass")).digest()
+        known = self._known.get(key)
+        if known is not None and not self._is_over(known):
+            return known
+        generation = self._generation
+        found = await self._asked(authorization, caller)
+        if isinstance(found, Login) and generation == self._generation:
+            self._known[key] = found
+        return found
+
+    async def _asked(self, authorization: str, caller: Caller) -> Login | Refused:
+        scheme, _, value = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            return await self._authenticator.login_bearer("", value.strip(), caller)
+        if scheme.lower() != "basic":
+            return _NOTHING
+        try:
+            text = base64.b64decode(value.strip(), validate=True).decode()
+        except (binascii.Error, ValueError):
+            return _NOTHING
+        user, colon, password = text.partition(":")
+        if not colon:
+            return _NOTHING
+        return await self._authenticator.login(
+            user, password, peer=caller.peer, protocol=caller.protocol, client=caller.client
+        )
+
+    def _is_over(self, login: Login) -> bool:
+        expires = login.grant.expires
+        return expires is not None and expires <= self._clock.now()
+
+    def _forget(self, change: AccountChange) -> None:
+        self._generation += 1
+        for key in [key for key, login in self._known.items() if login.ended_by(change)]:
+            self._known.pop(key, None)

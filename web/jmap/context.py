@@ -1,0 +1,42 @@
+"""What a request runs in: who asks, and the accounts that they may name."""
+
+from dataclasses import dataclass
+
+from auth.grant import Grant
+from auth.login_values import Login
+from auth.rights import ALL, Rights, effective
+from storage.acl import BoxKey, Lists
+from storage.object_ids import account_number
+from storage.values import AccountId, Mailbox
+from web.jmap.errors import MethodError
+from web.jmap.methods import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Of one request."""
+
+    login: Login
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that the user named: its number in the store, and what the login may do there."""
+
+    id: AccountId
+    grant: Grant
+    address: str
+
+    def rights(self, box: Mailbox, lists: Lists) -> Rights:
+        """In a mailbox of the account."""
+        entries = lists.get(BoxKey.of(box), ()) if lists else ()
+        rights = effective(entries, self.id, box.account) if entries else ALL
+        return self.grant.cut(rights, box.name, box.special_use)
+
+
+def account_of(call: Call[Context], account_id: str) -> Account:
+    """The user's own account. Raises MethodError."""
+    login = call.context.login
+    if account_id != account_number(login.account):
+        raise MethodError("accountNotFound")
+    return Account(login.account, login.grant, login.address)

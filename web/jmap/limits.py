@@ -1,0 +1,36 @@
+"""The bounds of the core capability (RFC 8620 §2), as clients are told them."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in octets; there are no uploads. Requests of one user beyond `concurrent_requests` wait
+    for a moment before they are refused: browsers with several pages open run into it.
+    """
+
+    upload: int = 0
+    concurrent_uploads: int = 1
+    request: int = 10 * 1024 * 1024
+    concurrent_requests: int = 16
+    calls: int = 64
+    objects_in_get: int = 1000
+    objects_in_set: int = 1000
+
+    @property
+    def capability(self) -> dict[str, Any]:
+        """The value of urn:ietf:params:jmap:core in the Session."""
+        return {
+            "maxSizeUpload": self.upload,
+            "maxConcurrentUpload": self.concurrent_uploads,
+            "maxSizeRequest": self.request,
+            "maxConcurrentRequests": self.concurrent_requests,
+            "maxCallsInRequest": self.calls,
+            "maxObjectsInGet": self.objects_in_get,
+            "maxObjectsInSet": self.objects_in_set,
+            "collationAlgorithms": COLLATIONS,
+        }
+
+
+COLLATIONS: Final = ["i;ascii-casemap", "i;ascii-numeric", "i;unicode-casemap"]

@@ -1,0 +1,1 @@
+"""JMAP for Mail (RFC 8621): Mailbox, Thread and Email."""

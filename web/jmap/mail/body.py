@@ -1,0 +1,251 @@
+"""The body of an Email: its parts, and which of them are its text (RFC 8621 §4.1.4). Pure.
+
+A part's id is its number as IMAP counts, "1.2". Sizes are octets after the transfer encoding is
+undone. Bounded by what message/scan.py bounds; nothing raises.
+"""
+
+import codecs
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from message.decoding import decode, decoder
+from message.headers import Field, header_block, iter_fields
+from message.scan import Part
+from message.words import decode_text
+from web.jmap.mail.header_forms import header_property, raw
+
+PART_PROPERTIES: Final = (
+    "partId",
+    "blobId",
+    "size",
+    "headers",
+    "name",
+    "type",
+    "charset",
+    "disposition",
+    "cid",
+    "language",
+    "location",
+    "subParts",
+)
+DEFAULT_PART: Final = tuple(one for one in PART_PROPERTIES if one not in ("headers", "subParts"))
+_INLINE: Final = (b"image", b"audio", b"video")
+
+
+@dataclass(slots=True)
+class Node:
+    """A part with its number, "" for the multipart that is the message's body."""
+
+    part: Part
+    number: str
+    children: list["Node"] = field(default_factory=list)
+
+    @property
+    def is_multipart(self) -> bool:
+        """A multipart has no id, since it has no octets of its own to be had."""
+        return self.part.is_multipart
+
+    @property
+    def disposition(self) -> bytes | None:
+        """Lower case; None without one."""
+        found = self.part.disposition
+        return found[0] if found else None
+
+
+def tree(root: Part) -> Node:
+    """The parts with their numbers (RFC 9051 §6.4.5.1); what is inside a message/rfc822 belongs to
+    that message.
+    """
+    return _numbered(root, "") if root.is_multipart else Node(root, "1")
+
+
+def _numbered(part: Part, number: str) -> Node:
+    node = Node(part, number)
+    if part.is_multipart:
+        prefix = f"{number}." if number else ""
+        node.children = [
+            _numbered(child, f"{prefix}{place}") for place, child in enumerate(part.children, 1)
+        ]
+    return node
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The part and all below it, in order."""
+    yield node
+    for child in node.children:
+        yield from walk(child)
+
+
+@dataclass(slots=True)
+class Bodies:
+    """Parts to show as text, as HTML, and to offer as files."""
+
+    text: list[Node] = field(default_factory=list)
+    html: list[Node] = field(default_factory=list)
+    attachments: list[Node] = field(default_factory=list)
+
+    @property
+    def has_attachment(self) -> bool:
+        """Whether a client should offer something for download."""
+        return any(one.disposition != b"inline" for one in self.attachments)
+
+
+def bodies(root: Node) -> Bodies:
+    """As the algorithm of §4.1.4 finds them."""
+    found = Bodies()
+    _sort([root], b"mixed", False, found.text, found.html, found.attachments)
+    return found
+
+
+def _sort(
+    nodes: Sequence[Node],
+    inside: bytes,
+    alternative: bool,
+    text: list[Node] | None,
+    html: list[Node] | None,
+    attachments: list[Node],
+) -> None:
+    """`inside` is the subtype of the multipart; a list is None once the other one has won."""
+    before_text = -1 if text is None else len(text)
+    before_html = -1 if html is None else len(html)
+    for place, node in enumerate(nodes):
+        part = node.part
+        media = part.type in _INLINE
+        if node.is_multipart:
+            below = alternative or part.subtype == b"alternative"
+            _sort(node.children, part.subtype, below, text, html, attachments)
+        elif not _is_inline(node, place, inside):
+            attachments.append(node)
+        elif inside == b"alternative":
+            kind = (part.type, part.subtype)
+            if kind == (b"text", b"plain"):
+                _add(text, node)
+            elif kind == (b"text", b"html"):
+                _add(html, node)
+            else:
+                attachments.append(node)
+        else:
+            if alternative and part.type == b"text":
+                html = None if part.subtype == b"plain" else html
+                text = None if part.subtype == b"html" else text
+            _add(text, node)
+            _add(html, node)
+            if media and (text is None or html is None):
+                attachments.append(node)
+    if inside == b"alternative" and text is not None and html is not None:
+        if before_text == len(text) and before_html != len(html):
+            text.extend(html[before_html:])
+        elif before_html == len(html) and before_text != len(text):
+            html.extend(text[before_text:])
+
+
+def _add(nodes: list[Node] | None, node: Node) -> None:
+    if nodes is not None:
+        nodes.append(node)
+
+
+def _is_inline(node: Node, place: int, inside: bytes) -> bool:
+    part = node.part
+    media = part.type in _INLINE
+    shown = media or (part.type == b"text" and part.subtype in (b"plain", b"html"))
+    if not shown or node.disposition == b"attachment":
+        return False
+    return place == 0 or (inside != b"related" and (media or not part.filename))
+
+
+def part_object(data: bytes, node: Node, blob: str, properties: Sequence[str]) -> dict[str, Any]:
+    """An EmailBodyPart with these properties; `blob` is the message's blobId."""
+    fields: list[Field] | None = None
+    found: dict[str, Any] = {}
+    for name in properties:
+        if name == "headers" or name.startswith("header:"):
+            if fields is None:
+                fields = list(iter_fields(_header(data, node.part)))
+            found[name] = (
+                header_list(fields) if name == "headers" else header_property(name).of(fields)
+            )
+        elif name == "subParts":
+            if node.is_multipart:
+                found[name] = [
+                    part_object(data, child, blob, properties) for child in node.children
+                ]
+        else:
+            found[name] = _value(data, node, blob, name)
+    return found
+
+
+def header_list(fields: Sequence[Field]) -> list[dict[str, str]]:
+    """EmailHeader objects, in order."""
+    return [{"name": decode_text(one.name, ""), "value": raw(one.value)} for one in fields]
+
+
+def _header(data: bytes, part: Part) -> bytes:
+    return header_block(data[part.header_offset : part.header_offset + part.header_length])
+
+
+def _value(data: bytes, node: Node, blob: str, name: str) -> Any:
+    part = node.part
+    match name:
+        case "partId":
+            return None if node.is_multipart else node.number
+        case "blobId":
+            return None if node.is_multipart else part_blob(blob, node.number)
+        case "size":
+            return 0 if node.is_multipart else len(octets(data, part))
+        case "name":
+            return part.filename
+        case "type":
+            return part.content_type
+        case "charset":
+            return (part.charset or "us-ascii") if part.type == b"text" else part.charset or None
+        case "disposition":
+            return None if node.disposition is None else decode_text(node.disposition, "")
+        case "cid":
+            return _text_of(part, b"id", strip=" <>")
+        case "language":
+            value = _text_of(part, b"language")
+            return [one.strip() for one in value.split(",") if one.strip()] if value else None
+        case "location":
+            return _text_of(part, b"location")
+    raise KeyError(name)
+
+
+def _text_of(part: Part, name: bytes, strip: str = " ") -> str | None:
+    value = part.text_field(name)
+    return (decode_text(value, "").strip(strip) or None) if value else None
+
+
+def part_blob(blob: str, number: str) -> str:
+    """The blobId of a part; ids have no dots (RFC 8620 §1.2)."""
+    return f"{blob}-{number.replace('.', '_')}"
+
+
+def octets(data: bytes, part: Part) -> bytes:
+    """The part's octets with the transfer encoding undone."""
+    found = data[part.body_offset : part.body_offset + part.body_length]
+    return decode(found, part.encoding.decode("ascii", "replace"))
+
+
+def _is_known(part: Part) -> bool:
+    """Whether charset and transfer encoding are ones that can be undone."""
+    try:
+        codecs.lookup(part.charset or "us-ascii")
+    except (LookupError, ValueError):
+        return False
+    return decoder(part.encoding.decode("ascii", "replace")) is not None
+
+
+def body_value(data: bytes, node: Node, limit: int) -> dict[str, Any]:
+    """An EmailBodyValue; `limit` in octets of UTF-8, 0 for none."""
+    part = node.part
+    found = octets(data, part)
+    value = decode_text(found, part.charset).replace("\r\n", "\n")
+    problem = "\ufffd" in value or not _is_known(part)
+    encoded = value.encode("utf-8", "replace")
+    truncated = 0 < limit < len(encoded)
+    if truncated:
+        value = encoded[:limit].decode("utf-8", "ignore")
+        if part.subtype == b"html" and value.rfind("<") > value.rfind(">"):
+            value = value[: value.rfind("<")]
+    return {"value": value, "isEncodingProblem": problem, "isTruncated": truncated}

@@ -1,0 +1,243 @@
+"""Email objects: /get and /changes (RFC 8621 §4.2, §4.3)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+import orjson
+
+from net.threads import Offload
+from storage.directory import Directory
+from storage.email_changes import TooOld
+from storage.emails import StoredEmail
+from storage.errors import MessageMissing
+from storage.object_ids import blob_of, email_number, mailbox_number, thread_number
+from storage.rendering import is_quick
+from storage.store import Store
+from storage.values import BlobId, Flags, MailboxId, System
+from web.jmap.arguments import Arguments, too_many
+from web.jmap.context import Account, Context, account_of
+from web.jmap.errors import MethodError, invalid_arguments
+from web.jmap.limits import Limits
+from web.jmap.mail.blobs import message_blob
+from web.jmap.mail.body import DEFAULT_PART, PART_PROPERTIES
+from web.jmap.mail.content import (
+    BODY,
+    CONVENIENCE,
+    BodyOptions,
+    email_content,
+    is_content,
+    needs_body,
+)
+from web.jmap.mail.header_forms import header_property
+from web.jmap.mail.mailbox import MAIL
+from web.jmap.mail.states import point_of, state_of
+from web.jmap.methods import Call
+from web.jmap.standard import Changes, Object, ObjectType
+
+METADATA: Final = (
+    "blobId",
+    "threadId",
+    "mailboxIds",
+    "keywords",
+    "size",
+    "receivedAt",
+)
+KEYWORDS: Final = {
+    System.SEEN: "$seen",
+    System.ANSWERED: "$answered",
+    System.FLAGGED: "$flagged",
+    System.DRAFT: "$draft",
+}
+HEADER: Final = 64 * 1024
+PIECE: Final = 1024 * 1024
+MAX_ANSWER: Final = 64 * 1024 * 1024
+"""Octets of one Email/get: bodies of many large messages are too much at once."""
+
+
+class EmailType(ObjectType[Context, Account]):
+    """Those in a mailbox that the login may read."""
+
+    name = "Email"
+    capability = MAIL
+    properties = frozenset((*METADATA, *CONVENIENCE, *BODY)) - {"bodyStructure"}
+
+    def __init__(
+        self, store: Store, directory: Directory, offload: Offload, limits: Limits
+    ) -> None:
+        self._store, self._directory = store, directory
+        self._offload, self._limits = offload, limits
+
+    def account(self, call: Call[Context], account_id: str) -> Account:
+        return account_of(call, account_id)
+
+    def picked(self, names: Sequence[str]) -> frozenset[str]:
+        for name in names:
+            if name.startswith("header:"):
+                header_property(name)
+            elif name not in self.properties and name not in ("id", "headers", "bodyStructure"):
+                raise invalid_arguments(f"properties: {name[:100]} is not known")
+        return frozenset(names)
+
+    def get_arguments(self, arguments: Arguments) -> BodyOptions:
+        names = arguments.texts("bodyProperties")
+        for name in names or ():
+            if name.startswith("header:"):
+                header_property(name)
+            elif name not in PART_PROPERTIES:
+                raise invalid_arguments(f"bodyProperties: {name[:100]} is not known")
+        return BodyOptions(
+            DEFAULT_PART if names is None else tuple(names),
+            arguments.flag("fetchTextBodyValues"),
+            arguments.flag("fetchHTMLBodyValues"),
+            arguments.flag("fetchAllBodyValues"),
+            arguments.unsigned("maxBodyValueBytes") or 0,
+        )
+
+    async def state(self, account: Account) -> str:
+        return str(await self._store.modseq(account.id))
+
+    async def get(
+        self,
+        account: Account,
+        ids: Sequence[str] | None,
+        properties: frozenset[str],
+        arguments: BodyOptions,
+    ) -> tuple[list[Object], list[str]]:
+        readable = await self.readable(account)
+        ids = await self._all(account) if ids is None else ids
+        stored = await self._store.emails(account.id, [blob_of(one) for one in ids])
+        found: list[Object] = []
+        missing: list[str] = []
+        size = 0
+        for one in ids:
+            email = stored.get(blob_of(one))
+            made = None
+            if email is not None and any(box in readable for box, _ in email.places):
+                made = await self._object(account, email, readable, properties, arguments)
+            if made is None:
+                missing.append(one)
+                continue
+            found.append(made)
+            if "bodyValues" in properties:
+                size += len(orjson.dumps(made["bodyValues"]))
+                if size > MAX_ANSWER:
+                    raise too_many("octets of bodies", MAX_ANSWER)
+        return found, missing
+
+    async def changes(self, account: Account, since: str, limit: int) -> Changes:
+        if account.grant.folders:  # what is out of sight would show
+            raise MethodError("cannotCalculateChanges")
+        try:
+            found = await self._store.email_changes(account.id, point_of(since), limit)
+        except TooOld:
+            raise MethodError("cannotCalculateChanges") from None
+        # with \Deleted on its last copy an Email is gone, though its row is there
+        visible = await self._store.emails(account.id, [*found.created, *found.updated])
+        hidden = [blob for blob in found.updated if blob not in visible]
+        return Changes(
+            state_of(found.until),
+            [email_number(blob) for blob in found.created if blob in visible],
+            [email_number(blob) for blob in found.updated if blob in visible],
+            [email_number(blob) for blob in (*found.destroyed, *hidden)],
+            found.has_more,
+        )
+
+    async def readable(self, account: Account) -> Mapping[MailboxId, str]:
+        """Mailboxes whose messages the login may read, with their ids."""
+        lists = await self._directory.acl.lists(account.id)
+        return {
+            box.id: mailbox_number(account.id, box.id)
+            for box in await self._store.mailboxes(account.id)
+            if {"l", "r"} <= set(account.rights(box, lists))
+        }
+
+    async def _all(self, account: Account) -> list[str]:
+        """Every Email of a small account. Raises MethodError."""
+        usage = await self._store.usage(account.id)
+        if usage.messages > self._limits.objects_in_get:
+            raise too_many("objects", self._limits.objects_in_get)
+        blobs: dict[str, None] = {}
+        for box in await self._store.mailboxes(account.id):
+            view = await self._store.view(account.id, box.id)
+            try:
+                held = await self._store.contents(account.id, box.id, list(view.uids))
+            finally:
+                view.release()
+            blobs |= dict.fromkeys(map(email_number, held.values()))
+        return list(blobs)
+
+    async def _object(
+        self,
+        account: Account,
+        email: StoredEmail,
+        readable: Mapping[MailboxId, str],
+        properties: frozenset[str],
+        options: BodyOptions,
+    ) -> Object | None:
+        """None where the message goes meanwhile."""
+        found: Object = {"id": email_number(email.blob)}
+        for name in METADATA:
+            if name in properties:
+                found[name] = _metadata(email, readable, name)
+        content = frozenset(filter(is_content, properties))
+        if not content:
+            return found
+        try:
+            data = await self._octets(account, email, whole=needs_body(content))
+        except MessageMissing:
+            return None
+        blob = message_blob(email.blob)
+        if is_quick(data):
+            return found | email_content(data, blob, content, options)
+        work = partial(email_content, blob=blob, properties=content, options=options)
+        return found | await self._offload.process(work, data)
+
+    async def octets(self, account: Account, blob: BlobId) -> bytes:
+        """A message that the login may read. Raises MessageMissing."""
+        email = (await self._store.emails(account.id, [blob])).get(blob)
+        readable = await self.readable(account)
+        if email is None or not any(box in readable for box, _ in email.places):
+            raise MessageMissing("there is no such message")
+        return await self._octets(account, email, whole=True)
+
+    async def _octets(self, account: Account, email: StoredEmail, *, whole: bool) -> bytes:
+        """The message, or its beginning with all of the header. Raises MessageMissing."""
+        box, uid = email.places[0]
+
+        async def read(offset: int, length: int) -> bytes:
+            return await self._store.read_body(account.id, email.blob, box, uid, offset, length)
+
+        pieces = [await read(0, PIECE if whole else HEADER)]
+        if not whole and b"\r\n\r\n" in pieces[0]:
+            return pieces[0]
+        size = len(pieces[0])
+        while size < email.size:
+            pieces.append(await read(size, PIECE))
+            if not pieces[-1]:
+                break
+            size += len(pieces[-1])
+        return b"".join(pieces)
+
+
+def _metadata(email: StoredEmail, readable: Mapping[MailboxId, str], name: str) -> Any:
+    """RFC 8621 §4.1.1."""
+    match name:
+        case "blobId":
+            return message_blob(email.blob)
+        case "threadId":
+            return None if email.thread is None else thread_number(email.thread)
+        case "mailboxIds":
+            return {readable[box]: True for box, _ in email.places if box in readable}
+        case "keywords":
+            return keywords(email.flags)
+        case "size":
+            return email.size
+    return datetime.fromtimestamp(int(email.received), UTC).isoformat().replace("+00:00", "Z")
+
+
+def keywords(flags: Flags) -> dict[str, bool]:
+    """Lower case, as they are compared."""
+    system = {name: True for flag, name in KEYWORDS.items() if flags.system & flag}
+    return system | {word.lower(): True for word in sorted(flags.keywords)}

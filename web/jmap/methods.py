@@ -1,0 +1,94 @@
+"""Runs the method calls of a request, in order (RFC 8620 §3.3 to §3.7)."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+import orjson
+
+from config.logging import Logger
+from storage.errors import StoreError
+from web.jmap.errors import MethodError
+from web.jmap.limits import Limits
+from web.jmap.references import resolved
+from web.jmap.request import ApiRequest, Invocation
+
+CORE: Final = "urn:ietf:params:jmap:core"
+
+Arguments = dict[str, Any]
+Results = Sequence[tuple[str, Arguments]]
+"""Names and arguments of responses: most methods give one, of their own name."""
+C = TypeVar("C")
+
+
+@dataclass(slots=True)
+class Call(Generic[C]):
+    """What a method runs in: `context` says for whom; `created` are ids by creation id, of this
+    request and those that the client sent (§5.3); `referred` counts octets that references gave.
+    """
+
+    context: C
+    using: frozenset[str]
+    created: dict[str, str] = field(default_factory=dict)
+    referred: int = 0
+
+
+Handler = Callable[[Call[C], Arguments], Awaitable[Results]]
+
+
+class Methods(Generic[C]):
+    """Methods by name, each of a capability."""
+
+    def __init__(self, limits: Limits, log: Logger) -> None:
+        self._limits, self._log = limits, log
+        self._handlers: dict[str, tuple[str, Handler[C]]] = {}
+        self.add(CORE, "Core/echo", _echo)
+
+    def add(self, capability: str, name: str, handler: Handler[C]) -> None:
+        """Raises ValueError where the name is taken."""
+        if name in self._handlers:
+            raise ValueError(f"there is a method {name} already")
+        self._handlers[name] = (capability, handler)
+
+    async def run(self, request: ApiRequest, context: C) -> list[Invocation]:
+        """The responses; `request.created_ids` is brought up to date."""
+        created = request.created_ids if request.created_ids is not None else {}
+        call = Call(context, request.using, created)
+        responses: list[Invocation] = []
+        for one in request.calls:
+            for name, arguments in await self._answer(one, call, responses):
+                responses.append(Invocation(name, arguments, one.call_id))
+        return responses
+
+    async def _answer(
+        self, one: Invocation, call: Call[C], responses: Sequence[Invocation]
+    ) -> Results:
+        capability, handler = self._handlers.get(one.name, ("", None))
+        try:
+            if handler is None or capability not in call.using:
+                raise MethodError("unknownMethod")
+            return await handler(call, self._arguments(one, call, responses))
+        except MethodError as error:
+            return [("error", error.members)]
+        except StoreError as error:
+            self._log.error("method failed", method=one.name, reason=str(error))
+            return [("error", {"type": "serverUnavailable"})]
+        except Exception:
+            self._log.exception("method failed", method=one.name)
+            return [("error", {"type": "serverFail", "description": "the server's fault"})]
+
+    def _arguments(
+        self, one: Invocation, call: Call[C], responses: Sequence[Invocation]
+    ) -> Arguments:
+        """What references give may double with each call: it is bounded for all of the request."""
+        found = resolved(one.arguments, responses)
+        if found is not one.arguments:
+            call.referred += len(orjson.dumps(found))
+            if call.referred > self._limits.request:
+                raise MethodError("requestTooLarge", "the references give too much")
+        return found
+
+
+async def _echo(_call: Call[C], arguments: Arguments) -> Results:
+    """RFC 8620 §4."""
+    return [("Core/echo", arguments)]

@@ -1,0 +1,112 @@
+"""The Request object out of its octets (RFC 8620 §3.3), and the Response object (§3.4).
+
+Pure: octets in, values out. What is no I-JSON (RFC 7493) is refused, names that stand twice in an
+object included.
+"""
+
+import json
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from web.jmap.errors import RequestError
+from web.jmap.limits import Limits
+
+_MEMBERS: Final = frozenset({"using", "methodCalls", "createdIds"})
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A call or a response: `call_id` is the client's."""
+
+    name: str
+    arguments: dict[str, Any]
+    call_id: str
+
+    @property
+    def wire(self) -> list[Any]:
+        """As it stands in JSON."""
+        return [self.name, self.arguments, self.call_id]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """`created_ids` is None where the client gave none, and wants none."""
+
+    using: frozenset[str]
+    calls: tuple[Invocation, ...]
+    created_ids: dict[str, str] | None = field(default=None)
+
+
+def parse_request(data: bytes, limits: Limits, capabilities: Container[str]) -> ApiRequest:
+    """Raises RequestError: notJSON, notRequest, unknownCapability, limit."""
+    if len(data) > limits.request:
+        text = f"the request has more than {limits.request} octets"
+        raise RequestError("limit", text, limit="maxSizeRequest")
+    found = _loads(data)
+    if not isinstance(found, dict) or not found.keys() >= {"using", "methodCalls"}:
+        raise _not_request("an object with using and methodCalls is needed")
+    if unknown := found.keys() - _MEMBERS:
+        raise _not_request(f"not a member of a request: {min(unknown)[:100]}")
+    using = found["using"]
+    if not isinstance(using, list) or not all(isinstance(one, str) for one in using):
+        raise _not_request("using: an array of strings is needed")
+    if not isinstance(found["methodCalls"], list):
+        raise _not_request("methodCalls: an array is needed")
+    for capability in using:
+        if capability not in capabilities:
+            raise RequestError("unknownCapability", f"not supported: {capability[:100]}")
+    if len(found["methodCalls"]) > limits.calls:
+        text = f"more than {limits.calls} method calls"
+        raise RequestError("limit", text, limit="maxCallsInRequest")
+    calls = tuple(_invocation(one) for one in found["methodCalls"])
+    return ApiRequest(frozenset(using), calls, _created_ids(found.get("createdIds")))
+
+
+def response(
+    responses: list[Invocation], session_state: str, created_ids: dict[str, str] | None
+) -> bytes:
+    """The Response object as JSON."""
+    found: dict[str, Any] = {
+        "methodResponses": [one.wire for one in responses],
+        "sessionState": session_state,
+    }
+    if created_ids is not None:
+        found["createdIds"] = created_ids
+    return orjson.dumps(found)
+
+
+def _loads(data: bytes) -> Any:
+    """orjson sees to UTF-8, surrogates, NaN and depth; it takes the last of equal names."""
+    try:
+        found = orjson.loads(data)
+        json.loads(data, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise RequestError("notJSON", f"no I-JSON: {error}"[:200]) from None
+    return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("a name stands twice in an object")
+
+
+def _invocation(found: Any) -> Invocation:
+    match found:
+        case [str(name), dict(arguments), str(call_id)]:
+            return Invocation(name, arguments, call_id)
+    raise _not_request("a method call is an array of name, arguments and call id")
+
+
+def _created_ids(found: Any) -> dict[str, str] | None:
+    if found is None:
+        return None
+    if isinstance(found, dict) and all(isinstance(one, str) for one in found.values()):
+        return dict(found)
+    raise _not_request("createdIds: an object of ids is needed")
+
+
+def _not_request(text: str) -> RequestError:
+    return RequestError("notRequest", text)

@@ -1,0 +1,59 @@
+"""The Session object: what a client may ask, and where (RFC 8620 §2)."""
+
+from hashlib import sha256
+from typing import Any, Final
+
+import orjson
+
+from storage.object_ids import account_number
+from web.jmap.context import Context
+from web.jmap.limits import Limits
+from web.jmap.mail.mailbox import MAIL
+from web.jmap.methods import CORE
+
+PREFIX: Final = "/jmap"
+MAX_NAME: Final = 255
+
+
+def session_object(context: Context, limits: Limits, origin: str) -> dict[str, Any]:
+    """`origin` is scheme and authority by which the client came."""
+    login = context.login
+    account_id = account_number(login.account)
+    mail: dict[str, Any] = {
+        "maxMailboxesPerEmail": None,
+        "maxMailboxDepth": None,
+        "maxSizeMailboxName": MAX_NAME,
+        "maxSizeAttachmentsPerEmail": 50 * 1024 * 1024,
+        "emailQuerySortOptions": [],
+        "mayCreateTopLevelMailbox": login.grant.writes and not login.grant.folders,
+    }
+    found: dict[str, Any] = {
+        "capabilities": {CORE: limits.capability, MAIL: {}},
+        "accounts": {
+            account_id: {
+                "name": login.address,
+                "isPersonal": True,
+                "isReadOnly": not login.grant.writes,
+                "accountCapabilities": {MAIL: mail},
+            }
+        },
+        "primaryAccounts": {MAIL: account_id},
+        "username": login.address,
+        "apiUrl": f"{origin}{PREFIX}/api",
+        "downloadUrl": f"{origin}{PREFIX}/download/{{accountId}}/{{blobId}}/{{name}}?type={{type}}",
+        "uploadUrl": f"{origin}{PREFIX}/upload/{{accountId}}/",
+        "eventSourceUrl": f"{origin}{PREFIX}/events"
+        "?types={types}&closeafter={closeafter}&ping={ping}",
+    }
+    return found | {"state": _state(found)}
+
+
+def session_state(context: Context, limits: Limits) -> str:
+    """What `sessionState` says: it differs once anything in the object does."""
+    state: str = session_object(context, limits, "")["state"]
+    return state
+
+
+def _state(found: dict[str, Any]) -> str:
+    told = {name: value for name, value in found.items() if not name.endswith("Url")}
+    return sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
