@@ -144,5 +144,10 @@ def _spend(rounds: int) -> None:
 
 
 def _octets(password: str) -> bytes:
-    """NFC (RFC 8265 §4.2.2): Apple's systems type the same letter as other code points."""
-    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+    """The OpaqueString of RFC 8265 §4.2.2: Apple's systems type the same letter as other code
+    points, and another space than the space bar's with one key more held.
+    """
+    if password.isascii():
+        return password.encode()
+    spaced = "".join(" " if unicodedata.category(char) == "Zs" else char for char in password)
+    return unicodedata.normalize("NFC", spaced).encode("utf-8", "surrogatepass")

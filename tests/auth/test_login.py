@@ -277,6 +277,9 @@ def test_hashes() -> None:
     hashed = hash_password("e\u0301" * 36, 4)
     assert verify_password("é" * 36, hashed), "composed and decomposed letters are the same"
     assert not verify_password("é" * 35, hashed)
+    hashed = hash_password("two words", 4)
+    assert verify_password("two\xa0words", hashed) and verify_password("two\u3000words", hashed)
+    assert not verify_password("twowords", hashed) and not verify_password("two\twords", hashed)
     for stored in ("", "garbage", dummy_hash(4), hashed[:-1], hashed + "x"):
         assert not verify_password("é" * 36, stored)
 
