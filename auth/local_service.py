@@ -8,7 +8,9 @@ from typing import Any
 
 from auth.caller import Caller
 from auth.login import Authenticator
+from auth.login_values import Login, Refused
 from auth.passkeys import PasskeyDesk
+from auth.reset import ResetDesk
 from auth.service import (
     FactorState,
     Fault,
@@ -38,10 +40,11 @@ class LocalAuthService:
         sessions: Sessions,
         passkeys: PasskeyDesk,
         sms: SmsFactorDesk,
+        reset: ResetDesk,
     ) -> None:
         self._auth, self._directory = auth, directory
         self._desk, self._sessions = desk, sessions
-        self._passkeys, self._sms = passkeys, sms
+        self._passkeys, self._sms, self._reset = passkeys, sms, reset
 
     async def register(self, registration: Registration, caller: Caller) -> None:
         await self._desk.register(registration, caller)
@@ -68,11 +71,18 @@ class LocalAuthService:
         await self._sessions.end(token)
 
     async def second_step(self, ticket: str, code: str, caller: Caller) -> SessionTokens:
-        factor = self._auth.second_factor
-        outcome = await self._auth.login_second(
-            ticket, caller, lambda account: factor.check(account, code)
-        )
-        return await self._sessions.opened(outcome, caller)
+        return await self._sessions.opened(await self._second(ticket, code, caller), caller)
+
+    async def enter_second(self, ticket: str, code: str, caller: Caller) -> str:
+        return await self._sessions.entered(await self._second(ticket, code, caller), caller)
+
+    async def reset_begin(self, username: str, caller: Caller) -> None:
+        await self._reset.begin(username, caller)
+
+    async def reset(
+        self, username: str, code: str, password: str, second: str, caller: Caller
+    ) -> None:
+        await self._reset.finish(username, code, password, second, caller)
 
     async def send_code(self, ticket: str, caller: Caller) -> None:
         await self._sms.send(await self._half(ticket), caller)
@@ -85,13 +95,10 @@ class LocalAuthService:
     async def passkey_login(
         self, answer: dict[str, Any], ticket: str, caller: Caller
     ) -> SessionTokens:
-        if ticket:
-            outcome = await self._auth.login_second(
-                ticket, caller, lambda account: self._passkeys.prove(account, answer, caller)
-            )
-        else:
-            outcome = await self._passkeys.sign_in(answer, caller)
-        return await self._sessions.opened(outcome, caller)
+        return await self._sessions.opened(await self._by_passkey(answer, ticket, caller), caller)
+
+    async def passkey_enter(self, answer: dict[str, Any], ticket: str, caller: Caller) -> str:
+        return await self._sessions.entered(await self._by_passkey(answer, ticket, caller), caller)
 
     async def passkey_begin(self, token: str, caller: Caller) -> dict[str, Any]:
         account, session = await self._sessions.of(token, caller, fresh=True)
@@ -146,6 +153,21 @@ class LocalAuthService:
         account, _ = await self._sessions.of(token, caller, fresh=True)
         with _as_problem():
             await self._sms.remove(account)
+
+    async def _second(self, ticket: str, code: str, caller: Caller) -> Login | Refused:
+        factor = self._auth.second_factor
+        return await self._auth.login_second(
+            ticket, caller, lambda account: factor.check(account, code)
+        )
+
+    async def _by_passkey(
+        self, answer: dict[str, Any], ticket: str, caller: Caller
+    ) -> Login | Refused:
+        if not ticket:
+            return await self._passkeys.sign_in(answer, caller)
+        return await self._auth.login_second(
+            ticket, caller, lambda account: self._passkeys.prove(account, answer, caller)
+        )
 
     async def _half(self, ticket: str) -> Account:
         account = await self._auth.half_login(ticket)

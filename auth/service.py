@@ -152,6 +152,24 @@ class AuthService(Protocol):
         SMS, or a recovery code.
         """
 
+    async def enter_second(self, ticket: str, code: str, caller: Caller) -> str:
+        """The same for a browser; the value of its cookie."""
+
+    async def passkey_enter(self, answer: dict[str, Any], ticket: str, caller: Caller) -> str:
+        """As `passkey_login` for a browser; the value of its cookie."""
+
+    async def reset_begin(self, username: str, caller: Caller) -> None:
+        """Sends a code for a forgotten password where it may; what comes back never tells whether
+        it did.
+        """
+
+    async def reset(
+        self, username: str, code: str, password: str, second: str, caller: Caller
+    ) -> None:
+        """Sets a password by that code, and by a code of the app or a recovery code where there is
+        a second factor ("" for none). Every session ends.
+        """
+
     async def send_code(self, ticket: str, caller: Caller) -> None:
         """Sends the code of such a login by SMS."""
 

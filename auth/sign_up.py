@@ -34,7 +34,7 @@ from storage.directory import Directory
 from storage.directory_values import AlreadyExists, NotAllowed
 from storage.invites import Invites
 from storage.new_account import Mailboxes, make_account
-from storage.sign_up_values import OF_NAME, Bounds, Checked, NewSignUp, SignUp
+from storage.sign_up_values import OF_NAME, OF_TARGET, Bounds, Checked, NewSignUp, SignUp
 from storage.sign_ups import SignUps
 
 MIN_PASSWORD: Final = 8
@@ -105,7 +105,7 @@ class SignUpDesk:
             raise Problem(Fault.CLOSED)
         invite = await self._invited(registration.invite) if mode == "invite" else None
         asked = self._checked(registration)
-        hashed, scram = await self._secrets(asked.box, registration.password)
+        hashed, scram = await self.secrets(asked.box, registration.password)
         code = new_code(await self._sign_ups.key())
         new = NewSignUp(
             asked.box.key(),
@@ -128,7 +128,7 @@ class SignUpDesk:
 
     async def verify(self, username: str, code: str, caller: Caller) -> str:
         """The account's address. Raises Problem, StoreError."""
-        box, digits = self._box(username), digits_in(code)
+        box, digits = self.box(username), digits_in(code)
         key = await self._sign_ups.key()
         if box is None or digits is None:
             raise Problem(Fault.WRONG_CODE)
@@ -177,7 +177,7 @@ class SignUpDesk:
         return digest
 
     def _checked(self, asked: Registration) -> _Asked:
-        box = self._box(asked.username)
+        box = self.box(asked.username)
         local = None if box is None else user_name(box.local)
         if box is None or local is None or not self._directory.serves(box.domain):
             raise Problem(
@@ -208,14 +208,15 @@ class SignUpDesk:
             raise Problem(Fault.INVALID, f"phone: a number that begins {', '.join(prefixes)}")
         return number
 
-    def _box(self, username: str) -> Mailbox | None:
+    def box(self, username: str) -> Mailbox | None:
+        """The address that a user name means, None for what can be none."""
         domain = None if "@" in username else self._directory.sole_domain()
         try:
             return parse_mailbox(f"{username}@{domain}" if domain else username)
         except AddressError:
             return None
 
-    async def _secrets(self, box: Mailbox, password: str) -> tuple[str, str]:
+    async def secrets(self, box: Mailbox, password: str) -> tuple[str, str]:
         """The hash of a password, and its keys for SCRAM."""
         if len(password) < MIN_PASSWORD:
             raise Problem(Fault.INVALID, f"password: at least {MIN_PASSWORD} characters")
@@ -231,9 +232,10 @@ class SignUpDesk:
         except Busy:
             raise Problem(Fault.BUSY, wait=10) from None
 
-    def bounds(self, of_name: int = OF_NAME) -> Bounds:
+    def bounds(self, of_name: int = OF_NAME, of_target: int = OF_TARGET) -> Bounds:
         """Of codes in 24 hours, by the configuration in force."""
-        return Bounds(self._settings.auth.codes_per_day, of_name=of_name)
+        most = self._settings.auth.codes_per_day
+        return Bounds(most, of_name=of_name, of_target=of_target)
 
     async def send_code(self, to: str, address: str, code: str) -> None:
         """To a phone number or a mail address goes a code for the account `address`."""

@@ -21,6 +21,8 @@ from storage.directory_values import Absent, Account
 from storage.sign_up_values import Applied, Bounds
 from storage.sms_factors import NewCode
 
+OF_PHONE: Final = 20
+"""Codes to one number in 24 hours: what strangers ask for of sign-up leaves half of them."""
 OF_PEER: Final = 10
 """Codes for one account from one address in 24 hours, that nobody used."""
 
@@ -75,7 +77,7 @@ class SmsFactorDesk:
         code = new_code(await self._secrets.get(SMS_KEY))
         limited = bool(caller.peer) and not self._admission.is_local(caller.peer)
         new = NewCode(code.salt, code.mac, address_key(caller.peer), limited)
-        applied = await keep(new, self._desk.bounds(of_name=OF_PEER))
+        applied = await keep(new, self._desk.bounds(of_name=OF_PEER, of_target=OF_PHONE))
         if applied.wait:
             raise Problem(Fault.TOO_MANY, "Wait before you ask for another code", wait=applied.wait)
         await self._desk.send_code(number, account.address, code.digits)

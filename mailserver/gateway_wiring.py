@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import cast
 
+from starlette.routing import Route
+
 from auth.admission import Admission
 from auth.arrivals import Arrival
 from auth.home import HOME
 from auth.local_service import LocalAuthService
 from auth.passkeys import PasskeyDesk
 from auth.relying_party import site_of
+from auth.reset import ResetDesk
 from auth.service import AuthService
 from auth.service_contract import AUTH
 from auth.sessions import Sessions
@@ -30,6 +33,9 @@ from web.jmap.authentication import Logins
 from web.mta_sts import mta_sts_route
 from web.pages.login import LoginPages
 from web.pages.pages import Pages
+from web.pages.reset import ResetPages
+from web.pages.second import SecondPages
+from web.pages.sign_up import SignUpPages
 from web.passkeys import PasskeyApi
 from web.registry import Registry, Service
 from web.registry_remote import RemoteService, proxy
@@ -100,6 +106,7 @@ def build_gateway(
             services.clock,
         ),
         sms_factor,
+        ResetDesk(services.auth, directory, desk, admission, services.clock),
     )
     elsewhere = None
     if AUTH.name in services.settings.services.remote:
@@ -118,7 +125,15 @@ def build_gateway(
         services.clock,
         get_logger("http"),
     )
-    registry.register(Service("pages", [*pages.routes(), *LoginPages(pages, auth).routes()]))
+    second = SecondPages(pages, auth, services.offload)
+    shown: list[Route] = [
+        *pages.routes(),
+        *LoginPages(pages, auth, second).routes(),
+        *second.routes(),
+        *SignUpPages(pages, auth, lambda: services.settings).routes(),
+        *ResetPages(pages, auth).routes(),
+    ]
+    registry.register(Service("pages", shown))
     policy = mta_sts_route(lambda: services.settings, services.directory.serves)
     registry.register(Service("mta-sts", [policy]))
     jmap, logins = build_jmap(services, home.store, answering)

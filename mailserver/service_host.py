@@ -19,6 +19,7 @@ from auth.local_service import LocalAuthService
 from auth.login import Authenticator
 from auth.passkeys import PasskeyDesk
 from auth.relying_party import site_of
+from auth.reset import ResetDesk
 from auth.service_contract import AUTH
 from auth.sessions import Sessions
 from auth.sign_up import SignUpDesk
@@ -93,6 +94,7 @@ class ServiceHost:
             Sessions(self._auth, directory, self._clock),
             PasskeyDesk(self._auth, directory, self._site, offload, self._clock),
             SmsFactorDesk(directory, self._auth.audit, self._desk, admission),
+            ResetDesk(self._auth, directory, self._desk, admission, self._clock),
         )
         self._offer = Offer(AUTH, service)
         self._stopping = asyncio.Event()

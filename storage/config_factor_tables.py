@@ -61,6 +61,22 @@ factor_tries = Table(
     Column("failed", Float, nullable=False),
 )
 
+# Codes by which a forgotten password is set anew (storage/resets.py); `key` is the address that was
+# named, whoever's it is. A row whose code nobody was sent has random octets there.
+reset_code = Table(
+    "config_reset",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("key", String, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("code", LargeBinary, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("expires", Float, nullable=False),
+    Index("config_reset_key", "key"),
+    Index("config_reset_expires", "expires"),
+    sqlite_autoincrement=True,
+)
+
 # Challenges and tickets that were used (storage/spent.py), by their SHA-256.
 factor_spent = Table(
     "config_factor_spent",

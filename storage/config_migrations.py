@@ -9,7 +9,7 @@ from sqlalchemy.schema import CreateColumn
 from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_base import metadata
 from storage.config_defence_tables import audit, known_login
-from storage.config_factor_tables import factor_spent, factor_tries, passkey, sms_factor
+from storage.config_factor_tables import factor_spent, factor_tries, passkey, reset_code, sms_factor
 from storage.config_role_tables import delegation, domain_limit
 from storage.config_schema import (
     account,
@@ -181,6 +181,10 @@ def _roles(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _resets(connection: Connection) -> None:
+    reset_code.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -209,4 +213,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _passkeys,
     _account_sources,
     _roles,
+    _resets,
 )

@@ -11,6 +11,8 @@ LIFE: Final = 600.0
 TRIES: Final = 5
 OF_NAME: Final = 4
 """Codes for one name to one target from one peer in 24 hours."""
+OF_TARGET: Final = 10
+"""Codes to one target in 24 hours."""
 LIVE_OF_NAME: Final = 3
 """Codes for one name that are good at the same time."""
 
@@ -22,7 +24,7 @@ class Bounds:
     """
 
     of_all: int
-    of_target: int = 10
+    of_target: int = OF_TARGET
     of_name: int = OF_NAME
     of_peer: int = 20
     pause: float = 30.0

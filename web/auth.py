@@ -19,7 +19,7 @@ from web.answering import EMPTY, LIMIT, Answering, bearer, json_of, tokens_of
 from web.json_body import Fields, read_fields
 
 PREFIXES: Final = ("", "/api/v1")
-VERBS: Final = ("/register", "/verify", "/login", "/token/refresh", "/logout")
+VERBS: Final = ("/register", "/verify", "/login", "/token/refresh", "/logout", "/reset")
 AUTH_ROUTES: Final = [f"POST {prefix}{verb}" for verb in VERBS for prefix in PREFIXES]
 """What a process that serves "auth" accepts."""
 
@@ -38,6 +38,7 @@ class AuthApi:
             "/login": self._login,
             "/token/refresh": self._refresh,
             "/logout": self._logout,
+            "/reset": self._reset,
         }
         return [
             Route(prefix + path, self._answering.answering(handler), methods=["POST"])
@@ -72,6 +73,16 @@ class AuthApi:
     async def _refresh(self, request: Request, caller: Caller) -> Response:
         fields = await read_fields(request, LIMIT)
         return tokens_of(await self._service.refresh(fields.text("refresh_token"), caller))
+
+    async def _reset(self, request: Request, caller: Caller) -> Response:
+        fields = await read_fields(request, LIMIT)
+        username, code = fields.text("username"), fields.text("code", needed=False)
+        if not code:
+            await self._service.reset_begin(username, caller)
+            return json_of({"expires_in": int(LIFE)}, 202)
+        password, second = fields.text("password"), fields.text("second_factor", needed=False)
+        await self._service.reset(username, code, password, second, caller)
+        return EMPTY()
 
     async def _logout(self, request: Request, caller: Caller) -> Response:
         await self._service.logout(bearer(request), caller)

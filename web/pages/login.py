@@ -1,5 +1,5 @@
-"""GET and POST /login, POST /logout by a form: a session in a cookie, with the account's password
-and a code where there is a second factor.
+"""GET and POST /login and /logout by a form: a session in a cookie, with the account's password.
+Where there is a second factor web/pages/second.py goes on.
 
 `next` is the path of ours that the browser goes to afterwards. What a form leads to in the end may
 be the address of a client of OAuth, which browsers must be told of before (`form-action`, CSP 3
@@ -7,14 +7,18 @@ be the address of a client of OAuth, which browsers must be told of before (`for
 """
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from auth.service import AuthService, Fault, Problem
+from auth.service import AuthService, Problem
 from web.answering import STATUS
 from web.form_body import Form, parse_form
 from web.pages.pages import Pages, Visit, own_path, redirect
+
+if TYPE_CHECKING:
+    from web.pages.second import SecondPages
 
 HOME = "/login"
 LeadsTo = Callable[[str], Awaitable[str]]
@@ -28,13 +32,20 @@ async def nowhere(_path: str) -> str:
 class LoginPages:
     """The routes."""
 
-    def __init__(self, pages: Pages, service: AuthService, leads_to: LeadsTo = nowhere) -> None:
+    def __init__(
+        self,
+        pages: Pages,
+        service: AuthService,
+        second: "SecondPages",
+        leads_to: LeadsTo = nowhere,
+    ) -> None:
         self._pages, self._service, self._leads_to = pages, service, leads_to
+        self._second = second
 
     def routes(self) -> list[Route]:
         return [
             self._pages.route("/login", self._show, self._take),
-            self._pages.route("/logout", post=self._leave),
+            self._pages.route("/logout", self._ask, self._leave),
         ]
 
     async def _show(self, visit: Visit) -> Response:
@@ -53,6 +64,9 @@ class LoginPages:
                 username, form.text("password"), form.text("code"), visit.caller
             )
         except Problem as problem:
+            if problem.ticket:
+                ticket, factors = problem.ticket, problem.factors
+                return await self._second.show(visit, following, ticket, factors, problem)
             return await self._form(visit, following, username, problem)
         return self._pages.logged_in(visit, cookie, following)
 
@@ -68,12 +82,16 @@ class LoginPages:
             title="Log in",
             next=following,
             username=username,
-            asks_code=problem is not None and problem.fault is Fault.SECOND_FACTOR,
             wrong="" if problem is None else str(problem),
         )
         if problem is not None and problem.wait > 0:
             answer.headers["Retry-After"] = str(int(problem.wait))
         return answer
+
+    async def _ask(self, visit: Visit) -> Response:
+        if visit.visitor is None:
+            return redirect(HOME)
+        return await self._pages.page(visit, "logged_in.html", title="You are logged in")
 
     async def _leave(self, visit: Visit, _form: Form) -> Response:
         if visit.visitor is not None:

@@ -98,13 +98,15 @@ class Pages:
         policy: Mapping[str, str] | None = None,
         **values: Any,
     ) -> Response:
-        """Renders a template with `values`, among them `title`; `csrf`, `host`, `visitor` and
-        `wrong` (what was wrong with the form before) are there without.
+        """Renders a template with `values`, among them `title`; `csrf`, `host`, `signup` (whether
+        it is open to some), `visitor` and `wrong` (what was wrong with the form before) are there
+        without.
         """
         browser = visit.browser or self._csrf.browser()
         known = {
             "csrf": await self._csrf.token(browser),
             "host": self._settings().hostname,
+            "signup": self._settings().auth.signup != "closed",
             "visitor": visit.visitor,
         }
         answer = await self._layout.render(template, {**known, **values}, status, policy)
