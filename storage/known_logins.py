@@ -15,6 +15,7 @@ from net.limits import address_key, network_key
 from storage.config_database import ConfigDatabase
 from storage.config_defence_tables import known_login
 from storage.config_schema import account as account_table
+from storage.directory_values import Absent
 from storage.values import AccountId
 from storage.write_behind import WriteBehind
 
@@ -87,6 +88,33 @@ class KnownLogins(WriteBehind[_Key, float]):
         """A login that another process noted, and writes."""
         self._note(account, address_key(address), self._clock.now())
 
+    def networks(self, account: AccountId) -> dict[str, float]:
+        """The networks of its logins within KEPT, as net.limits.network_key writes them, each with
+        the last one in seconds since 1970.
+        """
+        found = self._networks.get(account, {})
+        return {network: last for network, last in found.items() if self._recent(last)}
+
+    async def forget_network(self, account: AccountId, network: str) -> None:
+        """The account never logged in from there. Raises Absent, StoreError."""
+        if network not in self._networks.get(account, {}):
+            raise Absent(f"No login from {network} is known")
+        async with self._writing:  # what is being written is written before it is removed
+            await self._database.finish(self._forget_network(account, network))
+
+    async def _forget_network(self, account: AccountId, network: str) -> None:
+        for keys in (self._last, self._waiting):
+            for key in [key for key in keys if _is_of(key, account, network)]:
+                del keys[key]
+        self._networks.get(account, {}).pop(network, None)
+        async with self._database.writing() as connection:
+            known = select(_c.address).where(_c.account == account)
+            found = (await connection.execute(known)).scalars().all()
+            for address in found:
+                if network_key(address) == network:
+                    mine = (_c.account == account) & (_c.address == address)
+                    await connection.execute(delete(known_login).where(mine))
+
     def forget(self, account: AccountId) -> None:
         """The account is gone, and its rows with it."""
         for key in [key for key in self._last if key[0] == account]:
@@ -128,3 +156,7 @@ class KnownLogins(WriteBehind[_Key, float]):
                     continue  # deleted meanwhile
                 values = {"account": account, "address": address, "first": last, "last": last}
                 await connection.execute(insert(known_login).values(values))
+
+
+def _is_of(key: _Key, account: AccountId, network: str) -> bool:
+    return key[0] == account and network_key(key[1]) == network

@@ -72,6 +72,18 @@ class SignUp:
     invite: bytes | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One that waits for its code, as administrators see it; `expires` in seconds since 1970."""
+
+    id: SignUpId
+    address: str
+    name: str
+    target: str
+    tries: int
+    expires: float
+
+
 class Checked(Enum):
     """Why a code is not taken."""
 

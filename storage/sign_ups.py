@@ -17,6 +17,7 @@ from config.clock import Clock
 from storage import directory_rows as rows
 from storage.config_signup_tables import reached, sign_up
 from storage.directory import Directory
+from storage.directory_values import Absent
 from storage.sent_codes import DAY, Asking, has_room, note, seconds_to_wait
 from storage.sign_up_values import (
     LIFE,
@@ -26,6 +27,7 @@ from storage.sign_up_values import (
     Bounds,
     Checked,
     NewSignUp,
+    Pending,
     SignUp,
     SignUpId,
 )
@@ -60,6 +62,24 @@ class SignUps:
     async def settle(self, made: SignUp, key: str, account: AccountId) -> None:
         """The account is made: its owner was reached, and nobody else's code is good any more."""
         await self._database.finish(self._settle(made, key, account))
+
+    async def pending(self) -> list[Pending]:
+        """Those whose code is still good, the oldest first."""
+        alive = (_s.expires > self._clock.now()) & (_s.tries < TRIES)
+        query = select(_s.id, _s.address, _s.name, _s.target, _s.tries, _s.expires).where(alive)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query.order_by(_s.id))).all()
+        return [Pending(SignUpId(row[0]), *row[1:]) for row in rows]
+
+    async def remove(self, number: SignUpId) -> None:
+        """Its code is good no more. Raises Absent."""
+        await self._database.finish(self._remove(number))
+
+    async def _remove(self, number: SignUpId) -> None:
+        async with self._database.writing() as connection:
+            gone = delete(sign_up).where(_s.id == number)
+            if not (await connection.execute(gone)).rowcount:
+                raise Absent("There is no such sign-up")
 
     async def target_of(self, account: AccountId) -> str | None:
         """The phone number or address that an account was made with."""

@@ -5,11 +5,8 @@ away. Who may not see a mailbox hears that it does not exist (§6). One that onl
 its list too, which says who makes mailboxes below it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from auth.rights import ALL, KEPT, NONE, Rights, edited, rights_of, shown, without
-from auth.sasl.prep import prepared
+from auth.rights import ALL, KEPT, NONE, rights_of, shown, without
+from auth.sharing import BadIdentifier, Identifier, Sharing
 from imap.grammar.acl import (
     DeleteAcl,
     GetAcl,
@@ -23,23 +20,10 @@ from imap.grammar.acl import (
 from imap.mailboxes import resolve
 from imap.replies import Bad, No, Reply
 from imap.session import Session
-from storage.acl import EVERYBODY, BoxKey, Entries, Entry
-from storage.values import AccountId, Mailbox
+from storage.directory_values import Absent, NotAllowed
+from storage.values import Mailbox
 
-_ANYONE = "anyone"
 _ANY = frozenset("lrikxa")
-
-
-@dataclass(frozen=True, slots=True)
-class Identifier:
-    """Whom an entry is about; `negative` takes rights away."""
-
-    grantee: AccountId
-    negative: bool
-
-    def entry(self, rights: Rights = NONE) -> Entry:
-        """The entry that gives or takes these rights."""
-        return Entry(self.grantee, self.negative, rights)
 
 
 async def setacl(session: Session, command: SetAcl) -> Reply:
@@ -48,20 +32,15 @@ async def setacl(session: Session, command: SetAcl) -> Reply:
     except ValueError:
         raise Bad("Rights are letters out of lrswipkxteacd") from None
     box = await _administered(session, command.mailbox)
-    changed = (await _identifier(session, command.identifier)).entry(rights)
     allowed = session.context.settings.imap.share_with_anyone
-    if (
-        changed.grantee == EVERYBODY
-        and not changed.negative
-        and not allowed
-        and command.sign != "-"
-    ):
-        raise No("Mailboxes are not shared with anyone here", b"CANNOT")
-
-    def edit(entries: Entries) -> Entries:
-        return edited(entries, changed, command.sign, box.account)
-
-    await _change(session, box, edit)
+    try:
+        await _sharing(session).give(
+            box, command.identifier, rights, command.sign, anyone=allowed, by=_by(session, box)
+        )
+    except BadIdentifier as error:
+        raise Bad(str(error)) from None
+    except (Absent, NotAllowed) as error:
+        raise No(str(error), b"CANNOT") from None
     session.log.info(
         "access given",
         mailbox=command.mailbox,
@@ -74,10 +53,12 @@ async def setacl(session: Session, command: SetAcl) -> Reply:
 async def deleteacl(session: Session, command: DeleteAcl) -> Reply:
     """The owner's entry gone means that the owner has every right."""
     box = await _administered(session, command.mailbox)
-    gone = (await _identifier(session, command.identifier)).entry()
-    await _change(
-        session, box, lambda entries: tuple(one for one in entries if one[:2] != gone[:2])
-    )
+    try:
+        await _sharing(session).take(box, command.identifier, by=_by(session, box))
+    except BadIdentifier as error:
+        raise Bad(str(error)) from None
+    except Absent as error:
+        raise No(str(error), b"CANNOT") from None
     session.log.info("access taken", mailbox=command.mailbox, to=command.identifier)
     return Reply("DELETEACL completed")
 
@@ -85,15 +66,8 @@ async def deleteacl(session: Session, command: DeleteAcl) -> Reply:
 async def getacl(session: Session, command: GetAcl) -> Reply:
     """The owner comes first, who needs no entry."""
     box = await _administered(session, command.mailbox)
-    lists = await session.context.directory.acl.lists(box.account)
-    entries = lists.get(BoxKey.of(box), ())
-    owner = [one for one in entries if one.grantee == box.account and not one.negative]
-    rest = [one for one in entries if one not in owner]
-    pairs = []
-    for one in (*(owner or [Entry(box.account, False, ALL)]), *rest):
-        name = await _name(session, one.grantee)
-        if name is not None:
-            pairs.append(("-" * one.negative + name, shown(Rights(one.rights))))
+    listed = await _sharing(session).listed(box)
+    pairs = [(name, shown(rights)) for name, rights in listed]
     session.send(acl_line(command.mailbox, pairs, session.utf8))
     return Reply("GETACL completed")
 
@@ -124,33 +98,22 @@ async def _administered(session: Session, name: str) -> Mailbox:
     return (await resolve(session, name)).named("a")
 
 
-async def _change(session: Session, box: Mailbox, edit: Callable[[Entries], Entries]) -> None:
-    await session.context.directory.acl.change(box.account, BoxKey.of(box), edit)
-
-
 async def _identifier(session: Session, text: str) -> Identifier:
     """Whom an identifier means. Raises Bad for what is none, No where nobody is called so."""
     try:
-        name = prepared(text)
-    except ValueError:
-        name = ""
-    negative = name.startswith("-")
-    name = name.removeprefix("-")
-    if not name:
-        raise Bad("An identifier is an address, or anyone")
-    if name == _ANYONE:
-        return Identifier(EVERYBODY, negative)
-    directory = session.context.directory
-    domain = None if "@" in name else directory.sole_domain()
-    account = await directory.account(f"{name}@{domain}" if domain else name)
-    if account is None:
-        raise No("There is no such user", b"CANNOT")
-    return Identifier(account.id, negative)
+        return await _sharing(session).identifier(text)
+    except BadIdentifier as error:
+        raise Bad(str(error)) from None
+    except Absent as error:
+        raise No(str(error), b"CANNOT") from None
 
 
-async def _name(session: Session, grantee: AccountId) -> str | None:
-    """The identifier of a grantee; None when the account has gone."""
-    if grantee == EVERYBODY:
-        return _ANYONE
-    account = await session.context.directory.account_by_id(grantee)
-    return None if account is None else account.address
+def _sharing(session: Session) -> Sharing:
+    context = session.context
+    return Sharing(context.directory, context.authenticator.audit)
+
+
+def _by(session: Session, box: Mailbox) -> str:
+    """Who changes the list of somebody else's mailbox."""
+    login = session.login
+    return "" if login is None or login.account == box.account else login.address

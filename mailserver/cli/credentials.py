@@ -16,7 +16,8 @@ second_factor = typer.Typer(no_args_is_help=True, help="The code of an app besid
 tokens = typer.Typer(no_args_is_help=True, help="Tokens for programs, and open sessions.")
 
 Address = Annotated[str, typer.Argument(help="The account's full address.")]
-Id = Annotated[int, typer.Argument(help="As list shows it.")]
+AnyId = Annotated[int | None, typer.Argument(metavar="[ID]", help="As list shows it.")]
+Every = Annotated[bool, typer.Option("--all", help="All of the account.")]
 Name = Annotated[str, typer.Option(help="What it is for.")]
 Protocols = Annotated[
     list[str] | None,
@@ -75,9 +76,11 @@ def app_password_list(context: typer.Context, address: Address, as_json: AsJson 
 
 
 @app_passwords.command("revoke")
-def app_password_revoke(context: typer.Context, address: Address, number: Id) -> None:
+def app_password_revoke(
+    context: typer.Context, address: Address, number: AnyId = None, every: Every = False
+) -> None:
     """End one; connections that it opened close at once."""
-    perform(context.obj, "account.app-password.revoke", {"address": address, "id": number})
+    _revoke(context, "account.app-password.revoke", address, number, every)
 
 
 @tokens.command("add")
@@ -125,9 +128,22 @@ def token_list(
 
 
 @tokens.command("revoke")
-def token_revoke(context: typer.Context, address: Address, number: Id) -> None:
+def token_revoke(
+    context: typer.Context, address: Address, number: AnyId = None, every: Every = False
+) -> None:
     """End a token or a session; connections that it opened close at once."""
-    perform(context.obj, "token.revoke", {"address": address, "id": number})
+    _revoke(context, "token.revoke", address, number, every)
+
+
+def _revoke(
+    context: typer.Context, operation: str, address: str, number: int | None, every: bool
+) -> None:
+    if (number is None) is not every:
+        raise typer.BadParameter("an id, or --all", param_hint="ID")
+    if every:
+        perform(context.obj, f"{operation}-all", {"address": address})
+    else:
+        perform(context.obj, operation, {"address": address, "id": number})
 
 
 @second_factor.command("show")

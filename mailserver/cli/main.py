@@ -13,6 +13,7 @@ from mailserver.cli import (
     blocks,
     contacts,
     credentials,
+    devices,
     domains,
     explaining,
     filters,
@@ -27,6 +28,7 @@ from mailserver.cli import (
     sending,
     services,
     serving,
+    sharing,
     sieve,
     spam,
     tags,
@@ -74,6 +76,9 @@ def options(
 app.add_typer(accounts.app, name="account")
 accounts.app.command()(roles.role)
 accounts.app.add_typer(sending.app, name="sending")
+accounts.app.add_typer(sharing.app, name="share")
+accounts.app.add_typer(devices.devices, name="device")
+accounts.app.add_typer(devices.sign_ups, name="sign-up")
 accounts.app.add_typer(credentials.app_passwords, name="app-password")
 accounts.app.add_typer(credentials.second_factor, name="second-factor")
 credentials.second_factor.add_typer(passkeys.sms, name="sms")

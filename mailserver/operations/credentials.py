@@ -66,6 +66,28 @@ async def credential_revoke(services: Services, args: Args) -> dict[str, Any]:
     return _shown(gone, account.address)
 
 
+async def token_revoke_all(services: Services, args: Args) -> list[dict[str, Any]]:
+    """Ends all tokens and sessions of an account, with their connections."""
+    return await _end_all(services, args, _TOKENS)
+
+
+async def app_password_revoke_all(services: Services, args: Args) -> list[dict[str, Any]]:
+    """The same of its app passwords."""
+    return await _end_all(services, args, (CredentialKind.APP_PASSWORD,))
+
+
+async def _end_all(
+    services: Services, args: Args, kinds: Sequence[CredentialKind]
+) -> list[dict[str, Any]]:
+    account, gone = await _account(services, args), []
+    for one in await services.directory.credentials.of(account.id, *kinds):
+        try:
+            gone.append(await services.auth.issuer.revoke(account, one.id))
+        except Absent:
+            continue  # revoked or spent meanwhile
+    return [_shown(one, account.address) for one in gone]
+
+
 async def _add(services: Services, args: Args, kind: CredentialKind) -> dict[str, Any]:
     account = await _account(services, args)
     terms = _terms(args, kind)

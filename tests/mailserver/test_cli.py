@@ -35,12 +35,14 @@ def test_account_commands(server: ServerProcess) -> None:
     assert set(row) == {
         "address", "name", "enabled", "admin", "quota", "used", "messages", "maildir",
         "quota_messages", "imap_mask", "gmail_labels", "submission", "role", "administers",
+        "source",
     }  # fmt: skip
     assert row["quota"] == 2 * 1024**3
     assert row["enabled"] is True
     assert Path(row["maildir"]).is_dir()
     shown = server.json("account", "show", "USER@example.test")
-    assert shown == row | {"verified": None}  # where its owner was reached at sign-up
+    more: dict[str, object] = {"verified": None, "second_factor": [], "passkeys": 0}
+    assert shown == row | more
     server.command("account", "disable", "user@example.test")
     assert server.json("account", "show", "user@example.test")["enabled"] is False
     server.command("account", "enable", "user@example.test")

@@ -68,6 +68,7 @@ async def test_add_list_show(services: Services) -> None:
         "name": "Ada L.",
         "enabled": True,
         "admin": True,
+        "source": "",
         "role": "administrator",
         "administers": [],
         "quota": 2 << 30,
@@ -84,7 +85,7 @@ async def test_add_list_show(services: Services) -> None:
     listed = await run(services, "account.list")
     assert listed[0] == shown
     alone = await run(services, "account.show", address="ADA@example.test")
-    assert alone == shown | {"verified": None}
+    assert alone == shown | {"verified": None, "second_factor": [], "passkeys": 0}
     assert [row["address"] for row in listed] == [ADA, "bob@example.test"]
     assert (await services.store.usage(number)).limit_bytes == 2 << 30
     names = {mailbox.name for mailbox in await services.store.mailboxes(number)}
