@@ -142,7 +142,7 @@ class PasswordChecks:
         attempt.wrong()
         self._wrong[proof] = self._now() + (elsewhere.wrong if elsewhere else SECONDS)
         if elsewhere is not None:
-            await self.sleep((elsewhere.begun - self._now()) % EVEN)
+            await self.sleep(EVEN - (self._now() - elsewhere.begun) % EVEN)
         return Checked.WRONG
 
     async def _asked(

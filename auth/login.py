@@ -256,7 +256,8 @@ class Authenticator:
 
     async def scram_for(self, address: str, password: str) -> str:
         """The keys to store beside the hash. Raises net.threads.Busy, StoreError."""
-        name, _ = await self._named(address, "")
+        box = self._mailbox(address)
+        name = address.casefold() if box is None else box.key()
         salts = await self._scram.salts(name)
         return await self._offload.hash(lambda: LAST, derived, password, salts)
 
@@ -293,7 +294,10 @@ class Authenticator:
         if mailbox is None:
             return user.casefold(), None
         async with self._turn(peer):
-            return mailbox.key(), await self._directory.account(mailbox, login=True)
+            account = await self._directory.own(mailbox)
+        if account is None:  # a source that hangs keeps nobody else from the database
+            account = await self._directory.account(mailbox, login=True)
+        return mailbox.key(), account
 
     async def _judged(self, found: Found, caller: Caller) -> Login | Refused:
         account, protocol = found.account, caller.protocol

@@ -19,7 +19,7 @@ from config.ldap_filter import Compared, Filter, Several, Value, parse_filter
 from config.sections_accounts import AccountSource
 from message.address import Mailbox
 from net.client_tls import verified_context
-from net.ldap import Ldap, LdapError, LdapServer, Login
+from net.ldap import Ldap, LdapError, LdapRefused, LdapServer, Login
 from net.ldap_message import Entry, Search
 from net.threads import Offload
 
@@ -61,7 +61,7 @@ class LdapAccounts:
         try:
             return await (await self._opened()).bind(record.dn, password)
         except LdapError as error:
-            raise SourceError(str(error)) from None
+            raise _unanswered(error) from None
 
     async def close(self) -> None:
         if self._directory is not None:
@@ -81,14 +81,14 @@ class LdapAccounts:
         try:
             return await (await self._opened()).search(search)
         except LdapError as error:
-            raise SourceError(str(error)) from None
+            raise _unanswered(error) from None
 
     async def _opened(self) -> Ldap:
         if self._directory is None:
             try:
                 servers = await self._offload.disk(_servers, self._source)
             except (OSError, ValueError) as error:
-                raise SourceError(f"ca: {error}") from None
+                raise SourceError(f"ca: {error}", away=True) from None
             login = Login(self._source.bind_dn, self._source.bind_password.get_secret_value())
             made = Ldap(servers, login, self._source.timeout)
             if self._directory is None:  # another may have been first
@@ -124,6 +124,10 @@ class LdapAccounts:
         me = Value(_escaped(dn))
         member = Several(False, tuple(Compared(name, "=", me) for name in _MEMBERS))
         return bool(await self._search(self._source.admin_group, 0, member, {}, ("1.1",), 1))
+
+
+def _unanswered(error: LdapError) -> SourceError:
+    return SourceError(str(error), away=not isinstance(error, LdapRefused))
 
 
 def _first(entry: Entry, name: str) -> str:

@@ -14,6 +14,7 @@ from message.address import AddressError, parse_mailbox
 from storage.directory import Directory
 from storage.directory_values import Absent, Account
 from storage.errors import StoreError
+from storage.outside import SourceUnavailable
 
 TICK: Final = 0.5
 """Seconds between looks at which source is due."""
@@ -59,7 +60,11 @@ class SourceRounds:
         """Asks for each account once. Raises StoreError."""
         for account in await self._directory.accounts():
             if account.source == source.name:
-                await self._look(source, account)
+                try:
+                    await self._look(source, account)
+                except SourceUnavailable:
+                    if self._sources.is_away(source):
+                        raise
 
     async def _look(self, source: Source, account: Account) -> None:
         try:

@@ -33,7 +33,7 @@ class SqlAccounts:
         try:
             rows = await self._query.rows(self._logins if login else self._recipients, values)
         except QueryFailed as error:
-            raise SourceError(str(error)) from None
+            raise SourceError(str(error), away=error.away) from None
         if len(rows) > 1:
             raise SourceError(f"several rows for {names[0]}: make the query more precise")
         return _record(rows[0], names[0]) if rows else None

@@ -12,7 +12,13 @@ MAX_NAME: Final = 200
 
 
 class SourceError(Exception):
-    """The source can't say; the text is one line for the operator, without secrets."""
+    """The source can't say; the text is one line for the operator, without secrets. `away`: nor
+    could it about anybody else.
+    """
+
+    def __init__(self, text: str, *, away: bool = False) -> None:
+        super().__init__(text)
+        self.away = away
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from config.logging import get_logger
 from config.sections_accounts import AccountSource
 from config.settings import Settings
 from message.address import AddressError, Mailbox, parse_mailbox
+from net.limits import Gcra
 from net.threads import Offload
 from storage.directory import Directory
 from storage.directory_names import is_encodable
@@ -34,12 +35,18 @@ from storage.store import Store
 T = TypeVar("T")
 REMEMBERED: Final = 20_000
 """Answers of one source, found and not found each."""
+REST: Final = 1.0
+"""Seconds for which a source that does not answer is left alone."""
+TOLD: Final = 10
+"""Lines of a minute about a source that does not answer."""
 AWAY: Final = "The directory of accounts is not available"
 
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """A source with what is remembered of it. `failing`: its last answer was none."""
+    """A source with what is remembered of it. `failing`: its last answer was none; until `rests`,
+    by the monotonic clock, it is not asked again.
+    """
 
     settings: AccountSource
     accounts: AccountsOutside
@@ -47,6 +54,7 @@ class Source:
     nobody: TTLCache[tuple[str, bool], None]
     asking: dict[tuple[str, bool], asyncio.Task[Record | None]] = field(default_factory=dict)
     failing: bool = False
+    rests: float = 0.0
 
     @property
     def name(self) -> str:
@@ -69,7 +77,7 @@ class Sources:
     ) -> None:
         self._directory, self._store = directory, store
         self._offload, self._clock = offload, clock
-        self._log = get_logger("sources")
+        self._log, self._told = get_logger("sources"), Gcra(TOLD, clock)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._making = asyncio.Lock()
         self.all: tuple[Source, ...] = ()
@@ -117,6 +125,7 @@ class Sources:
         source = self.named(account.source)
         if source is None or not password:
             return False
+        self._refuse_resting(source)
         try:
             record = await source.accounts.find(address, login=True)
             if record is None or not record.enabled or key_of(record) != account.key:
@@ -157,6 +166,7 @@ class Sources:
     async def asked(self, source: Source, address: Mailbox, *, login: bool) -> Record | None:
         """The source's answer of now. Raises SourceUnavailable."""
         key = address.key(), login
+        self._refuse_resting(source)
         try:
             record = await source.accounts.find(address, login=login)
         except SourceError as error:
@@ -257,9 +267,20 @@ class Sources:
             TTLCache(REMEMBERED, settings.cache_unknown, clock),
         )
 
+    def is_away(self, source: Source) -> bool:
+        """Whether it did not answer a moment ago."""
+        return self._clock.monotonic() < source.rests
+
+    def _refuse_resting(self, source: Source) -> None:
+        """Who waits for a source that is away would keep others waiting."""
+        if self.is_away(source):
+            raise SourceUnavailable(AWAY)
+
     def _away(self, source: Source, error: SourceError) -> SourceUnavailable:
-        if not source.failing:
-            source.failing = True
+        if error.away:
+            source.rests = self._clock.monotonic() + REST
+        first, source.failing = not source.failing, True
+        if first and self._told.take(source.name):
             self._log.error("account source does not answer", source=source.name, reason=str(error))
         return SourceUnavailable(AWAY)
 

@@ -50,6 +50,10 @@ class LdapError(Exception):
     """The directory is away, refuses to answer, or talks nonsense; the text is one line."""
 
 
+class LdapRefused(LdapError):
+    """The directory is there, but does not answer this very question."""
+
+
 @dataclass(frozen=True, slots=True)
 class LdapServer:
     """Where a directory is. `context` None is without TLS; `start_tls` begins in the clear."""
@@ -226,7 +230,7 @@ class Ldap:
         """
         entries, said = await self._asked(self._searching, lambda one: one.search(search))
         if said.code not in (Code.SUCCESS, Code.SIZE_LIMIT):
-            raise LdapError(f"search refused: {_printable(said.text) or f'code {said.code}'}")
+            raise LdapRefused(f"search refused: {_printable(said.text) or f'code {said.code}'}")
         return entries
 
     async def bind(self, dn: str, password: str) -> bool:

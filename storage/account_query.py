@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, event, make_url, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -21,7 +21,13 @@ _POOL: Final[dict[str, Any]] = {"pool_size": 4, "max_overflow": 0}
 
 
 class QueryFailed(Exception):
-    """No answer that could be used; the text is one line that says why, without parameters."""
+    """No answer that could be used; the text is one line that says why, without parameters. `away`:
+    the database does not answer at all.
+    """
+
+    def __init__(self, text: str, *, away: bool = False) -> None:
+        super().__init__(text)
+        self.away = away
 
 
 class AccountQuery:
@@ -45,9 +51,10 @@ class AccountQuery:
                 return await asyncio.shield(task)
         except TimeoutError:
             task.cancel()
-            raise QueryFailed(f"no answer within {self._seconds:g} s") from None
-        except (DBAPIError, SQLAlchemyError, OSError) as error:
-            raise QueryFailed(reason_of(error)[:200]) from None
+            raise QueryFailed(f"no answer within {self._seconds:g} s", away=True) from None
+        except (SQLAlchemyError, OSError) as error:
+            away = isinstance(error, OSError)
+            raise QueryFailed(reason_of(error)[:200], away=away) from None
         except ModuleNotFoundError:
             raise QueryFailed("asyncpg is missing: install mailserver[postgres]") from None
 

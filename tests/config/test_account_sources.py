@@ -67,7 +67,7 @@ def test_secrets_stand_in_the_file_in_another_or_in_the_environment(tmp_path: Pa
         pytest.param(SQL, "a source of kind sql with database, query", id="no-database"),
         pytest.param(SQL + 'database = "mysql://h/hunter1"\n', "found a secret", id="database"),
         pytest.param(
-            SQL.replace(":address", ":adress") + 'database = "sqlite:a"\n',
+            SQL.replace(":address", ":addr") + 'database = "sqlite:a"\n',
             "a query with parameters out of :address, :local, :domain",
             id="parameter",
         ),

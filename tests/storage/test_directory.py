@@ -71,6 +71,24 @@ async def test_an_account_is_found_in_any_case(directory: Directory) -> None:
     assert found.local[0].address == "Ada@example.test"
 
 
+async def test_an_account_that_is_gone_from_its_source(directory: Directory) -> None:
+    await add(directory, "own@example.test")
+    made = await directory.add_account("ada@example.test", "", source="people", admin=True)
+    assert (made.source, made.absent, made.enabled) == ("people", False, True)
+    told: list[ChangeKind] = []
+    directory.on_change(lambda change: told.append(change.kind))
+    gone = await directory.set_sourced(made, {"absent": True, "name": "Ada"})
+    assert (gone.absent, gone.enabled, gone.name) == (True, False, "Ada")
+    assert (await directory.resolve("ada@example.test")).status is Status.DISABLED
+    assert reached(await directory.resolve("postmaster@example.test")) == {"own@example.test"}
+    assert not (await directory.set_enabled("ada@example.test", True)).enabled
+    back = await directory.set_sourced(gone, {"absent": False})
+    assert back.enabled
+    assert told == [ChangeKind.DISABLED, ChangeKind.ENABLED, ChangeKind.ENABLED]
+    with pytest.raises(NotAllowed, match="account source 'people'"):
+        await directory.set_password("ada@example.test", "hash")
+
+
 async def test_nobody_is_unknown_and_other_domains_are_not_ours(directory: Directory) -> None:
     await add(directory, "ada@example.test")
     assert await directory.resolve("bob@example.test") == Resolution(Status.UNKNOWN)

@@ -292,8 +292,8 @@ def test_passwords_are_set_in_the_directory_alone(
 
 
 def test_own_accounts_stand_beside_the_directory(server: ServerProcess, directory: Slapd) -> None:
-    server.perform("account.add", address="own@example.test", password=PASSWORD)
     directory.add("own", "right one")
+    server.perform("account.add", address="own@example.test", password=PASSWORD)
     assert logged_in(server, "own@example.test", PASSWORD) == ""
     assert "AUTHENTICATIONFAILED" in logged_in(server, "own@example.test", "right one")
     listed = {one["address"]: one["source"] for one in server.perform("account.list")}
@@ -342,7 +342,7 @@ def test_a_directory_that_is_gone_is_a_temporary_failure(
         assert READER_PASSWORD not in str(line)
     finally:
         directory.start()
-    assert logged_in(server, fresh, "right one") == ""
+    until(lambda: logged_in(server, fresh, "right one") == "")
     assert received(server, late) == [250]
     assert "answers" in str(_checked(server, "account source people")["detail"])
     assert READER_PASSWORD not in "\n".join(server.log)

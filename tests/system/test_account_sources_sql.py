@@ -189,5 +189,5 @@ def test_a_broken_database_is_a_temporary_failure(server: ServerProcess, portal:
         assert "account source portal" in checked and portal.url not in checked
     finally:
         portal.run("ALTER TABLE gone RENAME TO users")
-    assert login(server, "eve@portal.test") == ""
+    until(lambda: login(server, "eve@portal.test") == "")
     assert shown(server, "eve@portal.test")["enabled"] is True
