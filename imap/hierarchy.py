@@ -1,21 +1,15 @@
-"""The rights that CREATE and RENAME need, and what becomes of lists of rights (RFC 4314 §4).
-
-What is made takes over the list of the nearest mailbox above it; a list goes with its mailbox and
-stays through a change of name. Lists are changed after the store: what a crash leaves in between is
-a mailbox that nobody else sees, or a list that no mailbox has.
+"""The rights that CREATE and RENAME need (RFC 4314 §4); what becomes of lists of rights stands in
+auth/mailbox_lists.py.
 """
 
-from collections.abc import Iterable
-
+from auth.mailbox_lists import take_over
 from auth.rights import ALL
 from imap.mailboxes import resolve
 from imap.place import Place, is_others
 from imap.replies import No
 from imap.session import Session
 from storage.acl import BoxKey, Entries
-from storage.errors import NoSuchMailbox, TooMany
 from storage.names import parents
-from storage.values import Mailbox
 
 
 class Birth:
@@ -52,25 +46,7 @@ class Birth:
     async def finish(self, *, itself: bool = True) -> None:
         """The mailboxes exist. `itself`: the one at the place was made and not renamed."""
         names = self._names if itself else self._names[1:]
-        account, store = self._place.account, self._session.store
-        acl = self._session.context.directory.acl
-        lists = await acl.lists(account)
-        if not lists:
-            return
-        for name in names:
-            try:
-                key = BoxKey.of(await store.named(account, name))
-                if lists.get(key, ()) != self._entries:
-                    await acl.change(account, key, lambda _: self._entries)
-            except NoSuchMailbox:  # gone again
-                continue
-            except TooMany:
-                self._session.log.warning("list of rights too long to be taken over", mailbox=name)
-
-
-async def forget(session: Session, boxes: Iterable[Mailbox]) -> None:
-    """The lists of mailboxes that were deleted."""
-    acl = session.context.directory.acl
-    for box in boxes:
-        if BoxKey.of(box) in await acl.lists(box.account):
-            await acl.change(box.account, BoxKey.of(box), lambda _: ())
+        session = self._session
+        acl = session.context.directory.acl
+        account = self._place.account
+        await take_over(acl, session.store, account, names, self._entries, session.log)

@@ -10,7 +10,8 @@ from web.jmap.context import Context
 from web.jmap.limits import Limits
 from web.jmap.mail.download import Downloads
 from web.jmap.mail.email import EmailType
-from web.jmap.mail.mailbox import MAIL, MailboxType
+from web.jmap.mail.mailbox import MAIL
+from web.jmap.mail.mailbox_set import MailboxSet
 from web.jmap.mail.thread import ThreadType
 from web.jmap.methods import Methods
 from web.jmap.standard import Standard
@@ -22,7 +23,9 @@ def build_jmap(services: Services, store: Store, answering: Answering) -> tuple[
     methods = Methods[Context](limits, get_logger("jmap"))
     standard = Standard(methods, limits)
     emails = EmailType(store, services.directory, services.offload, limits)
-    standard.add_get(MailboxType(store, services.directory))
+    mailboxes = MailboxSet(store, services.directory)
+    standard.add_get(mailboxes)
+    standard.add_set(mailboxes)
     standard.add_get(emails)
     standard.add_get(ThreadType(store, emails))
     logins = Logins(services.auth, services.clock)

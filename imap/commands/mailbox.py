@@ -4,10 +4,11 @@ RFC 9051 §6.3.4 to §6.3.8, RFC 6154 §3, RFC 8474 §4.1; the rights that they 
 RFC 4314 §4.
 """
 
+from auth.mailbox_lists import forget
 from imap.annotations import USES
 from imap.grammar.mailbox_commands import Create, Delete, Rename, Subscribe, Unsubscribe
 from imap.grammar.responses import list_line, mailboxid_code
-from imap.hierarchy import Birth, forget
+from imap.hierarchy import Birth
 from imap.mailboxes import resolve
 from imap.object_ids import mailbox_id
 from imap.place import is_others
@@ -53,7 +54,7 @@ async def delete(session: Session, command: Delete) -> Reply:
     only = None if place.box is None else place.box.id
     await session.store.delete(place.account, place.name, only=only)
     if place.box is not None:
-        await forget(session, (place.box,))
+        await forget(session.context.directory.acl, (place.box,))
     return Reply("DELETE completed")
 
 

@@ -178,6 +178,101 @@ def test_mailboxes_are_those_of_imap(jmap: Jmap, imap: imaplib.IMAP4) -> None:
     assert jmap.call("Mailbox/changes", sinceState="x") == {"error": "cannotCalculateChanges"}
 
 
+def names(imap: imaplib.IMAP4) -> set[str]:
+    """What LIST gives."""
+    _, found = imap.list()
+    lines = [line for line in found if isinstance(line, bytes)]
+    return {line.rpartition(b'"/" ')[2].strip(b'"').decode() for line in lines}
+
+
+def test_mailboxes_are_made_renamed_and_deleted(jmap: Jmap, imap: imaplib.IMAP4) -> None:
+    made = jmap.call(
+        "Mailbox/set",
+        create={"a": {"name": "Projects"}, "b": {"name": "2027", "parentId": "#a"}},
+    )
+    assert made["notCreated"] is None
+    above, below = made["created"]["a"], made["created"]["b"]
+    assert (above["isSubscribed"], above["role"], above["totalEmails"]) == (True, None, 0)
+    assert {"Projects", "Projects/2027"} <= names(imap)
+    assert jmap.call("Mailbox/changes", sinceState=made["oldState"])["created"] == [
+        above["id"],
+        below["id"],
+    ]
+    moved = jmap.call(
+        "Mailbox/set",
+        ifInState=made["newState"],
+        update={below["id"]: {"name": "Next", "parentId": None, "isSubscribed": False}},
+    )
+    assert moved["updated"] == {below["id"]: None}
+    assert "Next" in names(imap)
+    assert "Projects/2027" not in names(imap)
+    found = jmap.get("Mailbox", below["id"], "name", "parentId", "isSubscribed")
+    assert found == {"id": below["id"], "name": "Next", "parentId": None, "isSubscribed": False}
+    append(imap, letter("Held"), "Next")
+    imap.select("INBOX")
+    assert jmap.call("Mailbox/set", ifInState=made["newState"]) == {"error": "stateMismatch"}
+    held = jmap.call("Mailbox/set", destroy=[below["id"], above["id"]])
+    assert held["notDestroyed"][below["id"]]["type"] == "mailboxHasEmail"
+    assert held["destroyed"] == [above["id"]]
+    gone = jmap.call("Mailbox/set", destroy=[below["id"]], onDestroyRemoveEmails=True)
+    assert gone["destroyed"] == [below["id"]]
+    assert names(imap).isdisjoint({"Next", "Projects"})
+
+
+@pytest.mark.parametrize(
+    ("made", "kind", "at"),
+    [
+        pytest.param({}, "invalidProperties", ["name"], id="no-name"),
+        pytest.param({"name": "a/b"}, "invalidProperties", ["name"], id="slash"),
+        pytest.param({"name": "a\x07"}, "invalidProperties", ["name"], id="control"),
+        pytest.param({"name": "Sent"}, "invalidProperties", ["name"], id="exists"),
+        pytest.param({"name": "inBOX"}, "invalidProperties", ["name"], id="inbox"),
+        pytest.param({"name": "x", "role": "sent"}, "invalidProperties", ["role"], id="role-taken"),
+        pytest.param({"name": "x", "role": "inbox"}, "invalidProperties", ["role"], id="role"),
+        pytest.param({"name": "x", "parentId": "F1"}, "invalidProperties", ["parentId"], id="up"),
+        pytest.param({"name": "x", "parentId": "#z"}, "invalidProperties", ["parentId"], id="ref"),
+        pytest.param({"name": "x", "totalEmails": 5}, "invalidProperties", ["totalEmails"], id="n"),
+        pytest.param(
+            {"name": "x", "isSubscribed": 1}, "invalidProperties", ["isSubscribed"], id="s"
+        ),
+    ],
+)
+def test_a_mailbox_that_cannot_be_is_refused_alone(
+    jmap: Jmap, made: dict[str, Any], kind: str, at: list[str]
+) -> None:
+    found = jmap.call("Mailbox/set", create={"a": made})
+    assert found["created"] is None
+    error = found["notCreated"]["a"]
+    assert (error["type"], error["properties"]) == (kind, at)
+
+
+def test_the_inbox_and_parents_stay(jmap: Jmap) -> None:
+    boxes = jmap.call("Mailbox/get", ids=None)["list"]
+    inbox = next(box["id"] for box in boxes if box["role"] == "inbox")
+    made = jmap.call(
+        "Mailbox/set", create={"a": {"name": "Up"}, "b": {"name": "Down", "parentId": "#a"}}
+    )["created"]
+    found = jmap.call(
+        "Mailbox/set",
+        update={
+            inbox: {"name": "Other"},
+            made["a"]["id"]: {"parentId": made["b"]["id"]},
+            "F0-0": {"name": "x"},
+        },
+        destroy=[inbox, made["a"]["id"], "#none"],
+    )
+    refused = found["notUpdated"] | found["notDestroyed"]
+    assert {id_: error["type"] for id_, error in refused.items()} == {
+        inbox: "forbidden",
+        made["a"]["id"]: "mailboxHasChild",
+        "F0-0": "notFound",
+        "#none": "notFound",
+    }
+    assert found["notUpdated"][made["a"]["id"]]["properties"] == ["parentId"]
+    done = jmap.call("Mailbox/set", destroy=[made["b"]["id"], made["a"]["id"]])
+    assert done["destroyed"] == [made["b"]["id"], made["a"]["id"]]
+
+
 def test_mailboxes_count_emails_and_threads(jmap: Jmap, imap: imaplib.IMAP4) -> None:
     imap.create("Counted")
     first = append(imap, letter("Counted"), "Counted")
@@ -318,6 +413,8 @@ def test_tokens_and_app_passwords_see_what_they_are_for(
     assert found["notFound"] == [here]
     assert [one["name"] for one in client.call("Mailbox/get", ids=None)["list"]] == ["Archive"]
     assert client.call("Email/changes", sinceState="1") == {"error": "cannotCalculateChanges"}
+    made_there = client.call("Mailbox/set", create={"a": {"name": "Elsewhere"}})
+    assert made_there["notCreated"]["a"]["type"] == "forbidden"
     server.perform("token.revoke", address=ADA, id=made["id"])
     assert client.request(["Core/echo", {}, "a"]).status == 401
     mail_only = server.perform("token.add", address=ADA, name="IMAP", protocols=["imap"])

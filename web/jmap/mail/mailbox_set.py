@@ -1,0 +1,208 @@
+"""Mailbox/set (RFC 8621 §2.5): mailboxes made, renamed, moved, given a role, and deleted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from auth.mailbox_lists import forget, take_over
+from auth.rights import ALL
+from config.logging import get_logger
+from storage.acl import BoxKey, Entries, Lists
+from storage.directory import Directory
+from storage.errors import (
+    MailboxExists,
+    MailboxForbidden,
+    MailboxHasChildren,
+    NoSuchMailbox,
+)
+from storage.names import INBOX, is_below, parents
+from storage.object_ids import mailbox_number, mailbox_of
+from storage.store import Store
+from storage.values import AccountId, Mailbox
+from web.jmap.arguments import Arguments, is_int
+from web.jmap.context import Account, Context
+from web.jmap.errors import SetError, invalid_properties
+from web.jmap.mail.mailbox import ROLES, MailboxType
+from web.jmap.methods import Call
+from web.jmap.patch import patched
+from web.jmap.standard import Changeable, Object
+
+USES: Final = {role: use for use, role in ROLES.items()}
+MAX_NAME: Final = 255
+_SETTABLE: Final = frozenset(("name", "parentId", "role", "sortOrder", "isSubscribed"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a mailbox is to be: its full name, its special use, whether it is subscribed to."""
+
+    name: str
+    use: str
+    subscribed: bool
+
+
+class MailboxSet(MailboxType, Changeable[Context, Account]):
+    """Mailbox with /set. The order in which clients sort is the server's."""
+
+    def __init__(self, store: Store, directory: Directory) -> None:
+        super().__init__(store, directory)
+        self._log = get_logger("jmap")
+
+    def set_arguments(self, arguments: Arguments) -> bool:
+        return arguments.flag("onDestroyRemoveEmails")
+
+    async def create(self, call: Call[Context], account: Account, made: Object) -> Object:
+        boxes = await self._boxes(account)
+        whole = {"parentId": None, "role": None, "isSubscribed": True, **made}
+        wanted = self._wanted(call, account, whole, boxes)
+        entries = await self._may_make(account, wanted.name, boxes)
+        try:
+            box = await self._store.create(account.id, wanted.name, wanted.use)
+        except (MailboxExists, MailboxForbidden) as error:
+            raise invalid_properties(str(error), "name") from None
+        acl = self._directory.acl
+        await take_over(acl, self._store, account.id, [wanted.name], entries, self._log)
+        if wanted.subscribed != box.subscribed:
+            await self._store.subscribe(account.id, wanted.name, wanted.subscribed)
+        id_ = mailbox_number(account.id, box.id)
+        (found,), _ = await self.get(account, [id_], self.properties, None)
+        return {name: value for name, value in found.items() if made.get(name, made) != value}
+
+    async def update(
+        self, call: Call[Context], account: Account, id_: str, patch: Object
+    ) -> Object | None:
+        boxes = await self._boxes(account)
+        box = await self._box(account, id_, boxes)
+        (before,), _ = await self.get(account, [id_], self.properties, None)
+        after = patched(before, patch)
+        if unlike := [
+            name
+            for name in after
+            if name not in _SETTABLE and after[name] != before.get(name, after)
+        ]:
+            raise invalid_properties("the server's own", *sorted(unlike))
+        stays = all(after[name] == before[name] for name in ("name", "parentId", "role"))
+        if box.name == INBOX and not stays:
+            raise SetError("forbidden", "the inbox stays what it is")
+        mine = {name: after[name] for name in _SETTABLE}
+        wanted = self._wanted(call, account, mine, boxes, box, box.name if stays else "")
+        if not stays:
+            await self._change(account, box, wanted, boxes)
+        if wanted.subscribed != box.subscribed:
+            await self._store.subscribe(account.id, wanted.name, wanted.subscribed)
+        same = after["sortOrder"] == before["sortOrder"]
+        return None if same else {"sortOrder": before["sortOrder"]}
+
+    async def destroy(
+        self, call: Call[Context], account: Account, id_: str, arguments: bool
+    ) -> None:
+        boxes = await self._boxes(account)
+        box = await self._box(account, id_, boxes)
+        if box.name == INBOX:
+            raise SetError("forbidden", "the inbox cannot be deleted")
+        await self._need(account, box, "x")
+        if any(is_below(name, box.name) for name in boxes):
+            raise SetError("mailboxHasChild")
+        if box.messages > box.deleted and not arguments:
+            raise SetError("mailboxHasEmail")
+        try:
+            await self._store.delete(account.id, box.name, only=box.id)
+        except NoSuchMailbox:
+            raise SetError("notFound") from None
+        except MailboxHasChildren:
+            raise SetError("mailboxHasChild") from None
+        if box.subscribed:
+            await self._store.subscribe(account.id, box.name, False)
+        await forget(self._directory.acl, (box,))
+
+    async def _change(
+        self, account: Account, box: Mailbox, wanted: _Wanted, boxes: Mapping[str, Mailbox]
+    ) -> None:
+        if wanted.name != box.name or wanted.use != box.special_use:
+            await self._need(account, box, "x")
+        if wanted.name != box.name:
+            if is_below(wanted.name, box.name):
+                raise invalid_properties("a mailbox cannot be below itself", "parentId")
+            await self._may_make(account, wanted.name, boxes)
+            try:
+                await self._store.rename(account.id, box.name, wanted.name, only=box.id)
+            except (MailboxExists, MailboxForbidden) as error:
+                raise invalid_properties(str(error), "name") from None
+            except NoSuchMailbox:
+                raise SetError("notFound") from None
+        if wanted.use != box.special_use:
+            await self._store.set_special_use(account.id, box.id, wanted.use)
+
+    def _wanted(
+        self,
+        call: Call[Context],
+        account: Account,
+        whole: Object,
+        boxes: Mapping[str, Mailbox],
+        box: Mailbox | None = None,
+        kept: str = "",
+    ) -> _Wanted:
+        """`kept` is the full name of the mailbox `box` where that stays. Raises SetError."""
+        if unknown := whole.keys() - _SETTABLE:
+            raise invalid_properties("the server's own, or not known", *sorted(unknown))
+        if not isinstance(whole["isSubscribed"], bool):
+            raise invalid_properties("true or false", "isSubscribed")
+        if not (is_int(whole.get("sortOrder", 0)) and whole.get("sortOrder", 0) >= 0):
+            raise invalid_properties("an unsigned integer", "sortOrder")
+        if kept and box is not None:
+            return _Wanted(kept, box.special_use, whole["isSubscribed"])
+        name, prefix = whole.get("name"), ""
+        if not isinstance(name, str) or not name or "/" in name or len(name.encode()) > MAX_NAME:
+            raise invalid_properties("a name without slashes is needed", "name")
+        if whole["parentId"] is not None:
+            prefix = f"{self._parent(call, account, whole['parentId'], boxes).name}/"
+        use = self._use(whole["role"], boxes, box)
+        return _Wanted(prefix + name, use, whole["isSubscribed"])
+
+    def _parent(
+        self, call: Call[Context], account: Account, id_: Any, boxes: Mapping[str, Mailbox]
+    ) -> Mailbox:
+        if isinstance(id_, str) and id_.startswith("#"):
+            id_ = call.created.get(id_[1:])
+        number = mailbox_of(id_, account.id) if isinstance(id_, str) else None
+        for box in boxes.values():
+            if box.id == number and account.grant.sees(box.name):
+                return box
+        raise invalid_properties("there is no such mailbox", "parentId")
+
+    def _use(self, role: Any, boxes: Mapping[str, Mailbox], mine: Mailbox | None) -> str:
+        if role is None:
+            return ""
+        use = USES.get(role, "") if isinstance(role, str) else ""
+        if not use:
+            raise invalid_properties("no role that a mailbox can be given", "role")
+        if any(box.special_use == use and box is not mine for box in boxes.values()):
+            raise invalid_properties("another mailbox has this role", "role")
+        return use
+
+    async def _boxes(self, account: Account) -> dict[str, Mailbox]:
+        return {box.name: box for box in await self._store.mailboxes(account.id)}
+
+    async def _box(self, account: Account, id_: str, boxes: Mapping[str, Mailbox]) -> Mailbox:
+        number = mailbox_of(id_, account.id)
+        found = next((box for box in boxes.values() if box.id == number), None)
+        if found is None or "l" not in account.rights(found, await self._lists(account.id)):
+            raise SetError("notFound")
+        return found
+
+    async def _need(self, account: Account, box: Mailbox, right: str) -> None:
+        if right not in account.rights(box, await self._lists(account.id)):
+            raise SetError("forbidden", "this login, or the list of rights, does not allow it")
+
+    async def _may_make(self, account: Account, name: str, boxes: Mapping[str, Mailbox]) -> Entries:
+        """The list of rights that a new mailbox takes over."""
+        if account.grant.cut(ALL, name, "") != ALL:
+            raise SetError("forbidden", "this login does not allow it")
+        above = next((boxes[one] for one in reversed(parents(name)) if one in boxes), None)
+        if above is None:
+            return ()
+        await self._need(account, above, "k")
+        return (await self._lists(account.id)).get(BoxKey.of(above), ())
+
+    async def _lists(self, account: AccountId) -> Lists:
+        return await self._directory.acl.lists(account)
