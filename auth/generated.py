@@ -14,6 +14,9 @@ _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _APP_PASSWORD: Final = re.compile(f"[{_LETTERS}]{{20}}")
 _RECOVERY_CODE: Final = re.compile(f"[{_LETTERS}]{{16}}")
 _TOKEN: Final = re.compile(r"ms[atr]_[A-Za-z0-9_-]{43}")
+_CONSONANTS: Final = "BCDFGHJKLMNPQRSTVWXZ"
+_USER_CODE: Final = re.compile(f"[{_CONSONANTS}]{{8}}")
+_FAMILY: Final = len("msr_") + 22
 _BETWEEN: Final = str.maketrans("", "", " -\t\u00a0")
 
 
@@ -36,8 +39,36 @@ def access_token() -> str:
     return f"msa_{secrets.token_urlsafe(32)}"
 
 
-def refresh_token() -> str:
-    return f"msr_{secrets.token_urlsafe(32)}"
+def refresh_token(family: str = "") -> str:
+    """`family` is what those before it began with, "" for the first."""
+    return f"{family or f'msr_{secrets.token_urlsafe(16)}'}{secrets.token_urlsafe(16)[:21]}"
+
+
+def oauth_code() -> str:
+    """Of OAuth, to be exchanged for tokens within a minute."""
+    return f"msk_{secrets.token_urlsafe(32)}"
+
+
+def device_code() -> str:
+    """Of OAuth, what a device asks with (RFC 8628)."""
+    return f"msd_{secrets.token_urlsafe(32)}"
+
+
+def user_code() -> str:
+    """What a user types in for a device: eight consonants, 34 bits (RFC 8628 §6.1)."""
+    letters = "".join(secrets.choice(_CONSONANTS) for _ in range(8))
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def user_code_digest(text: str) -> bytes | None:
+    """The digest of one as it is typed; None for what can be none."""
+    plain = text.translate(_BETWEEN).upper() if len(text) < 40 else ""
+    return digest(plain) if _USER_CODE.fullmatch(plain) else None
+
+
+def family_of(refresh: str) -> str:
+    """What a refresh token has in common with those that come after it: 128 random bits."""
+    return refresh[:_FAMILY]
 
 
 def password_digest(text: str) -> bytes | None:

@@ -12,6 +12,7 @@ from auth.generated import (
     access_token,
     app_password,
     digest,
+    family_of,
     password_digest,
     refresh_token,
     token,
@@ -40,6 +41,10 @@ AGENT_RATE: Final = 120
 """Commands a minute of an agent, unless its maker says otherwise."""
 MAX_NAME: Final = 100
 OF_AGENTS: Final = frozenset({Protocol.IMAP, Protocol.JMAP})
+
+
+OPENED: Final = (CredentialKind.SESSION, CredentialKind.BROWSER, CredentialKind.OAUTH)
+"""Kinds that nobody makes by name: what a login opens, or a user allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +147,52 @@ class Issuer:
         )
         return secret
 
-    async def refresh(self, given: str) -> Tokens | None:
+    async def open_oauth(
+        self, account: Account, name: str, terms: Terms, *, life: float, refreshes: bool
+    ) -> Tokens:
+        """What the account's user has allowed a client of OAuth. It ends when it was not refreshed
+        for `life` seconds, or, when it `refreshes` not, with the access token: then `refresh` is
+        "".
+        """
+        access, refresh, now = access_token(), refresh_token(), self._clock.now()
+        until = now + ACCESS_SECONDS
+        made = await self._directory.credentials.add(
+            account.id,
+            CredentialKind.OAUTH,
+            name[:MAX_NAME],
+            terms,
+            digest(access),
+            expires=now + life if refreshes else until,
+            access_until=until,
+            refresh_digest=digest(refresh) if refreshes else None,
+        )
+        self._record(Kind.MADE, account, made)
+        return Tokens(made, access, refresh if refreshes else "", int(ACCESS_SECONDS))
+
+    async def refresh(
+        self,
+        given: str,
+        kind: CredentialKind = CredentialKind.SESSION,
+        life: float | None = None,
+    ) -> Tokens | None:
         """New tokens for a refresh token, which is spent by it; None where it is good for nothing.
-        One that comes a second time ends its session.
+        One that comes a second time ends what it belongs to. `life`: then it ends so many seconds
+        from here.
         """
         old = token_digest(given)
         if old is None:
             return None
-        access, refresh = access_token(), refresh_token()
-        until = self._clock.now() + ACCESS_SECONDS
+        family = family_of(given)
+        access, refresh = access_token(), refresh_token(family)
+        now = self._clock.now()
         turned = await self._directory.credentials.rotate(
-            old, digest(access), digest(refresh), until
+            old,
+            digest(family),
+            digest(access),
+            digest(refresh),
+            now + ACCESS_SECONDS,
+            kind=kind,
+            expires=None if life is None else now + life,
         )
         if turned is None:
             return None
@@ -162,8 +202,8 @@ class Issuer:
         return Tokens(turned, access, refresh, int(ACCESS_SECONDS))
 
     async def _check(self, account: Account, kind: CredentialKind, name: str, terms: Terms) -> None:
-        if kind in (CredentialKind.SESSION, CredentialKind.BROWSER):
-            raise NotAllowed("A session comes of a login")
+        if kind in OPENED:
+            raise NotAllowed("It comes of a login")
         if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
             raise NotAllowed(f"It needs a name of at most {MAX_NAME} printable characters")
         if not terms.protocols:

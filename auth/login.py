@@ -22,10 +22,11 @@ from auth.expiring import Expiring
 from auth.generated import password_digest
 from auth.grant import FULL, Grant, grant_of
 from auth.half_logins import HalfLogins
-from auth.issuing import Issuer
+from auth.issuing import OPENED, Issuer
 from auth.leaked import refuse_leaked
 from auth.login_values import Cause, Login, Refused
 from auth.networks import in_networks
+from auth.oauth.scopes import OF_MAIL
 from auth.password import dummy_hash, hash_password, needs_rehash
 from auth.proofs import Found, Proofs
 from auth.sasl import registry
@@ -38,13 +39,14 @@ from auth.sources import Sources
 from auth.throttle import Throttle
 from config.clock import Clock
 from config.fields import network
+from config.issuer import discovery_of
 from config.logging import get_logger
 from config.settings import Settings
 from message.address import AddressError, Mailbox, parse_mailbox
 from net.limits import Gcra, address_key
 from net.threads import Busy, Offload, Pool
 from storage.audit_values import Kind
-from storage.credential_values import Credential, CredentialKind, Protocol
+from storage.credential_values import Credential, Protocol
 from storage.directory import Directory
 from storage.directory_values import Account, AccountChange
 from storage.errors import StoreError
@@ -108,6 +110,8 @@ class Authenticator:
             scram_sha_1=sha_1,
             bearer=True,
             scram=scram == "on" or (scram == "auto" and not settings.auth.source),
+            discovery=discovery_of(settings),
+            scope=OF_MAIL,
         )
         self._scram.mechanisms = (*ALWAYS, "SCRAM-SHA-1") if sha_1 else ALWAYS
         self._leaked = settings.auth.leaked_passwords
@@ -372,7 +376,7 @@ class Authenticator:
         found = await self._directory.credentials.find(digest)
         if account is None or found is None or found.account != account.id or not account.enabled:
             return None
-        if found.kind in (CredentialKind.SESSION, CredentialKind.BROWSER):
+        if found.kind in OPENED:
             return None
         return self.admit(account, found, peer=peer, protocol=protocol)
 

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from auth.caller import Caller
 from auth.generated import token_digest
-from auth.issuing import Tokens
+from auth.issuing import OPENED, Tokens
 from auth.login import Authenticator
 from auth.login_values import Cause, Login, Refused
 from auth.service import Fault, Problem, SessionTokens, Visitor
@@ -23,7 +23,6 @@ from storage.directory_values import Absent, Account, AccountChange
 FRESH: Final = 600.0
 """Seconds after the login in which a session may change what logs in."""
 NAMELESS: Final = "web"
-OPENED: Final = (CredentialKind.SESSION, CredentialKind.BROWSER)
 _FAULTS: Final = {
     Cause.THROTTLED: Fault.TOO_MANY,
     Cause.BUSY: Fault.BUSY,

@@ -21,6 +21,7 @@ from config.sections_filters import (
     Tagging,
     Virus,
 )
+from config.sections_oauth import OAuth
 from config.sections_sending import (
     Dkim,
     Forwarding,
@@ -54,6 +55,7 @@ class Settings(Section):
     listen: Listen = Listen()
     tls: Tls = Tls()
     auth: Auth = Auth()
+    oauth: OAuth = OAuth()
     store: Store = Store()
     services: Services = Services()
     dns: Dns = Dns()

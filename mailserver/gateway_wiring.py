@@ -9,6 +9,7 @@ from auth.admission import Admission
 from auth.arrivals import Arrival
 from auth.home import HOME
 from auth.local_service import LocalAuthService
+from auth.oauth.provider import Provider
 from auth.passkeys import PasskeyDesk
 from auth.relying_party import site_of
 from auth.reset import ResetDesk
@@ -31,6 +32,8 @@ from web.answering import Answering
 from web.auth import AuthApi
 from web.jmap.authentication import Logins
 from web.mta_sts import mta_sts_route
+from web.oauth.endpoints import OAuthEndpoints
+from web.oauth.pages import OAuthPages
 from web.pages.login import LoginPages
 from web.pages.pages import Pages
 from web.pages.reset import ResetPages
@@ -88,6 +91,7 @@ def build_gateway(
     admission: Admission,
     home: LocalHome,
     http: HttpServer,
+    provider: Provider,
 ) -> Gateway:
     """What this process serves by HTTP, without /healthz."""
     registry, directory = Registry(), services.directory
@@ -125,15 +129,18 @@ def build_gateway(
         services.clock,
         get_logger("http"),
     )
-    second = SecondPages(pages, auth, services.offload)
+    consent = OAuthPages(provider, pages, directory, services.clock)
+    second = SecondPages(pages, auth, services.offload, consent.leads_to)
     shown: list[Route] = [
         *pages.routes(),
-        *LoginPages(pages, auth, second).routes(),
+        *LoginPages(pages, auth, second, consent.leads_to).routes(),
         *second.routes(),
         *SignUpPages(pages, auth, lambda: services.settings).routes(),
         *ResetPages(pages, auth).routes(),
     ]
     registry.register(Service("pages", shown))
+    endpoints = OAuthEndpoints(provider, admission, lambda: services.settings, get_logger("http"))
+    registry.register(Service("oauth", [*endpoints.routes(), *consent.routes()]))
     policy = mta_sts_route(lambda: services.settings, services.directory.serves)
     registry.register(Service("mta-sts", [policy]))
     jmap, logins = build_jmap(services, home.store, answering)

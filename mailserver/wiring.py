@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from auth.admission import Admission
+from auth.oauth.provider import Provider
 from auth.sign_up import SignUpDesk
 from auth.sms_factor import SmsFactorDesk
 from auth.source_rounds import SourceRounds
@@ -87,6 +88,7 @@ class Parts:
     desk: SignUpDesk
     gateway: Gateway
     sms_factor: SmsFactorDesk
+    provider: Provider
     login_notices: LoginNotices
     source_rounds: SourceRounds
 
@@ -174,6 +176,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         settings.listen.proxy_protocol_from,
     )
     sms_factor = SmsFactorDesk(services.directory, services.auth.audit, desk, admission)
+    provider = Provider(settings, services.directory, services.auth, services.offload, clock)
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
     return Parts(
         pipeline=pipeline,
@@ -273,8 +276,9 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         clear=clear,
         desk=desk,
         sms_factor=sms_factor,
+        provider=provider,
         gateway=build_gateway(
-            services, desk, sms_factor, admission, LocalHome(store, mails, notices), http
+            services, desk, sms_factor, admission, LocalHome(store, mails, notices), http, provider
         ),
         login_notices=notices,
         source_rounds=SourceRounds(services.sources, services.directory, services.clock),

@@ -28,6 +28,8 @@ class Kind(Enum):
     RIGHTS = "rights changed"
     ROLE = "role changed"
     SENT_FOR = "sent by another"
+    CONSENT = "client allowed"
+    DENIED = "client refused"
     ACTED = "agent acted"
 
 

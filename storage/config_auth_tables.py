@@ -19,8 +19,8 @@ from sqlalchemy import (
 from storage.config_base import Id, metadata
 
 # App passwords, tokens and sessions (storage/credentials.py). `terms` is JSON, `scram` holds the
-# keys of an app password. A session has two more hashes: of its refresh token, and of the one that
-# this one replaced.
+# keys of an app password. A session has two more hashes: of its refresh token, and, once that was
+# replaced, of what all of its refresh tokens begin with.
 credential = Table(
     "config_credential",
     metadata,

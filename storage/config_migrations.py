@@ -10,6 +10,7 @@ from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_base import metadata
 from storage.config_defence_tables import audit, known_login
 from storage.config_factor_tables import factor_spent, factor_tries, passkey, reset_code, sms_factor
+from storage.config_oauth_tables import create_oauth
 from storage.config_role_tables import delegation, domain_limit
 from storage.config_schema import (
     account,
@@ -214,4 +215,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _account_sources,
     _roles,
     _resets,
+    create_oauth,
 )

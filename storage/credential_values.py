@@ -26,7 +26,8 @@ class Protocol(StrEnum):
 class CredentialKind(StrEnum):
     """APP_PASSWORD is typed into a mail client and survives a new account password; the others do
     not. TOKEN is for programs, AGENT for programs that may only read and draft, SESSION is
-    refreshed, BROWSER is kept in a cookie and good for pages alone.
+    refreshed, BROWSER is kept in a cookie and good for pages alone, OAUTH is what a user allowed
+    a client of OAuth.
     """
 
     APP_PASSWORD = "app-password"  # noqa: S105 - a kind
@@ -34,6 +35,7 @@ class CredentialKind(StrEnum):
     AGENT = "agent"
     SESSION = "session"
     BROWSER = "browser"
+    OAUTH = "oauth"
 
 
 ALL_PROTOCOLS: Final = frozenset(Protocol)
@@ -44,7 +46,7 @@ class Terms:
     """What a credential is good for. `folders` with all below them, `senders` and `networks` (texts
     such as "192.0.2.0/24") are everything when empty; `rate` is commands a minute, 0 without bound;
     `draft_only` reads, and writes into the mailbox of drafts alone; `preset` is a name of
-    imap/masks.py or "".
+    imap/masks.py or "". `client` and `scopes` are those of OAuth.
     """
 
     protocols: frozenset[Protocol] = ALL_PROTOCOLS
@@ -55,6 +57,8 @@ class Terms:
     networks: tuple[str, ...] = ()
     rate: int = 0
     preset: str = ""
+    client: str = ""
+    scopes: tuple[str, ...] = ()
 
     def pack(self) -> str:
         """For its column."""
@@ -68,6 +72,8 @@ class Terms:
                 "networks": self.networks,
                 "rate": self.rate,
                 "preset": self.preset,
+                "client": self.client,
+                "scopes": self.scopes,
             }
         )
 
@@ -76,8 +82,8 @@ class Terms:
         """From its column."""
         values: dict[str, Any] = json.loads(text)
         protocols = frozenset(map(Protocol, values.pop("protocols")))
-        for name in ("folders", "senders", "networks"):
-            values[name] = tuple(values[name])
+        for name in ("folders", "senders", "networks", "scopes"):
+            values[name] = tuple(values.get(name, ()))
         return cls(protocols=protocols, **values)
 
 

@@ -38,7 +38,7 @@ _COLUMNS = (
     _c.used_from,
     _c.used_by,
 )
-_MADE_ROOM = (CredentialKind.SESSION, CredentialKind.BROWSER)
+_MADE_ROOM = (CredentialKind.SESSION, CredentialKind.BROWSER, CredentialKind.OAUTH)
 _BY_PASSWORD = tuple(kind for kind in CredentialKind if kind is not CredentialKind.APP_PASSWORD)
 
 
@@ -128,20 +128,35 @@ class Credentials:
         """Ends all of some kinds, and the connections that they opened."""
         return await self._database.finish(self._end(account, _c.kind.in_(kinds)))
 
+    async def find_refresh(self, digest: bytes) -> Credential | None:
+        """What has this refresh token, also when its time is over."""
+        return await self._database.finish(self._load(digest, _c.refresh_hash))
+
     async def rotate(
-        self, old: bytes, digest: bytes, refresh_digest: bytes, access_until: float
+        self,
+        old: bytes,
+        family: bytes,
+        digest: bytes,
+        refresh_digest: bytes,
+        access_until: float,
+        *,
+        kind: CredentialKind = CredentialKind.SESSION,
+        expires: float | None = None,
     ) -> Credential | None:
-        """Gives a session new tokens for its refresh token `old`; None when there is no such
-        session any more. A refresh token that was used before ends its session: one of the two who
-        had it is a thief (RFC 9700 §4.14.2).
+        """Gives a session, or what a client of OAuth was allowed, new tokens for its refresh token
+        `old`; None when there is nothing of this kind with it any more. A refresh token of the
+        `family` that was used before ends all of it: one of the two who had it is a thief (RFC 9700
+        §4.14.2). `expires` is another end, if not None.
         """
-        values = {
+        values: dict[str, Any] = {
             "hash": digest,
             "refresh_hash": refresh_digest,
-            "spent_hash": old,
+            "spent_hash": family,
             "access_until": access_until,
         }
-        return await self._database.finish(self._rotate(old, values))
+        if expires is not None:
+            values["expires"] = expires
+        return await self._database.finish(self._rotate(old, family, kind, values))
 
     def used(self, credential: Credential, address: str, protocol: str) -> None:
         """Notes a use; in SQL some seconds later."""
@@ -178,9 +193,9 @@ class Credentials:
     async def close(self) -> None:
         await self.uses.close()
 
-    async def _load(self, digest: bytes) -> Credential | None:
+    async def _load(self, digest: bytes, of: Any = _c.hash) -> Credential | None:
         async with self._database.reading() as connection:
-            query = select(*_COLUMNS).where(_c.hash == digest)
+            query = select(*_COLUMNS).where(of == digest)
             row = (await connection.execute(query)).first()
         return None if row is None else _credential(row)
 
@@ -233,14 +248,18 @@ class Credentials:
         self._tell(ended)
         return ended
 
-    async def _rotate(self, old: bytes, values: dict[str, Any]) -> Credential | None:
+    async def _rotate(
+        self, old: bytes, family: bytes, kind: CredentialKind, values: dict[str, Any]
+    ) -> Credential | None:
         ended: list[Credential] = []
         async with self._database.writing() as connection:
+            mine = _c.kind == kind.value
             alive = (_c.refresh_hash == old) & (_c.expires > self._clock.now())
-            change = update(table).where(alive).values(values).returning(*_COLUMNS)
+            change = update(table).where(mine, alive).values(values).returning(*_COLUMNS)
             row = (await connection.execute(change)).first()
             if row is None:
-                gone = delete(table).where(_c.spent_hash == old).returning(*_COLUMNS)
+                spent = (_c.spent_hash == family) & (_c.refresh_hash != old)
+                gone = delete(table).where(mine, spent).returning(*_COLUMNS)
                 ended = [_credential(each) for each in await connection.execute(gone)]
         self.forget()
         self._tell(ended)

@@ -49,6 +49,11 @@ class Fields:
 
 async def read_fields(request: Request, limit: int) -> Fields:
     """Raises BadBody, starlette.requests.ClientDisconnect."""
+    return Fields(await read_json(request, limit))
+
+
+async def read_json(request: Request, limit: int) -> dict[str, Any]:
+    """Its members as they are. Raises as read_fields."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise BadBody(415, "a body of the type application/json is needed")
@@ -58,7 +63,7 @@ async def read_fields(request: Request, limit: int) -> Fields:
         found = None
     if not isinstance(found, dict):
         raise BadBody(400, "the body is no JSON object")
-    return Fields(found)
+    return found
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -18,10 +18,12 @@ class Channel:
 @dataclass(frozen=True, slots=True)
 class Supported:
     """What the server has beside passwords. `discovery` is the address of its
-    openid-configuration, "" without an issuer. `scram`: whether accounts have keys for it.
+    openid-configuration, "" without an issuer; `scope` what a client shall ask of it. `scram`:
+    whether accounts have keys for it.
     """
 
     scram_sha_1: bool = False
     bearer: bool = False
     discovery: str = ""
     scram: bool = True
+    scope: str = "mail"

@@ -24,10 +24,12 @@ _HEADER = re.compile(r"[ny],(?:a=([^,\0]+))?,")
 
 
 class OAuthBearer:
-    """The OAUTHBEARER exchange. `discovery` is the address of the openid-configuration, or ""."""
+    """The OAUTHBEARER exchange. `discovery` is the address of the openid-configuration, or "";
+    `scope` what to ask for there (RFC 7628 §3.2.2).
+    """
 
-    def __init__(self, discovery: str) -> None:
-        error = {"status": "invalid_token", "scope": "mail"}
+    def __init__(self, discovery: str, scope: str = "mail") -> None:
+        error = {"status": "invalid_token", "scope": scope}
         if discovery:
             error["openid-configuration"] = discovery
         self._error = json.dumps(error).encode()
@@ -52,7 +54,10 @@ class OAuthBearer:
 
 
 class XOAuth2:
-    """The XOAUTH2 exchange."""
+    """The XOAUTH2 exchange; `scope` as above."""
+
+    def __init__(self, scope: str = "mail") -> None:
+        self._scope = scope
 
     def start(self, initial: bytes | None) -> Step:
         return Challenge(b"") if initial is None else self._take(decode_initial(initial))
@@ -67,7 +72,7 @@ class XOAuth2:
         begin, _, rest = text.partition("\1")
         if not begin.startswith("user=") or begin == "user=":
             return malformed("This is no message of XOAUTH2")
-        error = {"status": "401", "schemes": "bearer", "scope": "mail"}
+        error = {"status": "401", "schemes": "bearer", "scope": self._scope}
         # a comma behind the name is sievelib's (1.6.0)
         user = begin.removeprefix("user=").removesuffix(",")
         return _bearer(user, rest, json.dumps(error).encode())

@@ -53,12 +53,12 @@ _TABLE = {
         Mechanism("LOGIN", lambda channel, supported: Login()),
         Mechanism(
             "OAUTHBEARER",
-            lambda channel, supported: OAuthBearer(supported.discovery),
+            lambda channel, supported: OAuthBearer(supported.discovery, supported.scope),
             lambda channel, supported: supported.bearer,
         ),
         Mechanism(
             "XOAUTH2",
-            lambda channel, supported: XOAuth2(),
+            lambda channel, supported: XOAuth2(supported.scope),
             lambda channel, supported: supported.bearer,
         ),
         Mechanism(

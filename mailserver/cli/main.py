@@ -19,6 +19,7 @@ from mailserver.cli import (
     filters,
     importing,
     invites,
+    oauth,
     passkeys,
     quarantine,
     queue,
@@ -85,6 +86,7 @@ credentials.second_factor.add_typer(passkeys.sms, name="sms")
 accounts.app.add_typer(passkeys.app, name="passkey")
 app.add_typer(credentials.tokens, name="token")
 accounts.app.add_typer(invites.app, name="invite")
+app.add_typer(oauth.app, name="oauth")
 app.add_typer(aliases.app, name="alias")
 app.add_typer(domains.app, name="domain")
 app.add_typer(auditing.app, name="audit")

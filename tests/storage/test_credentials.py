@@ -16,6 +16,7 @@ from storage.values import AccountId
 from tests.support.directories import MovedClock, make_settings, open_directory, own_database
 
 ADA = "ada@example.test"
+FAMILY = sha256(b"family").digest()
 TERMS = Terms(
     frozenset({Protocol.IMAP, Protocol.SIEVE}),
     read_only=True,
@@ -82,7 +83,9 @@ async def test_a_new_password_ends_tokens_and_sessions(site: Site) -> None:
     await site.directory.set_password(ADA, "other")
     assert [one.kind for one in await kept.of(site.ada)] == [CredentialKind.APP_PASSWORD]
     found = [await kept.find(digest(str(number))) for number in range(len(CredentialKind))]
-    assert [one is not None for one in found] == [True, False, False, False]
+    assert [one is not None for one in found] == [
+        kind is CredentialKind.APP_PASSWORD for kind in CredentialKind
+    ]
 
 
 @pytest.mark.parametrize("kind", CredentialKind, ids=str)
@@ -146,16 +149,53 @@ async def test_a_used_refresh_token_ends_its_session(site: Site) -> None:
         refresh_digest=digest("refresh"),
     )
     assert await kept.find(digest("access")) == made
-    turned = await kept.rotate(digest("refresh"), digest("access2"), digest("refresh2"), now + 20)
+    turned = await kept.rotate(
+        digest("refresh"), FAMILY, digest("access2"), digest("refresh2"), now + 20
+    )
     assert turned is not None
     assert (turned.id, turned.access_until) == (made.id, now + 20)
     assert await kept.find(digest("access")) is None
     assert await kept.find(digest("access2")) == turned
-    assert await kept.rotate(digest("foreign"), digest("x"), digest("y"), now + 20) is None
+    assert (
+        await kept.rotate(
+            digest("foreign"), digest("other family"), digest("x"), digest("y"), now + 20
+        )
+        is None
+    )
     assert site.heard == []
-    assert await kept.rotate(digest("refresh"), digest("x"), digest("y"), now + 20) is None
+    assert await kept.rotate(digest("refresh"), FAMILY, digest("x"), digest("y"), now + 20) is None
     assert site.heard == [AccountChange(site.ada, ChangeKind.CREDENTIAL, credential=made.id)]
     assert await kept.find(digest("access2")) is None
+
+
+async def test_an_older_refresh_token_ends_its_session_too(site: Site) -> None:
+    kept, now = site.directory.credentials, site.clock.now()
+    made = await kept.add(
+        site.ada,
+        CredentialKind.OAUTH,
+        "Client",
+        Terms(client="c", scopes=("openid",)),
+        digest("a0"),
+        expires=now + 100,
+        refresh_digest=digest("r0"),
+    )
+    found = await kept.find_refresh(digest("r0"))
+    assert found == made
+    assert (made.terms.client, made.terms.scopes) == ("c", ("openid",))
+    kind = CredentialKind.OAUTH
+    session = await kept.rotate(digest("r0"), FAMILY, digest("x"), digest("y"), now + 9)
+    assert session is None
+    for turn in range(3):
+        old, new = digest(f"r{turn}"), digest(f"r{turn + 1}")
+        turned = await kept.rotate(
+            old, FAMILY, digest(f"a{turn + 1}"), new, now + 9, kind=kind, expires=now + 200
+        )
+        assert turned is not None
+        assert turned.expires == now + 200
+    stolen = await kept.rotate(digest("r0"), FAMILY, digest("x"), digest("y"), now + 9, kind=kind)
+    assert stolen is None
+    assert site.heard == [AccountChange(site.ada, ChangeKind.CREDENTIAL, credential=made.id)]
+    assert await kept.find(digest("a3")) is None
 
 
 async def test_one_refresh_token_is_taken_once(site: Site) -> None:
@@ -170,7 +210,10 @@ async def test_one_refresh_token_is_taken_once(site: Site) -> None:
         refresh_digest=digest("refresh"),
     )
     turned = await asyncio.gather(
-        *(kept.rotate(digest("refresh"), digest(f"a{n}"), digest(f"r{n}"), now) for n in range(5))
+        *(
+            kept.rotate(digest("refresh"), FAMILY, digest(f"a{n}"), digest(f"r{n}"), now)
+            for n in range(5)
+        )
     )
     assert sum(one is not None for one in turned) == 1
 
@@ -187,7 +230,7 @@ async def test_a_session_that_is_over_is_not_refreshed(site: Site) -> None:
         refresh_digest=digest("refresh"),
     )
     site.clock.seconds += 100
-    assert await kept.rotate(digest("refresh"), digest("x"), digest("y"), now + 200) is None
+    assert await kept.rotate(digest("refresh"), FAMILY, digest("x"), digest("y"), now + 200) is None
 
 
 async def test_bounds_of_number(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

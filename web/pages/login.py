@@ -1,9 +1,10 @@
 """GET and POST /login and /logout by a form: a session in a cookie, with the account's password.
 Where there is a second factor web/pages/second.py goes on.
 
-`next` is the path of ours that the browser goes to afterwards. What a form leads to in the end may
-be the address of a client of OAuth, which browsers must be told of before (`form-action`, CSP 3
-§6.4.1): `leads_to` gives it for a path.
+`next` is the path of ours that the browser goes to afterwards; with `again`, who is logged in is
+asked once more; `username` is filled in. What a form leads to in the end may be the address of a
+client of OAuth, which browsers must be told of before (`form-action`, CSP 3 §6.4.1): `leads_to`
+gives it for a path.
 """
 
 from collections.abc import Awaitable, Callable
@@ -49,12 +50,13 @@ class LoginPages:
         ]
 
     async def _show(self, visit: Visit) -> Response:
-        following = own_path(parse_form(visit.request.url.query).text("next"), HOME)
-        if visit.visitor is not None:
+        query = parse_form(visit.request.url.query)
+        following = own_path(query.text("next"), HOME)
+        if visit.visitor is not None and not query.text("again"):
             if following != HOME:
                 return redirect(following)
             return await self._pages.page(visit, "logged_in.html", title="You are logged in")
-        return await self._form(visit, following)
+        return await self._form(visit, following, query.text("username"))
 
     async def _take(self, visit: Visit, form: Form) -> Response:
         following = own_path(form.text("next"), HOME)

@@ -1,0 +1,1 @@
+"""The issuer of OAuth tokens; what HTTP has of it is in web/oauth."""

@@ -1,0 +1,604 @@
+"""Tokens for clients that ask users: codes with PKCE, consent, refresh, revocation, introspection,
+with authlib and curl as clients.
+"""
+
+import asyncio
+import base64
+import imaplib
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from tests.support.browser import query_of
+from tests.support.directories import own_database
+from tests.support.http_api import post
+from tests.support.oauth_site import REDIRECT, SCOPE, VERIFIER, OAuthSite, oauth_site, path_of
+from tests.support.server import PASSWORD
+
+ADA, BOB, CID = "ada@example.test", "bob@example.test", "cid@example.test"
+CONFIGURED = """cors = ["https://app.example.test"]
+[[oauth.client]]
+id = "configured"
+secret = "a secret of the configuration"
+redirects = ["https://other.example.test/back"]
+scopes = ["openid", "mail:imap"]
+"""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def site(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[OAuthSite]:
+    with asyncio.Runner() as runner:
+        opened = own_database(request.param)
+        database = runner.run(opened.__aenter__())
+        try:
+            with oauth_site(tmp_path_factory.mktemp("oauth"), database, CONFIGURED) as running:
+                for address in (ADA, BOB, CID):
+                    running.server.perform("account.add", address=address, password=PASSWORD)
+                yield running
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module")
+def public(site: OAuthSite) -> Any:
+    return site.add_client("Mail program", REDIRECT)
+
+
+@pytest.fixture(scope="module")
+def private(site: OAuthSite) -> Any:
+    return site.add_client("Web mail", REDIRECT, confidential=True)
+
+
+def bearer(site: OAuthSite, address: str, token: str) -> str:
+    """What IMAP says to the token: "" when it takes it, else the challenge of the refusal."""
+    client = imaplib.IMAP4("127.0.0.1", site.server.port("imap"))
+    gs2 = f"n,a={address},\x01auth=Bearer {token}\x01\x01".encode()
+    said: list[bytes] = []
+
+    def respond(challenge: bytes) -> bytes:
+        said.append(challenge)
+        return gs2 if len(said) == 1 else b"\x01"
+
+    try:
+        client.authenticate("OAUTHBEARER", respond)
+    except imaplib.IMAP4.error as error:
+        client.shutdown()
+        return said[1].decode() if len(said) > 1 else str(error)
+    client.logout()
+    return ""
+
+
+def kinds(site: OAuthSite, address: str) -> list[str]:
+    return [one["kind"] for one in site.server.perform("token.list", address=address)]
+
+
+def revoke_all(site: OAuthSite, address: str) -> None:
+    for one in site.server.perform("token.list", address=address):
+        site.server.perform("token.revoke", address=address, id=one["id"])
+
+
+def test_a_client_of_others_gets_tokens_that_read_mail(site: OAuthSite, public: Any) -> None:
+    metadata = site.metadata()
+    client, browser = site.client(public), site.browser()
+    url, state = client.create_authorization_url(
+        metadata["authorization_endpoint"], code_verifier=VERIFIER, nonce="n-0S6"
+    )
+    asked = browser.log_in(ADA, PASSWORD, path_of(url))
+    assert "Mail program (client.example.test) asks to: Read and change your mail" in asked.text
+    assert asked.policy["form-action"] == "'self' https://client.example.test"
+    back = browser.submit(asked, answer="allow", follow=False)
+    assert (back.status, back.location.split("?")[0]) == (303, REDIRECT)
+    answer = query_of(back.location)
+    assert (answer["state"], answer["iss"]) == (state, site.issuer)
+    tokens = client.fetch_token(
+        metadata["token_endpoint"], authorization_response=back.location, code_verifier=VERIFIER
+    )
+    assert (tokens["token_type"], tokens["expires_in"]) == ("Bearer", 3600)
+    assert set(tokens["scope"].split()) == set(SCOPE.split())
+    assert bearer(site, ADA, tokens["access_token"]) == ""
+    assert bearer(site, BOB, tokens["access_token"]) != ""
+
+    keys = KeySet.import_key_set(site.get("/oauth/jwks").json())
+    assert "d" not in site.get("/oauth/jwks").json()["keys"][0]
+    claims = jwt.decode(tokens["id_token"], keys, algorithms=["RS256"]).claims
+    assert (claims["iss"], claims["aud"]) == (site.issuer, public["id"])
+    assert (claims["nonce"], claims["email"], claims["email_verified"]) == ("n-0S6", ADA, True)
+    assert claims["exp"] > claims["iat"] >= claims["auth_time"]
+    known = client.get(metadata["userinfo_endpoint"]).json()
+    assert (known["sub"], known["email"]) == (claims["sub"], ADA)
+
+    turned = client.refresh_token(metadata["token_endpoint"])
+    assert bearer(site, ADA, turned["access_token"]) == ""
+    assert bearer(site, ADA, tokens["access_token"]) != ""
+    revoked = client.revoke_token(
+        metadata["revocation_endpoint"], turned["refresh_token"], token_type_hint="refresh_token"
+    )
+    assert revoked.status_code == 200
+    assert bearer(site, ADA, turned["access_token"]) != ""
+    assert "oauth" not in kinds(site, ADA)
+    log = "\n".join(site.server.log)
+    assert not any(turned[name] in log for name in ("access_token", "refresh_token"))
+
+
+@pytest.mark.parametrize("protocol", ["imap", "smtp"])
+def test_curl_logs_in_with_the_token(site: OAuthSite, public: Any, protocol: str) -> None:
+    if shutil.which("curl") is None:
+        pytest.fail("curl is not installed")
+    token = site.tokens(public, ADA)["access_token"]
+    listener = "imaps" if protocol == "imap" else "submissions"
+    scheme = "imaps" if protocol == "imap" else "smtps"
+    url = f"{scheme}://127.0.0.1:{site.server.port(listener)}"
+    command = ["curl", "-sv", "--cacert", str(site.ca), "-u", f"{ADA}:"]
+    command += ["--oauth2-bearer", token, "--login-options", "AUTH=OAUTHBEARER"]
+    if protocol == "imap":
+        command += [f"{url}/INBOX", "-X", "EXAMINE INBOX"]
+    else:
+        command += [url, "--mail-from", ADA, "--mail-rcpt", ADA, "-T", "-"]
+    done = subprocess.run(
+        command,
+        input=f"From: {ADA}\r\nSubject: by curl\r\n\r\nhello\r\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert ("EXISTS" in done.stdout + done.stderr) is (protocol == "imap")
+
+
+def test_scopes_are_bounds(site: OAuthSite, public: Any) -> None:
+    tokens = site.tokens(public, ADA, scope="mail:smtp unknown")
+    assert tokens["scope"] == "mail:smtp"
+    assert "id_token" not in tokens
+    assert bearer(site, ADA, tokens["access_token"]) != ""
+    none = site.get(
+        "/oauth/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"}
+    )
+    assert (none.status_code, none.json()["error"]) == (403, "insufficient_scope")
+    who = site.tokens(public, ADA, scope="openid")
+    assert "refresh_token" not in who
+    assert bearer(site, ADA, who["access_token"]) != ""
+
+
+def test_a_refused_token_says_where_to_get_another(site: OAuthSite) -> None:
+    said = json.loads(bearer(site, ADA, "msa_" + "A" * 43))
+    assert said["status"] == "invalid_token"
+    assert said["openid-configuration"] == f"{site.issuer}/.well-known/openid-configuration"
+    assert "mail:imap" in said["scope"].split()
+
+
+def test_a_code_is_good_once_and_its_replay_takes_back(site: OAuthSite, public: Any) -> None:
+    code = site.code(public, BOB)
+    first = site.exchange(public, code)
+    assert bearer(site, BOB, first.json()["access_token"]) == ""
+    again = site.exchange(public, code)
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    assert bearer(site, BOB, first.json()["access_token"]) != ""
+    assert site.refresh(public, first.json()["refresh_token"]).status_code == 400
+
+
+def test_one_of_many_at_once_gets_something_for_a_code_at_most(
+    site: OAuthSite, public: Any
+) -> None:
+    revoke_all(site, BOB)
+    code = site.code(public, BOB)
+    with ThreadPoolExecutor(5) as pool:
+        found = list(pool.map(lambda _: site.exchange(public, code), range(5)))
+    good = [one.json()["access_token"] for one in found if one.status_code == 200]
+    assert len(good) <= 1
+    assert "oauth" not in kinds(site, BOB)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"code_verifier": "b" * 43}, id="verifier"),
+        pytest.param({"code_verifier": ""}, id="no-verifier"),
+        pytest.param({"code_verifier": VERIFIER[:42]}, id="short-verifier"),
+        pytest.param({"redirect_uri": "https://client.example.test/other"}, id="redirect"),
+        pytest.param({"client_id": "OTHER"}, id="client"),
+        pytest.param({"code": "msk_" + "A" * 43}, id="code"),
+        pytest.param({"code": "x" * 5000}, id="long"),
+        pytest.param({"code": "\0"}, id="nul"),
+    ],
+)
+def test_a_code_is_bound_to_its_request(
+    site: OAuthSite, public: Any, changed: dict[str, str]
+) -> None:
+    other = site.add_client("Other", REDIRECT)
+    code = site.code(public, BOB)
+    if changed.get("client_id"):
+        changed = {"client_id": other["id"]}
+    refused = site.exchange(public, changed.get("code", code), **changed)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    assert refused.headers["cache-control"] == "no-store"
+    if "code" not in changed:  # and is spent
+        assert site.exchange(public, code).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        pytest.param({"response_type": "token"}, "unsupported_response_type", id="implicit"),
+        pytest.param({"response_type": None}, "unsupported_response_type", id="no-type"),
+        pytest.param({"code_challenge": None}, "invalid_request", id="no-pkce"),
+        pytest.param({"code_challenge_method": "plain"}, "invalid_request", id="plain"),
+        pytest.param({"code_challenge_method": None}, "invalid_request", id="no-method"),
+        pytest.param({"code_challenge": "short"}, "invalid_request", id="challenge"),
+        pytest.param({"scope": "unknown"}, "invalid_scope", id="scope"),
+        pytest.param({"scope": None}, "invalid_scope", id="no-scope"),
+        pytest.param({"response_mode": "fragment"}, "invalid_request", id="mode"),
+        pytest.param({"request": "x.y.z"}, "request_not_supported", id="request"),
+        pytest.param({"request_uri": "https://x.test"}, "request_uri_not_supported", id="uri"),
+        pytest.param({"prompt": "none"}, "login_required", id="login"),
+        pytest.param({"prompt": "none login"}, "invalid_request", id="prompts"),
+        pytest.param({"max_age": "-1"}, "invalid_request", id="age"),
+        pytest.param({"nonce": "n" * 3000}, "invalid_request", id="nonce"),
+    ],
+)
+def test_what_is_wrong_is_told_to_the_client(
+    site: OAuthSite, public: Any, changed: dict[str, str | None], error: str
+) -> None:
+    page = site.browser().get(site.asked(public, **changed))
+    assert page.location.startswith(f"{REDIRECT}?")
+    answer = query_of(page.location)
+    assert (answer["error"], answer["state"], answer["iss"]) == (error, "s t&a=te", site.issuer)
+
+
+@pytest.mark.parametrize(
+    "redirect",
+    [
+        "https://evil.test/",
+        "https://client.example.test/back/",
+        "https://client.example.test/back?x=1",
+        "https://client.example.test.evil.test/back",
+        "https://client.example.test@evil.test/back",
+        "http://client.example.test/back",
+        "//client.example.test/back",
+        "https://client.example.test/back#x",
+        "https://client.example.test/back\r\nX: y",
+        "javascript:alert(1)",
+        "",
+    ],
+    ids=[
+        *("other", "slash", "query", "suffix", "user", "plain", "relative", "fragment", "lines"),
+        *("script", "empty"),
+    ],
+)
+def test_nobody_is_sent_elsewhere(site: OAuthSite, redirect: str) -> None:
+    made = site.add_client("Two", REDIRECT, "https://client.example.test/second")
+    page = site.browser().get(site.asked(made, redirect_uri=redirect))
+    assert (page.status, page.location) == (400, "")
+    assert "none of the client's" in page.text
+    unknown = site.browser().get(site.asked({"id": "nobody"}))
+    assert (unknown.status, unknown.location) == (400, "")
+
+
+@pytest.mark.parametrize(
+    ("registered", "asked", "source"),
+    [
+        pytest.param(
+            "http://127.0.0.1/cb", "http://127.0.0.1:53111/cb", "http://127.0.0.1:*", id="v4"
+        ),
+        pytest.param("http://[::1]/cb", "http://[::1]:53111/cb", "http:", id="v6"),
+        pytest.param("test.app.mail:/cb", "test.app.mail:/cb", "test.app.mail:", id="scheme"),
+    ],
+)
+def test_programs_on_the_users_machine(
+    site: OAuthSite, registered: str, asked: str, source: str
+) -> None:
+    made = site.add_client("Native", registered)
+    browser = site.browser()
+    for _ in range(2):  # asked each time: any program may say that it is this one
+        page = browser.get(site.asked(made, redirect_uri=asked))
+        if page.form.action == "/login":
+            assert page.policy["form-action"] == f"'self' {source}"
+            page = browser.submit(page, username=BOB, password=PASSWORD)
+        assert "Native asks to" in page.text
+        back = browser.submit(page, answer="allow", follow=False)
+        assert back.location.startswith(f"{asked}?code=")
+    code = query_of(back.location)["code"]
+    assert site.exchange(made, code, redirect_uri=asked).status_code == 200
+    elsewhere = asked.replace("127.0.0.1", "127.0.0.2").replace("::1", "::2")
+    wrong = elsewhere if elsewhere != asked else "test.app.other:/cb"
+    assert browser.get(site.asked(made, redirect_uri=wrong)).status == 400
+
+
+@pytest.mark.parametrize(
+    "redirect",
+    [
+        "http://client.example.test/",
+        "ftp://x.test/",
+        "mail:/cb",
+        "javascript:x",
+        "data:text/html,x",
+        "https://a.test/#b",
+        "https:///x",
+        "x",
+    ],
+)
+def test_redirects_that_may_not_be_registered(site: OAuthSite, redirect: str) -> None:
+    with pytest.raises(Exception, match=r"https://\.\.\.|no address"):
+        site.add_client("Bad", redirect)
+
+
+def test_consent_is_remembered_until_it_is_taken_back(site: OAuthSite, private: Any) -> None:
+    browser, path = site.browser(), site.asked(private)
+    assert site.allow(browser, path, CID).location.startswith(REDIRECT)
+    assert browser.get(path).location.startswith(f"{REDIRECT}?code=")
+    assert "asks to" in browser.get(site.asked(private, prompt="consent")).text
+    assert "asks to" in browser.get(site.asked(private, scope="sieve")).text
+    refused = browser.get(site.asked(private, scope="sieve", prompt="none"))
+    assert query_of(refused.location)["error"] == "consent_required"
+    held = site.server.perform("oauth.consent.list", address=CID)
+    assert [(one["account"], one["client"]) for one in held] == [(CID, private["id"])]
+    apps = browser.get("/oauth/apps")
+    assert "Web mail" in apps.text
+    assert "Web mail" not in browser.submit(apps).text
+    assert "asks to" in browser.get(path).text
+    assert site.server.perform("oauth.consent.list", address=CID) == []
+
+
+def test_a_user_refuses(site: OAuthSite, public: Any) -> None:
+    browser = site.browser()
+    page = browser.log_in(CID, PASSWORD, site.asked(public))
+    back = browser.submit(page, answer="deny", follow=False)
+    assert query_of(back.location)["error"] == "access_denied"
+    found = site.server.perform("audit.list", address=CID)
+    assert any(one["kind"] == "client refused" for one in found)
+
+
+def test_a_foreign_form_allows_nothing(site: OAuthSite, public: Any) -> None:
+    browser = site.browser()
+    page = browser.log_in(CID, PASSWORD, site.asked(public))
+    assert browser.submit(page, csrf="x", answer="allow", follow=False).status == 403
+
+
+def test_a_login_is_asked_for_again(site: OAuthSite, private: Any) -> None:
+    browser = site.browser()
+    path = site.asked(private, prompt="login")
+    assert site.allow(browser, path, CID).location.startswith(REDIRECT)
+    # the login was just now, and is the one that was asked for
+    assert browser.get(path).location.startswith(REDIRECT)
+
+
+@pytest.mark.parametrize("way", ["basic", "form"])
+def test_a_client_with_a_secret_proves_itself(site: OAuthSite, private: Any, way: str) -> None:
+    code = site.code(private, CID)
+    data = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": REDIRECT,
+        "code_verifier": VERIFIER,
+    }
+    wrong = site.post("/oauth/token", data, auth=(private["id"], "wrong"))
+    assert (wrong.status_code, wrong.json()["error"]) == (401, "invalid_client")
+    assert wrong.headers["www-authenticate"].startswith("Basic ")
+    without = site.post("/oauth/token", data | {"client_id": private["id"]})
+    assert without.json()["error"] == "invalid_client"
+    pair = {"client_id": private["id"], "client_secret": private["secret"]}
+    both = site.post("/oauth/token", data | pair, auth=(private["id"], private["secret"]))
+    assert both.json()["error"] == "invalid_request"
+    if way == "basic":
+        good = site.post("/oauth/token", data, auth=(private["id"], private["secret"]))
+    else:
+        good = site.post("/oauth/token", data | pair)
+    assert good.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        pytest.param({"scope": "x"}, "invalid_client", id="nothing"),
+        pytest.param({"client_id": "PUBLIC"}, "invalid_request", id="no-grant"),
+        pytest.param(
+            {"client_id": "PUBLIC", "grant_type": "password"},
+            "unsupported_grant_type",
+            id="password",
+        ),
+        pytest.param(
+            {"client_id": "PUBLIC", "grant_type": "authorization_code"},
+            "invalid_request",
+            id="no-code",
+        ),
+        pytest.param([("client_id", "a"), ("client_id", "b")], "invalid_request", id="twice"),
+        pytest.param({"client_id": "x" * 5000}, "invalid_client", id="long-client"),
+        pytest.param({"client_id": "PUBLIC", "code": "x" * 20_000}, "invalid_request", id="octets"),
+    ],
+)
+def test_bad_requests_for_tokens(site: OAuthSite, public: Any, data: Any, error: str) -> None:
+    if isinstance(data, dict):
+        data = {name: public["id"] if value == "PUBLIC" else value for name, value in data.items()}
+    found = site.post("/oauth/token", data)
+    assert found.status_code in (400, 401, 413)
+    assert found.json()["error"] == error
+    assert "error_description" in found.json()
+    json_body = post(site.server, "/oauth/token", {"grant_type": "authorization_code"})
+    assert (json_body.status, json_body.body["error"]) == (415, "invalid_request")
+
+
+def test_a_refresh_token_that_comes_again_ends_all(site: OAuthSite, public: Any) -> None:
+    revoke_all(site, BOB)
+    first = site.tokens(public, BOB)
+    second = site.refresh(public, first["refresh_token"]).json()
+    third = site.refresh(public, second["refresh_token"]).json()
+    assert bearer(site, BOB, third["access_token"]) == ""
+    other = site.add_client("Other", REDIRECT)
+    foreign = site.refresh(other, third["refresh_token"])
+    assert (foreign.status_code, foreign.json()["error"]) == (400, "invalid_grant")
+    assert bearer(site, BOB, third["access_token"]) == ""
+    stolen = site.refresh(public, first["refresh_token"])
+    assert (stolen.status_code, stolen.json()["error"]) == (400, "invalid_grant")
+    assert bearer(site, BOB, third["access_token"]) != ""
+    assert site.refresh(public, third["refresh_token"]).status_code == 400
+
+
+def test_a_refresh_never_widens(site: OAuthSite, public: Any) -> None:
+    tokens = site.tokens(public, BOB, scope="mail:imap offline_access")
+    wide = site.refresh(public, tokens["refresh_token"], scope="mail:imap mail:smtp")
+    assert wide.json()["error"] == "invalid_scope"
+    narrow = site.refresh(public, tokens["refresh_token"], scope="mail:imap")
+    assert narrow.status_code == 200
+
+
+def test_sessions_and_grants_do_not_mix(site: OAuthSite, public: Any) -> None:
+    tokens = site.tokens(public, BOB)
+    assert (
+        post(site.server, "/token/refresh", {"refresh_token": tokens["refresh_token"]}).status
+        == 401
+    )
+    assert (
+        post(site.server, "/login", {"username": BOB, "password": tokens["access_token"]}).status
+        == 401
+    )
+    session = post(site.server, "/login", {"username": BOB, "password": PASSWORD}).body
+    assert site.refresh(public, session["refresh_token"]).json()["error"] == "invalid_grant"
+    assert (
+        site.post(
+            "/oauth/revoke", {"token": session["access_token"], "client_id": public["id"]}
+        ).status_code
+        == 200
+    )
+    assert bearer(site, BOB, session["access_token"]) == ""
+
+
+@pytest.mark.parametrize("change", ["password", "disabled", "revoked", "client", "consent"])
+def test_what_ends_a_grant_and_its_connections(site: OAuthSite, change: str) -> None:
+    made = site.add_client("Short-lived", REDIRECT)
+    tokens = site.tokens(made, BOB)
+    client = imaplib.IMAP4("127.0.0.1", site.server.port("imap"))
+    gs2 = f"n,a={BOB},\x01auth=Bearer {tokens['access_token']}\x01\x01".encode()
+    client.authenticate("OAUTHBEARER", lambda _: gs2)
+    if change == "password":
+        site.server.perform("account.passwd", address=BOB, password=PASSWORD)
+    elif change == "disabled":
+        site.server.perform("account.disable", address=BOB)
+        site.server.perform("account.enable", address=BOB)
+    elif change == "revoked":
+        revoke_all(site, BOB)
+    elif change == "client":
+        site.server.perform("oauth.client.delete", id=made["id"])
+    else:
+        site.server.perform("oauth.consent.revoke", address=BOB, client=made["id"])
+    client.sock.settimeout(10)
+    said = b"".join(iter(lambda: client.sock.recv(4096), b""))
+    assert b"* BYE" in said
+    client.shutdown()
+    alive = site.refresh(made, tokens["refresh_token"]).status_code
+    assert alive == (200 if change == "disabled" else 401 if change == "client" else 400)
+
+
+def test_a_code_does_not_outlive_the_session(site: OAuthSite, public: Any) -> None:
+    code = site.code(public, BOB)
+    site.server.perform("account.passwd", address=BOB, password=PASSWORD)
+    assert site.exchange(public, code).json()["error"] == "invalid_grant"
+
+
+def test_introspection(site: OAuthSite, public: Any, private: Any) -> None:
+    tokens = site.tokens(public, ADA)
+    resource = site.add_client("Resource", confidential=True, introspects=True)
+    auth = (resource["id"], resource["secret"])
+    found = site.post("/oauth/introspect", {"token": tokens["access_token"]}, auth=auth).json()
+    assert (found["active"], found["username"], found["client_id"]) == (True, ADA, public["id"])
+    assert (found["iss"], set(found["scope"].split())) == (site.issuer, set(SCOPE.split()))
+    fresh = site.post("/oauth/introspect", {"token": tokens["refresh_token"]}, auth=auth).json()
+    assert (fresh["active"], fresh["token_type"]) == (True, "refresh_token")
+    for token in ("x", "msa_" + "A" * 43, ""):
+        asked = site.post("/oauth/introspect", {"token": token or "y"}, auth=auth).json()
+        assert asked == {"active": False}
+    foreign = (private["id"], private["secret"])
+    hidden = site.post("/oauth/introspect", {"token": tokens["access_token"]}, auth=foreign)
+    assert hidden.json() == {"active": False}
+    anybody = site.post(
+        "/oauth/introspect", {"token": tokens["access_token"], "client_id": public["id"]}
+    )
+    assert (anybody.status_code, anybody.json()["error"]) == (401, "invalid_client")
+    other = site.post("/oauth/revoke", {"token": tokens["access_token"]}, auth=foreign)
+    assert other.json()["error"] == "unauthorized_client"
+    assert bearer(site, ADA, tokens["access_token"]) == ""
+
+
+def test_userinfo_needs_a_token(site: OAuthSite) -> None:
+    for value in ("", "Bearer", "Bearer x", "Basic eDp5", "Bearer msa_" + "A" * 43):
+        found = site.get("/oauth/userinfo", headers={"Authorization": value} if value else {})
+        assert found.status_code == 401
+        assert found.headers["www-authenticate"].startswith("Bearer ")
+
+
+def test_metadata_is_what_the_standards_say(site: OAuthSite) -> None:
+    found = site.metadata()
+    same = site.get("/.well-known/oauth-authorization-server").json()
+    assert (found, found["issuer"]) == (same, site.issuer)
+    assert found["code_challenge_methods_supported"] == ["S256"]
+    assert found["response_types_supported"] == ["code"]
+    assert found["authorization_response_iss_parameter_supported"] is True
+    assert "registration_endpoint" not in found
+    refused = site.post("/oauth/register", None, json={"redirect_uris": [REDIRECT]})
+    assert refused.status_code == 403
+
+
+def test_scripts_of_listed_origins_may_ask(site: OAuthSite) -> None:
+    for origin, allowed in (("https://app.example.test", True), ("https://evil.test", False)):
+        found = site.get("/oauth/jwks", headers={"Origin": origin})
+        assert (found.headers.get("access-control-allow-origin") == origin) is allowed
+        assert found.headers["vary"] == "Origin"
+        assert "access-control-allow-credentials" not in found.headers
+
+
+def test_a_client_of_the_configuration(site: OAuthSite) -> None:
+    made = {"id": "configured", "secret": "a secret of the configuration"}
+    back = "https://other.example.test/back"
+    page = site.allow(site.browser(), site.asked(made, redirect_uri=back), ADA)
+    code = query_of(page.location)["code"]
+    found = site.exchange(
+        made, code, redirect_uri=back, client_secret="a secret of the configuration"
+    )
+    assert found.json()["scope"] == "mail:imap openid"
+    listed = site.server.perform("oauth.client.list")
+    assert "a secret of the configuration" not in json.dumps(listed)
+    with pytest.raises(Exception, match="configuration"):
+        site.server.perform("oauth.client.delete", id="configured")
+
+
+def test_it_is_all_in_the_audit_log(site: OAuthSite, public: Any) -> None:
+    tokens = site.tokens(public, CID)
+    number = [one["id"] for one in site.server.perform("token.list", address=CID)][-1]
+    site.refresh(public, "msr_" + "A" * 43)
+    site.post("/oauth/revoke", {"token": tokens["access_token"], "client_id": public["id"]})
+    found = [one["kind"] for one in site.server.perform("audit.list", address=CID)]
+    assert {"client allowed", "credential made", "credential revoked"} <= set(found)
+    entries = site.server.perform("audit.list")
+    assert any("invalid_grant" in one["detail"] for one in entries)
+    assert str(number) in [one["credential"] for one in entries]
+
+
+def test_a_listing_shows_no_secret(site: OAuthSite, private: Any) -> None:
+    tokens = site.tokens(
+        {**private, "secret": None} | {"id": site.add_client("P", REDIRECT)["id"]}, CID
+    )
+    shown = site.server.command("token", "list", CID).stdout
+    shown += site.server.command("oauth", "client", "list").stdout
+    assert "oauth" in shown
+    held = (private["secret"], tokens["access_token"], tokens["refresh_token"])
+    assert not any(secret in shown for secret in held)
+    stored = b"".join(p.read_bytes() for p in site.server.data.glob("config.db*"))
+    assert not any(secret.encode() in stored for secret in held)
+
+
+def test_basic_authorization_that_is_none(site: OAuthSite, public: Any) -> None:
+    for given in ("!", base64.b64encode(b"nocolon").decode(), base64.b64encode(b"\xff:x").decode()):
+        found = site.post(
+            "/oauth/token",
+            {"grant_type": "refresh_token"},
+            headers={"Authorization": f"Basic {given}"},
+        )
+        assert (found.status_code, found.json()["error"]) == (401, "invalid_client")
