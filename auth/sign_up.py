@@ -132,7 +132,9 @@ class SignUpDesk:
         key = await self._sign_ups.key()
         if box is None or digits is None:
             raise Problem(Fault.WRONG_CODE)
-        found = await self._sign_ups.check(box.key(), lambda salt: code_mac(key, salt, digits))
+        found = await self._sign_ups.check(
+            box.key(), lambda salt: code_mac(key, salt, digits), self.bounds()
+        )
         if isinstance(found, Checked):
             self._auth.audit.record(
                 Kind.FAILED,
@@ -234,8 +236,13 @@ class SignUpDesk:
 
     def bounds(self, of_name: int = OF_NAME, of_target: int = OF_TARGET) -> Bounds:
         """Of codes in 24 hours, by the configuration in force."""
-        most = self._settings.auth.codes_per_day
-        return Bounds(most, of_name=of_name, of_target=of_target)
+        auth = self._settings.auth
+        return Bounds(
+            auth.codes_per_day,
+            of_name=of_name,
+            of_target=of_target,
+            accounts=auth.accounts_per_contact,
+        )
 
     async def send_code(self, to: str, address: str, code: str) -> None:
         """To a phone number or a mail address goes a code for the account `address`."""

@@ -95,6 +95,7 @@ class Auth(Section):
     sms: Annotated[SecretStr, AfterValidator(_sms)] = SecretStr("outbox")
     sms_prefixes: list[Annotated[str, BeforeValidator(_prefix)]] = []
     codes_per_day: Annotated[int, Field(ge=1)] = 1000
+    accounts_per_contact: Annotated[int, Field(ge=1)] = 5
     signup_quota: Size = 0
     audit_keep: Annotated[Duration, Field(ge=3600)] = 180 * 86400.0
     block_after: Annotated[int, Field(ge=0, le=10_000)] = 50

@@ -19,7 +19,9 @@ LIVE_OF_NAME: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of codes in 24 hours. `pause` are the seconds between the first two for one name and target;
+    """Of codes in 24 hours, and of accounts that were made with one number or address.
+
+    `pause` are the seconds between the first two for one name and target;
     each further one waits twice as long.
     """
 
@@ -28,6 +30,7 @@ class Bounds:
     of_name: int = OF_NAME
     of_peer: int = 20
     pause: float = 30.0
+    accounts: int = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,11 +53,13 @@ class SignUps:
         """Keeps a sign-up, unless its peer asks too often."""
         return await self._database.finish(self._apply(new, bounds))
 
-    async def check(self, key: str, mac: Callable[[bytes], bytes]) -> SignUp | Checked:
+    async def check(
+        self, key: str, mac: Callable[[bytes], bytes], bounds: Bounds
+    ) -> SignUp | Checked:
         """Whose code for the name `key` it is; `mac` gives, for a salt, what was kept of the code.
         A wrong one is a try less for all that wait for the name.
         """
-        return await self._database.finish(self._check(key, mac))
+        return await self._database.finish(self._check(key, mac, bounds))
 
     async def settle(self, made: SignUp, key: str, account: AccountId) -> None:
         """The account is made: its owner was reached, and nobody else's code is good any more."""
@@ -97,12 +99,15 @@ class SignUps:
             if wait > 0:
                 return Applied(wait=wait)
             sends = await _may_send(connection, new, now)
+            sends = sends and not await _is_full(connection, new.target, bounds)
             sends = sends and await has_room(connection, asking, bounds)
             await note(connection, asking, sends, now)
             await connection.execute(insert(sign_up).values(_row(new, sends, now + LIFE)))
         return Applied(sends)
 
-    async def _check(self, key: str, mac: Callable[[bytes], bytes]) -> SignUp | Checked:
+    async def _check(
+        self, key: str, mac: Callable[[bytes], bytes], bounds: Bounds
+    ) -> SignUp | Checked:
         now = self._clock.now()
         query = select(*_COLUMNS, _s.salt, _s.code, _s.tries, _s.expires).where(_s.key == key)
         async with self._database.writing() as connection:
@@ -110,7 +115,8 @@ class SignUps:
             live = [row for row in found if row.expires > now and row.tries < TRIES]
             for row in live:
                 if hmac.compare_digest(mac(bytes(row.salt)), bytes(row.code)):
-                    return _sign_up(row)
+                    full = await _is_full(connection, row.target, bounds)
+                    return Checked.EXPIRED if full else _sign_up(row)
             if live:
                 alive = _s.id.in_([row.id for row in live])
                 await connection.execute(update(sign_up).where(alive).values(tries=_s.tries + 1))
@@ -131,6 +137,12 @@ async def _may_send(connection: AsyncConnection, new: NewSignUp, now: float) -> 
     live = select(func.count()).select_from(sign_up).where(_s.key == new.key, _s.expires > now)
     found: int = (await connection.execute(live.where(_s.tries < TRIES))).scalar_one()
     return found < LIVE_OF_NAME
+
+
+async def _is_full(connection: AsyncConnection, target: str, bounds: Bounds) -> bool:
+    """Whether as many accounts have the number or address as may."""
+    count = select(func.count()).select_from(reached).where(reached.c.target == target)
+    return bool((await connection.execute(count)).scalar_one() >= bounds.accounts)
 
 
 def _row(new: NewSignUp, sends: bool, expires: float) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def asks(
 
 
 async def check(sign_ups: SignUps, code: str, name: str = "ann") -> SignUp | Checked:
-    return await sign_ups.check(f"{name}@example.test", lambda salt: mac(salt, code))
+    return await sign_ups.check(f"{name}@example.test", lambda salt: mac(salt, code), BOUNDS)
 
 
 async def test_pauses_grow_and_a_day_has_an_end(sign_ups: SignUps, clock: MovedClock) -> None:
@@ -144,6 +144,26 @@ async def test_where_an_account_was_reached_goes_with_it(
     assert await sign_ups.target_of(account.id) == "+431234567"
     await directory.delete_account(found.address)
     assert await sign_ups.target_of(account.id) is None
+
+
+async def test_a_number_makes_five_accounts(
+    sign_ups: SignUps, directory: Directory, clock: MovedClock
+) -> None:
+    """The fifth ends codes that are under way; a deleted account makes room."""
+    names = [f"name{number}" for number in range(7)]
+    for name in names[:6]:
+        assert (await sign_ups.apply(asks(name), BOUNDS)).sends
+    for name in names[:5]:
+        found = await check(sign_ups, "123456", name)
+        assert isinstance(found, SignUp)
+        account = await directory.add_account(found.address, "hash")
+        await sign_ups.settle(found, account.key, account.id)
+    assert await check(sign_ups, "123456", names[5]) is Checked.EXPIRED
+    assert await sign_ups.apply(asks(names[6]), BOUNDS) == Applied(sends=False)
+    assert (await sign_ups.apply(asks(names[6], "+431999"), BOUNDS)).sends
+    await directory.delete_account(account.address)
+    clock.seconds += 60
+    assert (await sign_ups.apply(asks(names[6]), BOUNDS)).sends
 
 
 async def test_an_invite_is_good_for_one_account(directory: Directory, clock: MovedClock) -> None:
