@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from auth.arrivals import Arrival
 from auth.caller import Caller
-from auth.challenges import LIFE
+from auth.challenges import LIFE, Ceremony, Challenges
 from auth.login import Authenticator
 from auth.login_values import Cause, Login, Refused
 from auth.passkeys import PasskeyDesk
@@ -258,6 +259,41 @@ async def test_somebody_elses_passkey_is_no_second_factor(site: Site) -> None:
         assert await site.second(asked.ticket, signed) is Cause.WRONG_CODE
     signed = stranger.sign(await site.desk.sign_in_options())
     assert await site.second(asked.ticket, signed) is Cause.WRONG_CODE
+
+
+async def test_a_passkey_that_is_no_factor_is_none_beside_one(site: Site) -> None:
+    alone = await site.enrol()
+    await site.enrol(factor=True)
+    asked = await site.password()
+    assert isinstance(asked, Refused)
+    options = await site.desk.second_options(site.ada)
+    assert encoded(alone.id) not in [one["id"] for one in options["allowCredentials"]]
+    assert await site.second(asked.ticket, alone.sign(options)) is Cause.WRONG_CODE
+    assert isinstance(await site.sign_in(alone.sign(await site.desk.sign_in_options())), Login)
+
+
+async def test_a_login_by_passkey_from_a_new_network_is_told(site: Site) -> None:
+    told: list[Arrival] = []
+    site.auth.arrivals.on_new = told.append
+    device = await site.enrol()
+    assert isinstance(await site.sign_in(device.sign(await site.desk.sign_in_options())), Login)
+    assert told == [], "the first login of all"
+    elsewhere = Caller("198.51.100.7", Protocol.WEB, client="Test/2")
+    await site.desk.sign_in(device.sign(await site.desk.sign_in_options()), elsewhere)
+    assert [(one.name, one.address, one.client) for one in told] == [
+        (ADA, "198.51.100.7", "Test/2")
+    ]
+
+
+@ON_ONE
+async def test_a_challenge_is_for_one_ceremony(site: Site) -> None:
+    challenges = Challenges(site.directory, site.clock)
+    for made in Ceremony:
+        challenge = await challenges.make(made, "1")
+        good = [one for one in Ceremony if await challenges.is_good(challenge, one, "1")]
+        assert good == [made]
+        assert not await challenges.is_good(challenge, made, "2")
+        assert not await challenges.is_good(challenge + b"x", made, "1")
 
 
 @ON_ONE
