@@ -42,6 +42,19 @@ def _prefix(value: object) -> str:
     raise ValueError('the beginning of phone numbers, such as "+49"')
 
 
+def _site(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*|", value):
+        return value
+    raise ValueError('a host name in lower case, such as "mail.example.test"')
+
+
+def _origin(value: object) -> str:
+    host = r"https://[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*(:[1-9][0-9]{0,4})?"
+    if isinstance(value, str) and re.fullmatch(host, value):
+        return value
+    raise ValueError("https, a host name in lower case and perhaps a port, without a path")
+
+
 def _nameserver(value: object) -> Endpoint:
     """An address with or without a port; a name could not be looked up."""
     try:
@@ -101,6 +114,8 @@ class Auth(Section):
     block_after: Annotated[int, Field(ge=0, le=10_000)] = 50
     block_time: Annotated[Duration, Field(ge=60)] = 900.0
     block_time_most: Annotated[Duration, Field(ge=60)] = 86400.0
+    passkey_site: Annotated[str, BeforeValidator(_site)] = ""
+    passkey_origins: list[Annotated[str, BeforeValidator(_origin)]] = []
     leaked_passwords: Path | None = None
     notify_new_device: bool = True
     scram: Literal["auto", "on", "off"] = "auto"
