@@ -1,9 +1,10 @@
 """How a text reaches a phone: the interface, and the outbox of development.
 
-Invariant: what sends never keeps the one who asked waiting for a network, so that nobody can tell
-by the time whether something was sent.
+Invariant: what sends never keeps the one who asked waiting, for a network or a disk, so that nobody
+can tell by the time whether something was sent.
 """
 
+import asyncio
 import json
 import os
 import secrets
@@ -45,16 +46,23 @@ class Outbox:
     def __init__(self, data_dir: Path, offload: Offload, log: Logger) -> None:
         self._folder, self._offload, self._log = data_dir / FOLDER, offload, log
         self._number = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, sms: Sms) -> None:
         self._number += 1
+        task = asyncio.create_task(self._keep(self._number, sms.as_json()))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep(self, number: int, data: bytes) -> None:
         try:
-            await self._offload.disk(_write, self._folder, self._number, sms.as_json())
+            await self._offload.disk(_write, self._folder, number, data)
         except OSError as error:
             self._log.error("SMS not written", reason=error.strerror)
 
     async def close(self) -> None:
-        """Nothing is left."""
+        """Waits for what is not written yet."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def _write(folder: Path, number: int, data: bytes) -> None:

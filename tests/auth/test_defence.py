@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 import auth.password
+import auth.proofs
 from auth.admission import Admission, Denied
 from auth.arrivals import Arrival
+from auth.caller import Caller
 from auth.handover import NAME
 from auth.login import Authenticator
 from auth.login_values import Cause, Login, Refused
@@ -192,6 +194,27 @@ async def test_a_device_with_an_old_password_blocks_and_delays_nobody(opened: Op
     assert len(site.hashes) == 1
     assert isinstance(await site.login(peer=STRANGER), Login)
     assert site.directory.blocks.listed() == []
+
+
+async def test_a_device_with_an_old_password_by_scram_is_slow_but_never_blocked(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At home, every ten seconds for half a day; others there wait for nothing."""
+    monkeypatch.setattr(auth.proofs, "EVEN", 0.0)
+    site = await opened(auth={"bcrypt_rounds": 4})
+    await site.login()
+    await site.login(BOB)
+    begun, caller = site.clock.seconds, Caller(HOME, Protocol.IMAP)
+    for _ in range(2000):
+        await site.auth.login_scram(ADA, None, "SCRAM-SHA-256", caller)
+        site.clock.seconds += 10
+    await site.auth.settle()
+    assert site.directory.blocks.listed() == []
+    assert site.clock.seconds - begun > 2000 * 15
+    await site.directory.set_password(BOB, hash_password(PASSWORD, 4))
+    before = site.clock.seconds
+    assert isinstance(await site.login(BOB), Login)
+    assert site.clock.seconds == before
 
 
 async def test_a_flood_takes_bounded_memory_and_leaves_others_first_in_line(opened: Open) -> None:

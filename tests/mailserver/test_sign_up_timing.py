@@ -1,4 +1,6 @@
-"""The time of a sign-up, which tells nobody whether the name is taken or where a code went."""
+"""The time of a sign-up and of a forgotten password, which tells nobody whether the
+name is taken.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from tests.support.http_api import post
+from tests.support.http_api import code_of, post, texts
 from tests.support.server import PASSWORD, ServerProcess, configuration
 from tests.support.timing import measured, told_apart
 
@@ -47,3 +49,30 @@ async def test_a_wrong_code_for_nobody_takes_the_time_of_another(server: ServerP
 
     tries = {name: partial(asyncio.to_thread, verify, name) for name in ("late", "ada", "nobody")}
     assert told_apart(await measured(tries, 30), "nobody") == {}
+
+
+async def test_a_forgotten_password_of_nobody_takes_the_time_of_another(
+    server: ServerProcess,
+) -> None:
+    """One code for each name: more than that are refused."""
+
+    def sign_up(number: int) -> None:
+        asked = {"username": f"ben{number}", "password": PASSWORD}
+        phone = f"+4477000{number:04}"
+        assert post(server, "/register", asked | {"phone": phone}).status == 202
+        body = {"username": f"ben{number}", "code": code_of(server, phone)}
+        assert post(server, "/verify", body).status == 200
+        server.add_account(f"unreached{number}@example.test")
+
+    def reset(kind: str, number: int = 0) -> None:
+        assert post(server, "/reset", {"username": f"{kind}{number}"}).status == 202
+
+    rounds = 12
+    for number in range(rounds + 1):
+        await asyncio.to_thread(sign_up, number)
+    tries = {
+        kind: partial(asyncio.to_thread, reset, kind) for kind in ("nobody", "ben", "unreached")
+    }
+    assert told_apart(await measured(tries, rounds), "nobody") == {}
+    texts_of = [texts(server, f"+4477000{number:04}") for number in range(rounds + 1)]
+    assert all(len(found) >= 1 for found in texts_of)
