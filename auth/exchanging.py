@@ -79,15 +79,21 @@ async def run_exchange(
 
 async def _judge(authenticator: Authenticator, final: Final, caller: Caller) -> Login | Refused:
     match final:
-        case Credentials(user, password):
-            return await authenticator.login(
-                user,
-                password,
-                peer=caller.peer,
-                protocol=caller.protocol,
-                connection=caller.connection,
-                client=caller.client,
-            )
+        case Credentials(user, password, acting):
+
+            async def verify() -> Login | Refused:
+                return await authenticator.login(
+                    user,
+                    password,
+                    peer=caller.peer,
+                    protocol=caller.protocol,
+                    connection=caller.connection,
+                    client=caller.client,
+                )
+
+            if acting:
+                return await authenticator.acting.login(acting, caller, verify)
+            return await verify()
         case Verified(user, mechanism, keys):
             return await authenticator.login_scram(user, keys, mechanism, caller)
         case Unproved(user, mechanism):

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
+from auth.acting import Acting
 from auth.agents import Agents
 from auth.arrivals import Arrival, Arrivals
 from auth.audit import Audit
@@ -94,6 +95,7 @@ class Authenticator:
         self.second_factor = SecondFactor(directory, clock, self.audit)
         self._halves = HalfLogins(directory, clock)
         self.agents = Agents(self.audit, clock)
+        self.acting = Acting(directory, self.audit)
         self._expiring = Expiring(directory.credentials, clock)
         self._scram = ScramKeys(directory.secrets)
         self._proofs = Proofs(directory, self.throttle, self._scram, self._named)
@@ -109,12 +111,14 @@ class Authenticator:
         self._supported = Supported(
             scram_sha_1=sha_1,
             bearer=True,
+            acting=settings.auth.act_as_users,
             scram=scram == "on" or (scram == "auto" and not settings.auth.source),
             discovery=discovery_of(settings),
             scope=OF_MAIL,
         )
         self._scram.mechanisms = (*ALWAYS, "SCRAM-SHA-1") if sha_1 else ALWAYS
         self._leaked = settings.auth.leaked_passwords
+        self.acting.allowed = settings.auth.act_as_users
         self.throttle.unlimited = settings.filters.local_networks
         self._blocker.reload(settings)
 

@@ -11,17 +11,21 @@ from storage.values import AccountId
 @dataclass(frozen=True, slots=True)
 class Login:
     """A verified account. `address` is the account's own, whatever was typed; `grant` what the
-    login is good for.
+    login is good for; `by` the administrator who acts as the account (auth/acting.py).
     """
 
     account: AccountId
     address: str
     admin: bool
     grant: Grant = FULL
+    by: AccountId | None = None
 
     def ended_by(self, change: AccountChange) -> bool:
         """Whether the change ends sessions of this login."""
-        return change.ends(self.account, self.grant.credential, self.grant.kind)
+        used = (self.grant.credential, self.grant.kind)
+        if self.by is not None and change.ends(self.by, *used):
+            return True
+        return change.ends(self.account, *used)
 
 
 class Cause(Enum):
@@ -37,6 +41,7 @@ class Cause(Enum):
     CODE = "second factor needed"
     WRONG_CODE = "wrong code"
     TICKET = "login begun too long ago"
+    ACTING = "may not act for the user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +75,5 @@ _TEXTS = {
     Cause.CODE: "A code of the second factor is needed",
     Cause.WRONG_CODE: "The code is wrong or was used before",
     Cause.TICKET: "Too much time has passed: begin the login again",
+    Cause.ACTING: "You may not act for this user",
 }

@@ -118,6 +118,7 @@ class Auth(Section):
     passkey_origins: list[Annotated[str, BeforeValidator(_origin)]] = []
     leaked_passwords: Path | None = None
     notify_new_device: bool = True
+    act_as_users: bool = False
     scram: Literal["auto", "on", "off"] = "auto"
     source: Annotated[list[AccountSource], AfterValidator(distinct)] = []
 

@@ -19,7 +19,8 @@ class Channel:
 class Supported:
     """What the server has beside passwords. `discovery` is the address of its
     openid-configuration, "" without an issuer; `scope` what a client shall ask of it. `scram`:
-    whether accounts have keys for it.
+    whether accounts have keys for it; `acting`: whether an authorization identity may be another
+    user's.
     """
 
     scram_sha_1: bool = False
@@ -27,3 +28,4 @@ class Supported:
     discovery: str = ""
     scram: bool = True
     scope: str = "mail"
+    acting: bool = False

@@ -42,10 +42,13 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user name as sent and a password, to be given to Authenticator.login."""
+    """A user name as sent and a password, to be given to Authenticator.login; `acting` is the user
+    as whom, where that is another one.
+    """
 
     user: str
     password: str = field(repr=False)
+    acting: str = ""
 
 
 @dataclass(frozen=True, slots=True)

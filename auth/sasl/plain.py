@@ -14,7 +14,12 @@ from auth.sasl.exchange import (
 
 
 class Plain:
-    """The PLAIN exchange. Acting for another user is refused: authzid is empty or the user."""
+    """The PLAIN exchange. `acting`: whether authzid may be another user; else it is empty or the
+    user.
+    """
+
+    def __init__(self, acting: bool = False) -> None:
+        self._acting = acting
 
     def start(self, initial: bytes | None) -> Step:
         return Challenge(b"") if initial is None else self._finish(decode_initial(initial))
@@ -34,12 +39,11 @@ class Plain:
         for part in (authzid, user, password):
             if isinstance(part, Failure):
                 return part
-        return _credentials(str(authzid), str(user), str(password))
+        return self._credentials(str(authzid), str(user), str(password))
 
-
-def _credentials(authzid: str, user: str, password: str) -> Step:
-    if not user or not password:
-        return malformed("User name and password must not be empty")
-    if authzid and authzid.casefold() != user.casefold():
-        return OTHER_USER
-    return Credentials(user, password)
+    def _credentials(self, authzid: str, user: str, password: str) -> Step:
+        if not user or not password:
+            return malformed("User name and password must not be empty")
+        if not authzid or authzid.casefold() == user.casefold():
+            return Credentials(user, password)
+        return Credentials(user, password, authzid) if self._acting else OTHER_USER

@@ -49,7 +49,7 @@ _TABLE = {
             lambda channel, supported: Scram("SCRAM-SHA-1", channel),
             lambda channel, supported: supported.scram and supported.scram_sha_1,
         ),
-        Mechanism("PLAIN", lambda channel, supported: Plain()),
+        Mechanism("PLAIN", lambda channel, supported: Plain(supported.acting)),
         Mechanism("LOGIN", lambda channel, supported: Login()),
         Mechanism(
             "OAUTHBEARER",

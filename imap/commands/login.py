@@ -75,4 +75,6 @@ def _code(refused: Refused) -> bytes:
     """Response codes of RFC 9051 §7.1 (RFC 5530)."""
     if refused.temporary:
         return b"UNAVAILABLE"
+    if refused.cause is Cause.ACTING:
+        return b"AUTHORIZATIONFAILED"
     return b"EXPIRED" if refused.cause is Cause.EXPIRED else b"AUTHENTICATIONFAILED"
