@@ -17,6 +17,10 @@ class Home(Protocol):
     async def add_account(self, account: AccountId, *, limit_bytes: int = 0) -> None:
         """Makes the account's mailboxes, or finds that they are there."""
 
+    @called(idempotent=True)
+    async def set_limits(self, account: AccountId, limit_bytes: int, limit_messages: int) -> None:
+        """0 means none."""
+
     @called()
     async def send(self, to: str, subject: str, text: str) -> None:
         """Takes a code for an e-mail address."""

@@ -28,9 +28,8 @@ from net.threads import Offload
 from storage.directory import Directory
 from storage.directory_names import is_encodable
 from storage.directory_values import Account, AlreadyExists, NotAllowed
-from storage.new_account import make_account
+from storage.new_account import Mailboxes, make_account
 from storage.outside import SourceUnavailable
-from storage.store import Store
 
 T = TypeVar("T")
 REMEMBERED: Final = 20_000
@@ -73,7 +72,12 @@ class Sources:
     """One a process; close it before its directory."""
 
     def __init__(
-        self, settings: Settings, directory: Directory, store: Store, offload: Offload, clock: Clock
+        self,
+        settings: Settings,
+        directory: Directory,
+        store: Mailboxes,
+        offload: Offload,
+        clock: Clock,
     ) -> None:
         self._directory, self._store = directory, store
         self._offload, self._clock = offload, clock

@@ -56,6 +56,9 @@ class LocalHome:
     async def add_account(self, account: AccountId, *, limit_bytes: int = 0) -> None:
         await self.store.add_account(account, limit_bytes=limit_bytes)
 
+    async def set_limits(self, account: AccountId, limit_bytes: int, limit_messages: int) -> None:
+        await self.store.set_limits(account, limit_bytes, limit_messages)
+
     async def send(self, to: str, subject: str, text: str) -> None:
         await self.mails.send(to, subject, text)
 

@@ -29,6 +29,10 @@ class LinkedHome:
         """Raises StoreUnavailable."""
         await self._ask("add_account", account, limit_bytes=limit_bytes)
 
+    async def set_limits(self, account: AccountId, limit_bytes: int, limit_messages: int) -> None:
+        """Raises StoreUnavailable."""
+        await self._ask("set_limits", account, limit_bytes, limit_messages)
+
     async def send(self, to: str, subject: str, text: str) -> None:
         """Returns at once, as all code takes that sends a code: failures are logged."""
         self._behind(self._ask("send", to, subject, text))

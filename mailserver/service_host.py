@@ -24,6 +24,7 @@ from auth.service_contract import AUTH
 from auth.sessions import Sessions
 from auth.sign_up import SignUpDesk
 from auth.sms_factor import SmsFactorDesk
+from auth.sources import Sources
 from auth.webauthn import Site
 from config.clock import SystemClock
 from config.load import ConfigInvalid, load
@@ -71,7 +72,8 @@ class ServiceHost:
         self._changes = SharedChanges(directory)
         self._endpoints = ServiceEndpoints(directory.database, self._clock)
         self._home = LinkedHome()
-        self._auth = Authenticator(settings, directory, self._offload, self._clock)
+        self._sources = Sources(settings, directory, self._home, offload, self._clock)
+        self._auth = Authenticator(settings, directory, offload, self._clock, self._sources)
         self._auth.arrivals.on_new = self._home.arrived
         resolver = Resolver(settings.dns.nameservers)
         admission = Admission(settings, self._clock, directory.blocks)
@@ -147,6 +149,7 @@ class ServiceHost:
         await self._desk.close()
         await self._home.close()
         await self._auth.close()
+        await self._sources.close()
         await self._changes.close()
 
     async def reload(self) -> None:
@@ -159,6 +162,7 @@ class ServiceHost:
             return
         self._settings = settings = applicable(self._settings, loaded)
         self._directory.reload(settings)
+        self._sources.reload(settings)
         self._auth.reload(settings)
         self._desk.reload(settings)
         self._log.info("reloaded")

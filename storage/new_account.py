@@ -18,6 +18,9 @@ class Mailboxes(Protocol):
     async def add_account(self, account: AccountId, *, limit_bytes: int = 0) -> object:
         """Raises StoreError."""
 
+    async def set_limits(self, account: AccountId, limit_bytes: int, limit_messages: int) -> None:
+        """0 means none. Raises StoreError."""
+
 
 async def make_account(
     directory: Directory,

@@ -11,10 +11,13 @@ import json
 import smtplib
 import ssl
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from auth.totp import code_of
+from tests.support.http_api import post
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
 from tests.support.slapd import BASE, GROUP, READER, READER_PASSWORD, Slapd, slapd
 
@@ -289,6 +292,42 @@ def test_passwords_are_set_in_the_directory_alone(
     assert "new one" not in refused.stderr
     directory.set(uid, "userPassword", "new one")
     assert logged_in(server, address, "new one") == ""
+
+
+def test_a_second_factor_stands_beside_the_password_of_the_directory(
+    server: ServerProcess, person: Callable[..., str]
+) -> None:
+    address = f"{person()}@example.test"
+    assert logged_in(server, address, "right one") == ""
+    key = server.perform("account.second-factor.begin", address=address)["key"]
+    octets = base64.b32decode(key.replace(" ", ""))
+    code = code_of(octets, int(time.time()) // 30)
+    server.perform("account.second-factor.confirm", address=address, code=code)
+    assert "app password" in logged_in(server, address, "right one")
+    assert "AUTHENTICATIONFAILED" in logged_in(server, address, "wrong one")
+    made = server.perform("account.app-password.add", address=address, name="Phone")
+    assert logged_in(server, address, made["secret"]) == ""
+    login = {"username": address, "password": "right one"}
+    assert post(server, "/login", login).status == 401
+    again = code_of(octets, int(time.time()) // 30 + 1)
+    assert post(server, "/login", login | {"code": again}).status == 200
+
+
+def test_a_reload_takes_other_sources(
+    server: ServerProcess, directory: Slapd, person: Callable[..., str]
+) -> None:
+    before = server.config.read_text()
+    address = f"{person()}@example.test"
+    server.config.write_text(before.replace('base = "ou=people,', 'base = "ou=groups,'))
+    try:
+        assert "auth.source" in server.perform("reload")["applied"]
+        assert "AUTHENTICATIONFAILED" in logged_in(server, address, "right one")
+        assert received(server, address) == [550]
+    finally:
+        server.config.write_text(before)
+        server.perform("reload")
+    assert received(server, address) == [250]
+    assert logged_in(server, address, "right one") == ""
 
 
 def test_own_accounts_stand_beside_the_directory(server: ServerProcess, directory: Slapd) -> None:
