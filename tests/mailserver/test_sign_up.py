@@ -227,7 +227,7 @@ def test_a_bad_request_leaves_the_connection_alive(server: ServerProcess) -> Non
     connection.request("POST", "/verify", "username=a", {"Content-Type": "text/plain"})
     assert answer_of(connection.getresponse()).status == 415
     connection.close()
-    connection.request("GET", "/register")
+    connection.request("PUT", "/register")
     assert answer_of(connection.getresponse()).status == 405
     connection.close()
 
