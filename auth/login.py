@@ -203,6 +203,19 @@ class Authenticator:
         """
         return self.login_proved(await self._proofs.external(user, names, caller), caller)
 
+    async def login_outside(self, account: Account | None, caller: Caller) -> Login | Refused:
+        """The login of whom the outside identity provider vouched for, None for nobody of ours; a
+        second factor of the account is asked for here. Raises StoreUnavailable.
+        """
+        if account is None or not account.enabled:
+            return self._told(account, Refused(Cause.CREDENTIALS), caller)
+        outcome = await self._with_factor(account, _login(account), caller.protocol, "")
+        return self._told(account, outcome, caller)
+
+    def accept_outside(self, find: Callable[[str], Awaitable[Account | None]]) -> None:
+        """`find` gives the account of an access token of the outside provider."""
+        self._proofs.outside = find
+
     def login_proved(self, found: Found, caller: Caller) -> Login | Refused:
         """The login of whom a certificate or a passkey proved, which needs no second factor. Await
         nothing between this and the moment from which the session hears of revocations.

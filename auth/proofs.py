@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from auth.caller import Caller
@@ -50,6 +51,7 @@ class Proofs:
     ) -> None:
         self._directory, self._throttle, self._scram = directory, throttle, scram
         self._named = named
+        self.outside: Callable[[str], Awaitable[Account | None]] = _nobody
 
     async def offer(self, user: str, mechanism: str, caller: Caller) -> KeyOffer:
         """What SCRAM goes on with, whether there is such a user or not."""
@@ -99,7 +101,7 @@ class Proofs:
         name, account = await self._named(user, caller.peer) if user else ("", None)
         digest = token_digest(token)
         if digest is None:
-            return Found(Checked.WRONG, account)
+            return await self._outside_bearer(name, token, account, caller)
         attempt = await self._throttle.enter(caller.peer, f"token {digest.hex()}", None)
         if attempt is None:
             return Found(Checked.THROTTLED, account)
@@ -115,6 +117,26 @@ class Proofs:
             return Found(Checked.WRONG, account)
         attempt.right()
         return Found(Checked.RIGHT, owner, found)
+
+    async def _outside_bearer(
+        self, name: str, token: str, account: Account | None, caller: Caller
+    ) -> Found:
+        if token.count(".") != 2:  # RFC 7515 §7.1
+            return Found(Checked.WRONG, account)
+        key = sha256(token.encode()).hexdigest()
+        attempt = await self._throttle.enter(caller.peer, f"token {key}", None)
+        if attempt is None:
+            return Found(Checked.THROTTLED, account)
+        try:
+            owner = await self.outside(token)
+        except BaseException:
+            attempt.void()
+            raise
+        if owner is None or not owner.enabled or name not in ("", owner.key):
+            attempt.wrong()
+            return Found(Checked.WRONG, account)
+        attempt.right()
+        return Found(Checked.RIGHT, owner)
 
     async def external(self, user: str, names: tuple[str, ...], caller: Caller) -> Found:
         """The login of whom a verified client certificate names: the account `user` among its
@@ -138,6 +160,11 @@ async def _evenly() -> AsyncIterator[None]:
         yield
     finally:
         await asyncio.sleep(end - loop.time())
+
+
+async def _nobody(_token: str) -> Account | None:
+    """Without an outside provider."""
+    return None
 
 
 def _keys_in(text: str, mechanism: str) -> tuple[Keys, ...]:

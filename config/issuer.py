@@ -18,8 +18,9 @@ def issuer_of(settings: Settings) -> str:
 
 
 def discovery_of(settings: Settings) -> str:
-    """Where a mail client whose token was refused finds who gives out others (RFC 7628 §3.2.2); ""
-    for nowhere.
+    """Where a mail client whose token was refused finds who gives out others (RFC 7628 §3.2.2): the
+    outside provider where its tokens are taken, else this server; "" for nowhere.
     """
-    issuer = issuer_of(settings)
-    return f"{issuer}/.well-known/openid-configuration" if issuer else ""
+    outside = settings.oidc.issuer if settings.oidc.access_tokens != "off" else ""
+    issuer = outside or issuer_of(settings)
+    return f"{issuer.rstrip('/')}/.well-known/openid-configuration" if issuer else ""

@@ -25,6 +25,7 @@ _NOT_KEYS = {"MAILSERVER_CONFIG", "MAILSERVER_HOME"}
 _SECRET_KEYS = {
     *(("outbound", "smarthost"), ("store", "database"), ("store", "cache")),
     ("auth", "sms"),
+    ("oidc", "client_secret"),
 }
 _SOURCE: Final = ("auth", "source")
 _SOURCE_SECRETS: Final = ("bind_password", "database")

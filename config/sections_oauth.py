@@ -1,4 +1,4 @@
-"""[oauth], the issuer of tokens."""
+"""[oauth], the issuer of tokens, and [oidc], the outside identity provider."""
 
 import re
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from config.fields import Section
+from config.fields import Domain, Net, Section
 from config.redirects import check_redirect
 from config.units import Duration
 
@@ -39,11 +39,11 @@ def _issuer(value: str) -> str:
         raise ValueError('an address such as "https://mx.example.test"')
     if parts.query or parts.fragment or parts.username is not None or " " in value:
         raise ValueError("an address without query, fragment and user")
-    return value.rstrip("/")
+    return value
 
 
 def _own_issuer(value: str) -> str:
-    value = _issuer(value)
+    value = _issuer(value).rstrip("/")
     if urlsplit(value).path:
         raise ValueError('an address without a path, such as "https://mx.example.test"')
     return value
@@ -82,3 +82,23 @@ class OAuth(Section):
     cors: list[Annotated[str, BeforeValidator(_origin)]] = []
     registration: bool = False
     client: list[OAuthClientOf] = []
+
+
+def _outside_issuer(value: str) -> str:
+    if value and not value.startswith("https:"):
+        raise ValueError('an address such as "https://login.example.test"')
+    return _issuer(value)
+
+
+class Oidc(Section):
+    issuer: Annotated[str, AfterValidator(_outside_issuer)] = ""
+    name: Annotated[str, Field(max_length=100)] = ""
+    client_id: Annotated[str, Field(max_length=200)] = ""
+    client_secret: SecretStr = SecretStr("")
+    scopes: list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]] = ["openid", "email", "profile"]
+    claim: Annotated[str, Field(min_length=1, max_length=100)] = "email"
+    domains: list[Domain] = []
+    create_accounts: bool = False
+    access_tokens: Literal["off", "jwt"] = "off"
+    audience: Annotated[str, Field(max_length=500)] = ""
+    networks: list[Net] = []

@@ -21,7 +21,7 @@ from config.sections_filters import (
     Tagging,
     Virus,
 )
-from config.sections_oauth import OAuth
+from config.sections_oauth import OAuth, Oidc
 from config.sections_sending import (
     Dkim,
     Forwarding,
@@ -56,6 +56,7 @@ class Settings(Section):
     tls: Tls = Tls()
     auth: Auth = Auth()
     oauth: OAuth = OAuth()
+    oidc: Oidc = Oidc()
     store: Store = Store()
     services: Services = Services()
     dns: Dns = Dns()

@@ -10,6 +10,7 @@ from auth.arrivals import Arrival
 from auth.home import HOME
 from auth.local_service import LocalAuthService
 from auth.oauth.provider import Provider
+from auth.oidc.outside import Outside
 from auth.passkeys import PasskeyDesk
 from auth.relying_party import site_of
 from auth.reset import ResetDesk
@@ -33,6 +34,7 @@ from web.auth import AuthApi
 from web.jmap.authentication import Logins
 from web.mta_sts import mta_sts_route
 from web.oauth.endpoints import OAuthEndpoints
+from web.oauth.outside import OutsidePages
 from web.oauth.pages import OAuthPages
 from web.pages.login import LoginPages
 from web.pages.pages import Pages
@@ -95,16 +97,18 @@ def build_gateway(
     home: LocalHome,
     http: HttpServer,
     provider: Provider,
+    outside: Outside,
 ) -> Gateway:
     """What this process serves by HTTP, without /healthz."""
     registry, directory = Registry(), services.directory
     changes = SharedChanges(directory)
     remote: list[RemoteService] = []
+    sessions = Sessions(services.auth, directory, services.clock)
     auth: AuthService = LocalAuthService(
         services.auth,
         directory,
         desk,
-        Sessions(services.auth, directory, services.clock),
+        sessions,
         PasskeyDesk(
             services.auth,
             directory,
@@ -136,14 +140,16 @@ def build_gateway(
     second = SecondPages(pages, auth, services.offload, consent.leads_to)
     shown: list[Route] = [
         *pages.routes(),
-        *LoginPages(pages, auth, second, consent.leads_to).routes(),
+        *LoginPages(pages, auth, second, consent.leads_to, lambda: outside.name).routes(),
         *second.routes(),
         *SignUpPages(pages, auth, lambda: services.settings).routes(),
         *ResetPages(pages, auth).routes(),
     ]
     registry.register(Service("pages", shown))
     endpoints = OAuthEndpoints(provider, admission, lambda: services.settings, get_logger("http"))
-    registry.register(Service("oauth", [*endpoints.routes(), *consent.routes()]))
+    away = OutsidePages(pages, outside, services.auth, sessions, second, get_logger("http"))
+    shown = [*endpoints.routes(), *consent.routes(), *away.routes()]
+    registry.register(Service("oauth", shown))
     policy = mta_sts_route(lambda: services.settings, services.directory.serves)
     registry.register(Service("mta-sts", [policy]))
     jmap, logins = build_jmap(services, home.store, answering)

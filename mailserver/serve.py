@@ -208,7 +208,14 @@ class Server:
         parts = self._parts
         return (
             *(parts.pipeline, parts.own, parts.smtp, parts.imap, parts.managesieve),
-            *(parts.outbound, parts.junk, parts.desk, parts.login_notices, parts.provider),
+            *(
+                parts.outbound,
+                parts.junk,
+                parts.desk,
+                parts.login_notices,
+                parts.provider,
+                parts.outside,
+            ),
             *(parts.collector, parts.report_sender, parts.failures),
             *(self.services.signer, parts.forwarding, parts.rotation, parts.scanner),
         )

@@ -7,6 +7,7 @@ from functools import partial
 
 from auth.admission import Admission
 from auth.oauth.provider import Provider
+from auth.oidc.outside import Outside
 from auth.sign_up import SignUpDesk
 from auth.sms_factor import SmsFactorDesk
 from auth.source_rounds import SourceRounds
@@ -48,11 +49,13 @@ from mailserver.gateway_wiring import Gateway, LocalHome, build_gateway
 from mailserver.personal_wiring import build_imap_events, build_personal, build_trainer
 from mailserver.services import Services
 from net.client_tls import client_tls
+from net.guarded import GuardedResolver
 from net.https import HttpsClient
 from net.tls import TlsContexts
 from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
 from storage.metadata import Metadata
+from storage.new_account import make_account
 from storage.report_values import Kind
 from storage.reports import Reports
 from storage.spam_values import Label
@@ -89,6 +92,7 @@ class Parts:
     gateway: Gateway
     sms_factor: SmsFactorDesk
     provider: Provider
+    outside: Outside
     login_notices: LoginNotices
     source_rounds: SourceRounds
 
@@ -177,6 +181,15 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     )
     sms_factor = SmsFactorDesk(services.directory, services.auth.audit, desk, admission)
     provider = Provider(settings, services.directory, services.auth, services.offload, clock)
+    guarded = GuardedResolver(settings.dns.nameservers, lambda: services.settings.oidc.networks)
+    outside = Outside(
+        settings,
+        services.directory,
+        HttpsClient(guarded, services.offload, client.verified),
+        clock,
+        lambda address, name: make_account(services.directory, store, address, "", name=name),
+    )
+    services.auth.accept_outside(outside.of_access_token)
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
     return Parts(
         pipeline=pipeline,
@@ -277,8 +290,16 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         desk=desk,
         sms_factor=sms_factor,
         provider=provider,
+        outside=outside,
         gateway=build_gateway(
-            services, desk, sms_factor, admission, LocalHome(store, mails, notices), http, provider
+            services,
+            desk,
+            sms_factor,
+            admission,
+            LocalHome(store, mails, notices),
+            http,
+            provider,
+            outside,
         ),
         login_notices=notices,
         source_rounds=SourceRounds(services.sources, services.directory, services.clock),

@@ -47,9 +47,20 @@ class HttpsClient:
         self.resolver, self._offload = resolver, offload
         self.context, self._port = context, port
 
-    async def get(self, host: str, path: str, *, limit: int, seconds: float) -> HttpsResponse:
-        """At most `limit` octets of body within `seconds` in all. Raises HttpsError."""
-        return await self._bounded("GET", host, self._port, path, limit, seconds)
+    async def get(
+        self,
+        host: str,
+        path: str,
+        *,
+        limit: int,
+        seconds: float,
+        port: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpsResponse:
+        """At most `limit` octets of body within `seconds` in all; `port` None is the usual one.
+        Raises HttpsError.
+        """
+        return await self._bounded("GET", host, port, path, limit, seconds, headers=headers)
 
     async def post(
         self,
@@ -64,14 +75,14 @@ class HttpsClient:
     ) -> HttpsResponse:
         """As `get`, with a body; `port` None is the usual one."""
         return await self._bounded(
-            "POST", host, port or self._port, path, limit, seconds, data=data, headers=headers
+            "POST", host, port, path, limit, seconds, data=data, headers=headers
         )
 
     async def _bounded(
         self,
         method: str,
         host: str,
-        port: int,
+        port: int | None,
         path: str,
         limit: int,
         seconds: float,
@@ -83,7 +94,10 @@ class HttpsClient:
             async with asyncio.timeout(seconds):
                 addresses = await self.resolver.addresses(host)
                 aiohttp = await self._offload.disk(importlib.import_module, "aiohttp")
-                request = _Request(method, host, port, path, data, dict(headers or {}))
+                named = host if port in (None, 443) else f"{host}:{port}"  # RFC 9110 §7.2
+                request = _Request(
+                    *(method, host, port or self._port, path, data, dict(headers or {}), named)
+                )
                 return await self._first(aiohttp, request, addresses[:MAX_ADDRESSES], limit)
         except DnsError as error:
             raise HttpsError(str(error)) from None
@@ -117,7 +131,7 @@ class HttpsClient:
                 request.method,
                 f"https://{literal}:{request.port}{request.path}",
                 data=request.data,
-                headers={"Host": request.host, "User-Agent": USER_AGENT, **request.headers},
+                headers={"Host": request.named, "User-Agent": USER_AGENT, **request.headers},
                 server_hostname=request.host,
                 allow_redirects=False,
             ) as response,
@@ -134,6 +148,7 @@ class _Request:
     path: str
     data: bytes | None
     headers: dict[str, str]
+    named: str
 
 
 async def _body(response: Any, limit: int, host: str) -> bytes:

@@ -39,7 +39,9 @@ class LoginPages:
         service: AuthService,
         second: "SecondPages",
         leads_to: LeadsTo = nowhere,
+        outside: Callable[[], str] = lambda: "",
     ) -> None:
+        self._outside = outside
         self._pages, self._service, self._leads_to = pages, service, leads_to
         self._second = second
 
@@ -84,6 +86,7 @@ class LoginPages:
             title="Log in",
             next=following,
             username=username,
+            outside=self._outside(),
             wrong="" if problem is None else str(problem),
         )
         if problem is not None and problem.wait > 0:

@@ -1,0 +1,1 @@
+"""The relying party: users of an outside identity provider (OpenID Connect)."""

@@ -1,0 +1,35 @@
+"""Addresses of servers that are asked though others may have a say in which: public ones, and those
+of networks that the configuration names. What a name leads to is looked at for each connection.
+"""
+
+from collections.abc import Callable, Sequence
+
+from config.fields import Endpoint, Network
+from net.dns import Answer, DnsError, Resolver
+from net.networks import parse_address
+
+
+class GuardedResolver(Resolver):
+    """`allowed` gives the networks that may be asked though they are not public."""
+
+    def __init__(
+        self, nameservers: Sequence[Endpoint], allowed: Callable[[], Sequence[Network]]
+    ) -> None:
+        super().__init__(nameservers)
+        self._allowed = allowed
+
+    async def addresses(self, host: str) -> Answer[str]:
+        """Those that may be asked. Raises DnsError, also where there are none."""
+        found = await super().addresses(host)
+        usable = [address for address in found if self._may_ask(address)]
+        if not usable:
+            raise DnsError(f"{host} has no address that may be asked")
+        return Answer(usable, secure=found.secure, name=found.name)
+
+    def _may_ask(self, text: str) -> bool:
+        address = parse_address(text)
+        if address is None:
+            return False
+        if any(address in network for network in self._allowed()):
+            return True
+        return address.is_global and not address.is_multicast
