@@ -18,7 +18,7 @@ from storage.directory_values import Account, DirectoryError
 Args = Mapping[str, Any]
 Target = Account | str | None
 
-_OF_ACCOUNT: Final[Mapping[str, tuple[Right, str]]] = {
+OF_ACCOUNT: Final[Mapping[str, tuple[Right, str]]] = {
     "account.show": (Right.ACCOUNT_SEE, "address"),
     "account.passwd": (Right.ACCOUNT_PASSWORD, "address"),
     "account.disable": (Right.ACCOUNT_ENABLE, "address"),
@@ -51,6 +51,8 @@ _OF_ACCOUNT: Final[Mapping[str, tuple[Right, str]]] = {
     "token.add": (Right.CREDENTIAL_MAKE, "address"),
     "token.list": (Right.CREDENTIAL_END, "address"),
     "token.revoke": (Right.CREDENTIAL_END, "address"),
+    "oauth.consent.list": (Right.CREDENTIAL_END, "address"),
+    "oauth.consent.revoke": (Right.CREDENTIAL_END, "address"),
     "audit.list": (Right.AUDIT_SEE, "address"),
     "quarantine.list": (Right.MAIL_READ, "account"),
     "quarantine.show": (Right.MAIL_READ, "account"),
@@ -82,7 +84,7 @@ _OF_ACCOUNT: Final[Mapping[str, tuple[Right, str]]] = {
 }
 """The right, and the argument that names the account. Without that argument all are meant."""
 
-_OF_QUEUED: Final[Mapping[str, Right]] = {
+OF_QUEUED: Final[Mapping[str, Right]] = {
     "queue.show": Right.QUEUE_SEE,
     "queue.why": Right.QUEUE_SEE,
     "queue.retry": Right.QUEUE_CHANGE,
@@ -90,20 +92,20 @@ _OF_QUEUED: Final[Mapping[str, Right]] = {
     "queue.release": Right.QUEUE_CHANGE,
     "queue.bounce": Right.QUEUE_CHANGE,
 }
-_OF_DOMAIN: Final[Mapping[str, tuple[Right, str]]] = {
+OF_DOMAIN: Final[Mapping[str, tuple[Right, str]]] = {
     "account.add": (Right.ACCOUNT_ADD, "address"),
     "alias.add": (Right.ALIAS, "alias"),
     "alias.set": (Right.ALIAS, "alias"),
     "alias.delete": (Right.ALIAS, "alias"),
     "domain.dns": (Right.DOMAIN_SEE, "domain"),
 }
-_OF_SERVER: Final[Mapping[str, Right]] = {
+OF_SERVER: Final[Mapping[str, Right]] = {
     "domain.add": Right.DOMAIN_CHANGE,
     "domain.set": Right.DOMAIN_CHANGE,
     "domain.delete": Right.DOMAIN_CHANGE,
     "domain.rotate": Right.DOMAIN_CHANGE,
 }
-_LISTED: Final[Mapping[str, tuple[Right, str]]] = {
+LISTED: Final[Mapping[str, tuple[Right, str]]] = {
     "account.list": (Right.ACCOUNT_SEE, "address"),
     "alias.list": (Right.ALIAS, "alias"),
     "domain.list": (Right.DOMAIN_SEE, "name"),
@@ -126,9 +128,9 @@ async def permitted(services: Services, address: str, name: str, args: Args) -> 
 
 async def visible(services: Services, address: str, name: str, result: Any) -> Any:
     """What the account may see of the result. Raises OperationError, StoreError."""
-    if name not in _LISTED:
+    if name not in LISTED:
         return result
-    right, key = _LISTED[name]
+    right, key = LISTED[name]
     actor = await _actor(services, address)
     return [row for row in result if may(actor, right, await _row_target(services, name, row[key]))]
 
@@ -143,23 +145,23 @@ async def _actor(services: Services, address: str) -> Actor:
 
 async def _needed(services: Services, name: str, args: Args) -> Sequence[tuple[Right, Target]]:
     """Each right, and whose thing it is about."""
-    if name in _LISTED:
+    if name in LISTED:
         return ()  # `visible` says what of it
     if name == "account.set":
         account = await services.directory.account(args["address"])
         return [(right, account) for right in _rights_of_set(args)]
-    if name in _OF_ACCOUNT:
-        right, key = _OF_ACCOUNT[name]
+    if name in OF_ACCOUNT:
+        right, key = OF_ACCOUNT[name]
         address = args.get(key)
         target = await services.directory.account(str(address)) if address else None
         return ((right, target),)
-    if name in _OF_QUEUED:
-        return ((_OF_QUEUED[name], await _sender(services, args)),)
-    if name in _OF_DOMAIN:
-        right, key = _OF_DOMAIN[name]
+    if name in OF_QUEUED:
+        return ((OF_QUEUED[name], await _sender(services, args)),)
+    if name in OF_DOMAIN:
+        right, key = OF_DOMAIN[name]
         needed: list[tuple[Right, Target]] = [(right, _domain(str(args[key])))]
         return [*needed, (Right.ACCOUNT_ROLE, None)] if args.get("admin") else needed
-    return ((_OF_SERVER.get(name, Right.SERVER), None),)
+    return ((OF_SERVER.get(name, Right.SERVER), None),)
 
 
 def _rights_of_set(args: Args) -> set[Right]:

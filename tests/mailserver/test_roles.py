@@ -17,6 +17,14 @@ from typing import Any
 import pytest
 
 from mailserver.operations.errors import OperationError
+from mailserver.operations.permitted import (
+    LISTED,
+    OF_ACCOUNT,
+    OF_DOMAIN,
+    OF_QUEUED,
+    OF_SERVER,
+)
+from mailserver.operations.registry import LONG, QUICK
 from tests.support.directories import own_database
 from tests.support.programs import need_swaks
 from tests.support.server import PASSWORD, ServerProcess, configuration
@@ -370,3 +378,8 @@ def test_the_same_without_a_server(tmp_path: Path) -> None:
     alone.command("--as", ada, "check", expect=2)
     audited = alone.json("audit", "list", ada)
     assert [one["kind"] for one in audited[:3]] == ["rights changed"] * 2 + ["role changed"]
+
+
+def test_rights_are_asked_of_operations_that_there_are() -> None:
+    named = {*OF_ACCOUNT, *OF_QUEUED, *OF_DOMAIN, *OF_SERVER, *LISTED, "account.set"}
+    assert named <= {*QUICK, *LONG}
