@@ -13,11 +13,12 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 from auth.totp import code_of
-from tests.support.http_api import post
+from tests.support.http_api import post, texts
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
 from tests.support.slapd import BASE, GROUP, READER, READER_PASSWORD, Slapd, slapd
 
@@ -79,6 +80,7 @@ def server(directory: Slapd, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     # failed logins of all these tests come from one address
     extra += "[limits]\nconnections_per_minute_per_address = 0\n"
     config = configuration(domains=("example.test", "hash.test"), extra=extra)
+    config = config.replace("[auth]\n", '[auth]\nsignup = "open"\n')
     environment = {"MAILSERVER_AUTH_SOURCE_HASHES_BIND_PASSWORD": READER_PASSWORD}
     with ServerProcess(folder, config, environment) as running:
         yield running
@@ -328,6 +330,19 @@ def test_a_reload_takes_other_sources(
         server.perform("reload")
     assert received(server, address) == [250]
     assert logged_in(server, address, "right one") == ""
+
+
+def test_nobody_signs_up_under_a_name_of_the_directory(
+    server: ServerProcess, person: Callable[..., str]
+) -> None:
+    for name, made in ((f"{person()}@example.test", False), ("free@example.test", True)):
+        phone = f"+4312345{next(_serial)}0"
+        asked = {"username": name, "password": "chosen by a stranger", "phone": phone}
+        assert post(server, "/register", asked).status == 202
+        (text,) = until(partial(texts, server, phone))
+        answer = post(server, "/verify", {"username": name, "code": text["code"]})
+        assert (answer.status == 200) is made
+        assert (logged_in(server, name, "chosen by a stranger") == "") is made
 
 
 def test_own_accounts_stand_beside_the_directory(server: ServerProcess, directory: Slapd) -> None:
