@@ -9,7 +9,7 @@ from web.jmap.authentication import Logins
 from web.jmap.context import Context
 from web.jmap.limits import Limits
 from web.jmap.mail.download import Downloads
-from web.jmap.mail.email import EmailType
+from web.jmap.mail.email_set import EmailSet
 from web.jmap.mail.mailbox import MAIL
 from web.jmap.mail.mailbox_set import MailboxSet
 from web.jmap.mail.thread import ThreadType
@@ -22,11 +22,12 @@ def build_jmap(services: Services, store: Store, answering: Answering) -> tuple[
     limits = Limits()
     methods = Methods[Context](limits, get_logger("jmap"))
     standard = Standard(methods, limits)
-    emails = EmailType(store, services.directory, services.offload, limits)
+    emails = EmailSet(store, services.directory, services.offload, limits)
     mailboxes = MailboxSet(store, services.directory)
     standard.add_get(mailboxes)
     standard.add_set(mailboxes)
     standard.add_get(emails)
+    standard.add_set(emails)
     standard.add_get(ThreadType(store, emails))
     logins = Logins(services.auth, services.clock)
     downloads = Downloads(emails, services.offload)

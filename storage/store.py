@@ -299,6 +299,13 @@ class Store(StoreReads):
         wanted = None if uids is None else _ascending(uids)
         return await self._committer.run(ExpungeJob(account, mailbox, wanted))
 
+    async def remove(
+        self, account: AccountId, mailbox: MailboxId, uids: Sequence[int]
+    ) -> Sequence[int]:
+        """Expunges messages whether they have \\Deleted or not; the UIDs that went."""
+        job = ExpungeJob(account, mailbox, _ascending(uids), marked=False)
+        return await self._committer.run(job)
+
     # All of it.
 
     async def backup(self, target: Path) -> int:

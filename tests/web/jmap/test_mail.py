@@ -399,6 +399,88 @@ def test_what_imap_does_jmap_tells(jmap: Jmap, imap: imaplib.IMAP4) -> None:
     assert jmap.call("Thread/changes", sinceState=moved["newState"])["destroyed"] == [thread]
 
 
+def flags(imap: imaplib.IMAP4, mailbox: str, id_: str) -> set[str] | None:
+    """Of the message in a mailbox, None where it is not."""
+    imap.select(mailbox)
+    uid = imap.uid("SEARCH", "EMAILID", id_)[1][0]
+    if not uid:
+        return None
+    line = imap.uid("FETCH", uid.decode(), "(FLAGS)")[1][0]
+    return {one.decode() for one in imaplib.ParseFlags(line)} - {"\\Recent"}
+
+
+def test_what_jmap_does_imap_tells(jmap: Jmap, imap: imaplib.IMAP4) -> None:
+    one = append(imap, letter("Changed"), flags="(\\Flagged Old)")
+    boxes = {box["role"]: box["id"] for box in jmap.call("Mailbox/get", ids=None)["list"]}
+    done = jmap.call(
+        "Email/set",
+        update={
+            one: {
+                "keywords/$seen": True,
+                "keywords/$flagged": None,
+                "keywords/new": True,
+                f"mailboxIds/{boxes['archive']}": True,
+            }
+        },
+    )
+    assert (done["updated"], done["notUpdated"]) == ({one: None}, None)
+    for mailbox in ("INBOX", "Archive"):
+        assert flags(imap, mailbox, one) == {"\\Seen", "Old", "new"}
+    moved = jmap.call(
+        "Email/set",
+        update={one: {"mailboxIds": {boxes["trash"]: True}, "keywords": {"$answered": True}}},
+    )
+    assert moved["updated"] == {one: None}
+    assert jmap.get("Email", one, "mailboxIds", "keywords") == {
+        "id": one,
+        "mailboxIds": {boxes["trash"]: True},
+        "keywords": {"$answered": True},
+    }
+    assert flags(imap, "Trash", one) == {"\\Answered"}
+    assert flags(imap, "INBOX", one) is None
+    changes = jmap.call("Email/changes", sinceState=done["newState"])
+    assert (changes["created"], changes["updated"]) == ([], [one])
+    gone = jmap.call("Email/set", destroy=[one, one, "M0"])
+    assert gone["destroyed"] == [one]
+    assert gone["notDestroyed"]["M0"]["type"] == "notFound"
+    assert flags(imap, "Trash", one) is None
+
+
+@pytest.mark.parametrize(
+    ("patch", "kind", "at"),
+    [
+        pytest.param({"subject": "x"}, "invalidProperties", ["subject"], id="immutable"),
+        pytest.param({"keywords": {"a b": True}}, "invalidProperties", ["keywords"], id="space"),
+        pytest.param({"keywords": {"(": True}}, "invalidProperties", ["keywords"], id="paren"),
+        pytest.param({"keywords/x": False}, "invalidProperties", ["keywords"], id="false"),
+        pytest.param({"mailboxIds": {}}, "invalidProperties", ["mailboxIds"], id="nowhere"),
+        pytest.param(
+            {"mailboxIds": {"F0-1": True}}, "invalidProperties", ["mailboxIds"], id="no-mailbox"
+        ),
+        pytest.param({"keywords": {}, "keywords/x": True}, "invalidPatch", None, id="overlap"),
+    ],
+)
+def test_a_change_that_cannot_be_leaves_the_email(
+    jmap: Jmap, imap: imaplib.IMAP4, patch: dict[str, Any], kind: str, at: list[str] | None
+) -> None:
+    one = append(imap, letter("Stays"), flags="(\\Flagged)")
+    found = jmap.call("Email/set", update={one: patch})
+    error = found["notUpdated"][one]
+    assert (error["type"], error.get("properties")) == (kind, at)
+    assert flags(imap, "INBOX", one) == {"\\Flagged"}
+
+
+def test_a_login_that_reads_changes_nothing(server: ServerProcess, imap: imaplib.IMAP4) -> None:
+    one = append(imap, letter("Read only"))
+    made = server.perform("token.add", address=ADA, name="Eyes", protocols=["jmap"], read_only=True)
+    client = Jmap(server, {"Authorization": f"Bearer {made['secret']}"})
+    assert client.session["accounts"][client.account]["isReadOnly"] is True
+    found = client.call("Email/set", update={one: {"keywords/$seen": True}}, destroy=[one])
+    assert found["notUpdated"][one]["type"] == "forbidden"
+    assert found["notDestroyed"][one]["type"] == "forbidden"
+    assert flags(imap, "INBOX", one) == set()
+
+
 def test_tokens_and_app_passwords_see_what_they_are_for(
     server: ServerProcess, imap: imaplib.IMAP4
 ) -> None:
