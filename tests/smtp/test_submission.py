@@ -79,7 +79,7 @@ async def test_login_challenges_are_exact(tmp_path: Path) -> None:
         ("AUTH PLAIN a b", "501 5.5.4"),
         ("AUTH CRAM-MD5", "504 5.5.4"),
         ("AUTH PLAIN !!!", "501 5.5.2"),
-        ("AUTH PLAIN " + plain(authzid=BEN), "501 5.5.2"),
+        ("AUTH PLAIN " + plain(authzid=BEN), "535 5.7.8"),
         ("AUTH PLAIN " + plain(password="wrong"), "535 5.7.8"),
         ("AUTH PLAIN " + plain(user="nobody@example.test"), "535 5.7.8"),
         ("AUTH PLAIN " + plain(user="gone@example.test"), "535 5.7.8"),
