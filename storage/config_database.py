@@ -1,5 +1,6 @@
 """config.db: what cannot be derived from message files. Its tables: storage/config_schema.py."""
 
+from storage.config_base import metadata
 from storage.config_migrations import MIGRATIONS
 from storage.config_schema import schema_version
 from storage.small_database import SmallDatabase
@@ -14,4 +15,5 @@ class ConfigDatabase(SmallDatabase):
     title = "account database"
     synchronous = "FULL"
     schema_version = schema_version
+    tables = (metadata,)
     migrations = MIGRATIONS

@@ -11,7 +11,8 @@ from typing import Self
 
 from config.logging import get_logger
 from net.threads import Offload
-from storage.history_schema import MIGRATIONS, schema_version
+from storage import explain_table, spam_tables
+from storage.history_schema import MIGRATIONS, metadata, schema_version
 from storage.small_database import DatabaseUnusable, SmallDatabase
 
 FILE_NAME = "history.db"
@@ -26,6 +27,7 @@ class HistoryDatabase(SmallDatabase):
     title = "history database"
     synchronous = "NORMAL"
     schema_version = schema_version
+    tables = (metadata, spam_tables.metadata, explain_table.metadata)
     migrations = MIGRATIONS
 
     @classmethod

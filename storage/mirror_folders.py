@@ -4,6 +4,7 @@ The plan is pure. A move runs inside a job of the committer, so that no delivery
 folder while it moves, and the row that names its path is of the same transaction.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,19 +47,23 @@ def plan_moves(folders: Folders) -> Iterator[Move]:
     """Moves in an order in which each path is free; circles go through a path aside."""
     current = dict(folders.paths)
     wanted = {box.id: folder_path(box.name) for box in folders.boxes.values() if box.selectable}
-    pending = [box for box, path in wanted.items() if current.get(box) != path]
+    holders = {path: box for box, path in current.items()}
+    pending = {path: box for box, path in wanted.items() if current.get(box) != path}
+    ready = deque(path for path in pending if path not in holders)
     while pending:
-        holders = {path: box for box, path in current.items()}
-        ready = [box for box in pending if wanted[box] not in holders]
         if ready:
-            box = ready[0]
-            pending.remove(box)
-            move = Move(box, current.get(box), wanted[box])
+            new = ready.popleft()
+            box = pending.pop(new)
         else:
-            box = holders[wanted[pending[0]]]
-            move = Move(box, current[box], aside(box))
-        current[box] = move.new
-        yield move
+            box = holders[next(iter(pending))]
+            new = aside(box)
+        old = current.get(box)
+        if old is not None:
+            del holders[old]
+            if old in pending:
+                ready.append(old)
+        current[box], holders[new] = new, box
+        yield Move(box, old, new)
 
 
 def make_move(conn: Connection, number: AccountId, root: Path, move: Move) -> None:

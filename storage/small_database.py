@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from sqlalchemy import URL, Connection, Table, event, inspect, make_url, select, update
+from sqlalchemy import URL, Connection, MetaData, Table, event, inspect, make_url, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -22,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from net.threads import Offload
 from storage.committer_errors import is_full
+from storage.create import create_all
 from storage.errors import StoreError, StoreFull, StoreUnavailable
 
 T = TypeVar("T")
@@ -38,13 +39,15 @@ class DatabaseUnusable(StoreError):
 class SmallDatabase:
     """Opened once a process; `close` before the loop ends.
 
-    `title` is what errors call it; number n of `migrations` is entry n - 1.
+    `title` is what errors call it; an empty one gets all of `tables` at once; number n of
+    `migrations` is entry n - 1.
     """
 
     file_name: ClassVar[str]
     title: ClassVar[str]
     synchronous: ClassVar[str]
     schema_version: ClassVar[Table]
+    tables: ClassVar[tuple[MetaData, ...]]
     migrations: ClassVar[tuple[Callable[[Connection], None], ...]]
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -161,8 +164,12 @@ class SmallDatabase:
             )
         if version == known:
             return
-        for step in cls.migrations[version:]:
-            step(connection)
+        if version == 0:
+            for metadata in cls.tables:
+                create_all(connection, metadata)
+        else:
+            for step in cls.migrations[version:]:
+                step(connection)
         change = update(cls.schema_version) if version else cls.schema_version.insert()
         connection.execute(change.values(version=known))
 

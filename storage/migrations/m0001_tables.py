@@ -2,9 +2,10 @@
 
 from sqlalchemy import Connection
 
+from storage.create import create_all
 from storage.schema import metadata, writer_state
 
 
 def apply(conn: Connection) -> None:
-    metadata.create_all(conn, checkfirst=False)
+    create_all(conn, metadata)
     conn.execute(writer_state.insert().values(id=1))

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from net.threads import Offload
+from storage.create import create_all
 from storage.errors import StoreUnavailable
 from storage.search.tables import drop_account, metadata
 from storage.statements import Query, id_list
@@ -79,7 +80,7 @@ class _File:
             self._connection = self._engine.connect()
             if not self.driver.execute("PRAGMA user_version").fetchone()[0]:
                 with self._connection.begin():
-                    metadata.create_all(self._connection)
+                    create_all(self._connection, metadata)
                 self.driver.execute("PRAGMA user_version=1").close()
         except BaseException:
             self.driver.close()
