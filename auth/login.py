@@ -1,40 +1,38 @@
 """Who is this: a user name and a password in, a Login or a Refused out.
 
-Delay, queue and hash are in auth/checking.py, what proves a user otherwise in auth/proofs.py.
-Invariants: a name that nobody has costs the same
-hash as one that somebody has; the answer to a disabled account or an unknown name is that of a
-wrong password; no password is kept.
+Names are found by auth/names.py; delay, queue and hash are in auth/checking.py, what proves a user
+otherwise in auth/proofs.py, what hears of the outcome in auth/outcomes.py, hashes to store in
+auth/hashes.py. Invariants: a name that nobody has costs the same hash as one that somebody has; the
+answer to a disabled account or an unknown name is that of a wrong password; no password is kept.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from typing import Final
 
 from auth.acting import Acting
 from auth.agents import Agents
-from auth.arrivals import Arrival, Arrivals
+from auth.arrivals import Arrivals
 from auth.audit import Audit
 from auth.blocking import Blocker
 from auth.caller import Caller
 from auth.checking import Checked, Elsewhere, PasswordChecks
 from auth.expiring import Expiring
-from auth.generated import password_digest
 from auth.grant import FULL, Grant, grant_of
 from auth.half_logins import HalfLogins
-from auth.issuing import OPENED, Issuer
-from auth.leaked import refuse_leaked
+from auth.hashes import Hashes
+from auth.issuing import Issuer
 from auth.login_values import Cause, Login, Refused
+from auth.names import Names
 from auth.networks import in_networks
 from auth.oauth.scopes import OF_MAIL
-from auth.password import dummy_hash, hash_password, needs_rehash
+from auth.outcomes import Outcomes
+from auth.password import dummy_hash
 from auth.proofs import Found, Proofs
 from auth.sasl import registry
 from auth.sasl.channel import Channel, Supported
 from auth.sasl.exchange import Exchange, Verified
 from auth.sasl.keys import KeyOffer, Keys
-from auth.scram_keys import ALWAYS, ScramKeys, derived
+from auth.scram_keys import ALWAYS, ScramKeys
 from auth.second_factor import SecondFactor
 from auth.sources import Sources
 from auth.throttle import Throttle
@@ -43,24 +41,11 @@ from config.fields import network
 from config.issuer import discovery_of
 from config.logging import get_logger
 from config.settings import Settings
-from message.address import AddressError, Mailbox, parse_mailbox
-from net.limits import Gcra, address_key
-from net.threads import Busy, Offload, Pool
-from storage.audit_values import Kind
+from net.threads import Offload
 from storage.credential_values import Credential, Protocol
 from storage.directory import Directory
 from storage.directory_values import Account, AccountChange
-from storage.errors import StoreError
 from storage.second_factors import Spent
-from storage.values import AccountId
-
-LOOKUPS: Final = 2
-"""Names of strangers looked up at once; the database serves four."""
-LAST: Final = 1_000_000.0
-"""The rank of hashes that nobody waits for."""
-LOGGED: Final = 30
-"""Refused logins a minute and address that the log has a line for; the audit log counts all."""
-
 
 _CAUSES = {
     Checked.WRONG: Cause.CREDENTIALS,
@@ -82,8 +67,7 @@ class Authenticator:
     ) -> None:
         self._directory, self._offload, self._clock = directory, offload, clock
         self._sources = sources
-        self._log, self._logged = get_logger("auth"), Gcra(LOGGED, clock)
-        self._lookups = asyncio.Semaphore(LOOKUPS)
+        self._log, self._names = get_logger("auth"), Names(directory)
         known = directory.known_logins
         self.audit = Audit(directory, clock)
         self.arrivals = Arrivals(known)
@@ -91,21 +75,22 @@ class Authenticator:
         self._checks = PasswordChecks(offload, self.throttle, clock)
         self._blocker = Blocker(directory.blocks, known, self.audit, clock)
         self.throttle.on_failure = self._blocker.failed
-        self.issuer = Issuer(directory, clock, self.audit, self.scram_for)
+        self._outcomes = Outcomes(self.audit, self.arrivals, self.throttle, clock)
+        self._scram = ScramKeys(directory.secrets)
+        self._hashes = Hashes(directory, self._names, self._scram, offload)
+        self.issuer = Issuer(directory, clock, self.audit, self._hashes.scram_for)
         self.second_factor = SecondFactor(directory, clock, self.audit)
         self._halves = HalfLogins(directory, clock)
         self.agents = Agents(self.audit, clock)
         self.acting = Acting(directory, self.audit)
         self._expiring = Expiring(directory.credentials, clock)
-        self._scram = ScramKeys(directory.secrets)
-        self._proofs = Proofs(directory, self.throttle, self._scram, self._named)
-        self._improving: dict[AccountId, asyncio.Task[None]] = {}
+        self._proofs = Proofs(directory, self.throttle, self._scram, self._names)
         self._unsubscribe = directory.on_change(self._forget)
         self.reload(settings)
 
     def reload(self, settings: Settings) -> None:
         """Takes [auth] and filters.local_networks of a changed configuration."""
-        self._rounds = self._checks.rounds = settings.auth.bcrypt_rounds
+        self._hashes.rounds = self._checks.rounds = settings.auth.bcrypt_rounds
         sha_1 = settings.auth.scram_sha_1
         scram = settings.auth.scram
         self._supported = Supported(
@@ -117,7 +102,7 @@ class Authenticator:
             scope=OF_MAIL,
         )
         self._scram.mechanisms = (*ALWAYS, "SCRAM-SHA-1") if sha_1 else ALWAYS
-        self._leaked = settings.auth.leaked_passwords
+        self._hashes.leaked = settings.auth.leaked_passwords
         self.acting.allowed = settings.auth.act_as_users
         self.throttle.unlimited = settings.filters.local_networks
         self._blocker.reload(settings)
@@ -147,15 +132,19 @@ class Authenticator:
         it calls itself) are for the logs. Raises StoreUnavailable.
         """
         begun = self._clock.monotonic()
-        name, account = await self._named(user, peer)
-        outcome = await self._by_credential(account, password, peer, protocol)
-        if outcome is None:
-            sources, asked = self._sources, self._mailbox(user)
+        name, account = await self._names.find(user, peer)
+        proved = await self._proofs.secret(account, password, peer)
+        outcome: Login | Refused
+        if proved is not None:
+            account, credential = proved
+            outcome = self.admit(account, credential, peer=peer, protocol=protocol)
+        else:
+            sources, asked = self._sources, self._names.mailbox(user)
             elsewhere = sources.elsewhere(account, asked, begun) if sources else None
             outcome = await self._outcome(name, account, password, peer, elsewhere)
             if account is not None and isinstance(outcome, Login):
                 outcome = await self._with_factor(account, outcome, protocol, code)
-        return self._told(account, outcome, Caller(peer, protocol, connection, client))
+        return self._outcomes.told(account, outcome, Caller(peer, protocol, connection, client))
 
     def mechanisms(self, channel: Channel) -> tuple[str, ...]:
         """SASL mechanisms that may be used on a connection, in order of preference."""
@@ -208,9 +197,9 @@ class Authenticator:
         second factor of the account is asked for here. Raises StoreUnavailable.
         """
         if account is None or not account.enabled:
-            return self._told(account, Refused(Cause.CREDENTIALS), caller)
+            return self._outcomes.told(account, Refused(Cause.CREDENTIALS), caller)
         outcome = await self._with_factor(account, _login(account), caller.protocol, "")
-        return self._told(account, outcome, caller)
+        return self._outcomes.told(account, outcome, caller)
 
     def accept_outside(self, find: Callable[[str], Awaitable[Account | None]]) -> None:
         """`find` gives the account of an access token of the outside provider."""
@@ -223,8 +212,8 @@ class Authenticator:
         account = found.account
         if found.checked is not Checked.RIGHT or account is None or not account.enabled:
             cause = _CAUSES.get(found.checked, Cause.CREDENTIALS)
-            return self._told(account, Refused(cause), caller)
-        return self._told(account, _login(account), caller)
+            return self._outcomes.told(account, Refused(cause), caller)
+        return self._outcomes.told(account, _login(account), caller)
 
     async def half_login(self, ticket: str) -> Account | None:
         """Whose login a ticket stands for, None for nobody's any more."""
@@ -238,15 +227,15 @@ class Authenticator:
         """
         account = await self._halves.find(ticket)
         if account is None:
-            return self._told(None, Refused(Cause.TICKET), caller)
+            return self._outcomes.told(None, Refused(Cause.TICKET), caller)
         spent = await prove(account)
         if spent is not Spent.TAKEN:
-            return self._told(account, await self._no_factor(account, spent), caller)
+            return self._outcomes.told(account, await self._no_factor(account, spent), caller)
         taken = await self._halves.take(ticket)
         now = await self._directory.account_by_id(account.id)  # the last thing that is waited for
         same = now is not None and now.enabled and now.password_hash == account.password_hash
         outcome = _login(account) if taken and same else Refused(Cause.TICKET)
-        return self._told(account, outcome, caller)
+        return self._outcomes.told(account, outcome, caller)
 
     def admit(
         self, account: Account, credential: Credential, *, peer: str, protocol: Protocol
@@ -271,16 +260,11 @@ class Authenticator:
         """The hash to store of a password that may be chosen. Raises auth.password.PasswordError,
         net.threads.Busy.
         """
-        if self._leaked is not None:
-            await self._offload.disk(refuse_leaked, password, self._leaked)
-        return await self._offload.run(Pool.HASH, hash_password, password, self._rounds)
+        return await self._hashes.of_password(password)
 
     async def scram_for(self, address: str, password: str) -> str:
         """The keys to store beside the hash. Raises net.threads.Busy, StoreError."""
-        box = self._mailbox(address)
-        name = address.casefold() if box is None else box.key()
-        salts = await self._scram.salts(name)
-        return await self._offload.hash(lambda: LAST, derived, password, salts)
+        return await self._hashes.scram_for(address, password)
 
     async def take_over(self, folder: Path) -> None:
         """Takes what the server before this one left there."""
@@ -306,19 +290,8 @@ class Authenticator:
         self.audit.close()
         self._expiring.close()
         await self._checks.close()
-        await asyncio.gather(*self._improving.values(), return_exceptions=True)
+        await self._hashes.close()
         await self._blocker.settle()
-
-    async def _named(self, user: str, peer: str) -> tuple[str, Account | None]:
-        """The name under which failures are counted, and the account that it is."""
-        mailbox = self._mailbox(user)
-        if mailbox is None:
-            return user.casefold(), None
-        async with self._turn(peer):
-            account = await self._directory.own(mailbox)
-        if account is None:  # a source that hangs keeps nobody else from the database
-            account = await self._directory.account(mailbox, login=True)
-        return mailbox.key(), account
 
     async def _judged(self, found: Found, caller: Caller) -> Login | Refused:
         account, protocol = found.account, caller.protocol
@@ -329,73 +302,7 @@ class Authenticator:
             outcome = await self._with_factor(account, _login(account), protocol, "")
         else:
             outcome = self.admit(account, found.credential, peer=caller.peer, protocol=protocol)
-        return self._told(account, outcome, caller)
-
-    def _told(
-        self, account: Account | None, outcome: Login | Refused, caller: Caller
-    ) -> Login | Refused:
-        """The outcome, when the logs know of it."""
-        peer, detail = caller.peer, ""
-        if isinstance(outcome, Login):
-            arrival = Arrival(
-                outcome.account, outcome.address, peer, caller.protocol.value, caller.client
-            )
-            self.arrivals.note(arrival, local=in_networks(peer, self.throttle.unlimited))
-        else:
-            detail = outcome.cause.value
-            if self._logged.take(address_key(peer)):
-                self._log.info(
-                    "login refused",
-                    connection=caller.connection,
-                    account=account.address if account else "(unknown)",
-                    peer=peer,
-                    protocol=caller.protocol.value,
-                    cause=detail,
-                )
-        self.audit.record(
-            Kind.FAILED if detail else Kind.LOGIN,
-            account.id if account else None,
-            account.address if account else "",
-            address=peer,
-            protocol=caller.protocol.value,
-            client=caller.client,
-            credential=_credential_of(outcome),
-            detail=detail,
-        )
-        return outcome
-
-    def _mailbox(self, user: str) -> Mailbox | None:
-        """The address of the account meant; None for a text that can be none."""
-        domain = None if "@" in user else self._directory.sole_domain()
-        try:
-            return parse_mailbox(f"{user}@{domain}" if domain else user)
-        except AddressError:
-            return None
-
-    def _turn(self, peer: str) -> AbstractAsyncContextManager[None]:
-        """Strangers wait for one another, so that a flood leaves the database to others."""
-        return nullcontext() if self._directory.known_logins.is_used(peer) else self._lookups
-
-    async def _by_credential(
-        self, account: Account | None, password: str, peer: str, protocol: Protocol
-    ) -> Login | Refused | None:
-        """None where the password is none of the account's app passwords and tokens."""
-        digest = password_digest(password)
-        # looked up for a name that nobody has, too: that takes as long
-        if digest is None:
-            return None
-        async with self._turn(peer):
-            found = await self._directory.credentials.find(digest)
-        if account is None or found is None:
-            return None
-        # asked again, since the look-up may have taken a while: these two find what they remember
-        account = await self._directory.account(account.address)
-        found = await self._directory.credentials.find(digest)
-        if account is None or found is None or found.account != account.id or not account.enabled:
-            return None
-        if found.kind in OPENED:
-            return None
-        return self.admit(account, found, peer=peer, protocol=protocol)
+        return self._outcomes.told(account, outcome, caller)
 
     async def _with_factor(
         self, account: Account, login: Login, protocol: Protocol, code: str
@@ -416,8 +323,7 @@ class Authenticator:
 
     async def _ticket(self, account: Account, before: int) -> str:
         """Good for as long as the stored hash is what it is, so that is made anew first."""
-        if account.id in self._improving:
-            await asyncio.wait([self._improving[account.id]])
+        await self._hashes.improved(account.id)
         now = await self._directory.account_by_id(account.id)
         unchanged = now is not None and self._directory.credentials.passwords(now.id) == before
         return await self._halves.add(now) if now is not None and unchanged else ""
@@ -442,7 +348,9 @@ class Authenticator:
         elsewhere: Elsewhere | None,
     ) -> Login | Refused:
         usable = account if account and account.enabled and _has_password(account) else None
-        stored = usable.password_hash or usable.source if usable else dummy_hash(self._rounds)
+        stored = (
+            usable.password_hash or usable.source if usable else dummy_hash(self._hashes.rounds)
+        )
         if usable is None and elsewhere is not None:
             elsewhere = Elsewhere(elsewhere.begun)
         owner = usable.id if usable else None
@@ -451,33 +359,8 @@ class Authenticator:
             return Refused(_CAUSES[checked])
         if usable is None or not await self._unchanged(usable):
             return Refused(Cause.CREDENTIALS)
-        self._improve(usable, password)
+        self._hashes.improve(usable, password)
         return _login(usable)
-
-    def _improve(self, account: Account, password: str) -> None:
-        """Behind a login: makes the hash by today's configuration, and keys that there are not."""
-        hashed = needs_rehash(password, account.password_hash, self._rounds)
-        if (
-            account.source
-            or account.id in self._improving
-            or not (hashed or not self._scram.complete(account.scram))
-        ):
-            return
-        task = asyncio.create_task(self._improved(account, password, hashed))
-        self._improving[account.id] = task
-        task.add_done_callback(lambda _: self._improving.pop(account.id))
-
-    async def _improved(self, account: Account, password: str, hashed: bool) -> None:
-        stored = account.password_hash
-        try:
-            if hashed:
-                stored = await self._offload.hash(
-                    lambda: LAST, hash_password, password, self._rounds
-                )
-            scram = await self.scram_for(account.address, password)
-            await self._directory.improve_password(account, stored, scram)
-        except (Busy, StoreError) as error:
-            self._log.info("password hash not improved", account=account.address, error=str(error))
 
     async def _unchanged(self, account: Account) -> bool:
         """Whether the account is still what it was before the hash: seconds may have passed."""
@@ -500,8 +383,3 @@ def _login(account: Account, grant: Grant = FULL) -> Login:
 
 def _has_password(account: Account) -> bool:
     return bool(account.password_hash or account.source)
-
-
-def _credential_of(outcome: Login | Refused) -> str:
-    number = outcome.grant.credential if isinstance(outcome, Login) else None
-    return "" if number is None else str(number)

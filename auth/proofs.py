@@ -1,4 +1,5 @@
-"""Logins without a password on the wire: SCRAM's proofs, tokens, client certificates.
+"""What proves somebody but the account's password itself: app passwords, tokens, SCRAM's proofs,
+client certificates.
 
 Invariants: a proof is judged behind the delay of auth/throttle.py, right or wrong; whether there is
 such a user is told by nothing; who tries tokens delays itself, never an account.
@@ -13,7 +14,9 @@ from typing import Final
 
 from auth.caller import Caller
 from auth.checking import Checked
-from auth.generated import token_digest
+from auth.generated import password_digest, token_digest
+from auth.issuing import OPENED
+from auth.names import Names
 from auth.sasl.keys import KeyOffer, Keys, unpack
 from auth.scram_keys import ScramKeys
 from auth.throttle import Throttle
@@ -39,30 +42,49 @@ EVEN: Final = 0.02
 have.
 """
 NOBODY: Final = AccountId(0)
-Named = Callable[[str, str], Awaitable[tuple[str, Account | None]]]
-"""The name that counts failures and its account, for a user name and the peer's address."""
 
 
 class Proofs:
     """Belongs to the authenticator. Its methods raise StoreUnavailable."""
 
     def __init__(
-        self, directory: Directory, throttle: Throttle, scram: ScramKeys, named: Named
+        self, directory: Directory, throttle: Throttle, scram: ScramKeys, names: Names
     ) -> None:
         self._directory, self._throttle, self._scram = directory, throttle, scram
-        self._named = named
+        self._names = names
         self.outside: Callable[[str], Awaitable[Account | None]] = _nobody
+
+    async def secret(
+        self, account: Account | None, password: str, peer: str
+    ) -> tuple[Account, Credential] | None:
+        """The app password or token that a password is, None where it is none of the account's.
+        Await nothing between this and the use of it.
+        """
+        digest = password_digest(password)
+        if digest is None:
+            return None
+        # looked up for a name that nobody has, too: that takes as long
+        async with self._names.turn(peer):
+            found = await self._directory.credentials.find(digest)
+        if account is None or found is None:
+            return None
+        # asked again, since the look-up may have taken a while: these two find what they remember
+        now = await self._directory.account(account.address)
+        found = await self._directory.credentials.find(digest)
+        if now is None or found is None or found.account != now.id or not now.enabled:
+            return None
+        return None if found.kind in OPENED else (now, found)
 
     async def offer(self, user: str, mechanism: str, caller: Caller) -> KeyOffer:
         """What SCRAM goes on with, whether there is such a user or not."""
-        name, account = await self._named(user, caller.peer)
+        name, account = await self._names.find(user, caller.peer)
         async with _evenly():
             kept = await self._kept(account)
             return await self._scram.offer(name, [text for text, _ in kept], mechanism)
 
     async def scram(self, user: str, keys: Keys | None, mechanism: str, caller: Caller) -> Found:
         """`keys` are those whose password was proved, None when none was."""
-        name, account = await self._named(user, caller.peer)
+        name, account = await self._names.find(user, caller.peer)
         usable = account if account and account.enabled else None
         attempt = await self._throttle.enter(caller.peer, name, usable.id if usable else None)
         if attempt is None:
@@ -82,7 +104,7 @@ class Proofs:
 
     async def again(self, user: str, keys: Keys, mechanism: str, caller: Caller) -> Found:
         """Whether keys that were proved are still those of an account that may log in."""
-        _, account = await self._named(user, caller.peer)
+        _, account = await self._names.find(user, caller.peer)
         kept = await self._kept(account)
         owner = [each for text, each in kept if keys in _keys_in(text, mechanism)]
         return Found(Checked.RIGHT, account, owner[0]) if owner else Found(Checked.WRONG, account)
@@ -98,7 +120,7 @@ class Proofs:
 
     async def bearer(self, user: str, token: str, caller: Caller) -> Found:
         """The login of a token's account, which is `user` unless that is ""."""
-        name, account = await self._named(user, caller.peer) if user else ("", None)
+        name, account = await self._names.find(user, caller.peer) if user else ("", None)
         digest = token_digest(token)
         if digest is None:
             return await self._outside_bearer(name, token, account, caller)
@@ -142,10 +164,10 @@ class Proofs:
         """The login of whom a verified client certificate names: the account `user` among its
         addresses, or the first of them that is an account.
         """
-        wanted = (await self._named(user, caller.peer))[0] if user else None
+        wanted = (await self._names.find(user, caller.peer))[0] if user else None
         account: Account | None = None
         for one in names:
-            name, account = await self._named(one, caller.peer)
+            name, account = await self._names.find(one, caller.peer)
             if account is not None and account.enabled and wanted in (None, name):
                 return Found(Checked.RIGHT, account)
         return Found(Checked.WRONG, account)
