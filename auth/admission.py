@@ -12,8 +12,9 @@ from enum import Enum
 from auth.networks import in_networks
 from config.clock import Clock
 from config.settings import Settings
-from net.limits import AddressRate, OpenCount
+from net.limits import MINUTE, AddressRate, OpenCount, address_key
 from storage.blocks import Block, Blocks
+from storage.cache.cache import Cache
 from storage.values import AccountId
 
 
@@ -31,8 +32,12 @@ TOO_MANY_OF_ACCOUNT = "Too many connections of your account"
 class Admission:
     """Addresses of filters.local_networks have no limits here, but they may be blocked."""
 
-    def __init__(self, settings: Settings, clock: Clock, blocks: Blocks) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, blocks: Blocks, cache: Cache | None = None
+    ) -> None:
         limits = settings.limits
+        self._cache = cache if cache is not None and cache.shared else None
+        self._clock = clock
         self._settings, self._blocks = settings, blocks
         self._open = OpenCount()
         self._accounts: Counter[AccountId] = Counter()
@@ -75,6 +80,18 @@ class Admission:
         if self._blocks.covering(address) is not None:
             return False
         return self.is_local(address) or self._asked.take(address)
+
+    async def ask_everywhere(self, address: str) -> bool:
+        """The same, with what other gateways counted in this minute where the cache is shared."""
+        if not self.ask(address):
+            return False
+        most = self._settings.limits.connections_per_minute_per_address
+        if self._cache is None or not most or self.is_local(address):
+            return True
+        minute = int(self._clock.now() // MINUTE)
+        key = f"asked:{minute}:{address_key(address)}"
+        count = await self._cache.incr(key, 1, 2 * MINUTE)
+        return count is None or count <= most
 
     def log_in(self, account: AccountId, address: str) -> bool:
         """Counts a connection that has logged in; False when the account has too many."""

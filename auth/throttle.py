@@ -11,7 +11,7 @@ blocked by auth/blocking.py.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,12 +83,13 @@ class Attempt:
 
 class Throttle:
     """Failures of the last hours. `on_failure` hears of each that counts against an address, with
-    its score and that of the network around it.
+    its score and that of the network around it, `tell` of its address, for other processes.
     """
 
     def __init__(self, clock: Clock, known: KnownLogins, limits: Limits = _DEFAULT) -> None:
         self.unlimited: Sequence[Network] = ()
         self.on_failure: Callable[[str, float, float], None] = lambda peer, address, network: None
+        self.tell: Callable[[str], None] = lambda peer: None
         self.sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
         self._clock, self._known, self._limits = clock, known, limits
         self._addresses, self._networks, self._accounts, self.pairs = (
@@ -139,6 +140,14 @@ class Throttle:
         if not local:
             address, network = self._addresses.add(pair[0]), self._networks.add(network_key(peer))
             self.on_failure(peer, address, network)
+            self.tell(peer)
+
+    def heard(self, failures: Mapping[str, int]) -> None:
+        """Failures of addresses in other processes, which block where they must."""
+        for peer, count in failures.items():
+            if not in_networks(peer, self.unlimited):
+                self._addresses.add(address_key(peer), count)
+                self._networks.add(network_key(peer), count)
 
     def ended(self, pair: _Pair) -> None:
         """An attempt is no longer under way."""

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from auth.leaked import LeakedListError, check_list
+from config.clock import SystemClock
 from config.settings import Settings
 from config.units import format_size
 from filters.dnslists import probe, zones_of
@@ -26,6 +27,7 @@ from net.https import HttpsClient
 from net.listener import ListenError, bind
 from net.threads import Offload
 from net.tls import CertificateError, check_pair
+from storage.cache.opening import CacheUnusable, make_cache
 from storage.errors import StoreError
 from storage.inspect import inspect
 from storage.quarantine import count
@@ -45,6 +47,8 @@ def run_checks(path: Path, settings: Settings) -> list[Result]:
         results.append(_leaked(settings.auth.leaked_passwords))
     looked = asyncio.run(look_at_account_sources(settings))
     results += [result(*row) for row in looked]
+    if settings.store.cache.get_secret_value() != "memory":
+        results.append(asyncio.run(_cache(settings)))
     results += asyncio.run(_clamds(settings))
     results += [result(*row) for row in asyncio.run(look_at_filters(settings))]
     results += asyncio.run(_of_dns(settings))
@@ -66,6 +70,20 @@ def _certificate(settings: Settings) -> Result:
         fix = "set tls.certificate and tls.key to PEM files that belong together"
         return result("certificate", False, str(error), fix)
     return result("certificate", True, str(certificate))
+
+
+async def _cache(settings: Settings) -> Result:
+    fix = "let store.cache name a Redis that runs; without it each server counts for itself"
+    try:
+        cache = make_cache(settings.store.cache, SystemClock())
+    except CacheUnusable as error:
+        return result("cache", False, str(error), fix)
+    try:
+        await cache.start()
+        there = await cache.incr("check", 1, 1.0) is not None
+    finally:
+        await cache.close()
+    return result("cache", there, "answers" if there else "does not answer", fix)
 
 
 def _leaked(path: Path) -> Result:

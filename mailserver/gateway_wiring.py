@@ -25,6 +25,7 @@ from filters.login_notice import LoginNotices
 from mailserver.jmap_wiring import build_jmap
 from mailserver.services import Services
 from net.link import Offer
+from storage.cache.cache import Cache
 from storage.service_endpoints import KEY, ServiceEndpoints
 from storage.shared_changes import SharedChanges
 from storage.store import Store
@@ -44,6 +45,7 @@ from web.pages.sign_up import SignUpPages
 from web.passkeys import PasskeyApi
 from web.registry import Registry, Service
 from web.registry_remote import RemoteService, proxy
+from web.remembered_auth import RememberedAuth
 from web.server import HttpServer
 
 
@@ -74,11 +76,13 @@ class Gateway:
 
     registry: Registry
     changes: SharedChanges
+    cache: Cache
     remote: tuple[RemoteService, ...]
     logins: Logins
 
     async def start(self) -> None:
-        """Looks for services in other processes."""
+        """Looks for the cache, and for services in other processes."""
+        await self.cache.start()
         for one in self.remote:
             await one.start()
 
@@ -87,6 +91,7 @@ class Gateway:
             await one.stop()
         self.logins.close()
         await self.changes.close()
+        await self.cache.close()
 
 
 def build_gateway(
@@ -102,7 +107,9 @@ def build_gateway(
     """What this process serves by HTTP, without /healthz."""
     registry, directory = Registry(), services.directory
     changes = SharedChanges(directory)
-    remote: list[RemoteService] = []
+    changes.share(services.cache)
+    services.auth.throttle.tell = changes.failed
+    changes.on_failures = services.auth.throttle.heard
     sessions = Sessions(services.auth, directory, services.clock)
     auth: AuthService = LocalAuthService(
         services.auth,
@@ -122,8 +129,11 @@ def build_gateway(
     elsewhere = None
     if AUTH.name in services.settings.services.remote:
         elsewhere = _remote(services, changes, home)
-        auth = cast(AuthService, proxy(elsewhere, AUTH))
-        remote.append(elsewhere)
+        remembered = RememberedAuth(
+            cast(AuthService, proxy(elsewhere, AUTH)), directory, services.clock
+        )
+        changes.on_refresh = remembered.clear
+        auth = cast(AuthService, remembered)
     answering = Answering(admission, lambda: services.settings, get_logger("http"))
     routes = [*AuthApi(auth, answering).routes(), *PasskeyApi(auth, answering).routes()]
     registry.register(Service("auth", routes, remote=elsewhere))
@@ -154,7 +164,8 @@ def build_gateway(
     registry.register(Service("mta-sts", [policy]))
     jmap, logins = build_jmap(services, home.store, answering)
     registry.register(Service("jmap", jmap.routes()))
-    return Gateway(registry, changes, tuple(remote), logins)
+    remote = () if elsewhere is None else (elsewhere,)
+    return Gateway(registry, changes, services.cache, remote, logins)
 
 
 def _remote(services: Services, changes: SharedChanges, home: LocalHome) -> RemoteService:

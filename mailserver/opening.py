@@ -19,6 +19,7 @@ from filters.spam.learned import Learned
 from mailserver.services import Services
 from net.dns import Resolver
 from net.threads import Offload
+from storage.cache.opening import make_cache
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
 from storage.explain import ExplainStore
@@ -34,6 +35,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
     """Opens the databases under the store's lock. Raises StoreError."""
     clock = SystemClock()
     offload = Offload()
+    cache = make_cache(settings.store.cache, clock)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = settings.store.database.get_secret_value()
     async with contextlib.AsyncExitStack() as opened:
@@ -74,6 +76,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         sources=sources,
         auth=Authenticator(settings, directory, offload, clock, sources),
         resolver=Resolver(settings.dns.nameservers),
+        cache=cache,
         keyring=keyring,
         signer=Signer(settings, directory, keyring, offload, clock),
     )

@@ -43,6 +43,8 @@ from net.listener import ListenError
 from net.places import Place, listen, parse_place
 from net.sealed import SealedError, seal
 from net.threads import Offload
+from storage.cache.cache import Cache
+from storage.cache.opening import make_cache
 from storage.directory import Directory
 from storage.errors import StoreError
 from storage.service_endpoints import HEARTBEAT, KEY, ServiceEndpoint, ServiceEndpoints
@@ -64,16 +66,25 @@ class ServiceHost:
     """AuthService, listening. `open` it, `serve` until told to stop."""
 
     def __init__(
-        self, config_path: Path, settings: Settings, directory: Directory, offload: Offload
+        self,
+        config_path: Path,
+        settings: Settings,
+        directory: Directory,
+        offload: Offload,
+        cache: Cache,
     ) -> None:
         self._config_path, self._settings, self._directory = config_path, settings, directory
         self._clock, self._log = SystemClock(), get_logger("service")
         self._offload = offload
         self._changes = SharedChanges(directory)
+        self._cache = cache
+        self._changes.share(cache)
         self._endpoints = ServiceEndpoints(directory.database, self._clock)
         self._home = LinkedHome()
         self._sources = Sources(settings, directory, self._home, offload, self._clock)
         self._auth = Authenticator(settings, directory, offload, self._clock, self._sources)
+        self._auth.throttle.tell = self._changes.failed
+        self._changes.on_failures = self._auth.throttle.heard
         self._auth.arrivals.on_new = self._home.arrived
         resolver = Resolver(settings.dns.nameservers)
         admission = Admission(settings, self._clock, directory.blocks)
@@ -104,6 +115,7 @@ class ServiceHost:
 
     async def serve(self, place: Place) -> None:
         """Until `stop`. Raises ListenError, StoreError."""
+        await self._cache.start()
         self._secret = await self._directory.secrets.get(KEY)
         server, at = await listen(place, self._accept)
         endpoint = ServiceEndpoint(
@@ -151,6 +163,7 @@ class ServiceHost:
         await self._auth.close()
         await self._sources.close()
         await self._changes.close()
+        await self._cache.close()
 
     async def reload(self) -> None:
         """Takes a changed configuration; one that is wrong changes nothing."""
@@ -234,7 +247,8 @@ async def _serve(config_path: Path, settings: Settings, place: Place) -> None:
         offload.close()
         raise CannotServe(in_one_line(error)) from error
     try:
-        host = ServiceHost(config_path, settings, directory, offload)
+        cache = make_cache(settings.store.cache, SystemClock())
+        host = ServiceHost(config_path, settings, directory, offload, cache)
         try:
             _handle_signals(host)
             await host.serve(place)

@@ -15,6 +15,7 @@ from filters.signing.signer import Signer
 from filters.spam.learned import Learned
 from net.dns import Resolver
 from net.threads import Offload
+from storage.cache.cache import Cache
 from storage.directory import Directory
 from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
@@ -46,6 +47,7 @@ class Services:
     sources: Sources
     auth: Authenticator
     resolver: Resolver
+    cache: Cache
     keyring: Keyring
     signer: Signer
     server: "Server | None" = field(default=None)

@@ -112,7 +112,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     collector = Collector(reports, clock, log)
     collector.reload(settings)
     reader = ReportReader(reports, services.offload, clock, log)
-    admission = Admission(settings, clock, services.directory.blocks)
+    admission = Admission(settings, clock, services.directory.blocks, services.cache)
     forwarding = Forwarding(
         *(settings, services.directory, services.keyring, services.resolver),
         *(services.offload, clock, get_logger("forwarding")),

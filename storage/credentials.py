@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from cachetools import LRUCache
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,11 +18,11 @@ from storage.config_database import ConfigDatabase
 from storage.credential_uses import CredentialUses
 from storage.credential_values import Credential, CredentialId, CredentialKind, Terms, Use
 from storage.directory_values import Absent, AccountChange, ChangeKind, NotAllowed
+from storage.token_cache import TokenCache
 from storage.values import AccountId
 
 MAX_OF_ACCOUNT: Final = 200
 """Of one kind; of sessions the oldest go when there are more."""
-REMEMBERED: Final = 20_000
 _c = table.c
 _COLUMNS = (
     _c.id,
@@ -51,24 +50,21 @@ class Credentials:
         self, database: ConfigDatabase, clock: Clock, publish: Callable[[AccountChange], None]
     ) -> None:
         self._database, self._clock, self._publish = database, clock, publish
-        self._known: LRUCache[bytes, Credential] = LRUCache(REMEMBERED)
-        self._generation = 0
+        self._known: TokenCache[Credential] = TokenCache(clock)
         self._passwords: Counter[AccountId] = Counter()
         self.uses = CredentialUses(database, clock)
 
     async def find(self, digest: bytes) -> Credential | None:
         """Whose secret has this digest, also when its time is over. Raises StoreUnavailable."""
-        found = self._known.get(digest)
-        while found is None:
-            generation = self._generation
+        remembered = self._known.get(digest)
+        while remembered is None:
+            generation = self._known.generation
             found = await self._database.finish(self._load(digest))
-            if found is None:
-                return None
-            if generation == self._generation:
-                self._known[digest] = found
-            else:
-                found = None  # it may have been revoked meanwhile
-        return found
+            account = found.account if found is not None else AccountId(0)
+            if self._known.put(digest, found, account, generation) or found is None:
+                return found
+            remembered = self._known.get(digest)  # it may have been revoked meanwhile
+        return remembered[0]
 
     async def scram_of(self, account: AccountId) -> list[tuple[str, Credential]]:
         """Keys of an account's app passwords (auth/sasl/keys.py); asked of the database each time,
@@ -182,13 +178,14 @@ class Credentials:
         """Another process changed an account."""
         if change.kind is ChangeKind.PASSWORD:
             self._passwords[change.account] += 1
-        if change.revokes:
-            self.forget()
+        self.forget(change.account)
 
-    def forget(self) -> None:
-        """An account was deleted, or its password changed, and rows with it."""
-        self._generation += 1
-        self._known.clear()
+    def forget(self, account: AccountId | None = None) -> None:
+        """What is remembered of an account, or of all, may be old."""
+        if account is None:
+            self._known.clear()
+        else:
+            self._known.forget(account)
 
     async def close(self) -> None:
         await self.uses.close()
@@ -225,6 +222,7 @@ class Credentials:
             ended = await self._make_room(connection, values["account"], values["kind"])
             made = insert(table).values(values).returning(*_COLUMNS)
             credential = _credential((await connection.execute(made)).one())
+        self._known.made(values["hash"])
         self._tell(ended)
         return credential
 
@@ -261,14 +259,17 @@ class Credentials:
                 spent = (_c.spent_hash == family) & (_c.refresh_hash != old)
                 gone = delete(table).where(mine, spent).returning(*_COLUMNS)
                 ended = [_credential(each) for each in await connection.execute(gone)]
-        self.forget()
         self._tell(ended)
-        return None if row is None else _credential(row)
+        if row is None:
+            return None
+        self._known.made(values["hash"])
+        self.forget(row.account)
+        self._publish(AccountChange(row.account, ChangeKind.TOKENS))
+        return _credential(row)
 
     def _tell(self, ended: Sequence[Credential]) -> None:
-        if ended:
-            self.forget()
         for one in ended:
+            self.forget(one.account)
             self.tell_end(one)
 
 

@@ -437,8 +437,7 @@ class Directory(AliasDirectory):
             self.delegations.forget()
         if change.kind in (ChangeKind.DELETED, ChangeKind.SECOND_FACTOR):
             self.second_factors.forget()
-        if change.kind in (ChangeKind.DELETED, ChangeKind.PASSWORD):
-            self.credentials.forget()
+        self.credentials.forget(change.account)
 
     def _tell(self, change: AccountChange) -> None:
         for listener in tuple(self._listeners.values()):

@@ -183,12 +183,18 @@ class ChangeKind(Enum):
     ENABLED = "enabled"
     DELETED = "deleted"
     EDITED = "edited"
+    TOKENS = "tokens"
     CREDENTIAL = "credential"
     SECOND_FACTOR = "second factor"
     ROLE = "role"
 
 
-_REVOKING = frozenset(ChangeKind) - {ChangeKind.CREATED, ChangeKind.ENABLED, ChangeKind.EDITED}
+_REVOKING = frozenset(ChangeKind) - {
+    ChangeKind.CREATED,
+    ChangeKind.ENABLED,
+    ChangeKind.EDITED,
+    ChangeKind.TOKENS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +202,8 @@ class AccountChange:
     """A committed change of one account, told to the listeners of Directory.on_change.
 
     CREDENTIAL: an app password, a token or a session, `credential`, was revoked or its time is
-    over. SECOND_FACTOR: from here on the account password is not enough. `elsewhere`: another
-    process did it.
+    over. SECOND_FACTOR: from here on the account password is not enough. TOKENS: a session has
+    other tokens, and stays. `elsewhere`: another process did it.
     """
 
     account: AccountId

@@ -8,13 +8,15 @@ may be lost, so whoever was cut off calls `refresh` when it is back.
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 from cachetools import LRUCache
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from config.logging import get_logger
+from storage.cache.cache import Cache
 from storage.credential_values import CredentialId
 from storage.directory import Directory
 from storage.directory_values import AccountChange, ChangeKind
@@ -23,19 +25,24 @@ from storage.values import AccountId
 
 CHANNEL: Final = "changes"
 SEEN: Final = 20_000
+FAILURES_SECONDS: Final = 0.5
+FAILURES_MOST: Final = 1000
 Outlet = Callable[[bytes], None]
 
 
 class _Event(BaseModel):
-    """`what`: an account changed, or names of aliases or domains, the blocklist; a login."""
+    """`what`: an account changed, or names of aliases or domains, the blocklist; a login; failed
+    logins by address.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     id: str
-    what: Literal["account", "names", "blocks", "login"]
+    what: Literal["account", "names", "blocks", "login", "failures"]
     account: int = 0
     change: ChangeKind = ChangeKind.EDITED
     address: str = ""
     credential: int | None = None
+    counts: dict[str, int] = {}
 
 
 class SharedChanges:
@@ -46,10 +53,20 @@ class SharedChanges:
         self._outlets: dict[object, Outlet] = {}
         self._seen: LRUCache[str, bool] = LRUCache(SEEN)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_refresh: Callable[[], None] = lambda: None
+        self.on_failures: Callable[[Mapping[str, int]], None] = lambda counts: None
+        self._failures: Counter[str] = Counter()
+        self._telling: asyncio.TimerHandle | None = None
         self._unsubscribe = directory.on_change(self._changed)
         directory.on_names = lambda: self._tell(_Event(id=_drawn(), what="names"))
         directory.blocks.edited = lambda: self._tell(_Event(id=_drawn(), what="blocks"))
         directory.known_logins.noted = self._noted
+
+    def share(self, cache: Cache) -> None:
+        """Tells and hears by a cache that is shared, before it starts."""
+        if cache.shared:
+            cache.subscribe(CHANNEL, self.heard, self.refresh)
+            self.attach(lambda payload: cache.publish(CHANNEL, payload))
 
     def attach(self, outlet: Outlet) -> Callable[[], None]:
         """Gives `outlet` each event from here on; returns what ends that."""
@@ -78,11 +95,27 @@ class SharedChanges:
             )
         elif event.what == "login":
             self._directory.known_logins.heard(AccountId(event.account), event.address)
+        elif event.what == "failures":
+            self.on_failures(event.counts)
         else:
             self.refresh()
 
+    def failed(self, address: str) -> None:
+        """A failed login, which others hear of within FAILURES_SECONDS."""
+        if self._outlets and len(self._failures) < FAILURES_MOST:
+            self._failures[address] += 1
+            if self._telling is None:
+                loop = asyncio.get_running_loop()
+                self._telling = loop.call_later(FAILURES_SECONDS, self._tell_failures)
+
+    def _tell_failures(self) -> None:
+        self._telling, counts = None, dict(self._failures)
+        self._failures.clear()
+        self._tell(_Event(id=_drawn(), what="failures", counts=counts))
+
     def refresh(self) -> None:
         """Events may have been missed: reads again what is remembered, behind the caller."""
+        self.on_refresh()
         task = asyncio.create_task(self._refresh())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -92,6 +125,8 @@ class SharedChanges:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def close(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
         self._unsubscribe()
         self._directory.known_logins.noted = lambda account, address: None
         self._directory.on_names = self._directory.blocks.edited = lambda: None

@@ -67,7 +67,7 @@ class Answering:
             if not plaintext_allowed(peer_of(request), request.url.scheme == "https", settings):
                 return ProblemResponse(403, "TLS is needed")
             address = address_of(request, settings.http.trusted_proxies)
-            if counted and not self._admission.ask(address):
+            if counted and not await self._admission.ask_everywhere(address):
                 return ProblemResponse(429, "Too many requests from your address", wait=MINUTE)
             client = client_name(request.headers.get("user-agent"))
             caller = Caller(address, Protocol.WEB, client=client)

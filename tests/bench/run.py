@@ -26,6 +26,7 @@ from tests.bench import (
     explain_rows,
     filter_rows,
     header_rows,
+    hop_rows,
     imap_rows,
     judging_rows,
     login_storm_rows,
@@ -68,6 +69,7 @@ ROWS = [
     *filter_rows.ROWS,
     *judging_rows.ROWS,
     *login_storm_rows.ROWS,
+    *hop_rows.ROWS,
 ]
 
 

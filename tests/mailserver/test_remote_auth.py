@@ -97,6 +97,12 @@ def test_what_one_process_revokes_the_other_refuses_at_once(
     assert post(server, "/logout", None, {"Authorization": f"Bearer {token}"}).status == 204
     assert not reads_mail(server, ADA, token)
 
+    first = login(server).body
+    assert reads_mail(server, ADA, first["access_token"])
+    second = post(server, "/token/refresh", {"refresh_token": first["refresh_token"]}).body
+    assert not reads_mail(server, ADA, first["access_token"])
+    assert reads_mail(server, ADA, second["access_token"])
+
     assert login(server, BOB).status == 200
     server.perform("account.passwd", address=BOB, password="another one altogether")
     assert login(server, BOB).status == 401

@@ -91,6 +91,7 @@ async def test_a_new_password_ends_tokens_and_sessions(site: Site) -> None:
 @pytest.mark.parametrize("kind", CredentialKind, ids=str)
 async def test_none_is_made_for_who_had_the_old_password(site: Site, kind: CredentialKind) -> None:
     kept = site.directory.credentials
+    await site.directory.account(ADA)  # remembered: then the new password is first
     changed = asyncio.create_task(site.directory.set_password(ADA, "other"))
     await asyncio.sleep(0)
     made = kept.add(site.ada, kind, "", Terms(), digest("a"))
@@ -162,7 +163,8 @@ async def test_a_used_refresh_token_ends_its_session(site: Site) -> None:
         )
         is None
     )
-    assert site.heard == []
+    assert site.heard == [AccountChange(site.ada, ChangeKind.TOKENS)]
+    assert not site.heard.pop().revokes
     assert await kept.rotate(digest("refresh"), FAMILY, digest("x"), digest("y"), now + 20) is None
     assert site.heard == [AccountChange(site.ada, ChangeKind.CREDENTIAL, credential=made.id)]
     assert await kept.find(digest("access2")) is None
@@ -194,7 +196,8 @@ async def test_an_older_refresh_token_ends_its_session_too(site: Site) -> None:
         assert turned.expires == now + 200
     stolen = await kept.rotate(digest("r0"), FAMILY, digest("x"), digest("y"), now + 9, kind=kind)
     assert stolen is None
-    assert site.heard == [AccountChange(site.ada, ChangeKind.CREDENTIAL, credential=made.id)]
+    assert [one.kind for one in site.heard[:-1]] == [ChangeKind.TOKENS] * 3
+    assert site.heard[-1:] == [AccountChange(site.ada, ChangeKind.CREDENTIAL, credential=made.id)]
     assert await kept.find(digest("a3")) is None
 
 

@@ -15,6 +15,7 @@ from filters.spam.learned import Learned
 from mailserver.services import Services
 from net.dns import Resolver
 from net.threads import Offload
+from storage.cache.memory import MemoryCache
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
 from storage.explain import ExplainStore
@@ -68,6 +69,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             sources=sources,
             auth=auth,
             resolver=Resolver(),
+            cache=MemoryCache(clock),
             keyring=keyring,
             signer=Signer(settings, directory, keyring, offload, clock),
         )

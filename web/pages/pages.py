@@ -144,7 +144,7 @@ class Pages:
             try:
                 if not plaintext_allowed(peer_of(request), secure, settings):
                     raise PageError(403, "TLS is needed")
-                if not self._admission.ask(address):
+                if not await self._admission.ask_everywhere(address):
                     raise PageError(429, "Too many requests from your address", MINUTE)
                 return await self._handled(visit, get, post)
             except PageError as error:

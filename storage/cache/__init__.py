@@ -1,0 +1,1 @@
+"""The global cache: what processes of one installation share and can do without."""
