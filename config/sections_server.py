@@ -140,6 +140,7 @@ class Dns(Section):
 class Http(Section):
     trusted_proxies: list[Net] = []
     metrics_from: list[Net] = []
+    hsts: Annotated[Duration, Field(ge=0)] = 31_536_000.0
 
 
 class Imap(Section):

@@ -106,7 +106,7 @@ class Server:
         https = parts.http.addresses["https"]
         app = create_app(
             lambda: self._state,
-            lambda: self.services.settings.auth.plaintext_from,
+            lambda: self.services.settings,
             https[0].port if https else None,
             parts.gateway.registry,
         )

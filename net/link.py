@@ -15,12 +15,13 @@ from typing import Any, Final
 
 import orjson
 
-from config.logging import Logger
+from config.logging import REQUEST, Logger
 from net.contract import BadSchema, Contract
 from net.sealed import Sealed, SealedError
 
 AT_ONCE: Final = 256
 LINE: Final = 4096
+REQUEST_ID: Final = 64
 PING_SECONDS: Final = 3.0
 
 
@@ -110,6 +111,7 @@ class Link:
         if len(self._waiting) >= AT_ONCE:
             raise Unavailable(contract.name, 1.0)
         head = {"k": "call", "m": f"{contract.name}.{name}", "s": method.seconds}
+        head["r"] = REQUEST.get()
         try:
             async with asyncio.timeout(method.seconds):
                 answer, data = await self._ask(head, payload)
@@ -186,6 +188,7 @@ class Link:
 
     async def _answer(self, head: Mapping[str, Any], payload: bytes) -> None:
         number = int(head["i"])
+        REQUEST.set(str(head.get("r", ""))[:REQUEST_ID])
         service, _, name = str(head["m"]).partition(".")
         offer = self._offers.get(service)
         method = None if offer is None else offer.contract.methods.get(name)

@@ -10,6 +10,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.fields import Network
+from config.settings import Settings
+from web.envelope import Envelope
 from web.gateway import create_gateway
 from web.registry import Registry, Service
 
@@ -18,12 +20,12 @@ PLAIN_PATHS = ("/healthz",)
 
 def create_app(
     status: Callable[[], str],
-    plaintext_from: Callable[[], Sequence[Network]],
+    settings: Callable[[], Settings],
     https_port: int | None,
     registry: Registry,
 ) -> ASGIApp:
-    """`status` gives "ok" while serving; `plaintext_from` the networks answered without TLS;
-    /healthz is registered here.
+    """`status` gives "ok" while serving; `settings` those in force; /healthz is registered
+    here.
     """
 
     async def healthz(_request: Request) -> Response:
@@ -31,7 +33,9 @@ def create_app(
         return JSONResponse({"status": state}, 200 if state == "ok" else 503)
 
     registry.register(Service("health", [Route("/healthz", healthz, methods=["GET", "HEAD"])]))
-    return HttpsOnly(create_gateway(registry), plaintext_from, https_port)
+    gateway = create_gateway(registry)
+    only = HttpsOnly(gateway, lambda: settings().auth.plaintext_from, https_port)
+    return Envelope(only, settings)
 
 
 class HttpsOnly:

@@ -79,7 +79,9 @@ class _Dispatch(Router):
 
 def create_gateway(registry: Registry) -> ASGIApp:
     """The application that serves what is registered."""
-    app = Starlette(exception_handlers={HTTPException: _refused, Unavailable: _unavailable})
+    app = Starlette(
+        exception_handlers={HTTPException: _refused, Unavailable: _unavailable, Exception: _failed}
+    )
     app.router = _Dispatch(registry)
     return app
 
@@ -93,3 +95,8 @@ async def _unavailable(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Unavailable)
     status = 504 if isinstance(error, TooLate) else 503
     return ProblemResponse(status, str(error), wait=error.wait)
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    """The log has the error; who asked has the id of the request to name it by."""
+    return ProblemResponse(500)

@@ -9,6 +9,7 @@ asked, the answer is Unavailable at once, and says when to come back.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -186,7 +187,8 @@ class RemoteService:
         reader, writer = await dial(place)
         sealed = await seal(reader, writer, key, dialled=True)
         link = Link(sealed, self._log, offers=self._offers, told=self._told)
-        peer.link, peer.task = link, asyncio.create_task(self._run(peer, link))
+        peer.link = link  # what it does is of no request, though one may have asked for it
+        peer.task = asyncio.create_task(self._run(peer, link), context=Context())
         self._log.info("service linked", service=self.name, place=str(place))
 
     async def _run(self, peer: Peer, link: Link) -> None:

@@ -35,6 +35,8 @@ def test_healthz_answers_over_both(server: ServerProcess) -> None:
         response = get(connection, "/healthz")
         assert response.status == 200
         assert json.loads(response.read()) == {"status": "ok"}
+        sts = response.headers["Strict-Transport-Security"]
+        assert sts == (f"max-age={365 * 86400}" if connection is secure else None)
         connection.close()
 
 

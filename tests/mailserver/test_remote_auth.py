@@ -80,8 +80,12 @@ def test_login_goes_to_the_other_process(server: ServerProcess, service: Service
         200,
         {"access_token", "refresh_token", "token_type", "expires_in"},
     )
-    wrong = login(server, password="wrong")
+    asked = {"username": ADA, "password": "wrong"}
+    wrong = post(server, "/login", asked, {"X-Request-Id": "request.of-a_test"})
     assert (wrong.status, wrong.body["detail"]) == (401, "Authentication failed")
+    assert wrong.fields["x-request-id"] == "request.of-a_test"
+    refused = until(lambda: service.events("login refused"))
+    assert [one["request"] for one in refused] == ["request.of-a_test"]
     assert service.process is not None
     shown = listed(server)["auth"]
     assert (shown["state"], shown["pid"]) == ("ok", service.process.pid)

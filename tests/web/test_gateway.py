@@ -1,12 +1,14 @@
 """The gateway's table: what is registered is served, by path and method; else a problem."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -14,6 +16,7 @@ from starlette.routing import Route
 from config.fields import parse_endpoint
 from net.link import TooLate, Unavailable
 from net.tls import TlsContexts
+from tests.support.directories import make_settings
 from web.app import create_app
 from web.registry import Registry, Service, Taken
 from web.server import HttpServer
@@ -38,10 +41,11 @@ def failing(error: Exception) -> Callable[[Request], Awaitable[Response]]:
 @asynccontextmanager
 async def served(registry: Registry, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the http listener."""
+    settings = make_settings(tmp_path)
     tls = await asyncio.to_thread(TlsContexts.create, None, None, tmp_path, "mx.example.test")
     server = HttpServer([parse_endpoint("127.0.0.1:0")], [], tls)
     server.bind()
-    await server.start(create_app(lambda: "ok", list, None, registry))
+    await server.start(create_app(lambda: "ok", lambda: settings, None, registry))
     try:
         async with aiohttp.ClientSession(f"http://{server.addresses['http'][0]}") as client:
             yield client
@@ -93,3 +97,51 @@ def test_a_route_belongs_to_one_service() -> None:
     with pytest.raises(Taken):
         registry.register(Service("a"))
     assert [one.name for one in registry.services()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        pytest.param(["a.request_of-mine~1"], True, id="good"),
+        pytest.param([], False, id="absent"),
+        pytest.param(["short"], False, id="short"),
+        pytest.param(["x" * 65], False, id="long"),
+        pytest.param(["a request; of mine"], False, id="signs"),
+        pytest.param(["a.request_of-mine~1", "a.request_of-mine~2"], False, id="two"),
+    ],
+)
+async def test_every_answer_names_its_request(tmp_path: Path, given: list[str], kept: bool) -> None:
+    registry = Registry()
+    registry.register(Service("a", [Route("/x", saying("x"))]))
+    headers = CIMultiDict(("X-Request-Id", one) for one in given)
+    async with served(registry, tmp_path) as client:
+        for path in ("/x", "/healthz", "/nowhere"):
+            async with client.get(path, headers=headers) as answer:
+                (found,) = answer.headers.getall("X-Request-Id")
+                assert (found in given) is kept
+                assert re.fullmatch(r"[A-Za-z0-9._~-]{8,64}", found)
+
+
+async def test_a_browser_runs_nothing_that_is_no_page(tmp_path: Path) -> None:
+    async def own(_request: Request) -> Response:
+        return PlainTextResponse("x", headers={"Content-Security-Policy": "default-src 'self'"})
+
+    registry = Registry()
+    registry.register(Service("a", [Route("/x", saying("x")), Route("/own", own)]))
+    async with served(registry, tmp_path) as client:
+        async with client.get("/x") as answer:
+            policy = answer.headers["Content-Security-Policy"].split("; ")
+            assert {"default-src 'none'", "frame-ancestors 'none'", "sandbox"} <= set(policy)
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert "Strict-Transport-Security" not in answer.headers
+        async with client.get("/own") as answer:
+            assert answer.headers.getall("Content-Security-Policy") == ["default-src 'self'"]
+
+
+async def test_a_failure_is_a_problem_that_says_nothing(tmp_path: Path) -> None:
+    registry = Registry()
+    registry.register(Service("a", [Route("/a", failing(ValueError("a private cause")))]))
+    async with served(registry, tmp_path) as client, client.get("/a") as answer:
+        assert (answer.status, answer.content_type) == (500, PROBLEM)
+        assert "private" not in await answer.text()
+        assert answer.headers["X-Request-Id"]

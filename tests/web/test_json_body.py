@@ -15,6 +15,7 @@ from starlette.routing import Route
 import web.json_body
 from config.fields import parse_endpoint
 from net.tls import TlsContexts
+from tests.support.directories import make_settings
 from web.app import create_app
 from web.json_body import BadBody, read_fields
 from web.problem import ProblemResponse
@@ -39,9 +40,10 @@ async def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     tls = await asyncio.to_thread(TlsContexts.create, None, None, tmp_path, "mx.example.test")
     server = HttpServer([parse_endpoint("127.0.0.1:0")], [], tls)
     server.bind()
+    settings = make_settings(tmp_path)
     registry = Registry()
     registry.register(Service("x", [Route("/x", _answer, methods=["POST"])]))
-    await server.start(create_app(lambda: "ok", list, None, registry))
+    await server.start(create_app(lambda: "ok", lambda: settings, None, registry))
     yield server.addresses["http"][0].port
     await server.stop()
 
