@@ -17,6 +17,7 @@ from net.accepting import Name, Serving
 from net.listener import address_of, bind
 from net.tls import TlsContexts
 from web.admission import Open, guarded
+from web.heads import bounded
 
 STOP_SECONDS = 5
 
@@ -88,15 +89,15 @@ class HttpServer:
             server_header=False,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=STOP_SECONDS,
-            h11_max_incomplete_event_size=64 * 1024,
+            http="httptools",
             proxy_headers=False,
         )
         config.load()
         config.ssl = tls
+        protocol = bounded(config.http_protocol_class)
         if self._admission is not None:
-            config.http_protocol_class = guarded(
-                config.http_protocol_class, self._admission, self._open
-            )
+            protocol = guarded(protocol, self._admission, self._open)
+        config.http_protocol_class = protocol
         server = _Quiet(config)
         own = [] if self._proxies else sockets
         task = asyncio.create_task(server.serve(sockets=own))
