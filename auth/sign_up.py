@@ -31,9 +31,10 @@ from net.limits import address_key
 from net.threads import Busy, Offload
 from storage.audit_values import Kind
 from storage.directory import Directory
-from storage.directory_values import AlreadyExists, NotAllowed
+from storage.directory_values import Account, AlreadyExists, NotAllowed
 from storage.invites import Invites
 from storage.new_account import Mailboxes, make_account
+from storage.sent_codes import Asking
 from storage.sign_up_values import OF_NAME, OF_TARGET, Bounds, Checked, NewSignUp, SignUp
 from storage.sign_ups import SignUps
 
@@ -104,7 +105,10 @@ class SignUpDesk:
         if mode == "closed":
             raise Problem(Fault.CLOSED)
         invite = await self._invited(registration.invite) if mode == "invite" else None
-        asked = self._checked(registration)
+        asked, peer = self._checked(registration), address_key(caller.peer)
+        limited = not self._admission.is_local(caller.peer)
+        asking = Asking(asked.box.key(), asked.target, peer, limited)
+        _refuse_early(await self._sign_ups.wait(asking, self.bounds()))
         hashed, scram = await self.secrets(asked.box, registration.password)
         code = new_code(await self._sign_ups.key())
         new = NewSignUp(
@@ -114,15 +118,14 @@ class SignUpDesk:
             hashed,
             scram,
             asked.target,
-            address_key(caller.peer),
-            not self._admission.is_local(caller.peer),
+            peer,
+            limited,
             invite,
             code.salt,
             code.mac,
         )
         applied = await self._sign_ups.apply(new, self.bounds())
-        if applied.wait:
-            raise Problem(Fault.TOO_MANY, "Wait before you ask for another code", wait=applied.wait)
+        _refuse_early(applied.wait)
         if applied.sends:
             await self.send_code(asked.to, str(asked.box), code.digits)
 
@@ -145,32 +148,46 @@ class SignUpDesk:
                 detail=f"sign-up: code {found.value}",
             )
             raise Problem(Fault.EXPIRED if found is Checked.EXPIRED else Fault.WRONG_CODE)
-        return await self._make(found, box.key())
+        # to its end, also when who asked has gone: the code is taken
+        return await self._directory.database.finish(self._make(found, box.key()))
 
     async def _make(self, found: SignUp, key: str) -> str:
+        try:
+            account = await self._account(found)
+        except BaseException:
+            await self._sign_ups.release(found)
+            raise
+        if found.invite is not None:
+            await self._invites.used(found.id, account.address)
+        await self._sign_ups.settle(found, key, account.id)
+        self._log.info("signed up", account=account.address)
+        return account.address
+
+    async def _account(self, found: SignUp) -> Account:
         if found.invite is not None and not await self._invites.take(found.invite, found.id):
             raise Problem(Fault.EXPIRED, "The invite is used up or not good any more")
-        quota = self._settings.auth.signup_quota
         try:
-            if await self._directory.account(found.address) is not None:  # here, or outside
-                raise AlreadyExists
-            account = await make_account(
+            await self._refuse_known(found.address)
+            return await make_account(
                 self._directory,
                 self._store,
                 found.address,
                 found.password_hash,
                 scram=found.scram,
                 name=found.name,
-                quota_bytes=quota,
+                quota_bytes=self._settings.auth.signup_quota,
             )
         except (AlreadyExists, NotAllowed):
             await self._invites.give_back(found.id)
             raise Problem(Fault.WRONG_CODE) from None
-        if found.invite is not None:
-            await self._invites.used(found.id, account.address)
-        await self._sign_ups.settle(found, key, account.id)
-        self._log.info("signed up", account=account.address)
-        return account.address
+
+    async def _refuse_known(self, address: str) -> None:
+        """Raises AlreadyExists where it is somebody's here or in a source outside, to get mail or
+        to log in with.
+        """
+        for login in (False, True):
+            if await self._directory.account(address, login=login) is not None:
+                raise AlreadyExists
 
     async def _invited(self, code: str) -> bytes:
         digest = invite_digest(code)
@@ -260,3 +277,8 @@ class SignUpDesk:
             case Webhook():
                 return WebhookSender(place, https, self._log)
         return Outbox(data_dir, self._offload, self._log)
+
+
+def _refuse_early(wait: float) -> None:
+    if wait > 0:
+        raise Problem(Fault.TOO_MANY, "Wait before you ask for another code", wait=wait)

@@ -9,6 +9,8 @@ SignUpId = NewType("SignUpId", int)
 LIFE: Final = 600.0
 """Seconds that a code is good for."""
 TRIES: Final = 5
+TAKEN: Final = 1000
+"""What stands for the tries of a code that was right, while the account is made."""
 OF_NAME: Final = 4
 """Codes for one name to one target from one peer in 24 hours."""
 OF_TARGET: Final = 10
@@ -64,7 +66,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class SignUp:
-    """One whose code was right."""
+    """One whose code was right, at the try behind `tries` wrong ones."""
 
     id: SignUpId
     address: str
@@ -73,6 +75,7 @@ class SignUp:
     scram: str = field(repr=False)
     target: str
     invite: bytes | None = field(repr=False)
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

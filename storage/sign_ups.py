@@ -1,8 +1,8 @@
 """Sign-ups that wait for their verification code.
 
 Invariants: what is answered does not depend on whether a name is taken or a phone number known; a
-code is kept as an HMAC, counts its tries in the transaction that compares it, and is gone with the
-account that it made.
+code is kept as an HMAC, counts its tries in the transaction that compares it, makes one account
+however many give it at once, and is gone with the account that it made.
 """
 
 import hmac
@@ -22,6 +22,7 @@ from storage.sent_codes import DAY, Asking, has_room, note, seconds_to_wait
 from storage.sign_up_values import (
     LIFE,
     LIVE_OF_NAME,
+    TAKEN,
     TRIES,
     Applied,
     Bounds,
@@ -49,6 +50,10 @@ class SignUps:
         """Of the HMAC; all nodes have the same."""
         return await self._secrets.get(_SECRET)
 
+    async def wait(self, asking: Asking, bounds: Bounds) -> float:
+        """Seconds for which `apply` would do nothing, 0 for none: asked before work is done."""
+        return await self._database.finish(self._wait(asking, bounds))
+
     async def apply(self, new: NewSignUp, bounds: Bounds) -> Applied:
         """Keeps a sign-up, unless its peer asks too often."""
         return await self._database.finish(self._apply(new, bounds))
@@ -57,9 +62,14 @@ class SignUps:
         self, key: str, mac: Callable[[bytes], bytes], bounds: Bounds
     ) -> SignUp | Checked:
         """Whose code for the name `key` it is; `mac` gives, for a salt, what was kept of the code.
-        A wrong one is a try less for all that wait for the name.
+        A wrong one is a try less for all that wait for the name; a right one is taken, until
+        `release`.
         """
         return await self._database.finish(self._check(key, mac, bounds))
+
+    async def release(self, taken: SignUp) -> None:
+        """No account could be made for the moment: the code is good again."""
+        await self._database.finish(self._release(taken))
 
     async def settle(self, made: SignUp, key: str, account: AccountId) -> None:
         """The account is made: its owner was reached, and nobody else's code is good any more."""
@@ -90,6 +100,15 @@ class SignUps:
             found: str | None = (await connection.execute(query)).scalar()
         return found
 
+    async def _wait(self, asking: Asking, bounds: Bounds) -> float:
+        async with self._database.writing() as connection:
+            return await seconds_to_wait(connection, asking, bounds, self._clock.now())
+
+    async def _release(self, taken: SignUp) -> None:
+        mine = (_s.id == taken.id) & (_s.tries == TAKEN)
+        async with self._database.writing() as connection:
+            await connection.execute(update(sign_up).where(mine).values(tries=taken.tries))
+
     async def _apply(self, new: NewSignUp, bounds: Bounds) -> Applied:
         now = self._clock.now()
         async with self._database.writing() as connection:
@@ -99,7 +118,7 @@ class SignUps:
             if wait > 0:
                 return Applied(wait=wait)
             sends = await _may_send(connection, new, now)
-            sends = sends and not await _is_full(connection, new.target, bounds)
+            sends = sends and not await _is_full(connection, new.target, bounds, now)
             sends = sends and await has_room(connection, asking, bounds)
             await note(connection, asking, sends, now)
             await connection.execute(insert(sign_up).values(_row(new, sends, now + LIFE)))
@@ -115,12 +134,14 @@ class SignUps:
             live = [row for row in found if row.expires > now and row.tries < TRIES]
             for row in live:
                 if hmac.compare_digest(mac(bytes(row.salt)), bytes(row.code)):
-                    full = await _is_full(connection, row.target, bounds)
-                    return Checked.EXPIRED if full else _sign_up(row)
+                    if await _is_full(connection, row.target, bounds, now):
+                        return Checked.EXPIRED
+                    return await _take(connection, row)
             if live:
                 alive = _s.id.in_([row.id for row in live])
                 await connection.execute(update(sign_up).where(alive).values(tries=_s.tries + 1))
-        return Checked.EXPIRED if found and not live else Checked.WRONG
+        over = any(row.expires <= now or TRIES <= row.tries < TAKEN for row in found)
+        return Checked.EXPIRED if over and not live else Checked.WRONG
 
     async def _settle(self, made: SignUp, key: str, account: AccountId) -> None:
         async with self._database.writing() as connection:
@@ -139,10 +160,22 @@ async def _may_send(connection: AsyncConnection, new: NewSignUp, now: float) -> 
     return found < LIVE_OF_NAME
 
 
-async def _is_full(connection: AsyncConnection, target: str, bounds: Bounds) -> bool:
-    """Whether as many accounts have the number or address as may."""
+async def _is_full(connection: AsyncConnection, target: str, bounds: Bounds, now: float) -> bool:
+    """Whether as many accounts have the number or address as may, those that are being made
+    included.
+    """
     count = select(func.count()).select_from(reached).where(reached.c.target == target)
-    return bool((await connection.execute(count)).scalar_one() >= bounds.accounts)
+    making = select(func.count()).select_from(sign_up).where(_s.target == target)
+    making = making.where(_s.tries == TAKEN, _s.expires > now)
+    made: int = (await connection.execute(count)).scalar_one()
+    return bool(made + (await connection.execute(making)).scalar_one() >= bounds.accounts)
+
+
+async def _take(connection: AsyncConnection, row: Row[*tuple[Any, ...]]) -> SignUp | Checked:
+    """Its code was right; WRONG where another has taken it meanwhile."""
+    mine = (_s.id == row.id) & (_s.tries < TRIES)
+    change = update(sign_up).where(mine).values(tries=TAKEN)
+    return _sign_up(row) if (await connection.execute(change)).rowcount else Checked.WRONG
 
 
 def _row(new: NewSignUp, sends: bool, expires: float) -> dict[str, Any]:
@@ -164,5 +197,12 @@ def _row(new: NewSignUp, sends: bool, expires: float) -> dict[str, Any]:
 def _sign_up(row: Row[*tuple[Any, ...]]) -> SignUp:
     invite = None if row.invite is None else bytes(row.invite)
     return SignUp(
-        SignUpId(row.id), row.address, row.name, row.password_hash, row.scram, row.target, invite
+        SignUpId(row.id),
+        row.address,
+        row.name,
+        row.password_hash,
+        row.scram,
+        row.target,
+        invite,
+        row.tries,
     )

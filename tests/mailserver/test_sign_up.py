@@ -124,6 +124,8 @@ def test_another_code_comes_after_a_pause(server: ServerProcess) -> None:
     assert register(server, "dora", "+4312345710").status == 202
     again = register(server, "dora", "+4312345710")
     assert (again.status, again.kind) == (429, PROBLEM)
+    early = register(server, "dora", "+4312345710", password="short")
+    assert early.status == 429, "nothing is done about a password that nobody needs"
     assert 0 < again.wait <= 30
     assert len(until(lambda: texts(server, "+4312345710"))) == 1
     assert verify(server, "dora", code_of(server, "+4312345710")).status == 200
@@ -261,6 +263,21 @@ def test_the_configuration_bounds_codes_and_accounts(tmp_path: Path) -> None:
         assert len(texts(server, "+431111111")) == 1
         late = register(server, "cid", "+433333333")
         assert (late.status, late.wait > 80_000) == (429, True)
+
+
+def test_an_invite_makes_one_account_however_often_its_code_comes(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, signing_up("invite")) as server:
+        for turn in range(6):
+            invite = server.perform("account.invite.add")["code"]
+            phone = f"+43123460{turn}0"
+            assert register(server, f"guest{turn}", phone, invite=invite).status == 202
+            code, name = code_of(server, phone), f"guest{turn}"
+            with ThreadPoolExecutor(8) as pool:
+                statuses = list(
+                    pool.map(lambda _, n=name, c=code: verify(server, n, c).status, range(8))
+                )
+            assert sorted(statuses) == [200] + [400] * 7
+            assert register(server, f"second{turn}", f"{phone}9", invite=invite).status == 403
 
 
 def test_sign_up_is_closed_unless_it_is_opened(tmp_path: Path) -> None:

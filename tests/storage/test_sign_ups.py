@@ -122,6 +122,33 @@ async def test_tries_count_when_they_come_at_once(sign_ups: SignUps) -> None:
     assert await check(sign_ups, "123456") is Checked.EXPIRED
 
 
+async def test_a_right_code_is_taken_once(sign_ups: SignUps) -> None:
+    """Who gives it at the same time gets nothing by it; it is good again when nothing came of it,
+    with the tries that it had.
+    """
+    await sign_ups.apply(asks(), BOUNDS)
+    assert await check(sign_ups, "000000") is Checked.WRONG
+    found = await asyncio.gather(*(check(sign_ups, "123456") for _ in range(8)))
+    (taken,) = [one for one in found if isinstance(one, SignUp)]
+    assert found.count(Checked.WRONG) == 7
+    assert await sign_ups.pending() == []
+    await sign_ups.release(taken)
+    assert [one.tries for one in await sign_ups.pending()] == [1]
+    assert isinstance(await check(sign_ups, "123456"), SignUp)
+
+
+async def test_accounts_that_are_being_made_count(sign_ups: SignUps) -> None:
+    for name in ("ann", "ben"):
+        assert (await sign_ups.apply(asks(name), BOUNDS)).sends
+    one = Bounds(of_all=1000, accounts=1)
+    found = [
+        await sign_ups.check(f"{name}@example.test", lambda salt: mac(salt, "123456"), one)
+        for name in ("ann", "ben")
+    ]
+    assert isinstance(found[0], SignUp)
+    assert found[1] is Checked.EXPIRED
+
+
 async def test_three_codes_of_a_name_are_good_at_once(sign_ups: SignUps) -> None:
     for number in range(4):
         new = asks(target=f"+43123450{number}", peer=f"192.0.2.{number}", code=f"00000{number}")
