@@ -435,7 +435,8 @@ class Directory(AliasDirectory):
             self.contacts.forget(change.account)
             self.known_logins.forget(change.account)
             self.delegations.forget()
-        if change.kind in (ChangeKind.DELETED, ChangeKind.SECOND_FACTOR):
+        # EDITED: one may have been taken off
+        if change.kind in (ChangeKind.DELETED, ChangeKind.SECOND_FACTOR, ChangeKind.EDITED):
             self.second_factors.forget()
         self.credentials.forget(change.account)
 

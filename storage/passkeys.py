@@ -171,6 +171,7 @@ class Passkeys:
             found = _one((await connection.execute(gone)).first())
             await drop_codes_of_none(connection, account)
         self._changed()
+        self._publish(AccountChange(account, ChangeKind.EDITED))
         return found
 
 

@@ -19,6 +19,7 @@ from storage import sms_factors
 from storage.config_auth_tables import second_factor
 from storage.config_database import ConfigDatabase
 from storage.config_factor_tables import passkey, sms_factor
+from storage.config_schema import account as account_table
 from storage.directory_values import Absent, AccountChange, AlreadyExists, ChangeKind
 from storage.factor_rows import (
     TRIES,
@@ -179,7 +180,10 @@ class SecondFactors:
 
     async def _spend(self, account: AccountId, given: GivenCode) -> TakenAs:
         now = self._clock.now()
+        mine = select(account_table.c.id).where(account_table.c.id == account)
         async with self._database.writing() as connection:
+            # one at a time, also of other processes on the database
+            await connection.execute(mine.with_for_update())
             if not await kinds_of(connection, account):
                 return TakenAs(Spent.WRONG)
             recent = await recent_failures(connection, account, now)
@@ -198,6 +202,7 @@ class SecondFactors:
             await connection.execute(update(passkey).where(mine).values(factor=False))
             await drop_codes_of_none(connection, account)
         self.forget()
+        self._publish(AccountChange(account, ChangeKind.EDITED))
         return found
 
 

@@ -164,6 +164,7 @@ class SmsFactors:
             found = (await connection.execute(gone)).first() is not None
             await drop_codes_of_none(connection, account)
         self._changed()
+        self._publish(AccountChange(account, ChangeKind.EDITED))
         return found
 
 

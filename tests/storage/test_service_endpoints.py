@@ -1,6 +1,7 @@
 """Registrations of services in SQL, on both databases, and what processes tell each other."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -9,8 +10,12 @@ import pytest
 
 from storage.directory import Directory
 from storage.directory_values import AccountChange
+from storage.passkeys import NewPasskey
+from storage.second_factors import GivenCode, Spent
 from storage.service_endpoints import EXPIRY, ServiceEndpoint, ServiceEndpoints
 from storage.shared_changes import SharedChanges
+from storage.sign_up_values import Bounds
+from storage.sms_factors import NewCode
 from tests.support.directories import MovedClock, make_settings, open_directory, own_database
 
 ONE = ServiceEndpoint("a", "auth", "1", "unix:/a", ("POST /login", "POST /logout"), 7, 1.0)
@@ -73,6 +78,57 @@ async def test_what_one_changes_the_other_does_not_remember(
     assert there.credentials.passwords(made.id) == 1
     await one.close()
     await two.close()
+
+
+async def test_a_second_factor_that_was_taken_off_is_remembered_by_nobody(
+    directories: tuple[Directory, Directory, MovedClock],
+) -> None:
+    here, there, _ = directories
+    one, two = SharedChanges(here), SharedChanges(there)
+    one.attach(two.heard)
+    account = (await here.add_account("ada@example.test", "hash")).id
+    new = NewPasskey(b"credential", b"key", 0, (), synced=False)
+    code = NewCode(b"salt", b"code", "192.0.2.1", limited=False)
+
+    async def totp_off() -> None:
+        assert await here.second_factors.remove(account)
+
+    async def totp_on() -> Callable[[], Awaitable[object]]:
+        await here.second_factors.begin(account, b"key")
+        await here.second_factors.confirm(account, 1, [b"recovery"])
+        return totp_off
+
+    async def passkey_on() -> Callable[[], Awaitable[object]]:
+        made, _ = await here.passkeys.add(account, new, "phone", [b"recovery"])
+        return lambda: here.passkeys.delete(account, made.id)
+
+    async def sms_on() -> Callable[[], Awaitable[object]]:
+        await here.sms_factors.begin(account, "+431234567", code, Bounds(of_all=9))
+        await here.sms_factors.confirm(account, lambda salt: b"code", [b"recovery"])
+        return lambda: here.sms_factors.remove(account)
+
+    for switched_on in (totp_on, passkey_on, sms_on):
+        assert not await there.second_factors.is_on(account)
+        off = await switched_on()
+        assert await there.second_factors.is_on(account)
+        await off()
+    assert not await there.second_factors.is_on(account)
+    await one.close()
+    await two.close()
+
+
+async def test_a_code_is_taken_by_one_of_several_processes(
+    directories: tuple[Directory, Directory, MovedClock],
+) -> None:
+    here, there, _ = directories
+    account = (await here.add_account("ada@example.test", "hash")).id
+    await here.second_factors.begin(account, b"key")
+    await here.second_factors.confirm(account, 1, [])
+    for step in range(2, 12):
+        code = GivenCode(step, None)
+        both = (one.second_factors.spend(account, code) for one in (here, there))
+        found = [one.spent for one in await asyncio.gather(*both)]
+        assert sorted(found, key=str) == [Spent.TAKEN, Spent.WRONG]
 
 
 async def test_blocks_and_domains_of_another_process_come_into_force(
