@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, Response
 
 from auth.admission import Admission
 from auth.caller import Caller, client_name
-from auth.policy import plaintext_allowed
 from auth.service import Fault, Problem, SessionTokens
 from auth.sessions import FRESH
 from config.logging import Logger
@@ -20,7 +19,7 @@ from net.limits import MINUTE
 from storage.credential_values import Protocol
 from storage.errors import StoreError
 from web.json_body import BadBody
-from web.peer import address_of, peer_of
+from web.peer import address_of, may_have_secrets, origin_of
 from web.problem import ProblemResponse
 
 LIMIT: Final = 16 * 1024
@@ -64,7 +63,7 @@ class Answering:
 
         async def answer(request: Request) -> Response:
             settings = self._settings()
-            if not plaintext_allowed(peer_of(request), request.url.scheme == "https", settings):
+            if not may_have_secrets(request, settings):
                 return ProblemResponse(403, "TLS is needed")
             address = address_of(request, settings.http.trusted_proxies)
             if counted and not await self._admission.ask_everywhere(address):
@@ -85,6 +84,10 @@ class Answering:
                 return Response(status_code=400)  # nobody reads it
 
         return answer
+
+    def origin(self, request: Request) -> str:
+        """As origin_of, by the proxies that are trusted."""
+        return origin_of(request, self._settings().http.trusted_proxies)
 
 
 def refusal(problem: Problem) -> Response:

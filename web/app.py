@@ -1,7 +1,6 @@
 """The HTTP application: the gateway behind the redirect of plain HTTP to HTTPS."""
 
-import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from starlette.datastructures import URL
 from starlette.requests import Request
@@ -9,10 +8,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from config.fields import Network
+from auth.networks import in_networks
 from config.settings import Settings
 from web.envelope import Envelope
 from web.gateway import create_gateway
+from web.peer import may_have_secrets, peer_of
 from web.registry import Registry, Service
 
 PLAIN_PATHS = ("/healthz",)
@@ -34,31 +34,29 @@ def create_app(
 
     registry.register(Service("health", [Route("/healthz", healthz, methods=["GET", "HEAD"])]))
     gateway = create_gateway(registry)
-    only = HttpsOnly(gateway, lambda: settings().auth.plaintext_from, https_port)
-    return Envelope(only, settings)
+    return Envelope(HttpsOnly(gateway, settings, https_port), settings)
 
 
 class HttpsOnly:
-    """Sends plain HTTP to HTTPS with 308, but for trusted networks and PLAIN_PATHS."""
+    """Sends plain HTTP to HTTPS with 308, but for auth.plaintext_from and PLAIN_PATHS; that of a
+    trusted proxy to where the proxy has it, on the usual port.
+    """
 
     def __init__(
-        self, app: ASGIApp, plaintext_from: Callable[[], Sequence[Network]], https_port: int | None
+        self, app: ASGIApp, settings: Callable[[], Settings], https_port: int | None
     ) -> None:
-        self._app, self._plaintext_from, self._https_port = app, plaintext_from, https_port
+        self._app, self._settings, self._https_port = app, settings, https_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._must_redirect(scope):
             await self._app(scope, receive, send)
             return
-        url = URL(scope=scope).replace(scheme="https", port=self._https_port)
+        proxied = in_networks(peer_of(Request(scope)), self._settings().http.trusted_proxies)
+        port = None if proxied else self._https_port
+        url = URL(scope=scope).replace(scheme="https", port=port)
         await RedirectResponse(str(url), status_code=308)(scope, receive, send)
 
     def _must_redirect(self, scope: Scope) -> bool:
-        if scope["scheme"] == "https" or self._https_port is None or scope["path"] in PLAIN_PATHS:
+        if self._https_port is None or scope["path"] in PLAIN_PATHS:
             return False
-        host = scope["client"][0] if scope.get("client") else ""
-        try:
-            peer = ipaddress.ip_address(host)
-        except ValueError:
-            return True
-        return not any(peer in network for network in self._plaintext_from())
+        return not may_have_secrets(Request(scope), self._settings())

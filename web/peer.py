@@ -1,4 +1,6 @@
-"""Whose request it is: the connection's peer, or who a trusted reverse proxy says."""
+"""Whose request it is, and whether it came over TLS: as the connection says, or as a trusted
+reverse proxy does.
+"""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +8,9 @@ from collections.abc import Sequence
 from starlette.requests import Request
 
 from auth.networks import in_networks
+from auth.policy import plaintext_allowed
 from config.fields import Network
+from config.settings import Settings
 from net.networks import Address, parse_address
 
 # Microsoft's gateways name the port too: 192.0.2.1:4321, [2001:db8::1]:4321.
@@ -39,8 +43,22 @@ def _address_in(text: str) -> Address | None:
 
 def is_secure(request: Request, proxies: Sequence[Network]) -> bool:
     """Whether it came over TLS, to us or, as its X-Forwarded-Proto says, to one of `proxies`."""
-    if request.url.scheme == "https":
+    if request.scope["scheme"] == "https":
         return True
     named = ",".join(request.headers.getlist("x-forwarded-proto"))
     said = named.rpartition(",")[2].strip().lower()
     return said == "https" and in_networks(peer_of(request), proxies)
+
+
+def may_have_secrets(request: Request, settings: Settings) -> bool:
+    """Whether passwords may come with it: over TLS, or from auth.plaintext_from. Of those networks
+    has to be who asks: a proxy there does not make strangers' passwords safe.
+    """
+    proxies = settings.http.trusted_proxies
+    return plaintext_allowed(address_of(request, proxies), is_secure(request, proxies), settings)
+
+
+def origin_of(request: Request, proxies: Sequence[Network]) -> str:
+    """Where the client sees this server, such as https://mx.example.test."""
+    scheme = "https" if is_secure(request, proxies) else "http"
+    return f"{scheme}://{request.url.netloc}"

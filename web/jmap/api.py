@@ -79,7 +79,7 @@ class JmapApi:
         return Route(path, self._answering.answering(answer, counted=False), methods=[method])
 
     async def _session(self, request: Request, context: Context) -> Response:
-        origin = f"{request.url.scheme}://{request.url.netloc}"
+        origin = self._answering.origin(request)
         return _json(session_object(context, self._limits, origin))
 
     async def _api(self, request: Request, context: Context) -> Response:

@@ -14,7 +14,6 @@ from auth.caller import Caller, client_name
 from auth.oauth.errors import OAuthError
 from auth.oauth.provider import Provider
 from auth.oauth.scopes import parse_scopes, shown
-from auth.policy import plaintext_allowed
 from config.logging import Logger
 from config.settings import Settings
 from net.limits import MINUTE
@@ -32,7 +31,7 @@ from web.oauth.answers import (
     refusal,
     with_cors,
 )
-from web.peer import address_of, is_secure, peer_of
+from web.peer import address_of, may_have_secrets
 
 METADATA_SECONDS: Final = 300
 _CLIENT: Final = ("client_id", "client_secret")
@@ -158,13 +157,12 @@ class OAuthEndpoints:
             return Response(status_code=404)
         if request.method == "OPTIONS":
             return Response(status_code=204)
-        proxies = settings.http.trusted_proxies
-        address = address_of(request, proxies)
+        address = address_of(request, settings.http.trusted_proxies)
         caller = Caller(
             address, Protocol.WEB, client=client_name(request.headers.get("user-agent"))
         )
         try:
-            if not plaintext_allowed(peer_of(request), is_secure(request, proxies), settings):
+            if not may_have_secrets(request, settings):
                 raise OAuthError("invalid_request", "TLS is needed", 403)
             if not self._admission.ask(address):
                 raise OAuthError("temporarily_unavailable", "Too many requests", 429, MINUTE)

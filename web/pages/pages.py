@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from auth.admission import Admission
 from auth.caller import Caller, client_name
-from auth.policy import plaintext_allowed
 from auth.service import AuthService, Problem, Visitor
 from config.clock import Clock
 from config.logging import Logger
@@ -33,7 +32,7 @@ from web.json_body import BadBody
 from web.pages.cookies import FORM, SESSION, end_cookie, read_cookie, set_cookie
 from web.pages.csrf import Csrf
 from web.pages.layout import Layout
-from web.peer import address_of, is_secure, peer_of
+from web.peer import address_of, is_secure, may_have_secrets
 
 STALE: Final = "This form is too old, or another site sent it. Please try again."
 
@@ -142,7 +141,7 @@ class Pages:
             )
             visit = Visit(request, caller, secure, read_cookie(request, FORM, secure), None)
             try:
-                if not plaintext_allowed(peer_of(request), secure, settings):
+                if not may_have_secrets(request, settings):
                     raise PageError(403, "TLS is needed")
                 if not await self._admission.ask_everywhere(address):
                     raise PageError(429, "Too many requests from your address", MINUTE)
