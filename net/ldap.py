@@ -44,6 +44,19 @@ _AWAY: Final = frozenset(
         Code.CONFIDENTIALITY_REQUIRED,
     }
 )
+_WRONG: Final = frozenset(
+    {
+        Code.NO_SUCH_OBJECT,
+        Code.INVALID_DN_SYNTAX,
+        Code.INAPPROPRIATE_AUTHENTICATION,
+        Code.INVALID_CREDENTIALS,
+        Code.INSUFFICIENT_ACCESS_RIGHTS,
+        # an account that is locked, by 389 Directory Server
+        Code.CONSTRAINT_VIOLATION,
+        Code.UNWILLING_TO_PERFORM,
+    }
+)
+"""What says something of the password or the entry; other codes say something of the server."""
 
 
 class LdapError(Exception):
@@ -79,6 +92,7 @@ class LdapConnection(asyncio.Protocol):
     """One request at a time. Everything that waits raises LdapError or OSError."""
 
     def __init__(self) -> None:
+        self.server: LdapServer | None = None
         self._buffer = bytearray()
         self._number = 0
         self._failure = ""
@@ -96,6 +110,7 @@ class LdapConnection(asyncio.Protocol):
         _, self = await loop.create_connection(
             cls, server.host, server.port, ssl=implicit, server_hostname=name
         )
+        self.server = server
         if server.start_tls and server.context is not None:
             try:
                 await self._secure(server.context, server.host)
@@ -217,12 +232,14 @@ class LdapConnection(asyncio.Protocol):
 
 
 class Ldap:
-    """A directory with all of its servers, the first that answers is asked."""
+    """A directory with all of its servers, the first that answers is asked; one that kept somebody
+    waiting is asked last from then on.
+    """
 
     def __init__(self, servers: list[LdapServer], login: Login, seconds: float) -> None:
         self._servers, self._login, self._seconds = servers, login, seconds
-        self._searching = _Kept(self._logged_in)
-        self._binding = _Kept(self._opened)
+        self._searching = _Kept(lambda: self._first(self._logged_in))
+        self._binding = _Kept(lambda: self._first(LdapConnection.open))
 
     async def search(self, search: Search) -> list[Entry]:
         """At most `search.most` entries, however many there are. Raises LdapError, also where the
@@ -230,7 +247,7 @@ class Ldap:
         """
         entries, said = await self._asked(self._searching, lambda one: one.search(search))
         if said.code not in (Code.SUCCESS, Code.SIZE_LIMIT):
-            raise LdapRefused(f"search refused: {_printable(said.text) or f'code {said.code}'}")
+            raise _refusal("search refused", said)
         return entries
 
     async def bind(self, dn: str, password: str) -> bool:
@@ -238,8 +255,8 @@ class Ldap:
         if not dn or not password:
             return False
         said = await self._asked(self._binding, lambda one: one.bind(dn, password))
-        if said.code in _AWAY:
-            raise LdapError(f"bind not possible: {_printable(said.text) or f'code {said.code}'}")
+        if said.code != Code.SUCCESS and said.code not in _WRONG:
+            raise _refusal("bind not possible", said)
         return said.code == Code.SUCCESS
 
     async def close(self) -> None:
@@ -248,10 +265,13 @@ class Ldap:
 
     async def _asked(self, kept: "_Kept", ask: Callable[[LdapConnection], Awaitable[T]]) -> T:
         """Once more where a connection that was kept turns out to have ended."""
+        placed, asked = False, None
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._seconds), kept.places:
+                placed = True
                 while True:
                     async with kept.taken() as connection:
+                        asked = connection.server
                         kept_open, connection.used = connection.used, True
                         try:
                             return await ask(connection)
@@ -260,22 +280,34 @@ class Ldap:
                             if not kept_open:
                                 raise
         except TimeoutError:
+            if not placed:  # which says nothing of the directory
+                raise LdapRefused("too many ask at the same time") from None
+            self._put_last(asked)
             raise LdapError(f"no answer within {self._seconds:g} s") from None
         except (OSError, ValueError) as error:
             raise LdapError(_reason(error)) from None
 
-    async def _opened(self) -> LdapConnection:
+    def _put_last(self, server: LdapServer | None) -> None:
+        if server in self._servers:
+            self._servers = [one for one in self._servers if one is not server] + [server]
+
+    async def _first(
+        self, make: Callable[[LdapServer], Awaitable[LdapConnection]]
+    ) -> LdapConnection:
         failure: Exception = LdapError("no server")
-        for server in self._servers:
+        for server in tuple(self._servers):
             try:
                 async with asyncio.timeout(self._seconds / len(self._servers)):
-                    return await LdapConnection.open(server)
+                    return await make(server)
+            except TimeoutError as error:
+                self._put_last(server)
+                failure = LdapError(f"{server}: {_reason(error)}")
             except (LdapError, OSError, ValueError) as error:
                 failure = LdapError(f"{server}: {_reason(error)}")
         raise failure
 
-    async def _logged_in(self) -> LdapConnection:
-        connection = await self._opened()
+    async def _logged_in(self, server: LdapServer) -> LdapConnection:
+        connection = await LdapConnection.open(server)
         try:
             if self._login.dn:
                 said = await connection.bind(self._login.dn, self._login.password)
@@ -293,22 +325,22 @@ class _Kept:
     def __init__(self, make: Callable[[], Awaitable[LdapConnection]]) -> None:
         self._make = make
         self._free: list[LdapConnection] = []
-        self._places = asyncio.Semaphore(MOST_CONNECTIONS)
+        self.places = asyncio.Semaphore(MOST_CONNECTIONS)
         self._closed = False
 
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[LdapConnection]:
-        async with self._places:
-            connection = await self._usable()
-            try:
-                yield connection
-            except BaseException:
-                connection.abort()
-                raise
-            if self._closed or not connection.alive:
-                connection.close()
-            else:
-                self._free.append(connection)
+        """For who has one of `places`."""
+        connection = await self._usable()
+        try:
+            yield connection
+        except BaseException:
+            connection.abort()
+            raise
+        if self._closed or not connection.alive:
+            connection.close()
+        else:
+            self._free.append(connection)
 
     async def _usable(self) -> LdapConnection:
         while self._free:
@@ -329,6 +361,11 @@ def _result(answer: Answer, wanted: Operation) -> Result:
     if answer.operation != wanted or not isinstance(answer.value, Result):
         raise LdapError("an answer to another question")
     return answer.value
+
+
+def _refusal(what: str, said: Result) -> LdapError:
+    kind = LdapError if said.code in _AWAY else LdapRefused
+    return kind(f"{what}: {_printable(said.text) or f'code {said.code}'}")
 
 
 def _printable(text: str) -> str:

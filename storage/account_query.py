@@ -55,6 +55,9 @@ class AccountQuery:
         except (SQLAlchemyError, OSError) as error:
             away = isinstance(error, OSError)
             raise QueryFailed(reason_of(error)[:200], away=away) from None
+        except (TypeError, ValueError):  # the driver's, whose text may hold the address
+            reason = "auth.source.database: an address or an option that the driver does not know"
+            raise QueryFailed(reason, away=True) from None
         except ModuleNotFoundError:
             raise QueryFailed("asyncpg is missing: install mailserver[postgres]") from None
 

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from config.ldap_filter import parse_filter
-from net.ldap import Ldap, LdapError, LdapServer, Login
+from net.ldap import MOST_CONNECTIONS, Ldap, LdapError, LdapRefused, LdapServer, Login
 from net.ldap_message import Entry, Search, bind_request
 from tests.support.slapd import BASE, READER, READER_PASSWORD, Slapd, person_dn, slapd
 
@@ -187,11 +187,69 @@ async def test_lengths_that_active_directory_fills_up() -> None:
         assert await ldap.bind("cn=x", "y")
 
 
-async def test_silence_ends() -> None:
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        pytest.param(0, "right", id="success"),
+        pytest.param(19, "wrong", id="constraint violation"),
+        pytest.param(32, "wrong", id="no such object"),
+        pytest.param(49, "wrong", id="invalid credentials"),
+        pytest.param(53, "wrong", id="unwilling to perform"),
+        pytest.param(1, "nothing", id="operations error"),
+        pytest.param(10, "nothing", id="referral"),
+        pytest.param(80, "nothing", id="other"),
+        pytest.param(8, "away", id="stronger authentication required"),
+        pytest.param(51, "away", id="busy"),
+    ],
+)
+async def test_what_an_answer_to_a_bind_says(code: int, says: str) -> None:
+    """A fault of the directory is no wrong password."""
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(bind_request(1, "cn=x", "y")))
+        result = b"\x0a\x01" + bytes([code]) + b"\x04\x00\x04\x00"
+        writer.write(b"\x30\x0c\x02\x01\x01\x61\x07" + result)
         await reader.read()
 
-    async with answering(serve) as server:
+    async with answering(serve) as server, client(server) as ldap:
+        try:
+            found = "right" if await ldap.bind("cn=x", "y") else "wrong"
+        except LdapRefused:
+            found = "nothing"
+        except LdapError:
+            found = "away"
+    assert found == says
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def test_a_server_that_hangs_is_asked_last(directory: Slapd) -> None:
+    async with answering(silent) as hanging:
+        servers = [hanging, LdapServer("127.0.0.1", directory.port, None)]
+        reader = Login(READER, READER_PASSWORD)
+        searching, binding = Ldap(servers, reader, 2.0), Ldap(servers, reader, 0.5)
+        assert len(await searching.search(wanted())) == 1
+        assert await searching.bind(person_dn("ada"), "right one")
+        with pytest.raises(LdapError, match="no answer"):
+            await binding.bind(person_dn("ada"), "right one")
+        assert await binding.bind(person_dn("ada"), "right one")
+        await asyncio.gather(searching.close(), binding.close())
+
+
+async def test_who_was_never_asked_says_nothing_of_the_directory() -> None:
+    async with answering(silent) as server:
+        ldap = Ldap([server], Login(), 0.5)
+        asked = (ldap.bind("cn=x", "y") for _ in range(3 * MOST_CONNECTIONS))
+        found = [type(one) for one in await asyncio.gather(*asked, return_exceptions=True)]
+        assert found[:MOST_CONNECTIONS] == [LdapError] * MOST_CONNECTIONS
+        assert found.count(LdapRefused) >= MOST_CONNECTIONS
+        await ldap.close()
+
+
+async def test_silence_ends() -> None:
+    async with answering(silent) as server:
         ldap = Ldap([server], Login(), 0.2)
         with pytest.raises(LdapError, match="no answer"):
             await ldap.search(wanted())
