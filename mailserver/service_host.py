@@ -87,7 +87,7 @@ class ServiceHost:
         self._changes.on_failures = self._auth.throttle.heard
         self._auth.arrivals.on_new = self._home.arrived
         resolver = Resolver(settings.dns.nameservers)
-        admission = Admission(settings, self._clock, directory.blocks)
+        self._admission = admission = Admission(settings, self._clock, directory.blocks)
         self._desk = SignUpDesk(
             settings,
             directory,
@@ -178,6 +178,7 @@ class ServiceHost:
         self._sources.reload(settings)
         self._auth.reload(settings)
         self._desk.reload(settings)
+        self._admission.reload(settings)
         self._log.info("reloaded")
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

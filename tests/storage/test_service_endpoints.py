@@ -76,6 +76,13 @@ async def test_what_one_changes_the_other_does_not_remember(
         ("password", True),
     ]
     assert there.credentials.passwords(made.id) == 1
+
+    assert not await there.second_factors.is_on(made.id)
+    await here.second_factors.begin(made.id, b"key")
+    await here.second_factors.confirm(made.id, 1, [])
+    assert await there.second_factors.is_on(made.id)
+    await here.second_factors.remove(made.id)
+    assert not await there.second_factors.is_on(made.id)
     await one.close()
     await two.close()
 
