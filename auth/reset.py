@@ -2,7 +2,8 @@
 
 Invariants: the answer, and the work before it, are the same whether there is such an account or
 not; where there is a second factor it is asked for beside the code, so that who took over a number
-has not yet the account; every session and token ends with the old password.
+has not yet the account; a code is for the account and the password that there were when it was
+asked for; every session and token ends with the old password.
 """
 
 from typing import Final
@@ -52,14 +53,15 @@ class ResetDesk:
         account = None if box is None else await self._directory.account(box)
         target = await self._sign_ups.target_of(NOBODY if account is None else account.id)
         own = account is not None and account.enabled and not account.source
-        code = new_code(await self._directory.secrets.get(_SECRET))
+        secret = await self._directory.secrets.get(_SECRET)
+        code = new_code(secret)
         new = NewReset(
             key,
             target or "" if own else "",
             address_key(caller.peer),
             not self._admission.is_local(caller.peer),
             code.salt,
-            code.mac,
+            _mac(secret, code.salt, code.digits, account),
         )
         applied = await self._resets.apply(new, self._desk.bounds(of_target=OF_TARGET))
         if applied.wait:
@@ -71,20 +73,26 @@ class ResetDesk:
         self, username: str, code: str, password: str, second: str, caller: Caller
     ) -> None:
         """Sets the password by the code, and by `second` where there is a second factor: a code of
-        the app or a recovery code. Raises Problem.
+        the app or a recovery code, which is spent on a password that can be taken alone. Raises
+        Problem.
         """
         box, digits = self._desk.box(username), digits_in(code)
         key = await self._directory.secrets.get(_SECRET)
         if box is None or digits is None:
             raise Problem(Fault.WRONG_CODE)
-        wrong = await self._resets.check(box.key(), lambda salt: code_mac(key, salt, digits))
         account = await self._directory.account(box)
+        wrong = await self._resets.check(box.key(), lambda salt: _mac(key, salt, digits, account))
         if wrong is not None or account is None or not account.enabled:
             self._failed(account, f"reset: code {(wrong or Checked.WRONG).value}", caller)
             raise Problem(Fault.EXPIRED if wrong is Checked.EXPIRED else Fault.WRONG_CODE)
-        await self._ask_factor(account, second, caller)
+        kinds = await self._directory.second_factors.kinds(account.id)
+        fitting = tuple(kind for kind in kinds if kind in ("totp", "recovery_code"))
+        if kinds and not second:
+            raise Problem(Fault.SECOND_FACTOR, factors=fitting)
         hashed, scram = await self._desk.secrets(box, password)
-        if not await self._resets.use(box.key()):
+        if kinds:
+            await self._spend(account, second, fitting, caller)
+        if not await self._resets.use(box.key()) or not await self._is_still(account):
             raise Problem(Fault.EXPIRED)
         await self._directory.set_password(account.address, hashed, scram)
         self._auth.audit.record(
@@ -97,13 +105,13 @@ class ResetDesk:
             detail="forgotten, set by a code",
         )
 
-    async def _ask_factor(self, account: Account, second: str, caller: Caller) -> None:
-        kinds = await self._directory.second_factors.kinds(account.id)
-        fitting = tuple(kind for kind in kinds if kind in ("totp", "recovery_code"))
-        if not kinds:
-            return
-        if not second:
-            raise Problem(Fault.SECOND_FACTOR, factors=fitting)
+    async def _is_still(self, account: Account) -> bool:
+        now = await self._directory.account_by_id(account.id)
+        return now is not None and now.enabled and now.password_hash == account.password_hash
+
+    async def _spend(
+        self, account: Account, second: str, fitting: tuple[str, ...], caller: Caller
+    ) -> None:
         spent = await self._auth.second_factor.check(account, second)
         if spent is Spent.TOO_MANY:
             raise Problem(Fault.TOO_MANY, "Too many wrong codes, try again later", wait=60.0)
@@ -122,3 +130,9 @@ class ResetDesk:
             client=caller.client,
             detail=detail,
         )
+
+
+def _mac(key: bytes, salt: bytes, digits: str, account: Account | None) -> bytes:
+    """What is kept of a code for the account as it is."""
+    about = "" if account is None else f" {account.id} {account.password_hash}"
+    return code_mac(key, salt, digits + about)

@@ -124,9 +124,29 @@ def test_a_forgotten_password_needs_the_second_factor(server: ServerProcess) -> 
     assert missing.body["second_factor"] == ["totp", "recovery_code"]
     assert post(server, "/reset", {**asked, "second_factor": "000000"}).status == 401
     right = totp(key, step + 1)
+    weak = {**asked, "password": "short", "second_factor": right}
+    assert post(server, "/reset", weak).status == 400, "the code of the app is not spent by it"
     assert post(server, "/api/v1/reset", {**asked, "second_factor": right}).status == 204
     assert post(server, "/login", {"username": DAN, "password": OTHER}).body["ticket"]
     assert post(server, "/login", {"username": DAN, "password": PASSWORD}).status == 401
+
+
+@pytest.mark.parametrize("change", ["password", "another"])
+def test_a_code_is_for_the_account_as_it_was(server: ServerProcess, change: str) -> None:
+    address, phone = f"{change}@example.test", f"+431235{len(change):04}"
+    asked = {"username": address, "password": PASSWORD, "phone": phone}
+    assert post(server, "/register", asked).status == 202
+    assert post(server, "/verify", {**asked, "code": code_of(server, phone)}).status == 200
+    assert post(server, "/reset", {"username": address}).status == 202
+    code = code_of(server, phone, 2)
+    if change == "password":
+        server.perform("account.passwd", address=address, password="set by its owner")
+    else:
+        server.perform("account.delete", address=address)
+        server.perform("account.add", address=address, password=PASSWORD)
+    late = {"username": address, "code": code, "password": OTHER}
+    assert post(server, "/reset", late).status == 400
+    assert post(server, "/login", {"username": address, "password": OTHER}).status == 401
 
 
 @pytest.mark.parametrize(
