@@ -4,6 +4,7 @@ JSON out. The first step of a login is in web/auth.py, what all have in common i
 An access token in `Authorization: Bearer` says whose they are.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -19,12 +20,13 @@ from web.answering import EMPTY, LIMIT, Answering, Handler, bearer, json_of, tok
 from web.json_body import read_fields
 
 API: Final = "/api/v1"
+_ID: Final = re.compile(r"[0-9]{1,18}")
 PASSKEY_ROUTES: Final = (
     "POST /login/2fa",
     *(f"POST {API}/login/{place}" for place in ("2fa", "passkey/options", "passkey")),
     *(f"POST {API}/passkeys{place}" for place in ("/options", "")),
     f"GET {API}/passkeys",
-    *(f"{method} {API}/passkeys/{{id:int}}" for method in ("PATCH", "DELETE")),
+    *(f"{method} {API}/passkeys/{{id}}" for method in ("PATCH", "DELETE")),
     f"GET {API}/second-factor",
     *(f"{method} {API}/second-factor/sms" for method in ("POST", "DELETE")),
     f"POST {API}/second-factor/sms/verify",
@@ -48,8 +50,8 @@ class PasskeyApi:
             f"POST {API}/passkeys/options": self._begin,
             f"POST {API}/passkeys": self._register,
             f"GET {API}/passkeys": self._list,
-            f"PATCH {API}/passkeys/{{id:int}}": self._rename,
-            f"DELETE {API}/passkeys/{{id:int}}": self._delete,
+            f"PATCH {API}/passkeys/{{id}}": self._rename,
+            f"DELETE {API}/passkeys/{{id}}": self._delete,
             f"GET {API}/second-factor": self._show,
             f"POST {API}/second-factor/sms": self._sms_begin,
             f"POST {API}/second-factor/sms/verify": self._sms_confirm,
@@ -138,10 +140,10 @@ class PasskeyApi:
 
 
 def _id(request: Request) -> int:
-    number: int = request.path_params["id"]
-    if number >= 1 << 63:
+    text: str = request.path_params["id"]
+    if not _ID.fullmatch(text):  # of more digits than there are ids, too
         raise Problem(Fault.ABSENT)
-    return number
+    return int(text)
 
 
 def _made(made: NewFactor, status: int = 200) -> Response:

@@ -199,6 +199,18 @@ def test_what_needs_a_session(server: ServerProcess, method: str, path: str) -> 
 
 
 @pytest.mark.parametrize(
+    "number",
+    ["0", "9" * 18, "9" * 19, "9" * 5000, "-1", "1e1", "%D9%A1", "x"],
+    ids=["none", "large", "larger", "digits", "negative", "float", "arabic", "word"],
+)
+def test_ids_that_nothing_has(server: ServerProcess, number: str) -> None:
+    own = held(server, CID)
+    for method in ("PATCH", "DELETE"):
+        found = ask(server, method, f"/api/v1/passkeys/{number}", {"name": "x"}, own)
+        assert (found.status, found.kind) == (404, PROBLEM)
+
+
+@pytest.mark.parametrize(
     ("body", "status"),
     [
         pytest.param(b"{", 400, id="half"),
