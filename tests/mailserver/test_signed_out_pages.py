@@ -46,6 +46,9 @@ def test_somebody_signs_up(server: ServerProcess) -> None:
     assert (asked.status, asked.form.action) == (200, "/verify")
     assert dict(asked.form.fields)["username"] == "eve"
     assert PASSWORD not in asked.html
+    soon = browser.submit(wrong, username="eve", password=PASSWORD, phone=phone)
+    assert (soon.status, soon.form.action) == (429, "/register")
+    assert 0 < int(soon.headers["retry-after"]) <= 30
     refused = browser.submit(asked, code="000000")
     assert (refused.status, refused.form.action) == (400, "/verify")
     made = browser.submit(refused, code=code_of(server, phone))

@@ -4,6 +4,7 @@ the origins of oauth.cors.
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -31,7 +32,7 @@ def refusal(error: OAuthError, scheme: str = "Basic") -> Response:
         more = f', error="{error.error}"' if scheme == "Bearer" else ""
         found.headers["WWW-Authenticate"] = f'{scheme} realm="mail"{more}'
     if error.wait > 0:
-        found.headers["Retry-After"] = str(int(error.wait))
+        found.headers["Retry-After"] = str(math.ceil(error.wait))
     return found
 
 

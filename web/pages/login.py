@@ -14,7 +14,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from auth.service import AuthService, Problem
-from web.answering import STATUS
 from web.form_body import Form, parse_form
 from web.pages.pages import Pages, Visit, own_path, redirect
 
@@ -78,20 +77,16 @@ class LoginPages:
         self, visit: Visit, following: str, username: str = "", problem: Problem | None = None
     ) -> Response:
         elsewhere = await self._leads_to(following)
-        answer = await self._pages.page(
+        return await self._pages.form(
             visit,
             "login.html",
-            200 if problem is None else STATUS[problem.fault],
+            problem,
             {"form-action": f"'self' {elsewhere}".strip()},
             title="Log in",
             next=following,
             username=username,
             outside=self._outside(),
-            wrong="" if problem is None else str(problem),
         )
-        if problem is not None and problem.wait > 0:
-            answer.headers["Retry-After"] = str(int(problem.wait))
-        return answer
 
     async def _ask(self, visit: Visit) -> Response:
         if visit.visitor is None:

@@ -7,6 +7,7 @@
 Problem, BadBody or StoreError, which become a page. A form holds `csrf` as a hidden field.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -113,6 +114,21 @@ class Pages:
             set_cookie(answer, FORM, browser, visit.secure)
         return answer
 
+    async def form(
+        self,
+        visit: Visit,
+        template: str,
+        problem: Problem | None,
+        policy: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> Response:
+        """As `page`; `problem` is what is wrong with what the form on it brought, if anything."""
+        if problem is None:
+            return await self.page(visit, template, policy=policy, **values)
+        values["wrong"] = str(problem)
+        answer = await self.page(visit, template, STATUS[problem.fault], policy, **values)
+        return _waiting(answer, problem.wait)
+
     def logged_in(self, visit: Visit, cookie: str, to: str) -> Response:
         """Sends the browser to a path of ours, with the cookie of a session that begins. The form
         cookie of before is gone: forms that somebody else may have prepared are good no more.
@@ -187,14 +203,18 @@ class Pages:
         answer = await self.page(
             visit, "message.html", status, title="That did not work", text=text, link=""
         )
-        if wait > 0:
-            answer.headers["Retry-After"] = str(int(wait))
-        return answer
+        return _waiting(answer, wait)
 
 
 def redirect(to: str, status: int = 303) -> Response:
     """To a path of ours, or elsewhere where the caller has made sure of it."""
     return RedirectResponse(to, status, {"Cache-Control": "no-store"})
+
+
+def _waiting(answer: Response, seconds: float) -> Response:
+    if seconds > 0:
+        answer.headers["Retry-After"] = str(math.ceil(seconds))
+    return answer
 
 
 def own_path(path: str, default: str = "/") -> str:

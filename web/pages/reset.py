@@ -4,7 +4,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from auth.service import AuthService, Fault, Problem
-from web.answering import STATUS
 from web.form_body import Form
 from web.pages.pages import Pages, Visit
 
@@ -50,18 +49,14 @@ class ResetPages:
         self, visit: Visit, form: Form, step: int, problem: Problem | None = None, note: str = ""
     ) -> Response:
         asks = problem is not None and problem.fault is Fault.SECOND_FACTOR
-        answer = await self._pages.page(
+        return await self._pages.form(
             visit,
             "reset.html",
-            200 if problem is None else STATUS[problem.fault],
+            problem,
             title="Forgotten password",
             step=step,
             username=form.text("username"),
             code=form.text("code") if asks else "",
             asks_factor=asks,
             note=note,
-            wrong="" if problem is None else str(problem),
         )
-        if problem is not None and problem.wait > 0:
-            answer.headers["Retry-After"] = str(int(problem.wait))
-        return answer

@@ -15,7 +15,6 @@ from starlette.routing import Route
 
 from auth.service import AuthService, Fault, Problem
 from net.threads import Offload
-from web.answering import STATUS
 from web.form_body import Form, parse_form
 from web.json_body import BadBody
 from web.pages.login import HOME, LeadsTo, nowhere
@@ -61,10 +60,10 @@ class SecondPages:
         hints = [_HINTS[kind] for kind in KINDS if kind in factors and kind in _HINTS]
         elsewhere = await self._leads_to(following)
         policy = {"form-action": f"'self' {elsewhere}".strip()}
-        answer = await self._pages.page(
+        return await self._pages.form(
             visit,
             "second.html",
-            200 if problem is None else STATUS[problem.fault],
+            problem,
             policy | (_POLICY if "passkey" in factors else {}),
             title="Log in" if ticket else "Log in with a passkey",
             next=following,
@@ -73,11 +72,7 @@ class SecondPages:
             hint=f"What {', or '.join(hints)}" if hints else "",
             note=note,
             script=SCRIPT,
-            wrong="" if problem is None else str(problem),
         )
-        if problem is not None and problem.wait > 0:
-            answer.headers["Retry-After"] = str(int(problem.wait))
-        return answer
 
     async def _get(self, visit: Visit) -> Response:
         following = own_path(parse_form(visit.request.url.query).text("next"), HOME)

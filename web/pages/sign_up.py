@@ -7,7 +7,6 @@ from starlette.routing import Route
 
 from auth.service import AuthService, Problem, Registration
 from config.settings import Settings
-from web.answering import STATUS
 from web.form_body import Form
 from web.pages.pages import PageError, Pages, Visit
 
@@ -63,26 +62,24 @@ class SignUpPages:
 
     async def _form(self, visit: Visit, form: Form, problem: Problem | None = None) -> Response:
         settings = self._settings()
-        return await self._pages.page(
+        return await self._pages.form(
             visit,
             "register.html",
-            200 if problem is None else STATUS[problem.fault],
+            problem,
             title="Make an account",
             domain=(settings.domains or [settings.hostname])[0],
             invited=settings.auth.signup == "invite",
-            wrong="" if problem is None else str(problem),
             shown={name: form.text(name) for name in _SHOWN},
         )
 
     async def _code(
         self, visit: Visit, username: str = "", problem: Problem | None = None, note: str = ""
     ) -> Response:
-        return await self._pages.page(
+        return await self._pages.form(
             visit,
             "verify.html",
-            200 if problem is None else STATUS[problem.fault],
+            problem,
             title="Enter the code",
             username=username,
             note=note,
-            wrong="" if problem is None else str(problem),
         )
