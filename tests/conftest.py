@@ -14,6 +14,8 @@ from blockbuster import BlockBuster
 
 from tests.support import warm
 
+# whole programs, whose files take longest: at the end only quick ones are left to share out
+FIRST = ("system", "interop", "mailserver")
 TESTS = str(Path(__file__).parent)
 PACKAGES = [
     "auth", "config", "filters", "imap", "mailserver", "message", "net", "smtp", "storage", "web",
@@ -36,6 +38,10 @@ ALLOWED = {
 
 def pytest_configure() -> None:
     warm.allowed = True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not set(FIRST).intersection(item.path.parts[-3:-1]))
 
 
 @pytest.fixture(autouse=True)

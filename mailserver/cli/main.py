@@ -1,5 +1,6 @@
 """The console script: `mailserver [--config FILE] COMMAND ...`. One module a group of commands."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -128,4 +129,5 @@ def _config_first(arguments: list[str]) -> list[str]:
 
 def run() -> None:
     """Entry point of the console script."""
+    gc.set_threshold(50_000, 20, 20)  # nothing of what a command imports is garbage
     app(_config_first(sys.argv[1:]), prog_name="mailserver")

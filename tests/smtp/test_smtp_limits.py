@@ -268,12 +268,19 @@ async def fill(running: Receiving, size: int) -> Client:
     return client
 
 
-async def test_memory_is_bounded(tmp_path: Path) -> None:
+async def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full, take = asyncio.Event(), Budget.take
+
+    async def noted(budget: Budget, size: int) -> bool:
+        full.set()
+        return await take(budget, size)
+
+    monkeypatch.setattr(Budget, "take", noted)
     async with receiving(
         tmp_path, limits={"memory": 1_000_000}, timeouts=replace(QUICK, memory=0.3)
     ) as running:
         holders = [await fill(running, 600_000) for _ in range(2)]
-        await asyncio.sleep(0.1)
+        await full.wait()
         late = await fill(running, 900_000)
         late.write(b".\r\n")
         assert (await late.reply()).startswith("452 4.3.1 Server is short of memory")

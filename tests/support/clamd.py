@@ -20,6 +20,7 @@ from tests.support.run import free_port
 _HALVES = (rb"X5O!P%@AP[4\PZX54(P^)7CC)7}", rb"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*")
 EICAR = b"".join(_HALVES)
 NAME = "Test.Eicar.NDB.UNOFFICIAL"
+_RELOADED = "Activating the newly loaded database"
 _READY = 30.0
 
 
@@ -90,14 +91,14 @@ class Clamd:
         return False
 
     def reload(self) -> None:
-        """Asks for RELOAD and waits until it is done."""
+        """Asks for RELOAD and waits until it scans with what it read."""
         log = self.folder / "log"
-        before = log.read_text().count("Database correctly reloaded")
+        before = log.read_text().count(_RELOADED)
         with socket.create_connection(("127.0.0.1", self.port), 5) as tcp:
             tcp.sendall(b"zRELOAD\0")
             tcp.recv(100)
         deadline = time.monotonic() + _READY
-        while log.read_text().count("Database correctly reloaded") == before:
+        while log.read_text().count(_RELOADED) == before:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
 

@@ -192,7 +192,7 @@ def _run(arguments: list[str], folder: Path) -> int:
     # a module stays on one worker, so that its server starts once; loadgroup does not group under
     # pytest 9.2 (pytest-xdist#1386)
     alone = any(argument.startswith("-n") for argument in arguments)
-    parallel = [] if alone else ["-n", "2", "--dist", "loadfile"]
+    parallel = [] if alone else ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     try:
         command = [sys.executable, "-m", "pytest", *parallel, f"--basetemp={folder}/t", *arguments]
         return subprocess.run(command, env=environment, check=False).returncode

@@ -123,6 +123,13 @@ class Sink:
                 self.arrived.clear()
                 await self.arrived.wait()
 
+    async def wait_for_sessions(self, count: int, seconds: float = 10.0) -> None:
+        """Until so many have begun."""
+        async with asyncio.timeout(seconds):
+            while self.sessions < count:
+                self.connected.clear()
+                await self.connected.wait()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sessions += 1
         self.connected.set()

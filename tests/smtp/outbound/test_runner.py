@@ -324,9 +324,10 @@ async def test_claim_of_a_killed_process_is_taken_after_its_lease(
 ) -> None:
     queue = await sender.store.put("bob@there.test")
     assert await claim_one(sender.store.queue) is not None
+    other = await sender.store.put("ann@there.test")
     await sender.start(there.endpoint.port)
-    await asyncio.sleep(0.05)
-    assert there.sessions == 0
+    await sender.until_gone(other)
+    assert [one.recipients for one in there.received] == [["ann@there.test"]]
     sender.advance(LEASE + 1)
     await sender.until_gone(queue)
 

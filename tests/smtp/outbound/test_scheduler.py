@@ -74,14 +74,14 @@ async def test_domains_of_one_site_share_its_sessions(sender: Sender, there: Sin
 async def test_hosts_that_hang_do_not_keep_others_from_their_mail(
     sender: Sender, there: Sink
 ) -> None:
-    async with smtp_sink(Sink(stall_at="EHLO"), "127.0.0.2", there.endpoint.port):
+    async with smtp_sink(Sink(stall_at="EHLO"), "127.0.0.2", there.endpoint.port) as hanging:
         await sender.start(there.endpoint.port, connections=8)
         await sender.store.put("ann@there.test")
         await there.wait()
         for number in range(40):
             sender.dns.mail_domain(f"h{number}.test", (10, f"mx.h{number}.test", "127.0.0.2"))
             await sender.store.put(f"a@h{number}.test", f"b@h{number}.test")
-        await asyncio.sleep(0.2)
+        await hanging.wait_for_sessions(4)
         await sender.store.put("bob@there.test")
         await there.wait(2, 5)
 
