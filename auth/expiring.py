@@ -1,13 +1,15 @@
-"""Ends the connections of credentials whose time is over while they are open.
+"""Ends the connections of credentials, and of access tokens of an outside provider, whose time is
+over while they are open.
 
-One timer a credential, set at its first login; the end is told as a revocation is.
+One timer a credential or token, set at its first login; the end is told as a revocation is.
 """
 
 import asyncio
 
 from config.clock import Clock
-from storage.credential_values import Credential, CredentialId
+from storage.credential_values import CredentialId
 from storage.credentials import Credentials
+from storage.values import AccountId
 
 
 class Expiring:
@@ -17,25 +19,25 @@ class Expiring:
         self._credentials, self._clock = credentials, clock
         self._timers: dict[CredentialId, asyncio.TimerHandle] = {}
 
-    def watch(self, credential: Credential) -> None:
-        """Somebody came in by it."""
-        if credential.expires is not None and credential.id not in self._timers:
-            self._set(credential, credential.expires)
+    def watch(self, account: AccountId, credential: CredentialId, until: float | None) -> None:
+        """Somebody came in by it; `until` in seconds since 1970."""
+        if until is not None and credential not in self._timers:
+            self._set(account, credential, until)
 
     def close(self) -> None:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
 
-    def _set(self, credential: Credential, at: float) -> None:
+    def _set(self, account: AccountId, credential: CredentialId, at: float) -> None:
         # the clock of the loop and that of the machine drift apart: looked at again when it is due
         seconds = max(0.0, at - self._clock.now()) + 0.01
         loop = asyncio.get_running_loop()
-        self._timers[credential.id] = loop.call_later(seconds, self._due, credential, at)
+        self._timers[credential] = loop.call_later(seconds, self._due, account, credential, at)
 
-    def _due(self, credential: Credential, at: float) -> None:
+    def _due(self, account: AccountId, credential: CredentialId, at: float) -> None:
         if self._clock.now() < at:
-            self._set(credential, at)
+            self._set(account, credential, at)
             return
-        del self._timers[credential.id]
-        self._credentials.tell_end(credential)
+        del self._timers[credential]
+        self._credentials.tell_end(account, credential)

@@ -17,7 +17,8 @@ from storage.credential_values import (
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`credential` is None for the account password. Empty `folders` and `senders` are all;
+    """`credential` is None for the account password, below 0 for an access token of an outside
+    provider, which is kept nowhere. Empty `folders` and `senders` are all;
     `expires` in seconds since 1970; `rate` commands a minute, 0 without bound. Networks were
     checked at login.
     """
@@ -89,6 +90,13 @@ def grant_of(credential: Credential) -> Grant:
         credential.expires,
         terms.preset,
     )
+
+
+def outside_grant(digest: bytes, until: float) -> Grant:
+    """What an access token of an outside provider with this digest allows: everything that the
+    account's password does, until it is over. Its `kind` is that of the password.
+    """
+    return Grant(CredentialId(-1 - int.from_bytes(digest[:6])), expires=until)
 
 
 def _only(rights: Rights, letters: str) -> Rights:

@@ -27,7 +27,7 @@ from auth.networks import in_networks
 from auth.oauth.scopes import OF_MAIL
 from auth.outcomes import Outcomes
 from auth.password import dummy_hash
-from auth.proofs import Found, Proofs
+from auth.proofs import FindOutside, Found, Proofs
 from auth.sasl import registry
 from auth.sasl.channel import Channel, Supported
 from auth.sasl.exchange import Exchange, Verified
@@ -201,8 +201,8 @@ class Authenticator:
         outcome = await self._with_factor(account, _login(account), caller.protocol, "")
         return self._outcomes.told(account, outcome, caller)
 
-    def accept_outside(self, find: Callable[[str], Awaitable[Account | None]]) -> None:
-        """`find` gives the account of an access token of the outside provider."""
+    def accept_outside(self, find: FindOutside) -> None:
+        """`find` knows access tokens of the outside provider."""
         self._proofs.outside = find
 
     def login_proved(self, found: Found, caller: Caller) -> Login | Refused:
@@ -253,7 +253,7 @@ class Authenticator:
         if terms.networks and not in_networks(peer, map(network, terms.networks)):
             return Refused(Cause.NETWORK)
         self._directory.credentials.used(credential, peer, protocol.value)
-        self._expiring.watch(credential)
+        self._expiring.watch(account.id, credential.id, credential.expires)
         return _login(account, grant_of(credential))
 
     async def hash_password(self, password: str) -> str:
@@ -299,7 +299,10 @@ class Authenticator:
         if found.checked is not Checked.RIGHT or account is None:
             outcome = Refused(_CAUSES[found.checked])
         elif found.credential is None:
-            outcome = await self._with_factor(account, _login(account), protocol, "")
+            login = _login(account, found.outside or FULL)
+            outcome = await self._with_factor(account, login, protocol, "")
+            if isinstance(outcome, Login) and login.grant.credential is not None:
+                self._expiring.watch(account.id, login.grant.credential, login.grant.expires)
         else:
             outcome = self.admit(account, found.credential, peer=caller.peer, protocol=protocol)
         return self._outcomes.told(account, outcome, caller)

@@ -61,4 +61,4 @@ class Outcomes:
 
 def _credential_of(outcome: Login | Refused) -> str:
     number = outcome.grant.credential if isinstance(outcome, Login) else None
-    return "" if number is None else str(number)
+    return "" if number is None or number < 0 else str(number)

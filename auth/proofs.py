@@ -15,6 +15,7 @@ from typing import Final
 from auth.caller import Caller
 from auth.checking import Checked
 from auth.generated import password_digest, token_digest
+from auth.grant import Grant, outside_grant
 from auth.issuing import OPENED
 from auth.names import Names
 from auth.sasl.keys import KeyOffer, Keys, unpack
@@ -29,12 +30,14 @@ from storage.values import AccountId
 @dataclass(frozen=True, slots=True)
 class Found:
     """What came of a proof: `account` is whom it was about, if anybody, `credential` what proved
-    it, None for the account's password.
+    it, None for the account's password; `outside` is what an access token of an outside provider is
+    good for, if it was one.
     """
 
     checked: Checked
     account: Account | None
     credential: Credential | None = None
+    outside: Grant | None = None
 
 
 EVEN: Final = 0.02
@@ -42,6 +45,12 @@ EVEN: Final = 0.02
 have.
 """
 NOBODY: Final = AccountId(0)
+
+
+FindOutside = Callable[[str], Awaitable[tuple[Account, float] | None]]
+"""The account of an access token of an outside provider, and the token's end in seconds since
+1970.
+"""
 
 
 class Proofs:
@@ -52,7 +61,7 @@ class Proofs:
     ) -> None:
         self._directory, self._throttle, self._scram = directory, throttle, scram
         self._names = names
-        self.outside: Callable[[str], Awaitable[Account | None]] = _nobody
+        self.outside: FindOutside = _nobody
 
     async def secret(
         self, account: Account | None, password: str, peer: str
@@ -145,20 +154,21 @@ class Proofs:
     ) -> Found:
         if token.count(".") != 2:  # RFC 7515 §7.1
             return Found(Checked.WRONG, account)
-        key = sha256(token.encode()).hexdigest()
-        attempt = await self._throttle.enter(caller.peer, f"token {key}", None)
+        key = sha256(token.encode())
+        attempt = await self._throttle.enter(caller.peer, f"token {key.hexdigest()}", None)
         if attempt is None:
             return Found(Checked.THROTTLED, account)
         try:
-            owner = await self.outside(token)
+            vouched = await self.outside(token)
         except BaseException:
             attempt.void()
             raise
+        owner, until = vouched or (None, 0.0)
         if owner is None or not owner.enabled or name not in ("", owner.key):
             attempt.wrong()
             return Found(Checked.WRONG, account)
         attempt.right()
-        return Found(Checked.RIGHT, owner)
+        return Found(Checked.RIGHT, owner, outside=outside_grant(key.digest(), until))
 
     async def external(self, user: str, names: tuple[str, ...], caller: Caller) -> Found:
         """The login of whom a verified client certificate names: the account `user` among its
@@ -184,7 +194,7 @@ async def _evenly() -> AsyncIterator[None]:
         await asyncio.sleep(end - loop.time())
 
 
-async def _nobody(_token: str) -> Account | None:
+async def _nobody(_token: str) -> tuple[Account, float] | None:
     """Without an outside provider."""
     return None
 

@@ -158,11 +158,9 @@ class Credentials:
         """Notes a use; in SQL some seconds later."""
         self.uses.note(credential.id, Use(self._clock.now(), address, protocol))
 
-    def tell_end(self, credential: Credential) -> None:
+    def tell_end(self, account: AccountId, credential: CredentialId) -> None:
         """Its time is over: what it opened closes."""
-        self._publish(
-            AccountChange(credential.account, ChangeKind.CREDENTIAL, credential=credential.id)
-        )
+        self._publish(AccountChange(account, ChangeKind.CREDENTIAL, credential=credential))
 
     def passwords(self, account: AccountId) -> int:
         """How often the account got another password since the start."""
@@ -270,7 +268,7 @@ class Credentials:
     def _tell(self, ended: Sequence[Credential]) -> None:
         for one in ended:
             self.forget(one.account)
-            self.tell_end(one)
+            self.tell_end(one.account, one.id)
 
 
 def _credential(row: Row[*tuple[Any, ...]]) -> Credential:

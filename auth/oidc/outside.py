@@ -33,6 +33,8 @@ SKEW: Final = 60.0
 WAITING: Final = 10_000
 WAIT_SECONDS: Final = 600.0
 MAX_TOKEN: Final = 16 * 1024
+LONGEST: Final = 366 * 86_400.0
+"""Seconds for which a connection of an access token is left open, whatever the token says."""
 Make = Callable[[str, str], Awaitable[Account]]
 
 
@@ -116,17 +118,20 @@ class Outside:
             raise OutsideError("an ID token of another request")
         return await self.account(claims, make=self._oidc.create_accounts), begun.following
 
-    async def of_access_token(self, token: str) -> Account | None:
-        """Whose access token it is, a JWT of the provider for us (RFC 9068 §4); None for nobody's.
-        Raises StoreError.
+    async def of_access_token(self, token: str) -> tuple[Account, float] | None:
+        """Whose access token it is, a JWT of the provider for us (RFC 9068 §4), and until when, in
+        seconds since 1970; None for nobody's. Raises StoreError.
         """
         if self._documents is None or self._oidc.access_tokens != "jwt":
             return None
         try:
             audience = self._oidc.audience or self._oidc.client_id
-            return await self.account(await self.claims(token, audience, access=True))
+            claims = await self.claims(token, audience, access=True)
         except OutsideError:
             return None
+        account = await self.account(claims)
+        until = min(claims["exp"], self._clock.now() + LONGEST) + SKEW
+        return None if account is None else (account, until)
 
     async def claims(self, token: object, audience: str, *, access: bool = False) -> dict[str, Any]:
         """Those of a token that is good (OpenID Connect Core §3.1.3.7). Raises OutsideError."""
@@ -162,9 +167,9 @@ class Outside:
         if not audience or audience not in audiences or (not access and party != audience):
             raise OutsideError("a token for another client")
         until, since = claims.get("exp"), claims.get("nbf", claims.get("iat", now))
-        if not isinstance(until, int | float) or until <= now - SKEW:
+        if not isinstance(until, int | float) or not until > now - SKEW:
             raise OutsideError("a token whose time is over")
-        if not isinstance(since, int | float) or since > now + SKEW:
+        if not isinstance(since, int | float) or not since <= now + SKEW:
             raise OutsideError("a token of the future")
 
     async def account(self, claims: Mapping[str, Any], *, make: bool = False) -> Account | None:

@@ -54,10 +54,15 @@ class OAuthBearer:
 
 
 class XOAuth2:
-    """The XOAUTH2 exchange; `scope` as above."""
+    """The XOAUTH2 exchange; `discovery` and `scope` as above, which Google's answer has not, and
+    whose clients pass over what they do not know.
+    """
 
-    def __init__(self, scope: str = "mail") -> None:
-        self._scope = scope
+    def __init__(self, discovery: str, scope: str = "mail") -> None:
+        error = {"status": "401", "schemes": "bearer", "scope": scope}
+        if discovery:
+            error["openid-configuration"] = discovery
+        self._error = json.dumps(error).encode()
 
     def start(self, initial: bytes | None) -> Step:
         return Challenge(b"") if initial is None else self._take(decode_initial(initial))
@@ -72,10 +77,9 @@ class XOAuth2:
         begin, _, rest = text.partition("\1")
         if not begin.startswith("user=") or begin == "user=":
             return malformed("This is no message of XOAUTH2")
-        error = {"status": "401", "schemes": "bearer", "scope": self._scope}
         # a comma behind the name is sievelib's (1.6.0)
         user = begin.removeprefix("user=").removesuffix(",")
-        return _bearer(user, rest, json.dumps(error).encode())
+        return _bearer(user, rest, self._error)
 
 
 def _bearer(user: str, rest: str, error: bytes) -> Step:

@@ -58,7 +58,7 @@ _TABLE = {
         ),
         Mechanism(
             "XOAUTH2",
-            lambda channel, supported: XOAuth2(supported.scope),
+            lambda channel, supported: XOAuth2(supported.discovery, supported.scope),
             lambda channel, supported: supported.bearer,
         ),
         Mechanism(

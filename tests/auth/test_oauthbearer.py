@@ -35,7 +35,7 @@ def test_the_example_of_the_standard(initial: bool) -> None:
 
 @pytest.mark.parametrize("initial", [True, False], ids=["initial-response", "asked"])
 def test_the_example_of_google(initial: bool) -> None:
-    run = XOAuth2()
+    run = XOAuth2("")
     if not initial:
         assert run.start(None) == Challenge(b"")
     step = run.start(OF_GOOGLE) if initial else run.step(OF_GOOGLE)
@@ -54,6 +54,9 @@ def test_where_to_learn_of_the_issuer() -> None:
         error = json.loads(step.error)
         assert error["status"] == "invalid_token"
         assert error.get("openid-configuration", "") == discovery
+        elder = XOAuth2(discovery).start(OF_GOOGLE)
+        assert isinstance(elder, Bearer)
+        assert json.loads(elder.error).get("openid-configuration", "") == discovery
 
 
 def test_a_client_that_only_asks() -> None:
@@ -107,13 +110,13 @@ def test_messages_that_are_none(message: bytes) -> None:
     [b"", b"user=\1auth=Bearer abc\1\1", b"user=ada", b"n,,\1auth=Bearer abc\1\1", b"user=a\1\1"],
 )
 def test_messages_of_xoauth2_that_are_none(message: bytes) -> None:
-    step = XOAuth2().start(b64encode(message) or b"=")
+    step = XOAuth2("").start(b64encode(message) or b"=")
     assert isinstance(step, Failure)
 
 
 @given(st.from_regex(r"[A-Za-z0-9._~+/-]{1,60}={0,2}", fullmatch=True))
 def test_any_token_comes_through(token: str) -> None:
-    for run, begin in ((OAuthBearer(""), "n,,"), (XOAuth2(), "user=ada")):
+    for run, begin in ((OAuthBearer(""), "n,,"), (XOAuth2(""), "user=ada")):
         step = run.start(b64encode(f"{begin}\1auth=Bearer {token}\1\1".encode()))
         assert isinstance(step, Bearer)
         assert step.token == token

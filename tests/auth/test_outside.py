@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, RSAKey
 
 from auth.oidc.documents import Documents, OutsideError
-from auth.oidc.outside import Outside
+from auth.oidc.outside import SKEW, Outside
 from config.settings import Settings
 from net.https import HttpsClient
 from storage.directory import Directory
@@ -90,6 +90,7 @@ async def test_a_good_token_names_its_account(
         pytest.param({"exp": 1}, id="over"),
         pytest.param({"exp": None}, id="no-end"),
         pytest.param({"exp": "never"}, id="end"),
+        pytest.param({"exp": float("nan")}, id="no-number"),
         pytest.param({"iat": 4_000_000_000}, id="future"),
         pytest.param({"nbf": 4_000_000_000}, id="not-yet"),
     ],
@@ -139,9 +140,10 @@ async def test_access_tokens_are_told_from_others(
 ) -> None:
     outside, _, clock = site
     body = claims(clock, aud="imap")
-    account = await outside.of_access_token(signed(body, typ="at+jwt"))
-    assert account is not None
-    assert account.address == ADA
+    found = await outside.of_access_token(signed(body, typ="at+jwt"))
+    assert found is not None
+    account, until = found
+    assert (account.address, until) == (ADA, body["exp"] + SKEW)
     assert await outside.of_access_token(signed(body)) is None
     assert await outside.of_access_token(signed(claims(clock), typ="at+jwt")) is None
     assert await outside.of_access_token("a.b.c") is None

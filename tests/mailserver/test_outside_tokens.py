@@ -18,6 +18,14 @@ from tests.support.server import PASSWORD, ServerProcess, configuration
 ADA, BOB = "ada@example.test", "bob@example.test"
 
 
+def opened(port: int, address: str, token: str) -> imaplib.IMAP4:
+    """A connection that the token opened."""
+    client = imaplib.IMAP4("127.0.0.1", port, timeout=60)
+    gs2 = f"n,a={address},\x01auth=Bearer {token}\x01\x01".encode()
+    client.authenticate("OAUTHBEARER", lambda _: gs2)
+    return client
+
+
 def says(port: int, address: str, token: str) -> str:
     """What IMAP says to the token: "" when it takes it, else the challenge of the refusal."""
     client = imaplib.IMAP4("127.0.0.1", port)
@@ -66,11 +74,20 @@ async def test_an_access_token_of_the_provider_reads_mail(tmp_path: Path) -> Non
             for address in (ADA, BOB):
                 server.perform("account.add", address=address, password=PASSWORD)
             port = server.port("imap")
+            ending = opened(port, ADA, token(exp=int(time.time()) - 54))  # a minute of skew is left
+            staying = opened(port, ADA, token())
             assert says(port, ADA, token()) == ""
             assert says(port, BOB, token()) != ""
             assert says(port, ADA, token(aud="other")) != ""
             refused = json.loads(says(port, ADA, token(exp=1)))
             assert refused["openid-configuration"].startswith(issuer)
+            said = b"".join(iter(lambda: ending.sock.recv(4096), b""))
+            assert b"* BYE" in said
+            assert staying.noop()[0] == "OK"
+            entries = server.perform("audit.list", address=ADA)
+            assert all(one["credential"] in ("", None) for one in entries if one["kind"] == "login")
+            for client in (ending, staying):
+                client.shutdown()
             server.perform("account.disable", address=ADA)
             assert says(port, ADA, token()) != ""
 
