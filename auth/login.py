@@ -253,8 +253,9 @@ class Authenticator:
         if terms.networks and not in_networks(peer, map(network, terms.networks)):
             return Refused(Cause.NETWORK)
         self._directory.credentials.used(credential, peer, protocol.value)
-        self._expiring.watch(account.id, credential.id, credential.expires)
-        return _login(account, grant_of(credential))
+        login = _login(account, grant_of(credential))
+        self._expiring.watch(account.id, login.grant)
+        return login
 
     async def hash_password(self, password: str) -> str:
         """The hash to store of a password that may be chosen. Raises auth.password.PasswordError,
@@ -301,8 +302,8 @@ class Authenticator:
         elif found.credential is None:
             login = _login(account, found.outside or FULL)
             outcome = await self._with_factor(account, login, protocol, "")
-            if isinstance(outcome, Login) and login.grant.credential is not None:
-                self._expiring.watch(account.id, login.grant.credential, login.grant.expires)
+            if isinstance(outcome, Login):
+                self._expiring.watch(account.id, login.grant)
         else:
             outcome = self.admit(account, found.credential, peer=caller.peer, protocol=protocol)
         return self._outcomes.told(account, outcome, caller)
@@ -376,7 +377,10 @@ class Authenticator:
         )
 
     def _forget(self, change: AccountChange) -> None:
-        if change.revokes and change.credential is None:
+        if not change.revokes:
+            return
+        self._expiring.ended(change)
+        if change.credential is None:
             self._checks.forget(change.account)
 
 
