@@ -91,6 +91,7 @@ class SmppSender:
                 status = await (await self._bound()).submit(message)
             except SmppError as error:
                 reasons[:] = [str(error)]
+                self._wait(FIRST_PAUSE)
                 continue
             if status == Status.ESME_ROK:
                 self._pause = 0.0
@@ -98,7 +99,7 @@ class SmppSender:
             reasons[:] = [f"the SMS centre answered {status_name(status)}"]
             if status not in _PASSING:
                 return False
-            self._wait()
+            self._wait(FIRST_PAUSE)
 
     async def _bound(self) -> SmppSession:
         """The session, another where it has ended. Raises SmppError."""
@@ -123,7 +124,7 @@ class SmppSender:
             self._session = session
             return session
 
-    def _wait(self, least: float = FIRST_PAUSE) -> None:
+    def _wait(self, least: float) -> None:
         """Nothing leaves for a while, twice as long each time until something does."""
         now = asyncio.get_running_loop().time()
         if now < self._resume:

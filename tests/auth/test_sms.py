@@ -297,6 +297,21 @@ async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert centre.commands.count(SUBMIT) < 20, "the pauses grow"
 
 
+@pytest.mark.usefixtures("quick")
+async def test_a_centre_that_breaks_off_each_time_is_left_alone_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(auth.sms_smpp, "PATIENCE", 0.3)
+    log = Logged()
+    async with sms_centre() as centre:
+        sender = sending(centre, log)
+        centre.drop = 100_000
+        await sender.send(SMS)
+        await until(lambda: log.lines)
+        await sender.close()
+    assert 1 < len(centre.binds) < 20, "the pauses grow"
+
+
 async def test_the_window_and_the_line_are_bounded() -> None:
     log = Logged()
     async with sms_centre() as centre:
