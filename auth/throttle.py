@@ -13,7 +13,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from cachetools import TTLCache
 
@@ -51,20 +51,27 @@ class Limits:
 
 _DEFAULT: Final = Limits()
 _Pair = tuple[str, str]
+_Key = TypeVar("_Key", str, _Pair)
 
 
 class Attempt:
     """One that may be looked at; `right`, `wrong` or `void` is called once at its end."""
 
-    __slots__ = ("_of", "_pair", "known", "local", "peer")
+    __slots__ = ("_before", "_of", "_pair", "known", "local", "peer")
 
-    def __init__(self, of: "Throttle", peer: str, pair: _Pair, known: bool, local: bool) -> None:
-        self._of, self._pair = of, pair
+    def __init__(
+        self, of: "Throttle", peer: str, pair: _Pair, known: bool, local: bool, before: int
+    ) -> None:
+        """`before`: how many of the address were under way already."""
+        self._of, self._pair, self._before = of, pair, before
         self.peer, self.known, self.local = peer, known, local
 
     def rank(self) -> float:
-        """Its place in the queue of hashes: the lower, the sooner."""
-        return self._of.rank(self._pair, self.peer, self.known, self.local)
+        """Its place in the queue of hashes: the lower, the sooner. Those of one address stand
+        behind one another, so that a flood of a few leaves a place to everybody else.
+        """
+        rank = self._of.rank(self._pair, self.peer, self.known, self.local)
+        return rank + self._before if rank else rank
 
     def right(self) -> None:
         """The password was right."""
@@ -97,13 +104,15 @@ class Throttle:
         )
         self._due: TTLCache[str | _Pair, float] = TTLCache(limits.entries, 120.0, clock.monotonic)
         self._pending: Counter[_Pair] = Counter()
+        self._by_address: Counter[str] = Counter()
         self._held = 0
 
     @property
     def counters(self) -> int:
         """How many are in memory."""
         scores = (self._addresses, self._networks, self._accounts, self.pairs)
-        return sum(map(len, scores)) + len(self._due) + len(self._pending)
+        others = len(self._due) + len(self._pending) + len(self._by_address)
+        return sum(map(len, scores)) + others
 
     async def enter(self, peer: str, name: str, account: AccountId | None) -> Attempt | None:
         """Waits for as long as failures before this one say; None when too many wait already.
@@ -112,13 +121,15 @@ class Throttle:
         pair = (address_key(peer), name[:NAME])
         local = in_networks(peer, self.unlimited)
         known = account is not None and self._known.has(account, peer)
-        attempt = Attempt(self, peer, pair, known, local)
+        before = self._pending[pair] if local else self._by_address[pair[0]]
+        attempt = Attempt(self, peer, pair, known, local, before)
         if self._pending[pair] >= self._limits.at_once:
             return None
         delay = self._delay(pair, peer, known, local)
         if delay is None or (delay and not known and self._held >= self._limits.held):
             return None
         self._pending[pair] += 1
+        self._by_address[pair[0]] += 1
         if delay:
             await self._hold(attempt, delay)
         return attempt
@@ -151,9 +162,8 @@ class Throttle:
 
     def ended(self, pair: _Pair) -> None:
         """An attempt is no longer under way."""
-        self._pending[pair] -= 1
-        if self._pending[pair] <= 0:
-            del self._pending[pair]
+        _less(self._pending, pair)
+        _less(self._by_address, pair[0])
 
     def pardon(self, peer: str) -> None:
         """Forgets what an address did: it was punished otherwise."""
@@ -196,6 +206,13 @@ class Throttle:
             return None
         self._due[key] = due + gap
         return due - now
+
+
+def _less(counted: "Counter[_Key]", key: _Key) -> None:
+    """One fewer; what has none is not kept."""
+    counted[key] -= 1
+    if counted[key] <= 0:
+        del counted[key]
 
 
 def _delay(score: float, free: float, longest: float) -> float:

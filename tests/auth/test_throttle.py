@@ -196,3 +196,13 @@ async def test_ranks_put_known_ones_first_and_failures_last(gate: Gate) -> None:
     failing = await gate.enter("192.0.2.1")
     assert known and fresh and failing
     assert known.rank() < fresh.rank() < failing.rank()
+
+
+async def test_a_flood_of_one_address_stands_behind_itself(gate: Gate) -> None:
+    names = [f"user{number}@example.test" for number in range(5)]
+    flood = [await gate.enter("192.0.2.1", name) for name in names]
+    fresh = await gate.enter("203.0.113.1")
+    ranks = [attempt.rank() for attempt in flood if attempt is not None]
+    assert ranks == sorted(set(ranks))
+    assert fresh is not None
+    assert fresh.rank() <= ranks[0] < ranks[1]

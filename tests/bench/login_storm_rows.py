@@ -85,6 +85,7 @@ class Client:
         client = cls(*await asyncio.wait_for(opened, 60))
         greeting = await client._reader.readline()
         if not greeting.startswith(b"* OK"):
+            client.close()
             raise ConnectionError(greeting.decode())
         return client
 

@@ -95,3 +95,17 @@ async def test_who_is_cancelled_holds_up_nobody(given: bool) -> None:
         turns.give_back()
     assert await waiting
     assert order == [2.0]
+
+
+async def test_those_who_were_refused_are_not_kept() -> None:
+    turns, order = Turns(4), list[float]()
+    await turns.take(lambda: 0.0)
+    tasks = [await _start(turns, 1000.0 - number, order) for number in range(500)]
+    assert len(turns) == 4
+    assert len(turns._heap) <= 2 * 4 + CROWD + 1
+    await _settle()
+    assert [task.done() for task in tasks] == [True] * 496 + [False] * 4
+    for _ in range(4):
+        turns.give_back()
+        await _settle()
+    assert order == [501.0, 502.0, 503.0, 504.0]
