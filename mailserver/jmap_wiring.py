@@ -7,6 +7,7 @@ from web.answering import Answering
 from web.jmap.api import JmapApi
 from web.jmap.authentication import Logins
 from web.jmap.context import Context
+from web.jmap.granted import Granted
 from web.jmap.limits import Limits
 from web.jmap.mail.download import Downloads
 from web.jmap.mail.email_set import EmailSet
@@ -20,7 +21,8 @@ from web.jmap.standard import Standard
 def build_jmap(services: Services, store: Store, answering: Answering) -> tuple[JmapApi, Logins]:
     """The API, and the logins that it remembers."""
     limits = Limits()
-    methods = Methods[Context](limits, get_logger("jmap"))
+    granted = Granted(services.auth.agents)
+    methods = Methods[Context](limits, get_logger("jmap"), granted.call)
     standard = Standard(methods, limits)
     emails = EmailSet(store, services.directory, services.offload, limits)
     mailboxes = MailboxSet(store, services.directory)
@@ -31,5 +33,7 @@ def build_jmap(services: Services, store: Store, answering: Answering) -> tuple[
     standard.add_get(ThreadType(store, emails))
     logins = Logins(services.auth, services.clock)
     downloads = Downloads(emails, services.offload)
-    api = JmapApi(logins, methods, frozenset((MAIL,)), limits, downloads, answering)
+    api = JmapApi(
+        logins, methods, frozenset((MAIL,)), limits, downloads, granted, answering, services.offload
+    )
     return api, logins

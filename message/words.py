@@ -92,13 +92,19 @@ def decode_text(data: bytes, charset: str) -> str:
     name = _codec(charset) if charset else ""
     if name:
         try:
-            return data.decode(name, "replace")
+            text = data.decode(name, "replace")
+            return _whole(text) if name == "utf-7" else text
         except (LookupError, ValueError):
             pass
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
+
+
+def _whole(text: str) -> str:
+    """Without the halves of surrogate pairs that UTF-7 can bring, and nothing can write."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 @lru_cache(maxsize=256)

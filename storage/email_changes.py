@@ -22,6 +22,7 @@ from storage.statements import Query
 from storage.values import AccountId, BlobId, MailboxId
 
 MAX_ROWS: Final = 20_000
+MAX_PLACES: Final = 200_000
 _PIECE: Final = 1_000
 _BOUNDS = Query(
     lambda _: select(accounts.c.modseq, accounts.c.floor).where(
@@ -113,6 +114,8 @@ async def _read(database: Database, account: AccountId, since: int) -> _Seen:
     while page := await read_changes(database, account, after, _PIECE):
         for change in page:
             _note(seen, change)
+            if len(seen.touched) > MAX_PLACES:
+                raise TooOld("too many messages have changed")
         after = page[-1].modseq
         rows += len(page)
         if rows > MAX_ROWS:

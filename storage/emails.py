@@ -4,7 +4,7 @@ Copies with \\Deleted are left out, and with the last of them the Email (RFC 862
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,7 +40,9 @@ _OF_THREADS = Query(
 
 @dataclass(frozen=True, slots=True)
 class StoredEmail:
-    """`places` are its visible copies; `flags` what one of them has; `received` INTERNALDATE."""
+    """`places` are its visible copies; `flags` what one of them has; `received` the earliest
+    INTERNALDATE.
+    """
 
     blob: BlobId
     places: tuple[tuple[MailboxId, int], ...]
@@ -51,9 +53,13 @@ class StoredEmail:
 
 
 async def emails_of(
-    database: Database, images: Images, account: AccountId, blobs: Sequence[BlobId]
+    database: Database,
+    images: Images,
+    account: AccountId,
+    blobs: Sequence[BlobId],
+    within: Collection[MailboxId] | None = None,
 ) -> dict[BlobId, StoredEmail]:
-    """Those that there are."""
+    """Those that there are; copies elsewhere than `within` are not looked at."""
     table = await images.keywords(account)
     found: dict[BlobId, StoredEmail] = {}
     wanted = sorted(set(blobs))
@@ -63,7 +69,7 @@ async def emails_of(
             _OF_BLOBS, account=account, blobs=piece
         ):
             flags = table.flags(field)
-            if flags.system & System.DELETED:
+            if flags.system & System.DELETED or (within is not None and box not in within):
                 continue
             email = StoredEmail(BlobId(blob), ((MailboxId(box), uid),), flags, date, size, thread)
             found[email.blob] = _united(found.get(email.blob), email)

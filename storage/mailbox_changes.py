@@ -1,6 +1,6 @@
 """What became of an account's mailboxes since a modseq, as JMAP tells it (RFC 8621 §2.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,9 +26,14 @@ class MailboxesChanged:
 
 
 async def mailboxes_changed(
-    database: Database, account: AccountId, since: int, present: Sequence[MailboxId]
+    database: Database,
+    account: AccountId,
+    since: int,
+    present: Callable[[], Awaitable[Sequence[MailboxId]]],
 ) -> MailboxesChanged:
-    """`present` are those that there are. Raises TooOld, NoSuchAccount."""
+    """`present` gives those that there are: it is asked after the journal, so that none of those
+    told of is missing. Raises TooOld, NoSuchAccount.
+    """
     now, _ = await bounds(database, account)
     kinds: dict[MailboxId, set[ChangeKind]] = {}
     after, rows = since, 0
@@ -43,7 +48,7 @@ async def mailboxes_changed(
     _, floor = await bounds(database, account)
     if not floor <= since <= now:
         raise TooOld("the journal does not tell of it")
-    there = set(present)
+    there = set(await present())
     made = {box for box, found in kinds.items() if ChangeKind.CREATE in found}
     updated = [box for box in kinds if box in there and box not in made]
     return MailboxesChanged(

@@ -3,7 +3,7 @@
 Coroutines run on the server's loop and none blocks it.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from storage.changes import Change, MailboxChanges, read_changes, read_mailbox_changes
 from storage.copies import Copy, contents, copies_of, shared
@@ -178,18 +178,26 @@ class StoreReads(StoreCore):
 
     async def mailboxes_changed(self, account: AccountId, since: int) -> MailboxesChanged:
         """What became of mailboxes since a modseq. Raises TooOld, NoSuchAccount."""
-        present = [box.id for box in await self.mailboxes(account)]
+
+        async def present() -> list[MailboxId]:
+            return [box.id for box in await self.mailboxes(account)]
+
         return await mailboxes_changed(self.database, account, since, present)
 
     async def emails(
-        self, account: AccountId, blobs: Sequence[BlobId]
+        self,
+        account: AccountId,
+        blobs: Sequence[BlobId],
+        within: Collection[MailboxId] | None = None,
     ) -> dict[BlobId, StoredEmail]:
-        """Contents with their copies, those that there are; each has its thread."""
-        found = await emails_of(self.database, self._images, account, blobs)
+        """Contents with their copies in these mailboxes, None for all; those that there are. Each
+        has its thread.
+        """
+        found = await emails_of(self.database, self._images, account, blobs, within)
         if lacking := [one.blob for one in found.values() if one.thread is None]:
             await self.threads.settle(account)
             await self.threads.give(account, lacking)
-            found |= await emails_of(self.database, self._images, account, lacking)
+            found |= await emails_of(self.database, self._images, account, lacking, within)
         return found
 
     async def thread_emails(

@@ -5,10 +5,12 @@ import random
 import pytest
 from sqlalchemy import update
 
+from storage import email_changes
 from storage.email_changes import EmailChanges, Point, TooOld
+from storage.mailbox_changes import mailboxes_changed
 from storage.schema import journal
 from storage.store import Store
-from storage.values import BlobId, FlagChange, Flags, System
+from storage.values import BlobId, FlagChange, Flags, MailboxId, System
 from tests.support.stores import ACCOUNT, deliver, message
 
 DELETED, SEEN = Flags(System.DELETED), Flags(System.SEEN)
@@ -133,3 +135,30 @@ async def _follow(store: Store, known: set[BlobId], point: Point, limit: int) ->
         point = found.until
         if not found.has_more:
             return point
+
+
+async def test_more_messages_than_can_be_told_are_too_many(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = await _now(store)
+    for _ in range(3):
+        await deliver(store, message(), ACCOUNT)
+    monkeypatch.setattr(email_changes, "MAX_PLACES", 2)
+    with pytest.raises(TooOld):
+        await store.email_changes(ACCOUNT, begun, 10)
+
+
+async def test_a_mailbox_made_while_changes_are_read_is_told(store: Store) -> None:
+    begun = await store.modseq(ACCOUNT)
+    await store.create(ACCOUNT, "Work")
+    work = await store.mailbox(ACCOUNT, "Work")
+
+    async def present() -> list[MailboxId]:
+        await store.create(ACCOUNT, "Later")
+        return [box.id for box in await store.mailboxes(ACCOUNT)]
+
+    found = await mailboxes_changed(store.database, ACCOUNT, begun, present)
+    later = await store.mailbox(ACCOUNT, "Later")
+    assert list(found.created) == [work.id]
+    again = await store.mailboxes_changed(ACCOUNT, found.modseq)
+    assert list(again.created) == [later.id]

@@ -18,16 +18,19 @@ from starlette.routing import Route
 
 from auth.caller import Caller
 from auth.login_values import Login
+from net.limits import MINUTE
+from net.threads import Offload
 from storage.credential_values import Protocol
 from storage.values import AccountId
 from web.answering import Answering
 from web.jmap.authentication import Logins
 from web.jmap.context import Context
 from web.jmap.errors import RequestError
+from web.jmap.granted import Granted
 from web.jmap.limits import Limits
 from web.jmap.mail.download import Downloads
 from web.jmap.methods import CORE, Methods
-from web.jmap.request import parse_request, response
+from web.jmap.request import ApiRequest, parse_request, problem_of, response
 from web.jmap.session import PREFIX, session_object, session_state
 from web.json_body import BadBody, read_body
 from web.problem import ProblemResponse
@@ -35,7 +38,9 @@ from web.problem import ProblemResponse
 WELL_KNOWN: Final = "/.well-known/jmap"
 WAIT: Final = 10.0
 """Seconds that a request waits for others of its account."""
-REALM: Final = 'Basic realm="mail", charset="UTF-8"'
+REALM: Final = 'Basic realm="mail", charset="UTF-8", Bearer realm="mail"'
+_QUICK: Final = 128 * 1024
+_MAX_DETAIL: Final = 100
 _NO_STORE: Final = {"Cache-Control": "no-cache, no-store, must-revalidate"}
 Handler = Callable[[Request, Context], Awaitable[Response]]
 
@@ -50,11 +55,13 @@ class JmapApi:
         capabilities: frozenset[str],
         limits: Limits,
         downloads: Downloads,
+        granted: Granted,
         answering: Answering,
+        offload: Offload,
     ) -> None:
         self._logins, self._methods, self._limits = logins, methods, limits
         self._capabilities, self._downloads = capabilities | {CORE}, downloads
-        self._answering = answering
+        self._granted, self._answering, self._offload = granted, answering, offload
         self._running: WeakValueDictionary[AccountId, asyncio.Semaphore] = WeakValueDictionary()
 
     def routes(self) -> Sequence[Route]:
@@ -71,7 +78,7 @@ class JmapApi:
             caller = replace(caller, protocol=Protocol.JMAP)
             found = await self._logins.login(request.headers.get("authorization", ""), caller)
             if isinstance(found, Login):
-                return await handler(request, Context(found))
+                return await handler(request, Context(found, caller.peer))
             if found.temporary:
                 return ProblemResponse(503, found.text, wait=WAIT)
             return ProblemResponse(401, found.text, headers={"WWW-Authenticate": REALM})
@@ -87,32 +94,43 @@ class JmapApi:
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
                 raise RequestError("notJSON", "a body of the type application/json is needed")
-            data = await read_body(request, self._limits.request)
-            asked = parse_request(data, self._limits, self._capabilities)
             async with self._turn(context):
+                asked = await self._asked(await read_body(request, self._limits.request))
                 found = await self._methods.run(asked, context)
+                state = session_state(context, self._limits)
+                data = await response(found, state, asked.created_ids)
         except BadBody as bad:
             if bad.status != 413:
                 raise
-            return _refused(RequestError("limit", str(bad), limit="maxSizeRequest", status=413))
+            error = RequestError("limit", str(bad), limit="maxSizeRequest", status=413)
+            return _refused(error, Connection="close")
         except RequestError as error:
             return _refused(error)
-        state = session_state(context, self._limits)
-        return Response(
-            response(found, state, asked.created_ids),
-            media_type="application/json",
-            headers=_NO_STORE,
-        )
+        return Response(data, media_type="application/json", headers=_NO_STORE)
+
+    async def _asked(self, data: bytes) -> ApiRequest:
+        """Raises RequestError."""
+        if len(data) > _QUICK:
+            if problem := await self._offload.process(problem_of, data):
+                raise RequestError("notJSON", problem)
+            return parse_request(data, self._limits, self._capabilities, checked=True)
+        return parse_request(data, self._limits, self._capabilities)
 
     async def _blob(self, request: Request, context: Context) -> Response:
         params = request.path_params
-        return await self._downloads.answer(
-            context,
-            params["account"],
-            params["blob"],
-            params["name"],
-            request.query_params.get("type", ""),
-        )
+        if not self._granted.take(context, f"download {params['blob']}"[:_MAX_DETAIL]):
+            return ProblemResponse(429, "Too many requests of this login", wait=MINUTE)
+        try:
+            async with self._turn(context):
+                return await self._downloads.answer(
+                    context,
+                    params["account"],
+                    params["blob"],
+                    params["name"],
+                    request.query_params.get("type", ""),
+                )
+        except RequestError as error:
+            return _refused(error)
 
     @asynccontextmanager
     async def _turn(self, context: Context) -> AsyncIterator[None]:
@@ -138,5 +156,5 @@ def _json(value: object) -> Response:
     return Response(orjson.dumps(value), media_type="application/json", headers=_NO_STORE)
 
 
-def _refused(error: RequestError) -> Response:
-    return ProblemResponse(error.status, str(error), more=error.members)
+def _refused(error: RequestError, **headers: str) -> Response:
+    return ProblemResponse(error.status, str(error), more=error.members, headers=headers)

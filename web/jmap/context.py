@@ -10,22 +10,27 @@ from storage.object_ids import account_number
 from storage.values import AccountId, Mailbox
 from web.jmap.errors import MethodError
 from web.jmap.methods import Call
+from web.jmap.octets import Budget
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Of one request."""
+    """Of one request; `peer` is the address that it came from."""
 
     login: Login
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account that the user named: its number in the store, and what the login may do there."""
+    """An account that the user named: its number in the store, what the login may do there, and
+    how many octets its answer may have.
+    """
 
     id: AccountId
     grant: Grant
     address: str
+    budget: Budget
 
     def rights(self, box: Mailbox, lists: Lists) -> Rights:
         """In a mailbox of the account."""
@@ -39,4 +44,4 @@ def account_of(call: Call[Context], account_id: str) -> Account:
     login = call.context.login
     if account_id != account_number(login.account):
         raise MethodError("accountNotFound")
-    return Account(login.account, login.grant, login.address)
+    return Account(login.account, login.grant, login.address, call.budget)

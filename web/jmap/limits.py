@@ -6,13 +6,15 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in octets; there are no uploads. Requests of one user beyond `concurrent_requests` wait
-    for a moment before they are refused: browsers with several pages open run into it.
+    """Sizes in octets; `answer` is that of all Emails got by a request; there are no uploads.
+    Requests of one user beyond `concurrent_requests` wait for a moment before they are refused:
+    browsers with several pages open run into it.
     """
 
     upload: int = 0
     concurrent_uploads: int = 1
     request: int = 10 * 1024 * 1024
+    answer: int = 32 * 1024 * 1024
     concurrent_requests: int = 16
     calls: int = 64
     objects_in_get: int = 1000

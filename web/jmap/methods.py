@@ -1,15 +1,14 @@
 """Runs the method calls of a request, in order (RFC 8620 §3.3 to §3.7)."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
-
-import orjson
 
 from config.logging import Logger
 from storage.errors import StoreError
 from web.jmap.errors import MethodError
 from web.jmap.limits import Limits
+from web.jmap.octets import Budget
 from web.jmap.references import resolved
 from web.jmap.request import ApiRequest, Invocation
 
@@ -24,23 +23,27 @@ C = TypeVar("C")
 @dataclass(slots=True)
 class Call(Generic[C]):
     """What a method runs in: `context` says for whom; `created` are ids by creation id, of this
-    request and those that the client sent (§5.3); `referred` counts octets that references gave.
+    request and those that the client sent (§5.3); `referred` counts octets that references gave,
+    `budget` those of the answer.
     """
 
     context: C
     using: frozenset[str]
-    created: dict[str, str] = field(default_factory=dict)
-    referred: int = 0
+    created: dict[str, str]
+    referred: Budget
+    budget: Budget
 
 
 Handler = Callable[[Call[C], Arguments], Awaitable[Results]]
+Admit = Callable[[C, str], None]
+"""Whether a method may be called by a login now. Raises MethodError."""
 
 
 class Methods(Generic[C]):
     """Methods by name, each of a capability."""
 
-    def __init__(self, limits: Limits, log: Logger) -> None:
-        self._limits, self._log = limits, log
+    def __init__(self, limits: Limits, log: Logger, admit: Admit[C] | None = None) -> None:
+        self._limits, self._log, self._admit = limits, log, admit
         self._handlers: dict[str, tuple[str, Handler[C]]] = {}
         self.add(CORE, "Core/echo", _echo)
 
@@ -53,7 +56,13 @@ class Methods(Generic[C]):
     async def run(self, request: ApiRequest, context: C) -> list[Invocation]:
         """The responses; `request.created_ids` is brought up to date."""
         created = request.created_ids if request.created_ids is not None else {}
-        call = Call(context, request.using, created)
+        call = Call(
+            context,
+            request.using,
+            created,
+            Budget("references", self._limits.request),
+            Budget("the answer", self._limits.answer),
+        )
         responses: list[Invocation] = []
         for one in request.calls:
             for name, arguments in await self._answer(one, call, responses):
@@ -67,8 +76,12 @@ class Methods(Generic[C]):
         try:
             if handler is None or capability not in call.using:
                 raise MethodError("unknownMethod")
-            return await handler(call, self._arguments(one, call, responses))
+            if self._admit is not None:
+                self._admit(call.context, one.name)
+            return await handler(call, resolved(one.arguments, responses, call.referred))
         except MethodError as error:
+            if error.__cause__ is not None:
+                self._log.error("method failed", method=one.name, reason=repr(error.__cause__))
             return [("error", error.members)]
         except StoreError as error:
             self._log.error("method failed", method=one.name, reason=str(error))
@@ -77,18 +90,7 @@ class Methods(Generic[C]):
             self._log.exception("method failed", method=one.name)
             return [("error", {"type": "serverFail", "description": "the server's fault"})]
 
-    def _arguments(
-        self, one: Invocation, call: Call[C], responses: Sequence[Invocation]
-    ) -> Arguments:
-        """What references give may double with each call: it is bounded for all of the request."""
-        found = resolved(one.arguments, responses)
-        if found is not one.arguments:
-            call.referred += len(orjson.dumps(found))
-            if call.referred > self._limits.request:
-                raise MethodError("requestTooLarge", "the references give too much")
-        return found
-
 
 async def _echo(_call: Call[C], arguments: Arguments) -> Results:
-    """RFC 8620 §4."""
+    """RFC 8620 §4. What it gives is bounded by the request and its references."""
     return [("Core/echo", arguments)]

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, Final
 
 from web.jmap.errors import SetError
+
+MAX_DEPTH: Final = 16
 
 
 def patched(value: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,6 +30,8 @@ def patched(value: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any
 
 
 def _tokens(name: str) -> tuple[str, ...]:
+    if name.count("/") >= MAX_DEPTH:
+        raise _invalid("a path has too many parts")
     return tuple(one.replace("~1", "/").replace("~0", "~") for one in name.split("/"))
 
 

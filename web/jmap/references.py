@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from web.jmap.errors import MethodError, invalid_arguments
+from web.jmap.octets import Budget, octets_of
 from web.jmap.request import Invocation
 
 MAX_TOKENS: Final = 32
 
 
-def resolved(arguments: dict[str, Any], responses: Sequence[Invocation]) -> dict[str, Any]:
-    """The arguments with each "#name" replaced by what it points at. Raises MethodError:
-    invalidResultReference, invalidArguments.
+def resolved(
+    arguments: dict[str, Any], responses: Sequence[Invocation], budget: Budget
+) -> dict[str, Any]:
+    """The arguments with each "#name" replaced by what it points at, which may double with each
+    reference: `budget` bounds all that a request gets so. Raises MethodError:
+    invalidResultReference, invalidArguments, requestTooLarge.
     """
     if not any(name.startswith("#") for name in arguments):
         return arguments
@@ -22,8 +26,16 @@ def resolved(arguments: dict[str, Any], responses: Sequence[Invocation]) -> dict
         elif name[1:] in arguments:
             raise invalid_arguments(f"{name[1:]} is given with and without #")
         else:
-            found[name[1:]] = _pointed_at(value, responses)
+            found[name[1:]] = pointed_at = _pointed_at(value, responses)
+            budget.take(_size(pointed_at))
     return found
+
+
+def _size(value: Any) -> int:
+    try:
+        return octets_of(value)
+    except TypeError:  # each reference to a reference may be a level deeper
+        raise MethodError("requestTooLarge", "the references are too deep") from None
 
 
 def _pointed_at(reference: Any, responses: Sequence[Invocation]) -> Any:

@@ -1,9 +1,10 @@
 """The Request object out of its octets (RFC 8620 §3.3), and the Response object (§3.4).
 
-Pure: octets in, values out. What is no I-JSON (RFC 7493) is refused, names that stand twice in an
+Octets in, values out. What is no I-JSON (RFC 7493) is refused, names that stand twice in an
 object included.
 """
 
+import asyncio
 import json
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ import orjson
 
 from web.jmap.errors import RequestError
 from web.jmap.limits import Limits
+from web.jmap.octets import REQUEST_DEPTH, octets_of
 
+_TURN: Final = 256 * 1024
 _MEMBERS: Final = frozenset({"using", "methodCalls", "createdIds"})
 
 
@@ -25,11 +28,6 @@ class Invocation:
     arguments: dict[str, Any]
     call_id: str
 
-    @property
-    def wire(self) -> list[Any]:
-        """As it stands in JSON."""
-        return [self.name, self.arguments, self.call_id]
-
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
@@ -40,12 +38,19 @@ class ApiRequest:
     created_ids: dict[str, str] | None = field(default=None)
 
 
-def parse_request(data: bytes, limits: Limits, capabilities: Container[str]) -> ApiRequest:
-    """Raises RequestError: notJSON, notRequest, unknownCapability, limit."""
+def parse_request(
+    data: bytes, limits: Limits, capabilities: Container[str], *, checked: bool = False
+) -> ApiRequest:
+    """`checked`: `problem_of` found nothing. Raises RequestError: notJSON, notRequest,
+    unknownCapability, limit.
+    """
     if len(data) > limits.request:
         text = f"the request has more than {limits.request} octets"
         raise RequestError("limit", text, limit="maxSizeRequest")
-    found = _loads(data)
+    if not checked and (problem := problem_of(data)):
+        raise RequestError("notJSON", problem)
+    found = orjson.loads(data)
+    _check_depth(found)
     if not isinstance(found, dict) or not found.keys() >= {"using", "methodCalls"}:
         raise _not_request("an object with using and methodCalls is needed")
     if unknown := found.keys() - _MEMBERS:
@@ -65,12 +70,12 @@ def parse_request(data: bytes, limits: Limits, capabilities: Container[str]) -> 
     return ApiRequest(frozenset(using), calls, _created_ids(found.get("createdIds")))
 
 
-def response(
+async def response(
     responses: list[Invocation], session_state: str, created_ids: dict[str, str] | None
 ) -> bytes:
-    """The Response object as JSON."""
+    """The Response object as JSON. Others have their turn between large objects in a list."""
     found: dict[str, Any] = {
-        "methodResponses": [one.wire for one in responses],
+        "methodResponses": [[one.name, await _written(one), one.call_id] for one in responses],
         "sessionState": session_state,
     }
     if created_ids is not None:
@@ -78,14 +83,40 @@ def response(
     return orjson.dumps(found)
 
 
-def _loads(data: bytes) -> Any:
-    """orjson sees to UTF-8, surrogates, NaN and depth; it takes the last of equal names."""
+async def _written(one: Invocation) -> dict[str, Any]:
+    objects = one.arguments.get("list")
+    if not isinstance(objects, list):
+        return one.arguments
+    pieces: list[orjson.Fragment] = []
+    size = 0
+    for each in objects:
+        piece = orjson.dumps(each)
+        pieces.append(orjson.Fragment(piece))
+        size += len(piece)
+        if size > _TURN:
+            await asyncio.sleep(0)
+            size = 0
+    return {**one.arguments, "list": pieces}
+
+
+def problem_of(data: bytes) -> str:
+    """Why it is no I-JSON, "" for what is. orjson sees to UTF-8, surrogates, NaN and depth; it
+    takes the last of equal names.
+    """
     try:
-        found = orjson.loads(data)
+        orjson.loads(data)
         json.loads(data, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise RequestError("notJSON", f"no I-JSON: {error}"[:200]) from None
-    return found
+        return f"no I-JSON: {error}"[:200]
+    return ""
+
+
+def _check_depth(found: Any) -> None:
+    """What is echoed has to be written again."""
+    try:
+        octets_of(found, REQUEST_DEPTH)
+    except TypeError:
+        raise _not_request(f"more than {REQUEST_DEPTH} levels") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:

@@ -33,7 +33,7 @@ def session_object(context: Context, limits: Limits, origin: str) -> dict[str, A
             account_id: {
                 "name": login.address,
                 "isPersonal": True,
-                "isReadOnly": not login.grant.writes,
+                "isReadOnly": login.grant.read_only,
                 "accountCapabilities": {MAIL: mail},
             }
         },

@@ -85,6 +85,14 @@ class Changeable(ObjectType[C, A]):
     async def destroy(self, call: Call[C], account: A, id_: str, arguments: Any) -> None:
         """Raises SetError: notFound, and others."""
 
+    def is_read_only(self, account: A) -> bool:
+        """Whether nothing in the account can be changed, as its Session says."""
+        return False
+
+    async def destroy_order(self, account: A, ids: Sequence[str]) -> Sequence[str]:
+        """The ids so that those that others depend on come last."""
+        return ids
+
     def set_arguments(self, arguments: Arguments) -> Any:
         """Arguments of /set beyond the standard's."""
         return None
@@ -128,11 +136,7 @@ class Standard(Generic[C]):
             raise too_many("ids", self._limits.objects_in_get)
         properties = kind.properties if names is None else kind.picked(names)
         if ids is not None:
-            ids = list(
-                dict.fromkeys(
-                    call.created.get(one[1:], one) if one[:1] == "#" else one for one in ids
-                )
-            )
+            ids = _known(call, ids)
         state = await kind.state(account)
         found, missing = await kind.get(account, ids, properties - {"id"}, extra)
         return {"accountId": account_id, "state": state, "list": found, "notFound": missing}
@@ -170,17 +174,24 @@ class Standard(Generic[C]):
         account = kind.account(call, account_id)
         if len(create) + len(update) + len(destroy) > self._limits.objects_in_set:
             raise too_many("objects", self._limits.objects_in_set)
+        if kind.is_read_only(account):
+            raise MethodError("accountReadOnly")
         before = await kind.state(account)
         if in_state is not None and in_state != before:
             raise MethodError("stateMismatch")
         done = _Done()
-        for creation_id, made in create.items():
-            await done.create(kind, call, account, creation_id, made)
-        for id_, patch in update.items():
-            await done.update(kind, call, account, id_, patch)
-        for id_ in destroy:
-            await done.destroy(kind, call, account, id_, extra)
-        after = await kind.state(account)
+        try:
+            for creation_id in creation_order(create):
+                await done.create(kind, call, account, creation_id, create[creation_id])
+            for id_, patch in update.items():
+                await done.update(kind, call, account, id_, patch)
+            for id_ in await kind.destroy_order(account, _known(call, destroy)):
+                await done.destroy(kind, call, account, id_, extra)
+            after = await kind.state(account)
+        except MethodError:
+            raise
+        except Exception as error:  # what was done is done (§3.6.2)
+            raise MethodError("serverPartialFail") from error
         return {"accountId": account_id, "oldState": before, "newState": after, **done.members}
 
 
@@ -232,6 +243,35 @@ class _Done:
 
     def _note(self, member: str, id_: str, value: Any) -> None:
         self.members[member] = {**(self.members[member] or {}), id_: value}
+
+
+def creation_order(create: Mapping[str, Object]) -> list[str]:
+    """Creation ids so that what others refer to comes before them (§5.3)."""
+    needs = {id_: _referred(create, made) for id_, made in create.items()}
+    order: dict[str, None] = {}
+    for start in create:
+        path = {start: None}
+        while path:
+            one = next(reversed(path))
+            above = (id_ for id_ in needs[one] if id_ not in order and id_ not in path)
+            if (first := next(above, None)) is not None:
+                path[first] = None
+            else:
+                del path[one]
+                order[one] = None
+    return list(order)
+
+
+def _referred(create: Mapping[str, Object], made: Object) -> list[str]:
+    """Creation ids in the values of an object."""
+    texts = [value for value in made.values() if isinstance(value, str)]
+    return [text[1:] for text in texts if text.startswith("#") and text[1:] in create]
+
+
+def _known(call: Call[C], ids: Sequence[str]) -> list[str]:
+    """Without doubles, with the ids behind the creation ids that have got one."""
+    found = (call.created.get(one[1:], one) if one[:1] == "#" else one for one in ids)
+    return list(dict.fromkeys(found))
 
 
 def _real(call: Call[C], id_: str) -> str:

@@ -12,6 +12,7 @@ from config.logging import get_logger
 from web.jmap.errors import MethodError, RequestError, SetError
 from web.jmap.limits import Limits
 from web.jmap.methods import CORE, Call, Methods, Results
+from web.jmap.octets import Budget
 from web.jmap.patch import patched
 from web.jmap.references import evaluate, resolved
 from web.jmap.request import Invocation, parse_request, response
@@ -90,7 +91,10 @@ RESPONSES = [
 )
 def test_a_pointer_finds_what_it_points_at(path: str, value: Any) -> None:
     reference = {"#ids": {"resultOf": "t0", "name": "A/query", "path": path}}
-    assert resolved({**reference, "other": 5}, RESPONSES) == {"ids": value, "other": 5}
+    assert resolved({**reference, "other": 5}, RESPONSES, Budget("all", 100)) == {
+        "ids": value,
+        "other": 5,
+    }
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ def test_a_pointer_finds_what_it_points_at(path: str, value: Any) -> None:
 )
 def test_a_reference_to_nothing_refuses_its_method(arguments: dict[str, Any], kind: str) -> None:
     with pytest.raises(MethodError) as found:
-        resolved(arguments, RESPONSES)
+        resolved(arguments, RESPONSES, Budget("all", 100))
     assert found.value.kind == kind
 
 
@@ -170,15 +174,15 @@ async def test_calls_are_answered_in_order_and_an_error_stops_none_after_it() ->
             )
         )
     assert [line["method"] for line in logged] == ["T/broken"]
-    assert [one.wire for one in found] == [
+    assert [[one.name, one.arguments, one.call_id] for one in found] == [
         ["Core/echo", {"hello": True}, "a"],
         ["error", {"type": "unknownMethod"}, "b"],
         ["error", {"type": "serverFail", "description": "the server's fault"}, "c"],
         ["T/twice", {"x": True}, "d"],
         ["T/more", {}, "d"],
     ]
-    assert orjson.loads(response(found, "s1", {"k": "F1"})) == {
-        "methodResponses": [one.wire for one in found],
+    assert orjson.loads(await response(found, "s1", {"k": "F1"})) == {
+        "methodResponses": [[one.name, one.arguments, one.call_id] for one in found],
         "sessionState": "s1",
         "createdIds": {"k": "F1"},
     }
@@ -233,6 +237,7 @@ def test_a_patch_changes_what_its_paths_name(patch: dict[str, Any], after: dict[
         pytest.param({"no/x": 1}, id="no-parent"),
         pytest.param({"name/x": 1}, id="parent-no-object"),
         pytest.param({"keywords": {}, "keywords/x": True}, id="overlap"),
+        pytest.param({"/".join("k" * 1_000_000): True}, id="endless"),
     ],
 )
 def test_a_patch_that_cannot_be_applied_is_refused(patch: dict[str, Any]) -> None:

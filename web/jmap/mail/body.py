@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from message.decoding import decode, decoder
 from message.headers import Field, header_block, iter_fields
-from message.scan import Part
+from message.scan import MAX_HEADER, Part
 from message.words import decode_text
-from web.jmap.mail.header_forms import header_property, raw
+from web.jmap.mail.header_forms import by_name, header_property, raw
 
 PART_PROPERTIES: Final = (
     "partId",
@@ -157,19 +157,22 @@ def _is_inline(node: Node, place: int, inside: bytes) -> bool:
 def part_object(data: bytes, node: Node, blob: str, properties: Sequence[str]) -> dict[str, Any]:
     """An EmailBodyPart with these properties; `blob` is the message's blobId."""
     fields: list[Field] | None = None
+    named: dict[bytes, list[bytes]] = {}
     found: dict[str, Any] = {}
     for name in properties:
         if name == "headers" or name.startswith("header:"):
             if fields is None:
-                fields = list(iter_fields(_header(data, node.part)))
+                fields = _header(data, node.part)
+                named = by_name(fields)
             found[name] = (
-                header_list(fields) if name == "headers" else header_property(name).of(fields)
+                header_list(fields) if name == "headers" else header_property(name).of(named)
             )
         elif name == "subParts":
-            if node.is_multipart:
-                found[name] = [
-                    part_object(data, child, blob, properties) for child in node.children
-                ]
+            found[name] = (
+                [part_object(data, child, blob, properties) for child in node.children]
+                if node.is_multipart
+                else None
+            )
         else:
             found[name] = _value(data, node, blob, name)
     return found
@@ -180,8 +183,13 @@ def header_list(fields: Sequence[Field]) -> list[dict[str, str]]:
     return [{"name": decode_text(one.name, ""), "value": raw(one.value)} for one in fields]
 
 
-def _header(data: bytes, part: Part) -> bytes:
-    return header_block(data[part.header_offset : part.header_offset + part.header_length])
+def fields_of(data: bytes) -> list[Field]:
+    """The fields of the header that `data` begins with, as many as MAX_HEADER octets hold."""
+    return list(iter_fields(header_block(data[:MAX_HEADER])))
+
+
+def _header(data: bytes, part: Part) -> list[Field]:
+    return fields_of(data[part.header_offset : part.header_offset + part.header_length])
 
 
 def _value(data: bytes, node: Node, blob: str, name: str) -> Any:

@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from message.headers import header_block, iter_fields
 from message.preview import preview
 from message.scan import scan_crlf
-from web.jmap.mail.body import Node, bodies, body_value, header_list, part_object, tree, walk
-from web.jmap.mail.header_forms import header_property
+from web.jmap.mail.body import (
+    Node,
+    bodies,
+    body_value,
+    fields_of,
+    header_list,
+    part_object,
+    tree,
+    walk,
+)
+from web.jmap.mail.header_forms import by_name, header_property
+from web.jmap.octets import octets_of
 
 CONVENIENCE: Final = {
     "messageId": "header:Message-ID:asMessageIds",
@@ -61,17 +70,26 @@ def is_content(name: str) -> bool:
     return name in CONVENIENCE or name in BODY or name == "headers" or name.startswith("header:")
 
 
+def counted_content(
+    data: bytes, blob: str, properties: frozenset[str], options: BodyOptions
+) -> tuple[dict[str, Any], int]:
+    """As email_content, and how many octets of JSON it is."""
+    found = email_content(data, blob, properties, options)
+    return found, octets_of(found)
+
+
 def email_content(
     data: bytes, blob: str, properties: frozenset[str], options: BodyOptions
 ) -> dict[str, Any]:
     """`data` is the message, or its header where no body is needed; `blob` its blobId."""
-    fields = list(iter_fields(header_block(data)))
+    fields = fields_of(data)
+    named = by_name(fields)
     found: dict[str, Any] = {}
     for name in properties:
         if name == "headers":
             found[name] = header_list(fields)
         elif name in CONVENIENCE or name.startswith("header:"):
-            found[name] = header_property(CONVENIENCE.get(name, name)).of(fields)
+            found[name] = header_property(CONVENIENCE.get(name, name)).of(named)
     if needs_body(properties):
         found |= _of_body(data, blob, properties, options)
     return found

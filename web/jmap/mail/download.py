@@ -15,6 +15,7 @@ from web.jmap.context import Account, Context
 from web.jmap.mail.blobs import mail_blob
 from web.jmap.mail.body import octets, tree, walk
 from web.jmap.mail.email import EmailType
+from web.jmap.octets import Budget
 from web.problem import ProblemResponse
 
 _TYPE: Final = "application/octet-stream"
@@ -35,7 +36,7 @@ class Downloads:
         if account_id != account_number(login.account) or wanted is None:
             return ProblemResponse(404)
         blob, numbers = wanted
-        account = Account(login.account, login.grant, login.address)
+        account = Account(login.account, login.grant, login.address, Budget("the answer", 0))
         try:
             data = await self._emails.octets(account, blob)
         except MessageMissing:

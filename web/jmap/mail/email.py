@@ -1,12 +1,11 @@
 """Email objects: /get and /changes (RFC 8621 §4.2, §4.3)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-import orjson
-
+from message.scan import MAX_HEADER
 from net.threads import Offload
 from storage.directory import Directory
 from storage.email_changes import TooOld
@@ -26,7 +25,7 @@ from web.jmap.mail.content import (
     BODY,
     CONVENIENCE,
     BodyOptions,
-    email_content,
+    counted_content,
     is_content,
     needs_body,
 )
@@ -50,10 +49,13 @@ KEYWORDS: Final = {
     System.FLAGGED: "$flagged",
     System.DRAFT: "$draft",
 }
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST: Final = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
+_LATEST: Final = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 HEADER: Final = 64 * 1024
 PIECE: Final = 1024 * 1024
-MAX_ANSWER: Final = 64 * 1024 * 1024
-"""Octets of one Email/get: bodies of many large messages are too much at once."""
+MAX_NAMES: Final = 250
+"""Properties of an Email or of its parts in one call."""
 
 
 class EmailType(ObjectType[Context, Account]):
@@ -73,6 +75,8 @@ class EmailType(ObjectType[Context, Account]):
         return account_of(call, account_id)
 
     def picked(self, names: Sequence[str]) -> frozenset[str]:
+        if len(names) > MAX_NAMES:
+            raise too_many("properties", MAX_NAMES)
         for name in names:
             if name.startswith("header:"):
                 header_property(name)
@@ -82,6 +86,8 @@ class EmailType(ObjectType[Context, Account]):
 
     def get_arguments(self, arguments: Arguments) -> BodyOptions:
         names = arguments.texts("bodyProperties")
+        if names is not None and len(names) > MAX_NAMES:
+            raise too_many("bodyProperties", MAX_NAMES)
         for name in names or ():
             if name.startswith("header:"):
                 header_property(name)
@@ -106,24 +112,19 @@ class EmailType(ObjectType[Context, Account]):
         arguments: BodyOptions,
     ) -> tuple[list[Object], list[str]]:
         readable = await self.readable(account)
-        ids = await self._all(account) if ids is None else ids
-        stored = await self._store.emails(account.id, [blob_of(one) for one in ids])
+        asked = await self._all(account, readable) if ids is None else ids
+        stored = await self._store.emails(account.id, [blob_of(one) for one in asked], readable)
         found: list[Object] = []
         missing: list[str] = []
-        size = 0
-        for one in ids:
+        for one in asked:
             email = stored.get(blob_of(one))
             made = None
-            if email is not None and any(box in readable for box, _ in email.places):
+            if email is not None:
                 made = await self._object(account, email, readable, properties, arguments)
-            if made is None:
+            if made is not None:
+                found.append(made)
+            elif ids is not None:
                 missing.append(one)
-                continue
-            found.append(made)
-            if "bodyValues" in properties:
-                size += len(orjson.dumps(made["bodyValues"]))
-                if size > MAX_ANSWER:
-                    raise too_many("octets of bodies", MAX_ANSWER)
         return found, missing
 
     async def changes(self, account: Account, since: str, limit: int) -> Changes:
@@ -153,16 +154,16 @@ class EmailType(ObjectType[Context, Account]):
             if {"l", "r"} <= set(account.rights(box, lists))
         }
 
-    async def _all(self, account: Account) -> list[str]:
+    async def _all(self, account: Account, readable: Mapping[MailboxId, str]) -> list[str]:
         """Every Email of a small account. Raises MethodError."""
         usage = await self._store.usage(account.id)
         if usage.messages > self._limits.objects_in_get:
             raise too_many("objects", self._limits.objects_in_get)
         blobs: dict[str, None] = {}
-        for box in await self._store.mailboxes(account.id):
-            view = await self._store.view(account.id, box.id)
+        for box in readable:
+            view = await self._store.view(account.id, box)
             try:
-                held = await self._store.contents(account.id, box.id, list(view.uids))
+                held = await self._store.contents(account.id, box, list(view.uids))
             finally:
                 view.release()
             blobs |= dict.fromkeys(map(email_number, held.values()))
@@ -188,17 +189,21 @@ class EmailType(ObjectType[Context, Account]):
             data = await self._octets(account, email, whole=needs_body(content))
         except MessageMissing:
             return None
-        blob = message_blob(email.blob)
-        if is_quick(data):
-            return found | email_content(data, blob, content, options)
-        work = partial(email_content, blob=blob, properties=content, options=options)
-        return found | await self._offload.process(work, data)
+        work = partial(
+            counted_content,
+            blob=message_blob(email.blob),
+            properties=content,
+            options=options,
+        )
+        made, size = work(data) if is_quick(data) else await self._offload.process(work, data)
+        account.budget.take(size)
+        return found | made
 
     async def octets(self, account: Account, blob: BlobId) -> bytes:
         """A message that the login may read. Raises MessageMissing."""
-        email = (await self._store.emails(account.id, [blob])).get(blob)
         readable = await self.readable(account)
-        if email is None or not any(box in readable for box, _ in email.places):
+        email = (await self._store.emails(account.id, [blob], readable)).get(blob)
+        if email is None:
             raise MessageMissing("there is no such message")
         return await self._octets(account, email, whole=True)
 
@@ -209,16 +214,19 @@ class EmailType(ObjectType[Context, Account]):
         async def read(offset: int, length: int) -> bytes:
             return await self._store.read_body(account.id, email.blob, box, uid, offset, length)
 
-        pieces = [await read(0, PIECE if whole else HEADER)]
-        if not whole and b"\r\n\r\n" in pieces[0]:
-            return pieces[0]
-        size = len(pieces[0])
-        while size < email.size:
-            pieces.append(await read(size, PIECE))
-            if not pieces[-1]:
+        data = bytearray(await read(0, PIECE if whole else HEADER))
+        while len(data) < email.size:
+            if not whole and (_ends_header(data) or len(data) >= MAX_HEADER):
                 break
-            size += len(pieces[-1])
-        return b"".join(pieces)
+            piece = await read(len(data), PIECE if whole else HEADER)
+            if not piece:
+                break
+            data += piece
+        return bytes(data)
+
+
+def _ends_header(data: bytearray) -> bool:
+    return data.startswith(b"\r\n") or data.find(b"\r\n\r\n") >= 0
 
 
 def _metadata(email: StoredEmail, readable: Mapping[MailboxId, str], name: str) -> Any:
@@ -234,7 +242,8 @@ def _metadata(email: StoredEmail, readable: Mapping[MailboxId, str], name: str) 
             return keywords(email.flags)
         case "size":
             return email.size
-    return datetime.fromtimestamp(int(email.received), UTC).isoformat().replace("+00:00", "Z")
+    received = _EPOCH + timedelta(seconds=min(max(int(email.received), _EARLIEST), _LATEST))
+    return received.isoformat().replace("+00:00", "Z")
 
 
 def keywords(flags: Flags) -> dict[str, bool]:

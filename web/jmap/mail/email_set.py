@@ -1,20 +1,24 @@
 """Email/set (RFC 8621 §4.6): keywords and mailboxes of Emails, and their end.
 
-Keywords are set on every copy. A change of mailboxes copies first and removes afterwards: what
-breaks off in between leaves a copy too many.
+Keywords are set on every copy that the login sees; others it neither sees nor touches. A change of
+mailboxes copies first, which may be refused, then marks, and removes last: what breaks off in
+between leaves a copy too many.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
-from auth.rights import Rights
+from auth.rights import NONE, Rights
 from storage.emails import StoredEmail
 from storage.errors import NoSuchMailbox, OverQuota, TooMany
 from storage.object_ids import blob_of, mailbox_number, mailbox_of
 from storage.values import FlagChange, Flags, MailboxId, Settable, System
 from web.jmap.context import Account, Context
 from web.jmap.errors import SetError, invalid_properties
+from web.jmap.mail.body import DEFAULT_PART
+from web.jmap.mail.content import BodyOptions
 from web.jmap.mail.email import KEYWORDS, EmailType, keywords
 from web.jmap.methods import Call
 from web.jmap.patch import patched
@@ -23,11 +27,18 @@ from web.jmap.standard import Changeable, Object
 MAX_KEYWORDS: Final = 100
 _WORD: Final = re.compile(r"[!-~]{1,255}")
 _NOT_IN_IMAP: Final = frozenset('(){]%*"\\')
+_OTHERS: Final = (EmailType.properties | {"id", "headers", "bodyStructure"}) - {
+    "mailboxIds",
+    "keywords",
+}
 _SYSTEM: Final = {name: flag for flag, name in KEYWORDS.items()}
 
 
 class EmailSet(EmailType, Changeable[Context, Account]):
     """Email with /set; Emails come into being by delivery and by IMAP."""
+
+    def is_read_only(self, account: Account) -> bool:
+        return account.grant.read_only
 
     async def create(self, call: Call[Context], account: Account, made: Object) -> Object:
         raise SetError("forbidden", "Emails cannot be made by JMAP")
@@ -37,28 +48,49 @@ class EmailSet(EmailType, Changeable[Context, Account]):
     ) -> Object | None:
         rights = await self._rights(account)
         email = await self._email(account, id_, rights)
-        if unknown := {name.partition("/")[0] for name in patch} - {"mailboxIds", "keywords"}:
-            raise invalid_properties("cannot be changed", *sorted(unknown))
         by_box = _by_box(email)
         before = {
             "keywords": keywords(email.flags),
             "mailboxIds": {mailbox_number(account.id, box): True for box in by_box},
         }
-        after = patched(before, patch)
-        if after["mailboxIds"] != before["mailboxIds"]:
-            wanted = self._mailboxes(call, account, after["mailboxIds"], rights)
-        else:
-            wanted = set(by_box)
-        flags = _flags(after["keywords"])
+        changing = {_same_case(name): value for name, value in patch.items()}
+        changing = await self._settable(account, id_, changing)
+        after = patched(before, changing)
+        wanted = self._mailboxes(call, account, after["mailboxIds"], rights)
+        flags = _flags({} if after["keywords"] is None else after["keywords"])
         added, gone = wanted - by_box.keys(), by_box.keys() - wanted
         if any("i" not in rights.get(box, "") for box in added):
             raise SetError("forbidden", "nothing may be added to this mailbox")
         _check_removal(gone, rights)
-        await self._mark(account, email, flags, rights)
-        await self._add(account, email, added, rights)
+        _check_marks(email, flags, rights)
+        copies = await self._add(account, email, added, rights)
+        staying = {box: uids for box, uids in by_box.items() if box in wanted}
+        if gone:  # what only the copy had that goes
+            copies |= staying
+        await self._mark(account, email, flags, staying | copies, copies.keys(), rights)
         for box in gone:
             await self._store.remove(account.id, box, by_box[box])
         return None
+
+    async def _settable(self, account: Account, id_: str, patch: Object) -> Object:
+        """Those of a patch that may be changed; others may be there as they are (RFC 8620 §5.3).
+        Raises SetError.
+        """
+        others = {
+            name: value
+            for name, value in patch.items()
+            if name.partition("/")[0] not in ("mailboxIds", "keywords")
+        }
+        if unknown := sorted(others.keys() - _OTHERS):
+            raise invalid_properties("cannot be changed", *unknown)
+        if others:
+            options = BodyOptions(DEFAULT_PART)
+            found, _ = await self.get(account, [id_], frozenset(others) - {"id"}, options)
+            if not found:
+                raise SetError("notFound")
+            if unlike := [name for name in others if others[name] != found[0][name]]:
+                raise invalid_properties("cannot be changed", *sorted(unlike))
+        return {name: value for name, value in patch.items() if name not in others}
 
     async def destroy(
         self, call: Call[Context], account: Account, id_: str, arguments: Any
@@ -79,8 +111,9 @@ class EmailSet(EmailType, Changeable[Context, Account]):
         self, account: Account, id_: str, rights: Mapping[MailboxId, Rights]
     ) -> StoredEmail:
         blob = blob_of(id_)
-        found = (await self._store.emails(account.id, [blob])).get(blob)
-        if found is None or not any("r" in rights.get(box, "") for box, _ in found.places):
+        seen = [box for box, mine in rights.items() if {"l", "r"} <= set(mine)]
+        found = (await self._store.emails(account.id, [blob], seen)).get(blob)
+        if found is None:
             raise SetError("notFound")
         return found
 
@@ -104,20 +137,21 @@ class EmailSet(EmailType, Changeable[Context, Account]):
         account: Account,
         email: StoredEmail,
         wanted: Flags,
+        places: Mapping[MailboxId, Sequence[int]],
+        copies: Collection[MailboxId],
         rights: Mapping[MailboxId, Rights],
     ) -> None:
-        old = {word.lower() for word in email.flags.keywords}
-        new = {word.lower() for word in wanted.keywords}
-        added = Flags(wanted.system & ~email.flags.system, frozenset(new - old))
-        taken = Flags(email.flags.system & ~wanted.system, frozenset(old - new))
-        if not _needs(added) and not _needs(taken):
-            return
-        needed = _needs(added) | _needs(taken)
-        for box, _ in email.places:
-            if not needed <= set(rights.get(box, "")):
-                raise SetError("forbidden", "this login, or the list of rights, does not allow it")
-        for box, uids in _by_box(email).items():
-            for change, flags in ((FlagChange.ADD, added), (FlagChange.REMOVE, taken)):
+        """The copies in `places`; those in `copies` get all that is wanted, for they may lack what
+        another one had.
+        """
+        added, taken = _marks(email, wanted)
+        for box, uids in places.items():
+            kept = _kept(rights.get(box, NONE))
+            more = kept.among(wanted) if box in copies else added
+            for change, flags in (
+                (FlagChange.ADD, more),
+                (FlagChange.REMOVE, kept.among(taken)),
+            ):
                 if _needs(flags):
                     await self._store.store(account.id, box, uids, change, flags)
 
@@ -127,18 +161,46 @@ class EmailSet(EmailType, Changeable[Context, Account]):
         email: StoredEmail,
         targets: set[MailboxId],
         rights: Mapping[MailboxId, Rights],
-    ) -> None:
+    ) -> dict[MailboxId, Sequence[int]]:
+        """The copies made; none where one cannot be made. Raises SetError."""
         source, uid = email.places[0]
+        made: dict[MailboxId, Sequence[int]] = {}
         try:
             for target in sorted(targets):
                 keep = _kept(rights[target])
                 done = await self._store.copy(account.id, source, [uid], target, keep=keep)
                 if not done.target:
                     raise SetError("notFound")
-        except NoSuchMailbox:
-            raise invalid_properties("there is no such mailbox", "mailboxIds") from None
-        except (OverQuota, TooMany):
-            raise SetError("overQuota") from None
+                made[target] = done.target
+        except (SetError, NoSuchMailbox, OverQuota, TooMany) as error:
+            for target, uids in made.items():
+                with suppress(NoSuchMailbox):
+                    await self._store.remove(account.id, target, uids)
+            if isinstance(error, NoSuchMailbox):
+                text = "there is no such mailbox"
+                raise invalid_properties(text, "mailboxIds") from None
+            raise (error if isinstance(error, SetError) else SetError("overQuota")) from None
+        return made
+
+
+def _same_case(name: str) -> str:
+    """A path of a patch: keywords have no case (RFC 8621 §4.1.1)."""
+    return name.lower() if name.startswith("keywords/") else name
+
+
+def _marks(email: StoredEmail, wanted: Flags) -> tuple[Flags, Flags]:
+    """What is to be set and taken."""
+    old = {word.lower() for word in email.flags.keywords}
+    new = {word.lower() for word in wanted.keywords}
+    added = Flags(wanted.system & ~email.flags.system, frozenset(new - old))
+    return added, Flags(email.flags.system & ~wanted.system, frozenset(old - new))
+
+
+def _check_marks(email: StoredEmail, wanted: Flags, rights: Mapping[MailboxId, Rights]) -> None:
+    added, taken = _marks(email, wanted)
+    needed = _needs(added) | _needs(taken)
+    if any(not needed <= set(rights.get(box, "")) for box, _ in email.places):
+        raise SetError("forbidden", "this login, or the list of rights, does not allow it")
 
 
 def _check_removal(boxes: Iterable[MailboxId], rights: Mapping[MailboxId, Rights]) -> None:

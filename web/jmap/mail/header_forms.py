@@ -4,7 +4,7 @@ raises.
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -44,14 +44,21 @@ class HeaderProperty:
     form: str
     every: bool
 
-    def of(self, fields: Sequence[Field]) -> Any:
+    def of(self, named: Mapping[bytes, Sequence[bytes]]) -> Any:
         """Of the last field of that name, null without one; or of all of them in order."""
-        wanted = self.name.encode()
-        values = [one.value for one in fields if one.name.lower() == wanted]
+        values = named.get(self.name.encode(), ())
         parse = _FORMS[self.form][0]
         if self.every:
             return [parse(value) for value in values]
         return parse(values[-1]) if values else None
+
+
+def by_name(fields: Sequence[Field]) -> dict[bytes, list[bytes]]:
+    """The values of fields by their names in lower case, in order."""
+    found: dict[bytes, list[bytes]] = {}
+    for one in fields:
+        found.setdefault(one.name.lower(), []).append(one.value)
+    return found
 
 
 @lru_cache(512)
@@ -77,13 +84,13 @@ def _not_of(form: str, name: str) -> MethodError:
 
 
 def raw(value: bytes) -> str:
-    """asRaw: as it stands behind the colon, folds included."""
-    return decode_text(value, "")
+    """asRaw: as it stands behind the colon, folds included, NUL left out (§4.1.2.1)."""
+    return value.replace(b"\0", b"").decode("utf-8", "replace")
 
 
 def text(value: bytes) -> str:
-    """asText: unfolded, decoded, in NFC."""
-    return unicodedata.normalize("NFC", decode_words(unfold(value))).lstrip()
+    """asText: unfolded, decoded, in NFC. Octets that are no UTF-8 are read as mail has them."""
+    return unicodedata.normalize("NFC", decode_words(unfold(value.replace(b"\0", b""))))
 
 
 def addresses(value: bytes) -> list[dict[str, str | None]]:

@@ -64,23 +64,25 @@ class MailboxType(ObjectType[Context, Account]):
         counts: Mapping[MailboxId, Counts] = {}
         if not properties.isdisjoint(_COUNTED):
             counts = await self._store.mailbox_counts(account.id)
-        numbers = {box.name: mailbox_number(account.id, box.id) for box in boxes}
+        granted = [(box, account.rights(box, lists)) for box in boxes]
+        seen = [(box, rights) for box, rights in granted if "l" in rights]
+        numbers = {box.name: mailbox_number(account.id, box.id) for box, _ in seen}
         found: dict[str, Object] = {}
-        for box in boxes:
-            rights = account.rights(box, lists)
-            if "l" in rights:
-                whole = {
-                    **_named(box, numbers),
-                    **_told(counts.get(box.id, _NONE)),
-                    "myRights": _rights(rights, box),
-                }
-                picked = {name: value for name, value in whole.items() if name in properties}
-                found[numbers[box.name]] = {"id": numbers[box.name], **picked}
+        for box, rights in seen:
+            whole = {
+                **_named(box, numbers),
+                **_told(counts.get(box.id, _NONE)),
+                "myRights": _rights(rights, box),
+            }
+            picked = {name: value for name, value in whole.items() if name in properties}
+            found[numbers[box.name]] = {"id": numbers[box.name], **picked}
         if ids is None:
             return list(found.values()), []
         return [found[one] for one in ids if one in found], [one for one in ids if one not in found]
 
     async def changes(self, account: Account, since: str, limit: int) -> Changes:
+        if account.grant.folders:  # what is out of sight would show
+            raise MethodError("cannotCalculateChanges")
         try:
             found = await self._store.mailboxes_changed(account.id, modseq_of(since))
         except TooOld:

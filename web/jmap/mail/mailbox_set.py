@@ -1,6 +1,6 @@
 """Mailbox/set (RFC 8621 §2.5): mailboxes made, renamed, moved, given a role, and deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,6 +47,15 @@ class MailboxSet(MailboxType, Changeable[Context, Account]):
     def __init__(self, store: Store, directory: Directory) -> None:
         super().__init__(store, directory)
         self._log = get_logger("jmap")
+
+    def is_read_only(self, account: Account) -> bool:
+        return account.grant.read_only
+
+    async def destroy_order(self, account: Account, ids: Sequence[str]) -> Sequence[str]:
+        """Children before those that hold them."""
+        boxes = await self._store.mailboxes(account.id)
+        levels = {mailbox_number(account.id, box.id): box.name.count("/") for box in boxes}
+        return sorted(ids, key=lambda one: -levels.get(one, 0))
 
     def set_arguments(self, arguments: Arguments) -> bool:
         return arguments.flag("onDestroyRemoveEmails")
@@ -147,7 +156,8 @@ class MailboxSet(MailboxType, Changeable[Context, Account]):
             raise invalid_properties("the server's own, or not known", *sorted(unknown))
         if not isinstance(whole["isSubscribed"], bool):
             raise invalid_properties("true or false", "isSubscribed")
-        if not (is_int(whole.get("sortOrder", 0)) and whole.get("sortOrder", 0) >= 0):
+        order = whole.get("sortOrder")
+        if order is not None and not (is_int(order) and order >= 0):
             raise invalid_properties("an unsigned integer", "sortOrder")
         if kept and box is not None:
             return _Wanted(kept, box.special_use, whole["isSubscribed"])

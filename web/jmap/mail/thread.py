@@ -44,12 +44,7 @@ class ThreadType(ObjectType[Context, Account]):
         if account.grant.folders:
             readable = await self._emails.readable(account)
             blobs = [blob for some in held.values() for blob in some]
-            stored = await self._store.emails(account.id, blobs)
-            seen = {
-                blob
-                for blob, email in stored.items()
-                if any(box in readable for box, _ in email.places)
-            }
+            seen = await self._store.emails(account.id, blobs, readable)
             held = {
                 thread: kept
                 for thread, some in held.items()
