@@ -9,7 +9,7 @@ again is auth/source_rounds.py.
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from cachetools import TTLCache
@@ -180,7 +180,7 @@ class Sources:
             source.nobody[key] = None
             source.found.pop(key, None)
             return None
-        source.found[key] = record
+        source.found[key] = replace(record, hash="")
         return record
 
     async def follow(self, account: Account, record: Record | None) -> None:

@@ -266,6 +266,15 @@ async def test_an_operator_disables_whatever_the_source_says(bench: Bench) -> No
     assert await bench.cause("ada@example.test", PASSWORD) is Cause.CREDENTIALS
 
 
+async def test_no_hash_of_a_source_is_kept(bench: Bench) -> None:
+    bench.outside.add("ada@example.test", hash=hash_password(PASSWORD, 4))
+    for login in (True, False):
+        box = Mailbox("ada", "example.test")
+        assert await bench.sources.find(box, login=login) is not None
+    assert isinstance(await bench.login("ada@example.test"), Login)
+    assert [one.hash for one in bench.source.found.values()] == ["", ""]
+
+
 async def test_no_password_is_kept_of_an_account_with_a_source(bench: Bench) -> None:
     bench.outside.records["ada@example.test"] = Record(
         "ada@example.test", hash=hash_password(PASSWORD, 5)
