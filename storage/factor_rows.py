@@ -15,6 +15,8 @@ from storage.values import AccountId
 
 TRIES: Final = 10
 PAUSE: Final = 300.0
+LONGEST_PAUSE: Final = 3600.0
+DAY: Final = 86_400.0
 _f, _r, _t = second_factor.c, recovery_code.c, factor_tries.c
 _p, _s = passkey.c, sms_factor.c
 
@@ -69,11 +71,19 @@ async def drop_codes_of_none(connection: AsyncConnection, account: AccountId) ->
         await connection.execute(delete(factor_tries).where(_t.account == account))
 
 
-async def recent_failures(connection: AsyncConnection, account: AccountId, now: float) -> int:
-    """Wrong codes since the last right one, 0 after a pause."""
+async def recent_failures(
+    connection: AsyncConnection, account: AccountId, now: float
+) -> tuple[int, bool]:
+    """Wrong codes since the last right one, which are forgotten a day after the last, and whether
+    another is looked at: after TRIES of them one a PAUSE, which each further one doubles.
+    """
     query = select(_t.failures, _t.failed).where(_t.account == account)
     row = (await connection.execute(query)).first()
-    return row.failures if row is not None and now - row.failed < PAUSE else 0
+    if row is None or now - row.failed >= DAY:
+        return 0, True
+    beyond = row.failures - TRIES
+    pause = min(PAUSE * 2.0 ** min(beyond, 10), LONGEST_PAUSE) if beyond >= 0 else 0.0
+    return row.failures, now - row.failed >= pause
 
 
 async def count_failures(

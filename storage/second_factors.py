@@ -2,7 +2,7 @@
 codes by their digest. Passkeys and phones are in storage/passkeys.py and storage/sms_factors.py.
 
 Invariants: one process writes; a code and a recovery code are taken once, whoever else gives them
-at the same time; wrong codes are counted, and after too many none is looked at for a while.
+at the same time; wrong codes are counted, and after too many one is looked at now and then.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,6 @@ from storage.config_factor_tables import passkey, sms_factor
 from storage.config_schema import account as account_table
 from storage.directory_values import Absent, AccountChange, AlreadyExists, ChangeKind
 from storage.factor_rows import (
-    TRIES,
     codes_left,
     count_failures,
     drop_codes_of_none,
@@ -186,8 +185,8 @@ class SecondFactors:
             await connection.execute(mine.with_for_update())
             if not await kinds_of(connection, account):
                 return TakenAs(Spent.WRONG)
-            recent = await recent_failures(connection, account, now)
-            if recent >= TRIES:
+            recent, is_open = await recent_failures(connection, account, now)
+            if not is_open:
                 return TakenAs(Spent.TOO_MANY)
             kind = await _take(connection, account, given, now)
             await count_failures(connection, account, 0 if kind else recent + 1, now)

@@ -18,7 +18,7 @@ from net.threads import Offload
 from storage.credential_values import CredentialKind, Protocol, Terms
 from storage.directory import Directory
 from storage.directory_values import Absent, Account, AlreadyExists, NotAllowed
-from storage.factor_rows import PAUSE, TRIES
+from storage.factor_rows import DAY, LONGEST_PAUSE, PAUSE, TRIES
 from storage.second_factors import Spent
 from storage.values import AccountId
 from tests.support.directories import PASSWORD, MovedClock, make_settings, own_database
@@ -175,8 +175,23 @@ async def test_codes_are_not_guessed(site: Site) -> None:
         assert await site.login(code="000000") is Cause.WRONG_CODE
     assert await site.login(code=site.code(key)) is Cause.THROTTLED
     assert await site.login(code=codes[0]) is Cause.THROTTLED
-    site.clock.seconds += PAUSE
+    for pause in (PAUSE, 2 * PAUSE, 4 * PAUSE, 8 * PAUSE, LONGEST_PAUSE, LONGEST_PAUSE):
+        site.clock.seconds += pause - 1
+        assert await site.login(code="000000") is Cause.THROTTLED
+        site.clock.seconds += 1
+        assert await site.login(code="000000") is Cause.WRONG_CODE
+    site.clock.seconds += LONGEST_PAUSE
     assert isinstance(await site.login(code=site.code(key)), Login)
+    assert await site.login(code="000000") is Cause.WRONG_CODE
+
+
+async def test_wrong_codes_are_forgotten_after_a_day(site: Site) -> None:
+    await site.switch_on()
+    for _ in range(TRIES):
+        assert await site.login(code="000000") is Cause.WRONG_CODE
+    site.clock.seconds += DAY
+    for _ in range(TRIES):
+        assert await site.login(code="000000") is Cause.WRONG_CODE
 
 
 async def test_a_factor_is_begun_confirmed_and_removed(site: Site) -> None:
