@@ -33,6 +33,7 @@ from storage.credential_values import (
 from storage.delegations import Sending
 from storage.directory import Directory
 from storage.directory_values import Account, NotAllowed
+from storage.values import AccountId
 
 ACCESS_SECONDS: Final = 3600.0
 SESSION_SECONDS: Final = 90 * 86_400.0
@@ -148,9 +149,17 @@ class Issuer:
         return secret
 
     async def open_oauth(
-        self, account: Account, name: str, terms: Terms, *, life: float, refreshes: bool
+        self,
+        account: Account,
+        name: str,
+        terms: Terms,
+        session: CredentialId,
+        *,
+        life: float,
+        refreshes: bool,
     ) -> Tokens:
-        """What the account's user has allowed a client of OAuth. It ends when it was not refreshed
+        """What the account's user has allowed a client of OAuth in a session. Raises NotAllowed
+        when that has ended. It ends when it was not refreshed
         for `life` seconds, or, when it `refreshes` not, with the access token: then `refresh` is
         "".
         """
@@ -165,6 +174,7 @@ class Issuer:
             expires=now + life if refreshes else until,
             access_until=until,
             refresh_digest=digest(refresh) if refreshes else None,
+            session=session,
         )
         self._record(Kind.MADE, account, made)
         return Tokens(made, access, refresh if refreshes else "", int(ACCESS_SECONDS))
@@ -174,10 +184,11 @@ class Issuer:
         given: str,
         kind: CredentialKind = CredentialKind.SESSION,
         life: float | None = None,
+        terms: Terms | None = None,
     ) -> Tokens | None:
         """New tokens for a refresh token, which is spent by it; None where it is good for nothing.
         One that comes a second time ends what it belongs to. `life`: then it ends so many seconds
-        from here.
+        from here. `terms`: these from here on.
         """
         old = token_digest(given)
         if old is None:
@@ -185,6 +196,9 @@ class Issuer:
         family = family_of(given)
         access, refresh = access_token(), refresh_token(family)
         now = self._clock.now()
+        held = await self._directory.credentials.find_refresh(old)
+        if held is not None and not await self._is_usable(held.account):
+            return None  # and it is not spent: the account may be enabled again
         turned = await self._directory.credentials.rotate(
             old,
             digest(family),
@@ -193,13 +207,15 @@ class Issuer:
             now + ACCESS_SECONDS,
             kind=kind,
             expires=None if life is None else now + life,
+            terms=terms,
         )
-        if turned is None:
-            return None
-        account = await self._directory.account_by_id(turned.account)
-        if account is None or not account.enabled:
+        if turned is None or not await self._is_usable(turned.account):
             return None
         return Tokens(turned, access, refresh, int(ACCESS_SECONDS))
+
+    async def _is_usable(self, number: AccountId) -> bool:
+        account = await self._directory.account_by_id(number)
+        return account is not None and account.enabled
 
     async def _check(self, account: Account, kind: CredentialKind, name: str, terms: Terms) -> None:
         if kind in OPENED:

@@ -46,7 +46,8 @@ class Terms:
     """What a credential is good for. `folders` with all below them, `senders` and `networks` (texts
     such as "192.0.2.0/24") are everything when empty; `rate` is commands a minute, 0 without bound;
     `draft_only` reads, and writes into the mailbox of drafts alone; `preset` is a name of
-    imap/masks.py or "". `client` and `scopes` are those of OAuth.
+    imap/masks.py or "". `client`, `scopes` and when the user logged in (`authenticated`, in seconds
+    since 1970) are those of OAuth; `granted` is what was allowed where `scopes` is less of it.
     """
 
     protocols: frozenset[Protocol] = ALL_PROTOCOLS
@@ -59,9 +60,17 @@ class Terms:
     preset: str = ""
     client: str = ""
     scopes: tuple[str, ...] = ()
+    granted: tuple[str, ...] = ()
+    authenticated: float = 0.0
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The scopes that the user allowed, whatever the present access token has of them."""
+        return self.granted or self.scopes
 
     def pack(self) -> str:
         """For its column."""
+        more = {"granted": self.granted, "authenticated": self.authenticated}
         return json.dumps(
             {
                 "protocols": sorted(self.protocols),
@@ -74,6 +83,7 @@ class Terms:
                 "preset": self.preset,
                 "client": self.client,
                 "scopes": self.scopes,
+                **{name: value for name, value in more.items() if value},
             }
         )
 
@@ -82,7 +92,7 @@ class Terms:
         """From its column."""
         values: dict[str, Any] = json.loads(text)
         protocols = frozenset(map(Protocol, values.pop("protocols")))
-        for name in ("folders", "senders", "networks", "scopes"):
+        for name in ("folders", "senders", "networks", "scopes", "granted"):
             values[name] = tuple(values.get(name, ()))
         return cls(protocols=protocols, **values)
 

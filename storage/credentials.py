@@ -92,9 +92,11 @@ class Credentials:
         access_until: float | None = None,
         refresh_digest: bytes | None = None,
         scram: str = "",
+        session: CredentialId | None = None,
     ) -> Credential:
-        """Raises NotAllowed (too many, a time that is over, what a password ends after the account
-        got another since the call).
+        """`session` is that of the account in which it was allowed. Raises NotAllowed (too many, a
+        time that is over, what a password ends after the account got another since the call, a
+        session that has ended).
         """
         values = {
             "account": account,
@@ -111,7 +113,7 @@ class Credentials:
         if expires is not None and expires <= self._clock.now():
             raise NotAllowed("The time until which it shall be good is over")
         password = self.passwords(account) if kind in _BY_PASSWORD else None
-        return await self._database.finish(self._add(values, password))
+        return await self._database.finish(self._add(values, password, session))
 
     async def revoke(self, account: AccountId, number: CredentialId) -> Credential:
         """Ends one, and the connections that it opened. Raises Absent."""
@@ -138,11 +140,12 @@ class Credentials:
         *,
         kind: CredentialKind = CredentialKind.SESSION,
         expires: float | None = None,
+        terms: Terms | None = None,
     ) -> Credential | None:
         """Gives a session, or what a client of OAuth was allowed, new tokens for its refresh token
         `old`; None when there is nothing of this kind with it any more. A refresh token of the
         `family` that was used before ends all of it: one of the two who had it is a thief (RFC 9700
-        §4.14.2). `expires` is another end, if not None.
+        §4.14.2). `expires` is another end and `terms` are others, if not None.
         """
         values: dict[str, Any] = {
             "hash": digest,
@@ -152,6 +155,8 @@ class Credentials:
         }
         if expires is not None:
             values["expires"] = expires
+        if terms is not None:
+            values["terms"] = terms.pack()
         return await self._database.finish(self._rotate(old, family, kind, values))
 
     def used(self, credential: Credential, address: str, protocol: str) -> None:
@@ -212,11 +217,18 @@ class Credentials:
             found = [_credential(row) for row in await connection.execute(query)]
         return [self.uses.applied(one) for one in found]
 
-    async def _add(self, values: dict[str, Any], password: int | None) -> Credential:
+    async def _add(
+        self, values: dict[str, Any], password: int | None, session: CredentialId | None
+    ) -> Credential:
         ended: list[Credential] = []
         async with self._database.writing() as connection:
             if password not in (None, self.passwords(values["account"])):
                 raise NotAllowed("The account's password was changed meanwhile")
+            if session is not None:
+                mine = (_c.id == session) & (_c.account == values["account"])
+                alive = select(_c.id).where(mine, _c.expires > self._clock.now())
+                if (await connection.execute(alive)).first() is None:
+                    raise NotAllowed("The session in which it was allowed has ended")
             ended = await self._make_room(connection, values["account"], values["kind"])
             made = insert(table).values(values).returning(*_COLUMNS)
             credential = _credential((await connection.execute(made)).one())

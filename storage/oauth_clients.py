@@ -13,11 +13,14 @@ from sqlalchemy import Row, delete, func, insert, select
 from config.clock import Clock
 from storage.config_database import ConfigDatabase
 from storage.config_oauth_tables import oauth_client as table
+from storage.config_oauth_tables import oauth_code as codes
 from storage.config_oauth_tables import oauth_consent as consents
+from storage.config_oauth_tables import oauth_device as devices
 from storage.directory_values import Absent, AlreadyExists, NotAllowed
 from storage.values import AccountId
 
 MAX_CLIENTS: Final = 10_000
+_OF_CLIENT: Final = (consents, codes, devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class OAuthClients:
             return [_client(row) for row in await connection.execute(query)]
 
     async def remove(self, number: str) -> OAuthClient:
-        """With what accounts allowed it. Raises Absent."""
+        """With what accounts allowed it, and its codes and devices. Raises Absent."""
         return await self._database.finish(self._remove(number))
 
     async def allow(self, account: AccountId, client: str, scopes: Sequence[str]) -> None:
@@ -98,7 +101,9 @@ class OAuthClients:
             ]
 
     async def withdraw(self, account: AccountId, client: str) -> bool:
-        """Takes back what was allowed; whether there was anything."""
+        """Takes back what was allowed, with what of it waits to be fetched; whether there was
+        anything.
+        """
         return await self._database.finish(self._withdraw(account, client))
 
     async def _add(self, client: OAuthClient) -> OAuthClient:
@@ -128,7 +133,8 @@ class OAuthClients:
             row = (await connection.execute(gone)).first()
             if row is None:
                 raise Absent("There is no such client")
-            await connection.execute(delete(consents).where(consents.c.client == number))
+            for each in _OF_CLIENT:
+                await connection.execute(delete(each).where(each.c.client == number))
         return _client(row)
 
     async def _allow(self, account: AccountId, client: str, scopes: Sequence[str]) -> None:
@@ -146,9 +152,12 @@ class OAuthClients:
             await connection.execute(insert(consents).values(values))
 
     async def _withdraw(self, account: AccountId, client: str) -> bool:
-        mine = (consents.c.account == account) & (consents.c.client == client)
         async with self._database.writing() as connection:
-            return bool((await connection.execute(delete(consents).where(mine))).rowcount)
+            gone = 0
+            for each in _OF_CLIENT:
+                mine = (each.c.account == account) & (each.c.client == client)
+                gone += (await connection.execute(delete(each).where(mine))).rowcount
+        return bool(gone)
 
 
 def _client(row: Row[*tuple[Any, ...]]) -> OAuthClient:

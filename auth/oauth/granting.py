@@ -19,11 +19,11 @@ from auth.generated import device_code, digest, token_digest, user_code, user_co
 from auth.issuing import Issuer, Tokens
 from auth.oauth.errors import OAuthError
 from auth.oauth.identity import Identity
-from auth.oauth.scopes import OPENID, parse_scopes, refreshes, shown, terms_of
+from auth.oauth.scopes import OPENID, narrowed, parse_scopes, refreshes, shown, terms_of
 from auth.service import Visitor
 from net.limits import address_key
 from storage.audit_values import Kind
-from storage.credential_values import Credential, CredentialId, CredentialKind
+from storage.credential_values import Credential, CredentialId, CredentialKind, Terms
 from storage.directory import Directory
 from storage.directory_values import Absent, Account, NotAllowed
 from storage.oauth_clients import OAuthClient
@@ -60,6 +60,8 @@ class Granting:
         self, client: OAuthClient, form: Mapping[str, str], caller: Caller
     ) -> dict[str, Any]:
         """The answer of RFC 6749 §5.1."""
+        if OPENID in client.scopes:  # what is spent below is lost when no ID token can be signed
+            await self._identity.ready()
         try:
             match form.get("grant_type", ""):
                 case "authorization_code":
@@ -125,14 +127,12 @@ class Granting:
             raise OAuthError("invalid_grant", "It was another redirect_uri")
         if not _proves(form.get("code_verifier", ""), code.challenge):
             raise OAuthError("invalid_grant", "The code_verifier does not fit")
-        account = await self._allowing(code.account, code.session)
-        tokens = await self._open(client, account, code.scopes)
+        terms = terms_of(client.id, code.scopes, code.authenticated)
+        account, tokens = await self._open(client, code.account, code.session, terms)
         if not await self._codes.bind(key, tokens.credential.id):
             await self._take_back(account.id, tokens.credential.id)
             raise OAuthError("invalid_grant", "The code was used twice")
-        return await self._answer(
-            client, account, tokens, code.scopes, code.authenticated, code.nonce
-        )
+        return await self._answer(client, account, tokens, code.nonce)
 
     async def _of_refresh(
         self, client: OAuthClient, form: Mapping[str, str], caller: Caller
@@ -144,10 +144,11 @@ class Granting:
         found = None if key is None else await self._directory.credentials.find_refresh(key)
         if found is not None and found.terms.client != client.id:
             raise OAuthError("invalid_grant", _NOT_GOOD)
-        if found is not None and not _within(form.get("scope"), found.terms.scopes):
-            raise OAuthError("invalid_scope", "The scope is wider than what was allowed")
+        terms = None if found is None else narrowed(found.terms, form.get("scope"))
+        if found is not None and terms is None:
+            raise OAuthError("invalid_scope", "The scope is wider than what was allowed, or none")
         # also when it is not found: one that was used before ends what it belongs to
-        tokens = await self._issuer.refresh(given, CredentialKind.OAUTH, self.unused)
+        tokens = await self._issuer.refresh(given, CredentialKind.OAUTH, self.unused, terms)
         if tokens is None:
             raise OAuthError("invalid_grant", _NOT_GOOD)
         credential = tokens.credential
@@ -155,9 +156,7 @@ class Granting:
         if account is None:
             raise OAuthError("invalid_grant", _NOT_GOOD)
         self._directory.credentials.used(credential, caller.peer, caller.protocol.value)
-        return await self._answer(
-            client, account, tokens, credential.terms.scopes, credential.created, ""
-        )
+        return await self._answer(client, account, tokens)
 
     async def _of_device(self, client: OAuthClient, form: Mapping[str, str]) -> dict[str, Any]:
         given = form.get("device_code", "")
@@ -170,41 +169,36 @@ class Granting:
             raise OAuthError("invalid_grant", _NOT_GOOD)
         if isinstance(found, Waiting):
             raise OAuthError(found.value, _WAITING[found])
-        account = await self._allowing(found.account, found.session)
-        tokens = await self._open(client, account, found.scopes)
-        return await self._answer(client, account, tokens, found.scopes, found.authenticated, "")
+        terms = terms_of(client.id, found.scopes, found.authenticated)
+        account, tokens = await self._open(client, found.account, found.session, terms)
+        return await self._answer(client, account, tokens)
 
-    async def _allowing(self, number: AccountId, session: CredentialId) -> Account:
-        """The account, while the session in which it was allowed is there: a new password, or the
-        account's end, has ended that.
+    async def _open(
+        self, client: OAuthClient, number: AccountId, session: CredentialId, terms: Terms
+    ) -> tuple[Account, Tokens]:
+        """While the session in which it was allowed is there: a new password, or the account's end,
+        has ended that.
         """
         account = await self._directory.account_by_id(number)
-        of = await self._directory.credentials.of(number, CredentialKind.BROWSER)
-        if account is None or not account.enabled or session not in {one.id for one in of}:
-            raise OAuthError("invalid_grant", "The user's session has ended")
-        return account
-
-    async def _open(self, client: OAuthClient, account: Account, scopes: tuple[str, ...]) -> Tokens:
+        if account is None or not account.enabled:
+            raise OAuthError("invalid_grant", _NOT_GOOD)
         try:
-            return await self._issuer.open_oauth(
+            return account, await self._issuer.open_oauth(
                 account,
                 client.name,
-                terms_of(client.id, scopes),
+                terms,
+                session,
                 life=self.unused,
-                refreshes=refreshes(scopes),
+                refreshes=refreshes(terms.scopes),
             )
         except NotAllowed as error:
             raise OAuthError("invalid_grant", str(error)) from None
 
     async def _answer(
-        self,
-        client: OAuthClient,
-        account: Account,
-        tokens: Tokens,
-        scopes: tuple[str, ...],
-        authenticated: float,
-        nonce: str,
+        self, client: OAuthClient, account: Account, tokens: Tokens, nonce: str = ""
     ) -> dict[str, Any]:
+        credential = tokens.credential
+        scopes = credential.terms.scopes
         answer: dict[str, Any] = {
             "access_token": tokens.access,
             "token_type": "Bearer",
@@ -219,7 +213,7 @@ class Granting:
                 client.id,
                 scopes,
                 access=tokens.access,
-                authenticated=authenticated,
+                authenticated=credential.terms.authenticated or credential.created,
                 nonce=nonce,
             )
         return answer
@@ -282,10 +276,6 @@ def _proves(verifier: str, challenge: str) -> bool:
         return False
     made = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
     return hmac.compare_digest(made, challenge)
-
-
-def _within(asked: str | None, granted: tuple[str, ...]) -> bool:
-    return asked is None or set(parse_scopes(asked)) <= set(granted)
 
 
 def is_of(credential: Credential | None, client: OAuthClient) -> bool:

@@ -24,6 +24,10 @@ class Identity:
         self._keys, self._secret, self._clock = keys, secret, clock
         self.issuer = ""
 
+    async def ready(self) -> None:
+        """Has the keys for ID tokens read. Raises OSError."""
+        await self._keys.ready()
+
     async def subject(self, account: Account) -> str:
         """The same for an account for ever, and no address: those may change hands."""
         secret = await self._secret(SECRET)

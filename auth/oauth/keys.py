@@ -5,6 +5,7 @@ The newest signs. A new one is made when that has been in use for `life` seconds
 stay published for as long as what they signed is good, and a day more.
 """
 
+import asyncio
 import json
 import os
 import secrets
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import KeyParameters, RSAKey
 
 from config.clock import Clock
@@ -44,6 +46,11 @@ class SigningKeys:
         self._path, self._offload, self._clock = data_dir / FILE, offload, clock
         self.life = life
         self._keys: tuple[SigningKey, ...] = ()
+        self._renewing = asyncio.Lock()
+
+    async def ready(self) -> None:
+        """Reads the keys, and makes one where it is time for one."""
+        await self._fresh()
 
     async def sign(self, claims: dict[str, Any]) -> str:
         """A JSON Web Token (RFC 7519) with these claims."""
@@ -56,9 +63,10 @@ class SigningKeys:
         return {"keys": [one.key.as_dict(private=False) for one in keys]}
 
     async def _fresh(self) -> tuple[SigningKey, ...]:
-        if not self._keys or self._clock.now() >= self._keys[-1].since + self.life:
-            self._keys = await self._offload.disk(self._renew)
-        return self._keys
+        async with self._renewing:  # of two who make one at once, one would sign by a lost key
+            if not self._keys or self._clock.now() >= self._keys[-1].since + self.life:
+                self._keys = await self._offload.disk(self._renew)
+            return self._keys
 
     def _renew(self) -> tuple[SigningKey, ...]:
         """What the file holds, with a new key where it is time for one."""
@@ -90,9 +98,11 @@ def _made() -> RSAKey:
 def _read(path: Path) -> tuple[SigningKey, ...]:
     try:
         held = json.loads(path.read_bytes())
+        return tuple(SigningKey(one["since"], RSAKey.import_key(one["key"])) for one in held)
     except FileNotFoundError:
         return ()
-    return tuple(SigningKey(one["since"], RSAKey.import_key(one["key"])) for one in held)
+    except (ValueError, TypeError, KeyError, JoseError):
+        raise OSError(f"{path} holds no keys") from None
 
 
 def _write(path: Path, keys: tuple[SigningKey, ...]) -> None:

@@ -1,6 +1,7 @@
 """The scopes that clients of OAuth may ask for, and what each is good for."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from storage.credential_values import Protocol, Terms
@@ -43,10 +44,24 @@ def shown(scopes: Iterable[str]) -> str:
     return " ".join(scopes)
 
 
-def terms_of(client: str, scopes: tuple[str, ...]) -> Terms:
-    """What tokens with these scopes are good for."""
-    protocols = frozenset(PROTOCOLS[scope] for scope in scopes if scope in PROTOCOLS)
-    return Terms(protocols, client=client, scopes=scopes)
+def terms_of(client: str, scopes: tuple[str, ...], authenticated: float) -> Terms:
+    """What tokens with these scopes are good for; the user logged in at `authenticated`."""
+    return Terms(_protocols_of(scopes), client=client, scopes=scopes, authenticated=authenticated)
+
+
+def narrowed(terms: Terms, asked: str | None) -> Terms | None:
+    """Those of a refresh that asks for these scopes, None for all that was allowed (RFC 6749 §6);
+    None where that was not allowed.
+    """
+    scopes = terms.allowed if asked is None else parse_scopes(asked)
+    if not scopes or not set(scopes) <= set(terms.allowed):
+        return None
+    granted = () if set(scopes) == set(terms.allowed) else terms.allowed
+    return replace(terms, protocols=_protocols_of(scopes), scopes=scopes, granted=granted)
+
+
+def _protocols_of(scopes: tuple[str, ...]) -> frozenset[Protocol]:
+    return frozenset(PROTOCOLS[scope] for scope in scopes if scope in PROTOCOLS)
 
 
 def refreshes(scopes: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from auth.caller import Caller
 from auth.generated import token_digest
-from auth.issuing import Issuer
+from auth.issuing import ACCESS_SECONDS, Issuer
 from auth.oauth.clients import Clients
 from auth.oauth.errors import OAuthError
 from auth.oauth.granting import is_of
@@ -65,16 +65,17 @@ class GivenTokens:
         if found is None or account is None or not (client.introspects or is_of(found, client)):
             return INACTIVE
         until = (found.expires if is_refresh else found.access_until) or 0.0
+        made = (found.access_until or 0.0) - ACCESS_SECONDS
         if until <= self._clock.now():
             return INACTIVE
         return {
             "active": True,
-            "scope": shown(found.terms.scopes),
+            "scope": shown(found.terms.allowed if is_refresh else found.terms.scopes),
             "client_id": found.terms.client,
             "username": account.address,
             "token_type": "refresh_token" if is_refresh else "Bearer",
             "exp": int(until),
-            "iat": int(found.created),
+            "iat": int(made),
             "sub": await self._identity.subject(account),
             "aud": self._identity.issuer,
             "iss": self._identity.issuer,
@@ -93,12 +94,15 @@ class GivenTokens:
         return await self._identity.claims(account, found.terms.scopes)
 
     async def withdraw(self, account: Account, client: str) -> int:
-        """Takes back what an account allowed a client; how many grants and consents ended."""
+        """Takes back what an account allowed a client; how many grants and consents ended. Codes go
+        first: what one gives that is being exchanged is taken back by who exchanges it.
+        """
+        consented = await self._clients.stored.withdraw(account.id, client)
         held = await self._directory.credentials.of(account.id, CredentialKind.OAUTH)
         mine = [one for one in held if one.terms.client == client]
         for one in mine:
             await self._end(account, one)
-        return len(mine) + await self._clients.stored.withdraw(account.id, client)
+        return len(mine) + consented
 
     async def end_client(self, client: str) -> None:
         """Ends all that users allowed a client that is no more."""

@@ -1,5 +1,6 @@
 """Keys of ID tokens: kept, renewed, and published for as long as they are needed."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -37,4 +38,16 @@ async def test_keys_are_renewed_and_the_old_ones_still_verify(
     await keys.sign({"sub": "c"})
     assert len((await keys.published())["keys"]) == 2
     assert life > PUBLISHED
+    offload.close()
+
+
+async def test_two_who_sign_at_once_sign_by_keys_that_stay(
+    tmp_path: Path, offload: Offload
+) -> None:
+    keys = SigningKeys(tmp_path, offload, MovedClock(), 7 * 86_400.0)
+    signed = await asyncio.gather(*(keys.sign({"sub": "a"}) for _ in range(4)))
+    later = SigningKeys(tmp_path, offload, MovedClock(), 7 * 86_400.0)
+    trusted = KeySet.import_key_set(await later.published())  # type: ignore[arg-type]
+    for token in signed:
+        assert jwt.decode(token, trusted, algorithms=["RS256"]).claims["sub"] == "a"
     offload.close()

@@ -4,7 +4,6 @@ with authlib and curl as clients.
 
 import asyncio
 import base64
-import imaplib
 import json
 import shutil
 import subprocess
@@ -19,7 +18,16 @@ from joserfc.jwk import KeySet
 from tests.support.browser import query_of
 from tests.support.directories import own_database
 from tests.support.http_api import post
-from tests.support.oauth_site import REDIRECT, SCOPE, VERIFIER, OAuthSite, oauth_site, path_of
+from tests.support.oauth_site import (
+    REDIRECT,
+    SCOPE,
+    VERIFIER,
+    OAuthSite,
+    bearer,
+    oauth_site,
+    path_of,
+    revoke_all,
+)
 from tests.support.server import PASSWORD
 
 ADA, BOB, CID = "ada@example.test", "bob@example.test", "cid@example.test"
@@ -58,32 +66,8 @@ def private(site: OAuthSite) -> Any:
     return site.add_client("Web mail", REDIRECT, confidential=True)
 
 
-def bearer(site: OAuthSite, address: str, token: str) -> str:
-    """What IMAP says to the token: "" when it takes it, else the challenge of the refusal."""
-    client = imaplib.IMAP4("127.0.0.1", site.server.port("imap"))
-    gs2 = f"n,a={address},\x01auth=Bearer {token}\x01\x01".encode()
-    said: list[bytes] = []
-
-    def respond(challenge: bytes) -> bytes:
-        said.append(challenge)
-        return gs2 if len(said) == 1 else b"\x01"
-
-    try:
-        client.authenticate("OAUTHBEARER", respond)
-    except imaplib.IMAP4.error as error:
-        client.shutdown()
-        return said[1].decode() if len(said) > 1 else str(error)
-    client.logout()
-    return ""
-
-
 def kinds(site: OAuthSite, address: str) -> list[str]:
     return [one["kind"] for one in site.server.perform("token.list", address=address)]
-
-
-def revoke_all(site: OAuthSite, address: str) -> None:
-    for one in site.server.perform("token.list", address=address):
-        site.server.perform("token.revoke", address=address, id=one["id"])
 
 
 def test_a_client_of_others_gets_tokens_that_read_mail(site: OAuthSite, public: Any) -> None:
@@ -424,107 +408,6 @@ def test_bad_requests_for_tokens(site: OAuthSite, public: Any, data: Any, error:
     assert "error_description" in found.json()
     json_body = post(site.server, "/oauth/token", {"grant_type": "authorization_code"})
     assert (json_body.status, json_body.body["error"]) == (415, "invalid_request")
-
-
-def test_a_refresh_token_that_comes_again_ends_all(site: OAuthSite, public: Any) -> None:
-    revoke_all(site, BOB)
-    first = site.tokens(public, BOB)
-    second = site.refresh(public, first["refresh_token"]).json()
-    third = site.refresh(public, second["refresh_token"]).json()
-    assert bearer(site, BOB, third["access_token"]) == ""
-    other = site.add_client("Other", REDIRECT)
-    foreign = site.refresh(other, third["refresh_token"])
-    assert (foreign.status_code, foreign.json()["error"]) == (400, "invalid_grant")
-    assert bearer(site, BOB, third["access_token"]) == ""
-    stolen = site.refresh(public, first["refresh_token"])
-    assert (stolen.status_code, stolen.json()["error"]) == (400, "invalid_grant")
-    assert bearer(site, BOB, third["access_token"]) != ""
-    assert site.refresh(public, third["refresh_token"]).status_code == 400
-
-
-def test_a_refresh_never_widens(site: OAuthSite, public: Any) -> None:
-    tokens = site.tokens(public, BOB, scope="mail:imap offline_access")
-    wide = site.refresh(public, tokens["refresh_token"], scope="mail:imap mail:smtp")
-    assert wide.json()["error"] == "invalid_scope"
-    narrow = site.refresh(public, tokens["refresh_token"], scope="mail:imap")
-    assert narrow.status_code == 200
-
-
-def test_sessions_and_grants_do_not_mix(site: OAuthSite, public: Any) -> None:
-    tokens = site.tokens(public, BOB)
-    assert (
-        post(site.server, "/token/refresh", {"refresh_token": tokens["refresh_token"]}).status
-        == 401
-    )
-    assert (
-        post(site.server, "/login", {"username": BOB, "password": tokens["access_token"]}).status
-        == 401
-    )
-    session = post(site.server, "/login", {"username": BOB, "password": PASSWORD}).body
-    assert site.refresh(public, session["refresh_token"]).json()["error"] == "invalid_grant"
-    assert (
-        site.post(
-            "/oauth/revoke", {"token": session["access_token"], "client_id": public["id"]}
-        ).status_code
-        == 200
-    )
-    assert bearer(site, BOB, session["access_token"]) == ""
-
-
-@pytest.mark.parametrize("change", ["password", "disabled", "revoked", "client", "consent"])
-def test_what_ends_a_grant_and_its_connections(site: OAuthSite, change: str) -> None:
-    made = site.add_client("Short-lived", REDIRECT)
-    tokens = site.tokens(made, BOB)
-    client = imaplib.IMAP4("127.0.0.1", site.server.port("imap"))
-    gs2 = f"n,a={BOB},\x01auth=Bearer {tokens['access_token']}\x01\x01".encode()
-    client.authenticate("OAUTHBEARER", lambda _: gs2)
-    if change == "password":
-        site.server.perform("account.passwd", address=BOB, password=PASSWORD)
-    elif change == "disabled":
-        site.server.perform("account.disable", address=BOB)
-        site.server.perform("account.enable", address=BOB)
-    elif change == "revoked":
-        revoke_all(site, BOB)
-    elif change == "client":
-        site.server.perform("oauth.client.delete", id=made["id"])
-    else:
-        site.server.perform("oauth.consent.revoke", address=BOB, client=made["id"])
-    client.sock.settimeout(10)
-    said = b"".join(iter(lambda: client.sock.recv(4096), b""))
-    assert b"* BYE" in said
-    client.shutdown()
-    alive = site.refresh(made, tokens["refresh_token"]).status_code
-    assert alive == (200 if change == "disabled" else 401 if change == "client" else 400)
-
-
-def test_a_code_does_not_outlive_the_session(site: OAuthSite, public: Any) -> None:
-    code = site.code(public, BOB)
-    site.server.perform("account.passwd", address=BOB, password=PASSWORD)
-    assert site.exchange(public, code).json()["error"] == "invalid_grant"
-
-
-def test_introspection(site: OAuthSite, public: Any, private: Any) -> None:
-    tokens = site.tokens(public, ADA)
-    resource = site.add_client("Resource", confidential=True, introspects=True)
-    auth = (resource["id"], resource["secret"])
-    found = site.post("/oauth/introspect", {"token": tokens["access_token"]}, auth=auth).json()
-    assert (found["active"], found["username"], found["client_id"]) == (True, ADA, public["id"])
-    assert (found["iss"], set(found["scope"].split())) == (site.issuer, set(SCOPE.split()))
-    fresh = site.post("/oauth/introspect", {"token": tokens["refresh_token"]}, auth=auth).json()
-    assert (fresh["active"], fresh["token_type"]) == (True, "refresh_token")
-    for token in ("x", "msa_" + "A" * 43, ""):
-        asked = site.post("/oauth/introspect", {"token": token or "y"}, auth=auth).json()
-        assert asked == {"active": False}
-    foreign = (private["id"], private["secret"])
-    hidden = site.post("/oauth/introspect", {"token": tokens["access_token"]}, auth=foreign)
-    assert hidden.json() == {"active": False}
-    anybody = site.post(
-        "/oauth/introspect", {"token": tokens["access_token"], "client_id": public["id"]}
-    )
-    assert (anybody.status_code, anybody.json()["error"]) == (401, "invalid_client")
-    other = site.post("/oauth/revoke", {"token": tokens["access_token"]}, auth=foreign)
-    assert other.json()["error"] == "unauthorized_client"
-    assert bearer(site, ADA, tokens["access_token"]) == ""
 
 
 def test_userinfo_needs_a_token(site: OAuthSite) -> None:

@@ -249,3 +249,23 @@ async def test_bounds_of_number(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(sessions) == 3
     assert [change.kind for change in site.heard] == [ChangeKind.CREDENTIAL]
     assert CredentialId(sessions[0].id) > CredentialId(site.heard[0].credential or 0)
+
+
+async def test_what_was_allowed_in_a_session_that_ended_is_not_made(site: Site) -> None:
+    kept = site.directory.credentials
+    begun = await kept.add(
+        site.ada, CredentialKind.BROWSER, "x", Terms(frozenset()), digest("a"), expires=2e9
+    )
+
+    async def allow(account: AccountId, secret: str) -> None:
+        await kept.add(
+            account, CredentialKind.OAUTH, "x", Terms(), digest(secret), session=begun.id
+        )
+
+    await allow(site.ada, "b")
+    with pytest.raises(NotAllowed, match="session"):
+        await allow(site.bob, "c")
+    await kept.revoke(site.ada, begun.id)
+    with pytest.raises(NotAllowed, match="session"):
+        await allow(site.ada, "d")
+    assert await kept.find(digest("d")) is None

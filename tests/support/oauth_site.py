@@ -1,5 +1,6 @@
 """A server that issues tokens, over HTTPS, and what a user and a client do there."""
 
+import imaplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -137,3 +138,27 @@ def oauth_site(folder: Path, database: str = "sqlite", extra: str = "") -> Itera
     config = config.replace('https = ["127.0.0.1:0"]', f'https = ["127.0.0.1:{port}"]')
     with ServerProcess(folder, config) as server:
         yield OAuthSite(server, issuer, folder / "ca.pem")
+
+
+def bearer(site: OAuthSite, address: str, token: str) -> str:
+    """What IMAP says to the token: "" when it takes it, else the challenge of the refusal."""
+    client = imaplib.IMAP4("127.0.0.1", site.server.port("imap"))
+    gs2 = f"n,a={address},\x01auth=Bearer {token}\x01\x01".encode()
+    said: list[bytes] = []
+
+    def respond(challenge: bytes) -> bytes:
+        said.append(challenge)
+        return gs2 if len(said) == 1 else b"\x01"
+
+    try:
+        client.authenticate("OAUTHBEARER", respond)
+    except imaplib.IMAP4.error as error:
+        client.shutdown()
+        return said[1].decode() if len(said) > 1 else str(error)
+    client.logout()
+    return ""
+
+
+def revoke_all(site: OAuthSite, address: str) -> None:
+    for one in site.server.perform("token.list", address=address):
+        site.server.perform("token.revoke", address=address, id=one["id"])

@@ -200,7 +200,7 @@ class OAuthPages:
         """Programs that have something of the user's, or that would not be asked for again."""
         held = await self._directory.credentials.of(visitor.account, CredentialKind.OAUTH)
         names = {one.terms.client: one.name for one in held}
-        scopes = {one.terms.client: set(one.terms.scopes) for one in held}
+        scopes = {one.terms.client: set(one.terms.allowed) for one in held}
         for consent in await self._provider.clients.stored.consents(visitor.account):
             client = await self._provider.clients.find(consent.client)
             names.setdefault(consent.client, client.name if client else consent.client)
