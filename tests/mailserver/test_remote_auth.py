@@ -3,13 +3,14 @@ return.
 """
 
 import asyncio
+import http.client
 import imaplib
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.directories import own_database
-from tests.support.http_api import Answer, code_of, post
+from tests.support.http_api import Answer, answer_of, code_of, post
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
 from tests.support.service_process import ServiceProcess
 
@@ -66,6 +67,15 @@ def reads_mail(server: ServerProcess, address: str, token: str) -> bool:
 
 def listed(server: ServerProcess) -> dict[str, dict[str, object]]:
     return {one["service"]: one for one in server.perform("service.list")}
+
+
+def page_with_cookie(server: ServerProcess) -> Answer:
+    """/login as a browser asks for it whose session somebody has to look up."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=20)
+    connection.request("GET", "/login", headers={"Cookie": f"session=msa_{'A' * 43}"})
+    answer = answer_of(connection.getresponse())
+    connection.close()
+    return answer
 
 
 def linked(server: ServerProcess) -> int:
@@ -144,6 +154,9 @@ def test_a_killed_service_is_a_clear_503_and_comes_back(
         assert (gone.status, gone.kind) == (503, PROBLEM)
         assert gone.body["detail"] == "The service auth is not available for the moment"
         assert 1 <= gone.wait <= 60
+    page = page_with_cookie(server)
+    assert (page.status, page.kind.partition(";")[0]) == (503, "text/html")
+    assert page.wait >= 1
     assert reads_mail(server, ADA, kept)
     assert listed(server)["auth"]["state"] != "ok"
     service.start()

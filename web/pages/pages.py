@@ -23,6 +23,7 @@ from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
 from net.limits import MINUTE
+from net.link import Unavailable
 from net.threads import Offload
 from storage.credential_values import Protocol
 from storage.errors import StoreError
@@ -176,6 +177,8 @@ class Pages:
                 return await self._error(
                     visit, 503, "The server cannot do this for the moment", 10.0
                 )
+            except Unavailable as away:
+                return await self._error(visit, 503, str(away), away.wait)
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody reads it
 
