@@ -45,7 +45,9 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EmailChanges:
-    """Contents by what became of them, up to `until`; `threads` are those known of what is gone."""
+    """Contents by what became of them, up to `until`; `threads` are those known of what was
+    destroyed.
+    """
 
     until: Point
     has_more: bool
@@ -91,7 +93,7 @@ async def email_changes(
             (updated if was else created).append(blob)
         elif was:
             destroyed.append(blob)
-    ended = set(wanted)
+    ended = set(destroyed)
     threads = frozenset(found[1] for found in seen.gone.values() if found[0] in ended and found[1])
     return EmailChanges(until, has_more, created, updated, destroyed, threads)
 

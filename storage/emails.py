@@ -77,6 +77,16 @@ async def emails_of(
     return found
 
 
+async def threads_of(database: Database, account: AccountId, blobs: Sequence[BlobId]) -> set[int]:
+    """Those known, of copies with \\Deleted too."""
+    found: set[int] = set()
+    for start in range(0, len(blobs), _PIECE):
+        piece = database.ids(sorted(blobs[start : start + _PIECE]))
+        rows = await database.fetch(_OF_BLOBS, account=account, blobs=piece)
+        found.update(row[-1] for row in rows if row[-1] is not None)
+    return found
+
+
 async def thread_emails(
     database: Database, account: AccountId, threads: Sequence[int]
 ) -> dict[int, list[BlobId]]:

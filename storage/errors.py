@@ -37,6 +37,10 @@ class MailboxHasChildren(StoreError):
     """A name that only holds other mailboxes goes after them: IMAP NO [HASCHILDREN] (RFC 5530)."""
 
 
+class MailboxHasMessages(StoreError):
+    """It holds messages, and was to be deleted only without any."""
+
+
 class TooMany(StoreError):
     """More messages than one atomic operation may touch (50,000): IMAP NO [LIMIT]."""
 

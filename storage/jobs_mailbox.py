@@ -9,7 +9,13 @@ from collections.abc import Iterable
 from sqlalchemy import delete, insert
 
 from storage import rows
-from storage.errors import MailboxExists, MailboxForbidden, MailboxHasChildren, NoSuchMailbox
+from storage.errors import (
+    MailboxExists,
+    MailboxForbidden,
+    MailboxHasChildren,
+    MailboxHasMessages,
+    NoSuchMailbox,
+)
 from storage.job import PIECE, Job, Stage, Turn, find_account
 from storage.jobs_expunge import expunge_found
 from storage.jobs_run import PiecesJob
@@ -138,14 +144,17 @@ def _put_folder(tx: Tx, owner: Account, box: Box, path: str) -> None:
 
 class DeleteJob(PiecesJob[None]):
     """Messages in pieces, then the name; with children it stays as \\Noselect (RFC 9051 §6.3.5).
-    `only`: the number that the mailbox has to have.
+    `only`: the number that the mailbox has to have; `empty`: unless it holds messages without
+    \\Deleted.
     """
 
     turn = Turn.SOLO
 
-    def __init__(self, account: AccountId, name: str, only: MailboxId | None = None) -> None:
+    def __init__(
+        self, account: AccountId, name: str, only: MailboxId | None = None, empty: bool = False
+    ) -> None:
         super().__init__(account)
-        self._name, self._only = name, only
+        self._name, self._only, self._empty = name, only, empty
 
     def apply_piece(self, tx: Tx) -> bool:
         owner = find_account(tx, self.account)
@@ -154,6 +163,8 @@ class DeleteJob(PiecesJob[None]):
             raise NoSuchMailbox("the mailbox does not exist")
         if self._name == INBOX:
             raise MailboxForbidden("INBOX cannot be deleted")
+        if self._empty and box.messages > box.deleted:
+            raise MailboxHasMessages("the mailbox holds messages")
         children = any(is_below(name, self._name) for name in owner.names)
         if children and not box.selectable:
             raise MailboxHasChildren("the mailbox has children")

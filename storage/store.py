@@ -141,11 +141,19 @@ class Store(StoreReads):
         """With missing parents. Raises MailboxExists, MailboxForbidden."""
         return await self._committer.run(CreateJob(account, checked(name), special_use))
 
-    async def delete(self, account: AccountId, name: str, *, only: MailboxId | None = None) -> None:
+    async def delete(
+        self,
+        account: AccountId,
+        name: str,
+        *,
+        only: MailboxId | None = None,
+        empty: bool = False,
+    ) -> None:
         """Its messages too; with children the name stays, not selectable. `only`: unless another
-        mailbox has got the name. Raises NoSuchMailbox, MailboxForbidden.
+        mailbox has got the name; `empty`: unless it holds messages without \\Deleted. Raises
+        NoSuchMailbox, MailboxForbidden, MailboxHasMessages.
         """
-        await self._committer.run(DeleteJob(account, normal(name), only))
+        await self._committer.run(DeleteJob(account, normal(name), only, empty))
 
     async def rename(
         self, account: AccountId, old: str, new: str, *, only: MailboxId | None = None

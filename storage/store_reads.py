@@ -9,7 +9,7 @@ from storage.changes import Change, MailboxChanges, read_changes, read_mailbox_c
 from storage.copies import Copy, contents, copies_of, shared
 from storage.deleted_size import deleted_size
 from storage.email_changes import EmailChanges, Point, email_changes, last_modseq
-from storage.emails import StoredEmail, emails_of, thread_emails
+from storage.emails import StoredEmail, emails_of, thread_emails, threads_of
 from storage.errors import NoSuchMailbox
 from storage.mailbox_changes import MailboxesChanged, mailboxes_changed
 from storage.mailbox_counts import Counts
@@ -199,6 +199,10 @@ class StoreReads(StoreCore):
             await self.threads.give(account, lacking)
             found |= await emails_of(self.database, self._images, account, lacking, within)
         return found
+
+    async def threads_of(self, account: AccountId, blobs: Sequence[BlobId]) -> set[int]:
+        """The threads of contents, of copies with \\Deleted too."""
+        return await threads_of(self.database, account, blobs)
 
     async def thread_emails(
         self, account: AccountId, threads: Sequence[int]

@@ -7,6 +7,7 @@ from sqlalchemy import update
 
 from storage import email_changes
 from storage.email_changes import EmailChanges, Point, TooOld
+from storage.errors import MailboxHasMessages
 from storage.mailbox_changes import mailboxes_changed
 from storage.schema import journal
 from storage.store import Store
@@ -162,3 +163,17 @@ async def test_a_mailbox_made_while_changes_are_read_is_told(store: Store) -> No
     assert list(found.created) == [work.id]
     again = await store.mailboxes_changed(ACCOUNT, found.modseq)
     assert list(again.created) == [later.id]
+
+
+async def test_a_mailbox_with_messages_is_deleted_only_by_who_means_them(store: Store) -> None:
+    await store.create(ACCOUNT, "Work")
+    await deliver(store, message(), ACCOUNT)
+    inbox = await store.mailbox(ACCOUNT, "INBOX")
+    await store.copy(ACCOUNT, inbox.id, [1], "Work")
+    with pytest.raises(MailboxHasMessages):
+        await store.delete(ACCOUNT, "Work", empty=True)
+    work = await store.mailbox(ACCOUNT, "Work")
+    assert work.messages == 1
+    await store.store(ACCOUNT, work.id, [1], FlagChange.ADD, DELETED)
+    await store.delete(ACCOUNT, "Work", empty=True)
+    assert "Work" not in [box.name for box in await store.mailboxes(ACCOUNT)]

@@ -1,7 +1,8 @@
 """Who sends a request: Basic with a password or app password, Bearer with a token (RFC 8620 §8.2).
 
-A login that was let in is remembered for a minute, by what was sent and from where, and forgotten
-with whatever ends its sessions: a client asks many times a second.
+A client asks many times a second. A login by password that was let in is remembered for a minute,
+by what was sent and from where, and forgotten with whatever ends its sessions; what tokens mean the
+store remembers (storage/token_cache.py).
 """
 
 import base64
@@ -42,7 +43,8 @@ class Logins:
             return known
         generation = self._generation
         found = await self._asked(authorization, caller)
-        if isinstance(found, Login) and generation == self._generation:
+        is_token = authorization[:7].lower() == "bearer "
+        if isinstance(found, Login) and not is_token and generation == self._generation:
             self._known[key] = found
         return found
 

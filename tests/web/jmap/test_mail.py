@@ -263,3 +263,32 @@ def test_tokens_and_app_passwords_see_what_they_are_for(
     mail_only = server.perform("token.add", address=ADA, name="IMAP", protocols=["imap"])
     headers = {"Authorization": f"Bearer {mail_only['secret']}"}
     assert ask(server, "GET", "/jmap/session", None, headers).status == 401
+
+
+def test_threads_change_with_what_is_in_them_alone(jmap: Jmap, imap: imaplib.IMAP4) -> None:
+    first = append(imap, letter("Threaded"))
+    answers = f"<{abs(hash('Threaded'))}@x.test>"
+    thread = jmap.get("Email", first, "threadId")["threadId"]
+
+    def told(since: str) -> tuple[list[str], list[str], list[str], str]:
+        found = jmap.call("Thread/changes", sinceState=since)
+        return found["created"], found["updated"], found["destroyed"], found["newState"]
+
+    state = jmap.call("Email/get", ids=[])["state"]
+    second = append(imap, letter("Re: Threaded", In_Reply_To=answers))
+    *changes, answered = told(state)
+    assert changes == [[], [thread], []]
+    uid = imap.uid("SEARCH", "EMAILID", first)[1][0].decode()
+    imap.uid("MOVE", uid, "Archive")
+    *changes, moved = told(answered)
+    assert changes == [[], [], []]
+    uid = imap.uid("SEARCH", "EMAILID", second)[1][0].decode()
+    imap.uid("STORE", uid, "+FLAGS", "(\\Deleted)")
+    *changes, hidden = told(moved)
+    assert changes == [[], [thread], []]
+    imap.expunge()
+    jmap.call("Email/set", destroy=[first])
+    third = append(imap, letter("Re: Threaded", In_Reply_To=answers))
+    *changes, _ = told(hidden)
+    assert jmap.get("Email", third, "threadId")["threadId"] != thread or changes[1] == [thread]
+    assert thread in [*changes[1], *changes[2]]

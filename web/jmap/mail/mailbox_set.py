@@ -13,6 +13,7 @@ from storage.errors import (
     MailboxExists,
     MailboxForbidden,
     MailboxHasChildren,
+    MailboxHasMessages,
     NoSuchMailbox,
 )
 from storage.names import INBOX, is_below, parents
@@ -112,10 +113,10 @@ class MailboxSet(MailboxType, Changeable[Context, Account]):
         await self._need(account, box, "x")
         if any(is_below(name, box.name) for name in boxes):
             raise SetError("mailboxHasChild")
-        if box.messages > box.deleted and not arguments:
-            raise SetError("mailboxHasEmail")
         try:
-            await self._store.delete(account.id, box.name, only=box.id)
+            await self._store.delete(account.id, box.name, only=box.id, empty=not arguments)
+        except MailboxHasMessages:
+            raise SetError("mailboxHasEmail") from None
         except NoSuchMailbox:
             raise SetError("notFound") from None
         except MailboxHasChildren:

@@ -71,14 +71,22 @@ class ThreadType(ObjectType[Context, Account]):
             found = await self._store.email_changes(account.id, point_of(since), limit)
         except TooOld:
             raise MethodError("cannotCalculateChanges") from None
-        came = await self._store.emails(account.id, found.created)
-        threads = {one.thread for one in came.values() if one.thread is not None}
-        held = await self._store.thread_emails(account.id, sorted(threads | found.threads))
-        fresh = [thread for thread, blobs in held.items() if came.keys() >= set(blobs)]
+        visible = await self._store.emails(account.id, [*found.created, *found.updated])
+        came = {blob: visible[blob].thread for blob in found.created if blob in visible}
+        threads = {thread for thread in came.values() if thread is not None}
+        # with \Deleted on its last copy an Email is gone, though its row is there
+        hidden = [blob for blob in found.updated if blob not in visible]
+        lost = found.threads | await self._store.threads_of(account.id, hidden)
+        held = await self._store.thread_emails(account.id, sorted(threads | lost))
+        fresh = [
+            thread
+            for thread, blobs in held.items()
+            if thread not in lost and came.keys() >= set(blobs)
+        ]
         return Changes(
             state_of(found.until),
             [thread_number(thread) for thread in fresh],
             [thread_number(thread) for thread in held if thread not in fresh],
-            [thread_number(thread) for thread in sorted(found.threads - held.keys())],
+            [thread_number(thread) for thread in sorted(lost - held.keys())],
             found.has_more,
         )
