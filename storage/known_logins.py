@@ -1,5 +1,5 @@
 """Where accounts logged in from: an IPv4 address or an IPv6 /64 each, all in memory, written within
-some seconds. `noted` hears of each.
+some seconds. `noted` hears of each, `forgotten` of each network that is forgotten.
 
 Invariants: bounded by age and number, those longest unused go first; a look-up runs no SQL.
 """
@@ -40,6 +40,7 @@ class KnownLogins(WriteBehind[_Key, float]):
         super().__init__(database, clock)
         self.most = MOST
         self.noted: Callable[[AccountId, str], None] = lambda account, address: None
+        self.forgotten: Callable[[AccountId, str], None] = lambda account, network: None
         self._last: OrderedDict[_Key, float] = OrderedDict()
         self._networks: dict[AccountId, dict[str, float]] = {}
         self._used: dict[str, float] = {}
@@ -102,11 +103,14 @@ class KnownLogins(WriteBehind[_Key, float]):
         async with self._writing:  # what is being written is written before it is removed
             await self._database.finish(self._forget_network(account, network))
 
-    async def _forget_network(self, account: AccountId, network: str) -> None:
+    def heard_forgotten(self, account: AccountId, network: str) -> None:
+        """Another process has removed it."""
         for keys in (self._last, self._waiting):
             for key in [key for key in keys if _is_of(key, account, network)]:
                 del keys[key]
         self._networks.get(account, {}).pop(network, None)
+
+    async def _forget_network(self, account: AccountId, network: str) -> None:
         async with self._database.writing() as connection:
             known = select(_c.address).where(_c.account == account)
             found = (await connection.execute(known)).scalars().all()
@@ -114,6 +118,8 @@ class KnownLogins(WriteBehind[_Key, float]):
                 if network_key(address) == network:
                     mine = (_c.account == account) & (_c.address == address)
                     await connection.execute(delete(known_login).where(mine))
+        self.heard_forgotten(account, network)
+        self.forgotten(account, network)
 
     def forget(self, account: AccountId) -> None:
         """The account is gone, and its rows with it."""

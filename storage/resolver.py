@@ -2,14 +2,14 @@
 catch-all, postmaster, address literals.
 
 Look-ups come from storage/directory_cache.py; what they led to is remembered as long as they are.
-Invariants: an address of a domain not served is never looked up, let alone delivered; every address
-is visited once, so alias loops end.
+Invariants: an address of a domain not served is never looked up, let alone delivered; an address is
+visited again by a way that lets more send as it alone, so alias loops end.
 Order at each address: itself, without its sub-address, the same in sources outside, postmaster, the
 domain's catch-all. What came from outside is remembered there alone.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from message.address import AddressError, Mailbox, parse_mailbox
 from storage.directory_cache import DirectoryCache, Entry
@@ -40,16 +40,28 @@ class _Walk:
 
     local: dict[int, Target] = field(default_factory=dict)
     remote: dict[str, str] = field(default_factory=dict)
-    visited: set[str] = field(default_factory=set)
+    visited: dict[str, Through] = field(default_factory=dict)
     disabled: bool = False
     asked: bool = False
 
     def add(self, account: Account, tag: str, through: Through) -> None:
-        if account.enabled:
-            target = Target(account.id, account.address, tag, through)
-            self.local.setdefault(account.id, target)
-        else:
+        if not account.enabled:
             self.disabled = True
+            return
+        known = self.local.get(account.id)
+        if known is None:
+            self.local[account.id] = Target(account.id, account.address, tag, through)
+        elif _lets_more(through, known.through):
+            self.local[account.id] = replace(known, through=through)
+
+    def enters(self, step: _Step) -> bool:
+        """Whether the step is not behind one that was made already."""
+        key = step.box.key()
+        known = self.visited.get(key)
+        if known is not None and not _lets_more(step.through, known):
+            return False
+        self.visited[key] = step.through
+        return True
 
     def result(self) -> Resolution:
         if self.local or self.remote:
@@ -125,8 +137,7 @@ class Resolver:
 
     async def _advance(self, steps: list[_Step], walk: _Walk, catch_all: bool) -> list[_Step]:
         """Looks up one level of addresses together; returns the next level."""
-        steps = [step for step in steps if step.box.key() not in walk.visited]
-        walk.visited.update(step.box.key() for step in steps)
+        steps = [step for step in steps if walk.enters(step)]
         entries = await self._cache.entries(_keys(steps, catch_all))
         following: list[_Step] = []
         for step in steps:
@@ -180,6 +191,10 @@ def _through(way: Through, alias: Alias) -> Through:
     if len(alias.targets) == 1:
         return way
     return Through.SENDING_GROUP if alias.send_as and way is not Through.GROUP else Through.GROUP
+
+
+def _lets_more(way: Through, other: Through) -> bool:
+    return way is not Through.GROUP and other is Through.GROUP
 
 
 def _keys(steps: Iterable[_Step], catch_all: bool) -> Iterable[str]:

@@ -31,13 +31,13 @@ Outlet = Callable[[bytes], None]
 
 
 class _Event(BaseModel):
-    """`what`: an account changed, or names of aliases or domains, the blocklist; a login; failed
-    logins by address.
+    """`what`: an account changed, or names of aliases or domains, the blocklist; a login; a network
+    (`address`) that an account has no login from any more; failed logins by address.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     id: str
-    what: Literal["account", "names", "blocks", "login", "failures"]
+    what: Literal["account", "names", "blocks", "login", "forgotten", "failures"]
     account: int = 0
     change: ChangeKind = ChangeKind.EDITED
     address: str = ""
@@ -61,6 +61,7 @@ class SharedChanges:
         directory.on_names = lambda: self._tell(_Event(id=_drawn(), what="names"))
         directory.blocks.edited = lambda: self._tell(_Event(id=_drawn(), what="blocks"))
         directory.known_logins.noted = self._noted
+        directory.known_logins.forgotten = self._forgotten
 
     def share(self, cache: Cache) -> None:
         """Tells and hears by a cache that is shared, before it starts."""
@@ -95,6 +96,9 @@ class SharedChanges:
             )
         elif event.what == "login":
             self._directory.known_logins.heard(AccountId(event.account), event.address)
+        elif event.what == "forgotten":
+            known = self._directory.known_logins
+            known.heard_forgotten(AccountId(event.account), event.address)
         elif event.what == "failures":
             self.on_failures(event.counts)
         else:
@@ -128,7 +132,8 @@ class SharedChanges:
         if self._telling is not None:
             self._telling.cancel()
         self._unsubscribe()
-        self._directory.known_logins.noted = lambda account, address: None
+        known = self._directory.known_logins
+        known.noted = known.forgotten = lambda account, address: None
         self._directory.on_names = self._directory.blocks.edited = lambda: None
         await self.settle()
 
@@ -140,6 +145,9 @@ class SharedChanges:
 
     def _noted(self, account: AccountId, address: str) -> None:
         self._tell(_Event(id=_drawn(), what="login", account=account, address=address))
+
+    def _forgotten(self, account: AccountId, network: str) -> None:
+        self._tell(_Event(id=_drawn(), what="forgotten", account=account, address=network))
 
     def _changed(self, change: AccountChange) -> None:
         if not change.elsewhere:

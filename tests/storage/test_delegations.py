@@ -56,6 +56,20 @@ async def test_members_send_as_a_group_where_it_allows(directory: Directory) -> 
         await directory.set_send_as("none@example.test", True)
 
 
+async def test_a_longer_way_that_lets_a_member_send_counts(directory: Directory) -> None:
+    ada, bob, cy = await ids(directory)
+    add = directory.add_alias
+    await add("board@example.test", ["short@example.test", "long@example.test"], send_as=True)
+    await add("short@example.test", ["x@example.test", CY])
+    await add("long@example.test", ["deep@example.test", "board@example.test"], send_as=True)
+    await add("deep@example.test", ["x@example.test", BOB], send_as=True)
+    await add("x@example.test", [ADA])
+    for member, right in ((ada, AS), (bob, AS), (cy, NO)):
+        assert await how(directory, member, "board@example.test") is right
+    found = await directory.resolve("board@example.test")
+    assert sorted(one.account for one in found.local) == [ada, bob, cy]
+
+
 async def test_an_owner_lets_others_send_with_its_addresses(directory: Directory) -> None:
     ada, bob, cy = await ids(directory)
     await directory.add_alias("sales@example.test", [ADA])

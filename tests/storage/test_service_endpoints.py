@@ -155,6 +155,8 @@ async def test_blocks_and_domains_of_another_process_come_into_force(
     bob = await there.account("bob@other.test")
     assert bob is not None
     assert there.known_logins.has(bob.id, "198.51.100.1")
+    await here.known_logins.forget_network(bob.id, "198.51.100.0/24")
+    assert here.known_logins.networks(bob.id) == there.known_logins.networks(bob.id) == {}
     await here.blocks.delete(ip_network("192.0.2.0/24"))
     await two.settle()
     assert there.blocks.covering("192.0.2.9") is None
