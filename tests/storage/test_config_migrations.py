@@ -1,12 +1,93 @@
 """A config database of an older program gets what it lacks, and nothing of it is lost."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
+from sqlalchemy import Connection, inspect
 
 from storage.config_migrations import MIGRATIONS
+from storage.directory import Directory
 from storage.directory_values import Submission
 from tests.support.directories import make_settings, open_directory, own_database
+
+SCHEMAS = Path(__file__).parent / "schemas"
+"""Whole schemas of older programs, by number and kind of database."""
+ROWS = """
+INSERT INTO config_schema (version) VALUES (22);
+INSERT INTO config_account
+    (id, key, domain, address, name, password_hash, enabled, admin, quota_bytes, quota_messages,
+     created, modseq)
+    VALUES (7, 'ada@example.test', 'example.test', 'ada@example.test', 'Ada', 'hash', true, true,
+            5, 0, 1.5, 0);
+INSERT INTO config_alias (key, domain, alias, created)
+    VALUES ('team@example.test', 'example.test', 'team@example.test', 1.5);
+INSERT INTO config_alias_target (alias_key, position, target)
+    VALUES ('team@example.test', 0, 'ada@example.test'), ('team@example.test', 1, 'x@a.test');
+"""
+
+
+async def older_database(url: str, folder: Path) -> None:
+    """Makes one of schema 22 with an account and a group."""
+    kind = "sqlite" if url == "sqlite" else "postgresql"
+    text = (SCHEMAS / f"config_22_{kind}.sql").read_text() + ROWS
+    if kind == "sqlite":
+        folder.mkdir(parents=True)
+        with contextlib.closing(sqlite3.connect(folder / "config.db")) as opened:
+            opened.executescript(text)
+        return
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(text)
+    finally:
+        await connection.close()
+
+
+async def schema_of(directory: Directory) -> dict[str, Any]:
+    """Columns, keys and indexes of each table."""
+
+    def described(connection: Connection) -> dict[str, Any]:
+        found = inspect(connection)
+        return {
+            name: (
+                {
+                    one["name"]: (str(one["type"]), one["nullable"], one["default"])
+                    for one in found.get_columns(name)
+                },
+                found.get_pk_constraint(name)["constrained_columns"],
+                sorted(
+                    (one["constrained_columns"], one["referred_table"])
+                    for one in found.get_foreign_keys(name)
+                ),
+                sorted(one["column_names"] for one in found.get_unique_constraints(name)),
+                sorted((str(one["name"]), one["column_names"]) for one in found.get_indexes(name)),
+            )
+            for name in found.get_table_names()
+        }
+
+    async with directory.database.reading() as connection:
+        return await connection.run_sync(described)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+async def test_schema_22_becomes_the_one_of_today(kind: str, tmp_path: Path) -> None:
+    async with own_database(kind) as url, own_database(kind) as empty:
+        settings = make_settings(tmp_path / "old", url)
+        await older_database(url, settings.data_dir)
+        async with open_directory(make_settings(tmp_path / "new", empty)) as fresh:
+            wanted = await schema_of(fresh)
+        async with open_directory(settings) as directory:
+            assert await schema_of(directory) == wanted
+            ada = await directory.account("ada@example.test")
+            assert ada is not None
+            assert (ada.id, ada.admin, ada.quota_bytes, ada.source) == (7, True, 5, "")
+            assert ada.administers == () and not ada.absent
+            assert await directory.may_send_as(ada.id, "team@example.test")
+            made = await directory.add_account("bob@example.test", "hash")
+            await directory.delegations.allow(ada.id, made.id, on_behalf=False)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
