@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from auth.admission import Denied
+from auth.login_values import Login
 from config.clock import Clock
 from config.fields import Endpoint
 from config.settings import Settings
@@ -112,9 +113,13 @@ class BaseServer(ABC, Generic[X, C]):
         self._servers = []
 
     def reload(self, settings: Settings) -> None:
-        """Takes limits and networks for what comes; listeners stay as they are."""
+        """Takes limits and networks for what comes; listeners stay as they are. Administrators who
+        act as users end where that is no longer allowed.
+        """
         self._context.settings = settings
         self._context.admission.reload(settings)
+        if not settings.auth.act_as_users:
+            self._end(lambda login: login.by is not None)
 
     @property
     def connections(self) -> int:
@@ -159,9 +164,12 @@ class BaseServer(ABC, Generic[X, C]):
         """Ends the sessions of an account that was disabled, deleted or got another password, or
         of a credential that was revoked.
         """
+        self._end(lambda login: login.ended_by(change))
+
+    def _end(self, is_over: Callable[[Login], bool]) -> None:
         for connection in tuple(self._connections):
             login = connection.session.login
-            if login is not None and login.ended_by(change):
+            if login is not None and is_over(login):
                 connection.bye("The account's access was changed, log in again")
 
     def _blocked(self, block: Block) -> None:

@@ -35,7 +35,12 @@ async def setacl(session: Session, command: SetAcl) -> Reply:
     allowed = session.context.settings.imap.share_with_anyone
     try:
         await _sharing(session).give(
-            box, command.identifier, rights, command.sign, anyone=allowed, by=_by(session, box)
+            box,
+            command.identifier,
+            rights,
+            command.sign,
+            anyone=allowed,
+            by=await _by(session, box),
         )
     except BadIdentifier as error:
         raise Bad(str(error)) from None
@@ -54,7 +59,7 @@ async def deleteacl(session: Session, command: DeleteAcl) -> Reply:
     """The owner's entry gone means that the owner has every right."""
     box = await _administered(session, command.mailbox)
     try:
-        await _sharing(session).take(box, command.identifier, by=_by(session, box))
+        await _sharing(session).take(box, command.identifier, by=await _by(session, box))
     except BadIdentifier as error:
         raise Bad(str(error)) from None
     except Absent as error:
@@ -113,7 +118,10 @@ def _sharing(session: Session) -> Sharing:
     return Sharing(context.directory, context.authenticator.audit)
 
 
-def _by(session: Session, box: Mailbox) -> str:
+async def _by(session: Session, box: Mailbox) -> str:
     """Who changes the list of somebody else's mailbox."""
     login = session.login
+    if login is not None and login.by is not None:
+        acting = await session.context.directory.account_by_id(login.by)
+        return "" if acting is None else acting.address
     return "" if login is None or login.account == box.account else login.address

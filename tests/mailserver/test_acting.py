@@ -70,6 +70,15 @@ def test_an_administrator_reads_as_a_user(server: ServerProcess, user: str, type
     assert {entry["detail"] for entry in logins} == {"", f"by {ROOT}"}
 
 
+def test_who_shared_a_mailbox_of_the_user_is_told(server: ServerProcess, user: str) -> None:
+    with acting(server, user) as client:
+        assert client.setacl("INBOX", ROOT, "lr")[0] == "OK"
+        assert client.deleteacl("INBOX", ROOT)[0] == "OK"
+    found = [e for e in server.perform("audit.list", address=user) if e["kind"] == "rights changed"]
+    assert len(found) == 2
+    assert all(entry["detail"].endswith(f", by {ROOT}") for entry in found)
+
+
 def test_who_may_not_act(server: ServerProcess, user: str) -> None:
     chief = f"d{next(_numbers)}@example.test"
     server.perform("account.add", address=chief, password=PASSWORD)
@@ -126,3 +135,19 @@ def test_it_ends_with_either(server: ServerProcess, user: str, who: str) -> None
         else:
             server.perform("account.disable", address=user)
             assert is_ended(client) and is_ended(other)
+
+
+def test_it_ends_when_it_is_allowed_no_more(server: ServerProcess, user: str) -> None:
+    text = server.config.read_text()
+    with acting(server, user) as client, acting(server, user, user, PASSWORD) as own:
+        server.config.write_text(text.replace("act_as_users = true", "act_as_users = false"))
+        try:
+            server.perform("reload")
+            assert is_ended(client)
+            assert own.noop()[0] == "OK"
+            assert "[AUTHORIZATIONFAILED]" in refusal(server, user)
+        finally:
+            server.config.write_text(text)
+            server.perform("reload")
+    with acting(server, user) as client:
+        assert client.noop()[0] == "OK"
