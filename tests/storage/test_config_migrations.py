@@ -32,18 +32,24 @@ INSERT INTO config_alias_target (alias_key, position, target)
 
 async def older_database(url: str, folder: Path) -> None:
     """Makes one of schema 22 with an account and a group."""
-    kind = "sqlite" if url == "sqlite" else "postgresql"
-    text = (SCHEMAS / f"config_22_{kind}.sql").read_text() + ROWS
-    if kind == "sqlite":
-        folder.mkdir(parents=True)
-        with contextlib.closing(sqlite3.connect(folder / "config.db")) as opened:
-            opened.executescript(text)
+    if url == "sqlite":
+        older_file(folder)
         return
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(text)
+        await connection.execute(older_text("postgresql"))
     finally:
         await connection.close()
+
+
+def older_file(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(folder / "config.db")) as opened:
+        opened.executescript(older_text("sqlite"))
+
+
+def older_text(kind: str) -> str:
+    return (SCHEMAS / f"config_22_{kind}.sql").read_text() + ROWS
 
 
 async def schema_of(directory: Directory) -> dict[str, Any]:
