@@ -5,6 +5,7 @@ For SMTP and HTTP alike: values in, a verdict or the finished message out.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isinf
@@ -28,6 +29,7 @@ from storage.credential_values import Protocol
 from storage.delegations import Sending, SendingRight
 from storage.directory import Directory
 from storage.directory_values import NO_CHOICE, Account
+from storage.values import AccountId
 
 _LIMITS = tuple(Limits.__slots__)
 
@@ -35,14 +37,23 @@ _LIMITS = tuple(Limits.__slots__)
 @dataclass(frozen=True, slots=True)
 class Authorship:
     """What From says, what goes into Sender (as message.completion.Facts has it), the account's
-    display name, whether it wants a copy in Sent, and by what rights it writes for other accounts.
+    display name, whether it wants a copy in Sent, and for which other accounts it writes.
     """
 
     authors: Authors | None
     sender: str | None
     display: str
     save_sent: bool = False
-    others: tuple[SendingRight, ...] = ()
+    others: tuple["Other", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another account, with its address, and how the sender uses what is its."""
+
+    account: AccountId
+    address: str
+    how: Sending
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +104,9 @@ class Submitting:
         """A message was taken."""
         self._sent.count(login.account, recipients)
 
-    async def authorship(self, login: Login, header: bytes) -> Authorship | Verdict:
+    async def authorship(
+        self, login: Login, header: bytes, envelope_sender: str
+    ) -> Authorship | Verdict:
         """Who wrote it, or the refusal of somebody else's address. Raises StoreError."""
         try:
             found = authors(header)
@@ -114,27 +127,38 @@ class Submitting:
             await self._sender(login, header, bool(needed)),
             account.name if account is not None else "",
             self._settings.submission.save_sent if wish is None else wish,
-            tuple(dict.fromkeys(right for right in rights if right.owner is not None)),
+            await self._others(login, rights, envelope_sender),
         )
 
-    async def tell_owners(
+    async def _others(
+        self, login: Login, rights: Sequence[SendingRight], envelope_sender: str
+    ) -> tuple[Other, ...]:
+        """Those of From, else that of the envelope: reports go there."""
+        used = {right.owner: right.sending for right in rights}
+        if envelope_sender:
+            right = await sending_right(self._directory, login, envelope_sender)
+            used.setdefault(right.owner, right.sending)
+        found = []
+        for number, how in used.items():
+            owner = None if number is None else await self._directory.account_by_id(number)
+            if owner is not None:
+                found.append(Other(owner.id, owner.address, how))
+        return tuple(found)
+
+    def tell_owners(
         self, login: Login, authorship: Authorship, peer: str, protocol: Protocol
     ) -> None:
-        """The audit log of each account for which a message is sent has by whom it is."""
+        """A message was taken: the audit log of each account for which it is sent has by whom."""
         if self._audit is None:
             return
-        for right in authorship.others:
-            number = right.owner
-            owner = None if number is None else await self._directory.account_by_id(number)
-            if owner is None:
-                continue
+        for other in authorship.others:
             self._audit.record(
                 Kind.SENT_FOR,
-                owner.id,
-                owner.address,
+                other.account,
+                other.address,
                 address=peer,
                 protocol=protocol.value,
-                detail=f"by {login.address} ({right.sending.value})",
+                detail=f"by {login.address} ({other.how.value})",
             )
 
     def complete(

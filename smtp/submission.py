@@ -154,7 +154,7 @@ class SubmissionSession(Session):
             verdict = await submitting.within_limits(login, len(context.recipients))
             if verdict.refused:
                 return reply_of(verdict)
-            found = await submitting.authorship(login, message.header)
+            found = await submitting.authorship(login, message.header, context.sender)
         except StoreError:
             return replies.LOCAL_ERROR
         if isinstance(found, Verdict):
@@ -167,7 +167,6 @@ class SubmissionSession(Session):
         login, found = context.login, self._authorship
         assert login is not None and found is not None
         submitting.count(login, len(context.recipients))
-        await submitting.tell_owners(login, found, context.peer.address, Protocol.SMTP)
         done = submitting.complete(login, message, found, context.sender)
         if done.kept is not None and submitting.sent is not None:
             try:
@@ -181,8 +180,16 @@ class SubmissionSession(Session):
         try:
             answers = await super().accept(message)
         finally:
-            await self._save_sent(login, any(answer.ok for answer in answers))
+            accepted = any(answer.ok for answer in answers)
+            self._tell_owners(login, accepted)
+            await self._save_sent(login, accepted)
         return answers
+
+    def _tell_owners(self, login: Login | None, accepted: bool) -> None:
+        found, self._authorship = self._authorship, None
+        if accepted and login is not None and found is not None:
+            peer = self.context.peer.address
+            self.shared.submitting.tell_owners(login, found, peer, Protocol.SMTP)
 
     async def _save_sent(self, login: Login | None, accepted: bool) -> None:
         kept, self._kept = self._kept, None
