@@ -390,10 +390,12 @@ class Directory(AliasDirectory):
     async def _update(
         self, address: str, kind: ChangeKind, values: Mapping[str, Any], *, bounded: bool = False
     ) -> Account:
+        key = address_key(address)
         async with self.database.writing() as connection:
-            account = await rows.update_account(connection, address_key(address), {**values})
-            if account is not None and bounded:
-                await refuse_beyond(connection, account.domain, account.key)
+            old = (await rows.accounts_by_key(connection, (key,))).get(key) if bounded else None
+            account = await rows.update_account(connection, key, {**values})
+            if account is not None and old is not None:
+                await refuse_beyond(connection, account.domain, account.key, old.quota_bytes)
             if account is not None and kind is ChangeKind.PASSWORD:
                 await self.credentials.end_by_password(connection, account.id)
         if account is None:

@@ -58,8 +58,12 @@ class DomainLimits:
                 await connection.execute(insert(table).values(values))
 
 
-async def refuse_beyond(at: AsyncConnection, domain: str, changed: str) -> None:
-    """In the transaction of a change of the account with the key `changed`. Raises NotAllowed."""
+async def refuse_beyond(
+    at: AsyncConnection, domain: str, changed: str, before: int | None = None
+) -> None:
+    """In the transaction of a change of the account with the key `changed`, behind it: it was made,
+    or had the quota `before`, which may always become less. Raises NotAllowed.
+    """
     query = select(_c.accounts, _c.quota).where(_c.domain == domain)
     row = (await at.execute(query)).first()
     if row is None:
@@ -67,12 +71,13 @@ async def refuse_beyond(at: AsyncConnection, domain: str, changed: str) -> None:
     mine = account.c.domain == domain
     total = func.coalesce(func.sum(account.c.quota_bytes), 0)
     number, octets = (await at.execute(select(func.count(), total).where(mine))).one()
-    if row.accounts and number > row.accounts:
+    if before is None and row.accounts and number > row.accounts:
         raise NotAllowed(f"{domain} may have {row.accounts} accounts")
     if not row.quota:
         return
     own = select(account.c.quota_bytes).where(account.c.key == changed)
-    if not (await at.execute(own)).scalar_one():
+    quota = (await at.execute(own)).scalar_one()
+    if not quota:
         raise NotAllowed(f"Accounts of {domain} need a quota: they may have {row.quota} together")
-    if octets > row.quota:
+    if octets > row.quota and not (before and quota <= before):
         raise NotAllowed(f"Accounts of {domain} may have {row.quota} octets of quota together")

@@ -16,7 +16,10 @@ second_factor = typer.Typer(no_args_is_help=True, help="The code of an app besid
 tokens = typer.Typer(no_args_is_help=True, help="Tokens for programs, and open sessions.")
 
 Address = Annotated[str, typer.Argument(help="The account's full address.")]
-AnyId = Annotated[int | None, typer.Argument(metavar="[ID]", help="As list shows it.")]
+AnyId = Annotated[
+    int | None,
+    typer.Argument(metavar="[ID]", min=1, max=(1 << 63) - 1, help="As list shows it."),
+]
 Every = Annotated[bool, typer.Option("--all", help="All of the account.")]
 Name = Annotated[str, typer.Option(help="What it is for.")]
 Protocols = Annotated[

@@ -38,7 +38,8 @@ def sign_up_list(context: typer.Context, as_json: AsJson = False) -> None:
 
 @sign_ups.command("delete")
 def sign_up_delete(
-    context: typer.Context, number: Annotated[int, typer.Argument(metavar="ID", min=1)]
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="ID", min=1, max=(1 << 63) - 1)],
 ) -> None:
     """End one: its code makes no account."""
     perform(context.obj, "account.sign-up.delete", {"id": number})

@@ -30,7 +30,7 @@ def set_(
     context: typer.Context,
     domain: Domain,
     accounts: Annotated[
-        int | None, typer.Option(min=0, max=1 << 31, help="How many accounts; 0 is no bound.")
+        int | None, typer.Option(min=0, max=(1 << 31) - 1, help="How many accounts; 0 is no bound.")
     ] = None,
     quota: Annotated[
         str | None, typer.Option(help='Octets such as "20G" for all together; 0 is no bound.')

@@ -25,7 +25,10 @@ def list_(context: typer.Context, address: Address, as_json: AsJson = False) -> 
 def delete(
     context: typer.Context,
     address: Address,
-    number: Annotated[int, typer.Argument(metavar="ID", min=1, help="As list shows it.")],
+    number: Annotated[
+        int,
+        typer.Argument(metavar="ID", min=1, max=(1 << 63) - 1, help="As list shows it."),
+    ],
 ) -> None:
     """Delete one; with the last second factor the password alone is enough again."""
     perform(context.obj, "account.passkey.delete", {"address": address, "id": number})

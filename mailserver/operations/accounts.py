@@ -26,11 +26,14 @@ from storage.values import Usage
 
 Args = Mapping[str, Any]
 NO_USAGE = Usage(0, 0)
+MOST = (1 << 63) - 1
+"""What SQL takes."""
 
 
 async def account_add(services: Services, args: Args) -> dict[str, Any]:
     """Makes an account, its default mailboxes and its Maildir."""
     directory, store = services.directory, services.store
+    quota = _limit(args.get("quota", 0))
     hashed, scram = await _secrets(services, args)
     account = await make_account(
         directory,
@@ -40,7 +43,7 @@ async def account_add(services: Services, args: Args) -> dict[str, Any]:
         scram=scram,
         name=args.get("name", ""),
         admin=bool(args.get("admin", False)),
-        quota_bytes=int(args.get("quota", 0)),
+        quota_bytes=quota,
         bounded=bool(args.get("bounded")),
     )
     return await _with_strength(services, account, args)
@@ -81,8 +84,8 @@ async def account_set(services: Services, args: Args) -> dict[str, Any]:
     octets, messages = args.get("quota"), args.get("quota_messages")
     if octets is not None or messages is not None:
         limits = (
-            account.quota_bytes if octets is None else int(octets),
-            account.quota_messages if messages is None else int(messages),
+            account.quota_bytes if octets is None else _limit(octets),
+            account.quota_messages if messages is None else _limit(messages),
         )
         account = await set_quota(
             directory, store, account.address, *limits, bounded=bool(args.get("bounded"))
@@ -198,7 +201,8 @@ async def _account(services: Services, args: Args) -> Account:
 
 async def _secrets(services: Services, args: Args) -> tuple[str, str]:
     """What is stored of `password`: its hash, and its keys for SCRAM. Of `password_hash`, which
-    another server made, the keys come with the first login.
+    another server made, the keys come with the first login. Raises OperationError, also when who
+    asks may do it no more: a hash may take a while.
     """
     try:
         if args.get("password_hash"):
@@ -206,11 +210,22 @@ async def _secrets(services: Services, args: Args) -> tuple[str, str]:
         password = args["password"]
         check_password(password)
         hashed = await services.auth.hash_password(password)
-        return hashed, await services.auth.scram_for(args["address"], password)
+        scram = await services.auth.scram_for(args["address"], password)
     except PasswordError as error:
         raise OperationError(str(error)) from error
     except Busy as error:
         raise OperationError("too many logins are waiting; try again") from error
+    if callable(again := args.get("again")):
+        await again()
+    return hashed, scram
+
+
+def _limit(value: Any) -> int:
+    """A number of octets or messages, 0 for no limit. Raises OperationError."""
+    number = int(value)
+    if not 0 <= number <= MOST:
+        raise OperationError(f"a limit is a number from 0 to {MOST}")
+    return number
 
 
 async def shown(services: Services, account: Account) -> dict[str, Any]:

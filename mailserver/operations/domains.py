@@ -4,7 +4,7 @@ accounts_most, quota_most}, the last two what its administrators may give out, 0
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from filters.signing.keyring import Key
 from mailserver.operations.errors import OperationError
@@ -15,6 +15,8 @@ from storage.directory_values import Absent, Domain
 from storage.domain_limits import NO_LIMIT, DomainLimit
 
 Args = Mapping[str, Any]
+_MOST: Final = {"accounts": (1 << 31) - 1, "quota": (1 << 63) - 1}
+"""What the columns take."""
 
 
 async def domain_add(services: Services, args: Args) -> dict[str, Any]:
@@ -41,7 +43,10 @@ async def domain_set(services: Services, args: Args) -> dict[str, Any]:
     if domain is None:
         raise Absent(f"{name} is not served")
     limit = await directory.domain_limits.of(name)
-    given = {key: int(args[key]) for key in ("accounts", "quota") if args.get(key) is not None}
+    given = {key: int(args[key]) for key in _MOST if args.get(key) is not None}
+    for key, value in given.items():
+        if not 0 <= value <= _MOST[key]:
+            raise OperationError(f"{key} is a number from 0 to {_MOST[key]}")
     limit = replace(limit, **given)
     await directory.domain_limits.set(name, limit)
     return _shown(domain, limit)

@@ -1,8 +1,8 @@
 """What an account may do by operations, where they are done for one: the policy is auth/roles.py,
 here stands which right each operation needs and whose thing it is about.
 
-An operation that is not named here needs Right.SERVER. What is about an account that there is not
-is refused like one that is somebody else's.
+An operation that is not named here needs Right.SERVER. What is about an account or a queued message
+that there is not is refused like one that is somebody else's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from auth.roles import Actor, Right, Role, actor_of, may
 from mailserver.operations.errors import OperationError
-from mailserver.operations.queue import find_entry
+from mailserver.operations.queue import queue_id
 from mailserver.services import Services
 from storage.directory_names import address_of, catch_all_key, domain_of
 from storage.directory_values import Account, DirectoryError
@@ -160,6 +160,8 @@ async def _needed(services: Services, name: str, args: Args) -> Sequence[tuple[R
     if name in OF_DOMAIN:
         right, key = OF_DOMAIN[name]
         needed: list[tuple[Right, Target]] = [(right, _domain(str(args[key])))]
+        if right is Right.ALIAS and (owner := await _mail_of(services, str(args[key]))) is not None:
+            needed.append((Right.MAIL_READ, owner))
         return [*needed, (Right.ACCOUNT_ROLE, None)] if args.get("admin") else needed
     return ((OF_SERVER.get(name, Right.SERVER), None),)
 
@@ -182,8 +184,20 @@ async def _sender(services: Services, args: Args) -> Target:
     """Whose mail it is that the queue has under this id."""
     if args.get("id") is None:
         return None
-    entry = await find_entry(services, args)
-    return None if entry.account is None else await services.directory.account_by_id(entry.account)
+    entry = await services.store.queue.show(queue_id(args))
+    if entry is None or entry.account is None:
+        return None
+    return await services.directory.account_by_id(entry.account)
+
+
+async def _mail_of(services: Services, alias: str) -> Account | None:
+    """Whose mail an alias would take away: of a sub-address, or of an account of a source."""
+    try:
+        box = address_of(alias)
+    except DirectoryError:
+        return None
+    found = await services.directory.account(box)
+    return found or await services.directory.account(box.split()[0])
 
 
 async def _row_target(services: Services, name: str, value: str) -> Target:

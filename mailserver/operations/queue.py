@@ -26,7 +26,7 @@ async def queue_list(services: Services, args: Args) -> list[dict[str, Any]]:
 
 async def queue_show(services: Services, args: Args) -> dict[str, Any]:
     """One message. Args: id."""
-    return _shown(await _entry(services, _required(args)))
+    return _shown(await _entry(services, queue_id(args)))
 
 
 async def queue_retry(services: Services, args: Args) -> dict[str, int]:
@@ -75,7 +75,7 @@ async def queue_cancel(services: Services, args: Args) -> dict[str, int]:
 
 async def find_entry(services: Services, args: Args) -> Listed:
     """The message that args name by `id`. Raises OperationError."""
-    return await _entry(services, _required(args))
+    return await _entry(services, queue_id(args))
 
 
 async def _entry(services: Services, queue: QueueId) -> Listed:
@@ -89,10 +89,11 @@ async def _optional(services: Services, args: Args) -> QueueId | None:
     """The id of a message that is there; None when all are meant."""
     if args.get("id") is None:
         return None
-    return (await _entry(services, _required(args))).id
+    return (await _entry(services, queue_id(args))).id
 
 
-def _required(args: Args) -> QueueId:
+def queue_id(args: Args) -> QueueId:
+    """The id that args name. Raises OperationError for a text that is none."""
     text = str(args.get("id", ""))
     if not text.isascii() or not text.isdecimal() or len(text) > 18:
         raise OperationError(f"{text!r} is not a queue id; see: mailserver queue list")

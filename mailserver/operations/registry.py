@@ -5,7 +5,7 @@ command without a server loads only what it does. The serving process loads all 
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, cast
 
@@ -155,7 +155,8 @@ def _function(place: str) -> Callable[..., Awaitable[Any]]:
 
 async def perform(services: Services, name: str, args: Args, progress: Progress) -> Any:
     """Runs one operation; its errors come out as OperationError. With `as` in `args`, the address
-    of an account, it is done as far as that account may (mailserver/operations/permitted.py).
+    of an account, it is done as far as that account may (mailserver/operations/permitted.py); what
+    waits long before it changes anything asks for that anew by `again` in its arguments.
     """
     try:
         if "as" not in args:
@@ -164,9 +165,9 @@ async def perform(services: Services, name: str, args: Args, progress: Progress)
 
         account = str(args["as"])
         rest = {key: value for key, value in args.items() if key not in ("as", "bounded")}
-        result = await _run(
-            services, name, await permitted(services, account, name, rest), progress
-        )
+        checked = await permitted(services, account, name, rest)
+        again = partial(permitted, services, account, name, rest)
+        result = await _run(services, name, {**checked, "again": again}, progress)
         return await visible(services, account, name, result)
     except StoreError as error:
         raise OperationError(str(error)) from error

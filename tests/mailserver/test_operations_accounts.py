@@ -208,3 +208,27 @@ async def test_domains(services: Services) -> None:
     ]
     await run(services, "domain.delete", domain="other.test")
     assert len(await run(services, "domain.list")) == 1
+
+
+@pytest.mark.parametrize("operation", ["account.add", "account.passwd"])
+async def test_what_was_allowed_before_a_hash_is_asked_again(
+    services: Services, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    chief = "chief@example.test"
+    await add(services, chief)
+    await add(services)
+    role = {"address": chief, "role": "domain-administrator", "domains": ["example.test"]}
+    await run(services, "account.role", **role)
+    hash_password = services.auth.hash_password
+
+    async def slow(password: str) -> str:
+        await run(services, "account.role", address=chief, role="user")
+        return await hash_password(password)
+
+    monkeypatch.setattr(services.auth, "hash_password", slow)
+    address = ADA if operation == "account.passwd" else "new@example.test"
+    asked = {"as": chief, "address": address, "password": "quite another horse"}
+    with pytest.raises(OperationError, match="may not"):
+        await run(services, operation, **asked)
+    assert await may_log_in(services)
+    assert await services.directory.account("new@example.test") is None

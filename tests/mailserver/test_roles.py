@@ -186,6 +186,78 @@ def test_a_domain_administrator_sees_and_changes_its_part(server: ServerProcess)
     acting(server, chief, "account.delete", address=user)
 
 
+@pytest.mark.parametrize("quota", [-1, 1 << 63])
+def test_limits_that_can_not_be_kept(server: ServerProcess, quota: int) -> None:
+    chief, user = administers(server, "other.test"), made(server, "other.test")
+    assert "from 0" in refusal(server, chief, "account.set", address=user, quota=quota)
+    new = {"address": f"n{user}", "password": PASSWORD, "quota": quota}
+    assert "from 0" in refusal(server, chief, "account.add", **new)
+    server.command("domain", "set", "other.test", "--accounts", str(1 << 31), expect=2)
+    server.command("token", "revoke", user, str(1 << 63), expect=2)
+    for key, value in (("accounts", -1), ("accounts", 1 << 31), ("quota", 1 << 63)):
+        with pytest.raises(OperationError, match="from 0"):
+            server.perform("domain.set", domain="other.test", **{key: value})
+
+
+def test_aliases_take_no_mail_of_accounts(server: ServerProcess) -> None:
+    chief, user = administers(server, "other.test"), made(server, "other.test")
+    chief_here = made(server, "other.test")
+    role = {"role": "domain-administrator", "domains": ["other.test"]}
+    server.perform("account.role", address=chief_here, **role)
+    for each, own in ((chief, False), (chief_here, True)):
+        tagged = each.replace("@example.test", "@other.test").replace("@", "+x@")
+        if own:
+            acting(server, each, "alias.add", alias=tagged, targets=[user])
+        taken = {"alias": user.replace("@", "+x@"), "targets": [each]}
+        assert "may not" in refusal(server, each, "alias.add", **taken)
+    server.perform("alias.add", **taken)
+    assert "may not" in refusal(server, chief, "alias.delete", alias=taken["alias"])
+
+
+@pytest.fixture
+def queued(server: ServerProcess) -> tuple[str, str]:
+    """A sender of other.test and the id of what it has in the queue for later."""
+    user = made(server, "other.test")
+    with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=30) as client:
+        client.login(user, PASSWORD)
+        client.sendmail(
+            user, ["x@elsewhere.test"], letter(user, "x@elsewhere.test"), ["HOLDFOR=3600"]
+        )
+    (entry,) = server.perform("queue.list", account=user)
+    return user, entry["id"]
+
+
+def test_whose_queued_mail_is_seen_and_changed(
+    server: ServerProcess, queued: tuple[str, str]
+) -> None:
+    user, number = queued
+    chief, stranger = administers(server, "other.test"), administers(server, "example.test")
+    for who in (user, chief):
+        assert acting(server, who, "queue.show", id=number)["sender"] == user
+        assert [one["id"] for one in acting(server, who, "queue.list", account=user)] == [number]
+    for who, operations in (
+        (stranger, ("show", "why", "retry", "hold", "release", "bounce")),
+        (user, ("retry", "hold", "release", "bounce")),
+    ):
+        for operation in operations:
+            refused = refusal(server, who, f"queue.{operation}", id=number)
+            assert "may not" in refused
+            # as of a message that there is not
+            assert refusal(server, who, f"queue.{operation}", id="999999999") == refused
+    assert "may not" in refusal(server, stranger, "queue.list", account=user)
+    assert "may not" in refusal(server, chief, "queue.cancel", id=number, account=user)
+    other = refusal(server, chief, "queue.cancel", id=number, account=chief)
+    gone = refusal(server, chief, "queue.cancel", id="999999999", account=chief)
+    assert other.partition(":")[2] == gone.partition(":")[2]
+    assert acting(server, chief, "queue.hold", id=number) == {"messages": 1}
+    (recipient,) = server.perform("queue.show", id=number)["recipients"]
+    assert recipient["hold"]["by"] == chief
+    assert acting(server, chief, "queue.release", id=number) == {"messages": 1}
+    cancelled = acting(server, user, "queue.cancel", id=number, account=user)
+    assert cancelled == {"messages": 1, "recipients": 1}
+    assert server.perform("queue.list", account=user) == []
+
+
 def test_what_a_domain_administrator_may_not(server: ServerProcess) -> None:
     chief = administers(server, "other.test")
     user = {"address": made(server, "other.test")}
@@ -258,6 +330,9 @@ def test_bounds_of_a_domain(server: ServerProcess, clients: Clients) -> None:
         client = clients.imap(chief)
         assert client.setquota(new["address"], "(STORAGE 1)")[0] == "NO"
         server.perform("account.set", quota=5000, **address)  # the operator is free
+        server.perform("domain.set", domain="other.test", accounts=1)
+        assert acting(server, chief, "account.set", quota=4000, **address)["quota"] == 4000  # less
+        assert "together" in refusal(server, chief, "account.set", quota=4001, **address)
     finally:
         server.perform("domain.set", domain="other.test", accounts=0, quota=0)
 
@@ -295,6 +370,9 @@ def test_sending_for_another_is_told_to_both(server: ServerProcess, clients: Cli
             f"{delegate} no longer sends as {owner}, by operator",
         ]
     assert details(server, owner, "sent by another") == [f"by {delegate} (on behalf)"]
+    server.perform("account.sending.allow", **args)
+    client.sendmail(owner, [reader], letter(delegate, reader))  # reports go to the owner
+    assert f"by {delegate} (as)" in details(server, owner, "sent by another")
     box = clients.imap(reader)
     box.select()
     fetched = box.fetch("1", "(BODY[HEADER.FIELDS (FROM SENDER)])")[1][0]
