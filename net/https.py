@@ -73,7 +73,9 @@ class HttpsClient:
         limit: int,
         seconds: float,
     ) -> HttpsResponse:
-        """As `get`, with a body; `port` None is the usual one."""
+        """As `get`, with a body; `port` None is the usual one. It is sent once at most: behind a
+        connection that broke nobody knows what was done.
+        """
         return await self._bounded(
             "POST", host, port, path, limit, seconds, data=data, headers=headers
         )
@@ -116,6 +118,8 @@ class HttpsClient:
                 raise CertificateNotTrusted(f"{request.host}: {_certificate(error)}") from None
             except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
                 failure = _reason(error)
+                if request.data is not None and not isinstance(error, aiohttp.ClientConnectorError):
+                    break
         raise HttpsError(f"{request.host}: {failure}")
 
     async def _ask(

@@ -9,11 +9,12 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.logging import get_logger
 from net.link import TooLate, Unavailable
 from web.form_route import FormRoute
 from web.problem import ProblemResponse
@@ -69,19 +70,38 @@ class _Dispatch(Router):
         super().__init__()
         self._registry, self._generation = registry, _NO_TABLE
         self._table = _Table(())
+        self._log = get_logger("http")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._generation != self._registry.generation:
             self._generation = self._registry.generation
             self._table = _Table(self._registry.routes())
-        await self._table(scope, receive, send)
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._table(scope, receive, sending)
+        except (HTTPException, Unavailable):
+            raise
+        except ClientDisconnect:
+            if begun:
+                raise
+            await Response(status_code=400)(scope, receive, send)  # nobody reads it
+        except Exception:
+            # here, since the log names the request only while it is worked on
+            self._log.exception("request failed", path=scope.get("path", ""))
+            if begun:
+                raise
+            await ProblemResponse(500)(scope, receive, send)
 
 
 def create_gateway(registry: Registry) -> ASGIApp:
     """The application that serves what is registered."""
-    app = Starlette(
-        exception_handlers={HTTPException: _refused, Unavailable: _unavailable, Exception: _failed}
-    )
+    app = Starlette(exception_handlers={HTTPException: _refused, Unavailable: _unavailable})
     app.router = _Dispatch(registry)
     return app
 
@@ -95,8 +115,3 @@ async def _unavailable(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Unavailable)
     status = 504 if isinstance(error, TooLate) else 503
     return ProblemResponse(status, str(error), wait=error.wait)
-
-
-async def _failed(_request: Request, _error: Exception) -> Response:
-    """The log has the error; who asked has the id of the request to name it by."""
-    return ProblemResponse(500)

@@ -1,6 +1,7 @@
 """What the outside provider publishes: its metadata (OpenID Connect Discovery §4) and its keys (RFC
 7517), fetched over HTTPS, bounded, and kept for an hour. Keys are fetched anew for one that is not
-known, once a minute at most.
+known, once a minute at most. After a failure nobody asks again for some seconds, so that logins do
+not queue up behind a provider that is away.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 import orjson
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import JWKRegistry, Key, KeySet
 
 from config.clock import Clock
 from net.https import HttpsClient, HttpsError
@@ -19,6 +20,7 @@ LIMIT: Final = 256 * 1024
 SECONDS: Final = 10.0
 KEPT: Final = 3600.0
 AGAIN: Final = 60.0
+AWAY: Final = 15.0
 _KINDS: Final = ("RSA", "EC")
 _ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -35,20 +37,21 @@ class Documents:
         self._metadata: dict[str, Any] = {}
         self._metadata_at = self._keys_at = float("-inf")
         self._keys: KeySet | None = None
+        self._failures: dict[str, tuple[float, str]] = {}
         self._lock = asyncio.Lock()
 
     async def metadata(self) -> dict[str, Any]:
         """Raises OutsideError."""
         async with self._lock:
             if self._clock.monotonic() - self._metadata_at > KEPT:
-                found = await self.fetch(
+                found = await self._published(
                     f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
                 )
                 if found.get("issuer") != self.issuer:
                     raise OutsideError(f"{self.issuer} says that it is another issuer")
                 for name in _ENDPOINTS:
-                    if not isinstance(found.get(name), str):
-                        raise OutsideError(f"{self.issuer} names no {name}")
+                    if not str(found.get(name, "")).startswith("https://"):
+                        raise OutsideError(f"{self.issuer} names no {name} with https")
                 self._metadata, self._metadata_at = found, self._clock.monotonic()
             return self._metadata
 
@@ -58,14 +61,24 @@ class Documents:
         async with self._lock:
             age = self._clock.monotonic() - self._keys_at
             if self._keys is None or age > (AGAIN if fresh else KEPT):
-                found = (await self.fetch(where)).get("keys")
-                usable = [one for one in found or () if _is_usable(one)]
-                try:
-                    self._keys = KeySet.import_key_set({"keys": usable})
-                except (JoseError, ValueError, TypeError, KeyError) as error:
-                    raise OutsideError(f"{where} has keys that are none") from error
+                found = (await self._published(where)).get("keys")
+                usable = [_key(one) for one in found] if isinstance(found, list) else []
+                self._keys = KeySet([key for key in usable if key is not None])
                 self._keys_at = self._clock.monotonic()
             return self._keys
+
+    async def _published(self, url: str) -> dict[str, Any]:
+        """What is there, unless the last question came to nothing a moment ago."""
+        until, why = self._failures.get(url, (0.0, ""))
+        if self._clock.monotonic() < until:
+            raise OutsideError(why)
+        try:
+            found = await self.fetch(url)
+        except OutsideError as error:
+            self._failures = {url: (self._clock.monotonic() + AWAY, str(error))}
+            raise
+        self._failures.pop(url, None)
+        return found
 
     async def fetch(
         self, url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -109,5 +122,13 @@ class Documents:
         return found
 
 
-def _is_usable(key: object) -> bool:
-    return isinstance(key, dict) and key.get("kty") in _KINDS and key.get("use", "sig") == "sig"
+def _key(data: object) -> Key | None:
+    """A key for signatures; None for others, and for what cannot be read (RFC 7517 §5)."""
+    if not isinstance(data, dict) or data.get("use", "sig") != "sig":
+        return None
+    if data.get("kty") not in _KINDS:
+        return None
+    try:
+        return JWKRegistry.import_key(data)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None

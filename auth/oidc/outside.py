@@ -62,6 +62,7 @@ class Outside:
         self._oidc = ours = settings.oidc
         self._redirect = f"{issuer_of(settings)}{CALLBACK}"
         if self._documents is None or self._documents.issuer != ours.issuer:
+            self._begun.clear()  # what the one before is asked shall not be told to this one
             self._documents = (
                 Documents(ours.issuer, self._https, self._clock) if ours.issuer else None
             )
@@ -100,11 +101,15 @@ class Outside:
         if begun is None or not browser or begun.browser != browser:
             raise OutsideError("an answer to a question that this browser did not ask")
         documents = self._published()
-        if answer.get("iss", documents.issuer) != documents.issuer:  # RFC 9207 §2.4
+        metadata = await documents.metadata()
+        named = metadata.get("authorization_response_iss_parameter_supported") is True
+        if (
+            answer.get("iss", "" if named else documents.issuer) != documents.issuer
+        ):  # RFC 9207 §2.4
             raise OutsideError("an answer of another issuer")
         if "code" not in answer:
             raise OutsideError("the provider gave no code")
-        where = (await documents.metadata())["token_endpoint"]
+        where = metadata["token_endpoint"]
         form = {
             "grant_type": "authorization_code",
             "code": answer["code"],

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from joserfc import jwt
@@ -147,3 +148,23 @@ async def test_access_tokens_are_told_from_others(
     assert await outside.of_access_token(signed(body)) is None
     assert await outside.of_access_token(signed(claims(clock), typ="at+jwt")) is None
     assert await outside.of_access_token("a.b.c") is None
+
+
+class Answering(Published):
+    """Says that answers name the issuer (RFC 9207)."""
+
+    async def metadata(self) -> dict[str, Any]:
+        where = {"authorization_endpoint": f"{ISSUER}/a", "token_endpoint": f"{ISSUER}/t"}
+        return {**where, "authorization_response_iss_parameter_supported": True}
+
+
+async def test_an_answer_names_its_issuer_where_the_provider_says_that_it_does(
+    site: tuple[Outside, Directory, MovedClock],
+) -> None:
+    outside, _, clock = site
+    outside._documents = Answering(clock)
+    for named in ({}, {"iss": "https://evil.test"}):
+        asked = await outside.begin("browser", "/")
+        state = parse_qs(urlsplit(asked).query)["state"][0]
+        with pytest.raises(OutsideError, match="another issuer"):
+            await outside.finish("browser", {"state": state, "code": "x", **named})

@@ -136,3 +136,15 @@ async def test_a_server_without_tls(dns: DnsServer, offload: Offload) -> None:
         resolver = Resolver([dns.endpoint], lifetime=1.0)
         client = HttpsClient(resolver, offload, trusting(trustme.CA()), port=port)
         assert "no usable answer" in await fails(client)
+
+
+async def test_a_post_is_sent_once(
+    client: HttpsClient, dns: DnsServer, web: HttpsServer, authority: trustme.CA
+) -> None:
+    dns.set(HOST, "A", "127.0.0.1", "127.0.0.2")
+    web.answer = b""  # both hang up on what they have read
+    context = server_context(Kind.GOOD, authority, HOST)
+    async with https_server(context, "127.0.0.2", web.port) as second:
+        with pytest.raises(HttpsError):
+            await client.post(HOST, None, "/", b"x", {}, limit=10, seconds=5)
+        assert len(web.asked) + len(second.asked) == 1

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -12,8 +13,10 @@ from multidict import CIMultiDict
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from structlog.testing import capture_logs
 
 from config.fields import parse_endpoint
+from config.logging import REQUEST
 from net.link import TooLate, Unavailable
 from net.tls import TlsContexts
 from tests.support.directories import make_settings
@@ -138,10 +141,17 @@ async def test_a_browser_runs_nothing_that_is_no_page(tmp_path: Path) -> None:
             assert answer.headers.getall("Content-Security-Policy") == ["default-src 'self'"]
 
 
+def _naming(_logger: object, _method: str, event: Any) -> Any:
+    return {**event, "request": REQUEST.get()}
+
+
 async def test_a_failure_is_a_problem_that_says_nothing(tmp_path: Path) -> None:
     registry = Registry()
     registry.register(Service("a", [Route("/a", failing(ValueError("a private cause")))]))
-    async with served(registry, tmp_path) as client, client.get("/a") as answer:
-        assert (answer.status, answer.content_type) == (500, PROBLEM)
-        assert "private" not in await answer.text()
-        assert answer.headers["X-Request-Id"]
+    with capture_logs(processors=[_naming]) as lines:
+        async with served(registry, tmp_path) as client, client.get("/a") as answer:
+            assert (answer.status, answer.content_type) == (500, PROBLEM)
+            assert "private" not in await answer.text()
+            number = answer.headers["X-Request-Id"]
+    (line,) = [one for one in lines if one["log_level"] == "error"]
+    assert (line["event"], line["path"], line["request"]) == ("request failed", "/a", number)
