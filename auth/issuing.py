@@ -102,6 +102,7 @@ class Issuer:
             password_digest(secret) or b"",
             expires=expires,
             scram=scram,
+            password_hash=None if is_password else account.password_hash,
         )
         self._record(Kind.MADE, account, made)
         return Made(made, secret)
@@ -130,6 +131,7 @@ class Issuer:
             expires=now + SESSION_SECONDS,
             access_until=now + ACCESS_SECONDS,
             refresh_digest=digest(refresh),
+            password_hash=account.password_hash,
         )
         return Tokens(made, access, refresh, int(ACCESS_SECONDS))
 
@@ -145,6 +147,7 @@ class Issuer:
             Terms(frozenset()),
             digest(secret),
             expires=self._clock.now() + BROWSER_SECONDS,
+            password_hash=account.password_hash,
         )
         return secret
 

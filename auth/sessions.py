@@ -18,7 +18,7 @@ from config.clock import Clock
 from storage.audit_values import Kind
 from storage.credential_values import Credential, CredentialKind
 from storage.directory import Directory
-from storage.directory_values import Absent, Account, AccountChange
+from storage.directory_values import Absent, Account, AccountChange, NotAllowed
 
 FRESH: Final = 600.0
 """Seconds after the login in which a session may change what logs in."""
@@ -155,16 +155,24 @@ class Sessions:
 
         unsubscribe = self._auth.on_revoke(heard)
         try:
-            account = await self._directory.account_by_id(login.account)
-            if account is None or revoked:
-                raise Problem(Fault.CREDENTIALS)
-            begun = await begin(account)
+            try:
+                begun = await begin(await self._account(login, revoked))
+            except NotAllowed:  # another hash: a better one of the same password, or of another
+                begun = await begin(await self._account(login, revoked))
             if revoked:
-                await self._directory.credentials.end(account.id, *OPENED)
+                await self._directory.credentials.end(login.account, *OPENED)
                 raise Problem(Fault.CREDENTIALS)
+        except NotAllowed:
+            raise Problem(Fault.CREDENTIALS) from None
         finally:
             unsubscribe()
         return begun
+
+    async def _account(self, login: Login, revoked: list[AccountChange]) -> Account:
+        account = await self._directory.account_by_id(login.account)
+        if account is None or revoked:
+            raise Problem(Fault.CREDENTIALS)
+        return account
 
 
 def _problem(refused: Refused) -> Problem:

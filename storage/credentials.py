@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from config.clock import Clock
 from storage.config_auth_tables import credential as table
 from storage.config_database import ConfigDatabase
+from storage.config_schema import account as accounts
 from storage.credential_uses import CredentialUses
 from storage.credential_values import Credential, CredentialId, CredentialKind, Terms, Use
 from storage.directory_values import Absent, AccountChange, ChangeKind, NotAllowed
@@ -93,10 +94,12 @@ class Credentials:
         refresh_digest: bytes | None = None,
         scram: str = "",
         session: CredentialId | None = None,
+        password_hash: str | None = None,
     ) -> Credential:
-        """`session` is that of the account in which it was allowed. Raises NotAllowed (too many, a
-        time that is over, what a password ends after the account got another since the call, a
-        session that has ended).
+        """`session` is that of the account in which it was allowed, `password_hash` what the
+        account must have still, None for any. Raises NotAllowed (too many, a time that is over,
+        what a password ends after the account got another since the call, another hash, a session
+        that has ended).
         """
         values = {
             "account": account,
@@ -113,7 +116,7 @@ class Credentials:
         if expires is not None and expires <= self._clock.now():
             raise NotAllowed("The time until which it shall be good is over")
         password = self.passwords(account) if kind in _BY_PASSWORD else None
-        return await self._database.finish(self._add(values, password, session))
+        return await self._database.finish(self._add(values, password, session, password_hash))
 
     async def revoke(self, account: AccountId, number: CredentialId) -> Credential:
         """Ends one, and the connections that it opened. Raises Absent."""
@@ -218,12 +221,19 @@ class Credentials:
         return [self.uses.applied(one) for one in found]
 
     async def _add(
-        self, values: dict[str, Any], password: int | None, session: CredentialId | None
+        self,
+        values: dict[str, Any],
+        password: int | None,
+        session: CredentialId | None,
+        password_hash: str | None,
     ) -> Credential:
         ended: list[Credential] = []
         async with self._database.writing() as connection:
-            if password not in (None, self.passwords(values["account"])):
-                raise NotAllowed("The account's password was changed meanwhile")
+            if password is not None:
+                stored = await _locked(connection, values["account"])
+                changed = password != self.passwords(values["account"])
+                if changed or password_hash not in (None, stored):
+                    raise NotAllowed("The account's password was changed meanwhile")
             if session is not None:
                 mine = (_c.id == session) & (_c.account == values["account"])
                 alive = select(_c.id).where(mine, _c.expires > self._clock.now())
@@ -281,6 +291,23 @@ class Credentials:
         for one in ended:
             self.forget(one.account)
             self.tell_end(one.account, one.id)
+
+
+async def _has_hash(
+    connection: AsyncConnection, account: AccountId, password_hash: str | None
+) -> bool:
+    """Another process that sets a password waits for the transaction, or is waited for."""
+    if password_hash is None:
+        return True
+    query = select(accounts.c.password_hash).where(accounts.c.id == account).with_for_update()
+    return bool((await connection.execute(query)).scalar() == password_hash)
+
+
+async def _locked(connection: AsyncConnection, account: AccountId) -> str | None:
+    """The account's hash; who sets another in another process waits, or was waited for."""
+    query = select(accounts.c.password_hash).where(accounts.c.id == account).with_for_update()
+    found: str | None = (await connection.execute(query)).scalar()
+    return found
 
 
 def _credential(row: Row[*tuple[Any, ...]]) -> Credential:

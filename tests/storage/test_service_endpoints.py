@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from auth.audit import Audit
+from auth.issuing import Issuer
 from storage.directory import Directory
-from storage.directory_values import AccountChange
+from storage.directory_values import AccountChange, NotAllowed
 from storage.passkeys import NewPasskey
 from storage.second_factors import GivenCode, Spent
 from storage.service_endpoints import EXPIRY, ServiceEndpoint, ServiceEndpoints
@@ -122,6 +124,33 @@ async def test_a_second_factor_that_was_taken_off_is_remembered_by_nobody(
     assert not await there.second_factors.is_on(account)
     await one.close()
     await two.close()
+
+
+async def no_keys(_address: str, _password: str) -> str:
+    return ""
+
+
+async def test_no_session_outlives_a_password_set_by_another_process(
+    directories: tuple[Directory, Directory, MovedClock],
+) -> None:
+    """Also one that is opened before anything is heard of it, or at the same moment."""
+    here, there, clock = directories
+    issuer = Issuer(there, clock, Audit(there, clock), no_keys)
+    await here.add_account("ada@example.test", "hash")
+    for turn in range(10):
+        account = await there.account("ada@example.test")
+        assert account is not None
+        await asyncio.gather(
+            here.set_password("ada@example.test", f"hash {turn}"),
+            issuer.open_session(account, "early"),
+            return_exceptions=True,
+        )
+        with pytest.raises(NotAllowed):
+            await issuer.open_session(account, "late")
+        with pytest.raises(NotAllowed):
+            await issuer.open_browser(account, "late")
+        assert await here.credentials.of(account.id) == []
+        await there.refresh()
 
 
 async def test_a_code_is_taken_by_one_of_several_processes(
