@@ -313,12 +313,18 @@ class Authenticator:
     ) -> Login | Refused:
         """What becomes of the right account password where there is a second factor."""
         before = self._directory.credentials.passwords(account.id)
-        if not await self._directory.second_factors.is_on(account.id):
-            return login if await self._still(account, before) else Refused(Cause.CREDENTIALS)
+        factors = self._directory.second_factors
+        generation = factors.generation
+        if not await factors.is_on(account.id):
+            if not await self._still(account, before):
+                return Refused(Cause.CREDENTIALS)
+            if factors.generation != generation:  # one may have been switched on meanwhile
+                return await self._with_factor(account, login, protocol, code)
+            return login
         if protocol is not Protocol.WEB:
             return Refused(Cause.APP_PASSWORD)
         if not code:
-            kinds = await self._directory.second_factors.kinds(account.id)
+            kinds = await factors.kinds(account.id)
             return Refused(Cause.CODE, kinds, await self._ticket(account, before))
         spent = await self.second_factor.check(account, code)
         if spent is not Spent.TAKEN:

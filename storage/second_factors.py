@@ -76,22 +76,24 @@ class TakenAs:
 
 
 class SecondFactors:
-    """Belongs to the directory, whose database and listeners it uses."""
+    """Belongs to the directory, whose database and listeners it uses. `generation` rises with every
+    change of what `is_on` says of somebody.
+    """
 
     def __init__(
         self, database: ConfigDatabase, clock: Clock, publish: Callable[[AccountChange], None]
     ) -> None:
         self._database, self._clock, self._publish = database, clock, publish
         self._kinds: LRUCache[AccountId, tuple[str, ...]] = LRUCache(REMEMBERED)
-        self._generation = 0
+        self.generation = 0
 
     async def is_on(self, account: AccountId) -> bool:
         """Whether the account password alone is not enough. Raises StoreUnavailable."""
         known = self._kinds.get(account)
         if known is None:
-            generation = self._generation
+            generation = self.generation
             known = await self.kinds(account)
-            if generation != self._generation:
+            if generation != self.generation:
                 return await self.is_on(account)
             self._kinds[account] = known
         return bool(known)
@@ -134,7 +136,7 @@ class SecondFactors:
 
     def forget(self) -> None:
         """An account was deleted, or what its second factor may be changed."""
-        self._generation += 1
+        self.generation += 1
         self._kinds.clear()
 
     async def _load_kinds(self, account: AccountId) -> tuple[str, ...]:

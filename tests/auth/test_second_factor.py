@@ -154,6 +154,23 @@ async def test_what_changes_while_the_factor_is_looked_up(
     assert await site.login() is Cause.CREDENTIALS
 
 
+async def test_a_factor_switched_on_in_the_middle_of_a_login_is_asked_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = site.directory.second_factors.is_on
+    keys: list[bytes] = []
+
+    async def slow(account: AccountId) -> bool:
+        found = await looked_up(account)
+        if not keys:
+            keys.append((await site.switch_on())[0])
+        return found
+
+    monkeypatch.setattr(site.directory.second_factors, "is_on", slow)
+    assert await site.login() is Cause.CODE
+    assert isinstance(await site.login(code=site.code(keys[0])), Login)
+
+
 async def test_the_code_that_switches_it_on_is_spent(site: Site) -> None:
     begun = await site.auth.second_factor.begin(site.ada, "mx.example.test")
     code = site.code(b32decode(begun.key))
