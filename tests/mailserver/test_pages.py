@@ -68,6 +68,19 @@ def test_a_browser_logs_in_and_out(server: ServerProcess) -> None:
     assert server.perform("token.list", address=ADA) == []
 
 
+def test_who_logs_in_again_has_one_session(server: ServerProcess) -> None:
+    browser = Browser(server)
+    browser.log_in(ADA, PASSWORD)
+    (before,) = server.perform("token.list", address=ADA)
+    old = browser.cookies["session"]
+    inside = browser.log_in(ADA, PASSWORD, "/login?again=1")
+    assert "As ada@example.test." in inside.text
+    (after,) = server.perform("token.list", address=ADA)
+    assert after["id"] != before["id"] and browser.cookies["session"] != old
+    browser.submit(inside)
+    assert server.perform("token.list", address=ADA) == []
+
+
 def test_the_cookie_of_a_browser_is_good_for_pages_alone(server: ServerProcess) -> None:
     browser = Browser(server)
     browser.log_in(ADA, PASSWORD)

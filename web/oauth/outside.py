@@ -76,7 +76,7 @@ class OutsidePages:
                 ticket, factors = problem.ticket, problem.factors
                 return await self._second.show(visit, following, ticket, factors, problem)
             raise
-        return self._pages.logged_in(visit, cookie, following)
+        return await self._pages.logged_in(visit, cookie, following)
 
     def _failed(self, visit: Visit, error: OutsideError) -> PageError:
         self._log.info("login outside failed", reason=str(error), peer=visit.caller.peer)

@@ -71,7 +71,7 @@ class LoginPages:
                 ticket, factors = problem.ticket, problem.factors
                 return await self._second.show(visit, following, ticket, factors, problem)
             return await self._form(visit, following, username, problem)
-        return self._pages.logged_in(visit, cookie, following)
+        return await self._pages.logged_in(visit, cookie, following)
 
     async def _form(
         self, visit: Visit, following: str, username: str = "", problem: Problem | None = None

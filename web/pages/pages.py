@@ -130,10 +130,13 @@ class Pages:
         answer = await self.page(visit, template, STATUS[problem.fault], policy, **values)
         return _waiting(answer, problem.wait)
 
-    def logged_in(self, visit: Visit, cookie: str, to: str) -> Response:
-        """Sends the browser to a path of ours, with the cookie of a session that begins. The form
-        cookie of before is gone: forms that somebody else may have prepared are good no more.
+    async def logged_in(self, visit: Visit, cookie: str, to: str) -> Response:
+        """Sends the browser to a path of ours, with the cookie of a session that begins. The one of
+        before ends, and its form cookie: forms that somebody else may have prepared are good no
+        more.
         """
+        if visit.visitor is not None:
+            await self._service.leave(visit.visitor)
         answer = redirect(to)
         set_cookie(answer, SESSION, cookie, visit.secure)
         end_cookie(answer, FORM, visit.secure)

@@ -99,7 +99,7 @@ class SecondPages:
                 cookie = await self._service.enter_second(ticket, code, visit.caller)
         except Problem as problem:
             return await self.show(visit, following, ticket, factors, problem)
-        return self._pages.logged_in(visit, cookie, following)
+        return await self._pages.logged_in(visit, cookie, following)
 
     async def _script(self, _request: Request) -> Response:
         if self._js is None:
