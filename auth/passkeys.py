@@ -190,7 +190,7 @@ class PasskeyDesk:
         wanted = claim.handle is not None or account is None
         if wanted and not hmac.compare_digest(claim.handle or b"", handle):
             raise NotProved("the passkey is of another user")
-        asserted = await self._compute(
+        count = await self._compute(
             webauthn.asserted,
             self._site(),
             answer,
@@ -200,7 +200,7 @@ class PasskeyDesk:
         )
         if not await self._challenges.spend(claim.challenge):
             raise NotProved("the answer came before")
-        match await self._kept.signed(kept.id, asserted.sign_count, caller.peer):
+        match await self._kept.signed(kept.id, count, caller.peer):
             case Signed.COUNTER:
                 await self._suspect(kept, caller)
                 raise NotProved("its counter went back: there may be a copy of it")

@@ -66,14 +66,6 @@ class Claim:
     challenge: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Assertion:
-    """A signature that is right. `verified`: the authenticator knew its user by PIN or body."""
-
-    sign_count: int
-    verified: bool
-
-
 def creation_options(
     site: Site, challenge: bytes, handle: bytes, address: str, name: str, known: Sequence[Passkey]
 ) -> dict[str, Any]:
@@ -163,9 +155,9 @@ def registered(site: Site, answer: Mapping[str, Any], challenge: bytes) -> NewPa
 
 def asserted(
     site: Site, answer: Mapping[str, Any], challenge: bytes, key: bytes, *, verify: bool
-) -> Assertion:
-    """What a signature by the public key proves (§7.2), but for its counter, which is compared
-    where it is stored. Raises NotProved.
+) -> int:
+    """The authenticator's counter, which is compared where it is stored, if the public key's owner
+    signed (§7.2); with `verify` one whom it knew by PIN or body. Raises NotProved.
     """
     _check_frame(answer)
     try:
@@ -180,7 +172,7 @@ def asserted(
         )
     except Exception as error:
         raise _refused(error) from error
-    return Assertion(found.new_sign_count, found.user_verified)
+    return int(found.new_sign_count)
 
 
 def _check_frame(answer: Mapping[str, Any]) -> None:
