@@ -187,8 +187,9 @@ class Submitting:
         return None if true else ""
 
     async def _own(self, login: Login, address: str) -> bool:
+        """Not that of an owner: Sender says who it was."""
         right = await sending_right(self._directory, login, address)
-        return right.sending is Sending.AS
+        return right.sending is Sending.AS and right.owner is None
 
     async def _account(self, login: Login) -> Account | None:
         return await self._directory.account_by_id(login.account)

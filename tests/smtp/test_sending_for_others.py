@@ -76,6 +76,19 @@ async def test_on_behalf_names_who_sent_it(tmp_path: Path) -> None:
         assert found(running)["Sender"] == "ben+desk@example.test"
 
 
+async def test_a_delegate_of_two_owners_does_not_hide_behind_one(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as running:
+        await delegated(running, on_behalf=True)
+        cy = await running.directory.add_account("cy@example.test", "hash")
+        ben = await running.directory.account(BEN)
+        assert ben is not None
+        await running.directory.delegations.allow(cy.id, ben.id, on_behalf=False)
+        client = await as_ben(running)
+        for author, sender in ((ADA, BEN), (BEN, None)):
+            assert (await submit(client, f"From: {author}\r\nSender: {cy.address}"))[:3] == "250"
+            assert found(running)["Sender"] == sender
+
+
 async def test_the_owner_of_an_account_is_not_bound(tmp_path: Path) -> None:
     async with receiving(tmp_path) as running:
         await delegated(running, on_behalf=True)
