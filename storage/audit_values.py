@@ -27,6 +27,7 @@ class Kind(Enum):
     RECOVERY = "recovery code used"
     RIGHTS = "rights changed"
     ROLE = "role changed"
+    ADMINISTERED = "changed by another"
     SENT_FOR = "sent by another"
     CONSENT = "client allowed"
     DENIED = "client refused"

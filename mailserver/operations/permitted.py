@@ -12,6 +12,7 @@ from auth.roles import Actor, Right, Role, actor_of, may
 from mailserver.operations.errors import OperationError
 from mailserver.operations.queue import queue_id
 from mailserver.services import Services
+from storage.audit_values import Kind
 from storage.directory_names import address_of, catch_all_key, domain_of
 from storage.directory_values import Account, DirectoryError
 
@@ -111,6 +112,17 @@ LISTED: Final[Mapping[str, tuple[Right, str]]] = {
     "domain.list": (Right.DOMAIN_SEE, "name"),
 }
 """Lists of which an account sees its part: the right, and what names whose a row is."""
+_READING: Final = frozenset({"list", "show", "written", "shape", "why"})
+_TELLING: Final = frozenset(
+    {
+        "account.role",
+        "account.sending.allow",
+        "account.sending.revoke",
+        "account.share.set",
+        "account.share.delete",
+    }
+)
+"""What names in the audit log who did it."""
 _CHOICES: Final = frozenset({"imap_mask", "gmail_labels", "notify_new_device"})
 _QUOTAS: Final = frozenset({"quota", "quota_messages"})
 
@@ -133,6 +145,27 @@ async def visible(services: Services, address: str, name: str, result: Any) -> A
     right, key = LISTED[name]
     actor = await _actor(services, address)
     return [row for row in result if may(actor, right, await _row_target(services, name, row[key]))]
+
+
+async def changed_of(services: Services, name: str, args: Args) -> Account | None:
+    """The account that an operation changes something of, where its audit log does not say by whom
+    already. Raises StoreError.
+    """
+    key = (
+        "address" if name in ("account.set", "account.add") else OF_ACCOUNT.get(name, (None, ""))[1]
+    )
+    if name in _TELLING or name.rpartition(".")[2] in _READING or not args.get(key):
+        return None
+    return await services.directory.account(str(args[key]))
+
+
+def tell(services: Services, by: str, name: str, whose: Account | None) -> None:
+    """The audit log of the account says who did the operation, if another: `by` is an account's
+    address.
+    """
+    if whose is not None and whose.address != by:
+        detail = f"{name}, by {by}"
+        services.auth.audit.record(Kind.ADMINISTERED, whose.id, whose.address, detail=detail)
 
 
 async def _actor(services: Services, address: str) -> Actor:

@@ -161,13 +161,15 @@ async def perform(services: Services, name: str, args: Args, progress: Progress)
     try:
         if "as" not in args:
             return await _run(services, name, args, progress)
-        from mailserver.operations.permitted import permitted, visible
+        from mailserver.operations.permitted import changed_of, permitted, tell, visible
 
         account = str(args["as"])
         rest = {key: value for key, value in args.items() if key not in ("as", "bounded")}
         checked = await permitted(services, account, name, rest)
         again = partial(permitted, services, account, name, rest)
+        whose = await changed_of(services, name, rest)  # it may be gone afterwards
         result = await _run(services, name, {**checked, "again": again}, progress)
+        tell(services, checked["by"], name, whose or await changed_of(services, name, rest))
         return await visible(services, account, name, result)
     except StoreError as error:
         raise OperationError(str(error)) from error

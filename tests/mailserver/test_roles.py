@@ -183,7 +183,15 @@ def test_a_domain_administrator_sees_and_changes_its_part(server: ServerProcess)
     acting(server, chief, "alias.add", alias="x@other.test", targets=[user])
     assert "may not" in refusal(server, chief, "alias.add", alias="x@example.test", targets=[user])
     acting(server, chief, "alias.delete", alias="X@other.test")
+    told = ("account.set", "account.passwd", "account.disable", "account.enable")
+    wanted = [f"{operation}, by {chief}" for operation in told]
+    assert sorted(details(server, user, "changed by another")) == sorted(wanted)
+    assert details(server, own["address"], "changed by another") == [f"account.add, by {chief}"]
+    acting(server, chief, "account.set", address=chief, notify_new_device="off")
+    assert details(server, chief, "changed by another") == []
     acting(server, chief, "account.delete", address=user)
+    gone = [e for e in server.perform("audit.list") if e["kind"] == "changed by another"]
+    assert f"account.delete, by {chief}" in [e["detail"] for e in gone if e["account"] == user]
 
 
 @pytest.mark.parametrize("quota", [-1, 1 << 63])
