@@ -34,6 +34,8 @@ async (options) => {
   return (await navigator.credentials.get({publicKey})).toJSON();
 }
 """
+START = "/login/2fa"
+"""A page whose policy lets scripts ask the API."""
 REFUSED = """
 async (options) => {
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
@@ -102,7 +104,7 @@ def converse(browser: Browser, username: str, password: str) -> dict[str, Any]:
 def by_page(page: Page) -> str:
     """What the page says after a login by its button alone."""
     there = page.url
-    page.goto(there.replace("/healthz", "/login"))
+    page.goto(there.replace(START, "/login"))
     page.get_by_role("link", name="Log in with a passkey").click()
     page.get_by_role("button", name="Use a passkey").click()
     page.get_by_role("button", name="Log out").wait_for(timeout=15_000)
@@ -125,7 +127,7 @@ def main(chromium: str, origin: str, spki: str, username: str, password: str) ->
         page = running.new_page()
         cdp = page.context.new_cdp_session(page)
         cdp.send("WebAuthn.enable", {"enableUI": False})
-        page.goto(f"{origin}/healthz")
+        page.goto(f"{origin}{START}")
         print(json.dumps(converse(Browser(page, cdp), username, password)))
 
 
