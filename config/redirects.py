@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 MAX: Final = 2000
 LOOPBACK: Final = ("127.0.0.1", "::1")
 _OWN_SCHEME: Final = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
+_NETLOC: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+"""A host, which stands in a Content-Security-Policy too, and a port."""
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 
 
@@ -17,7 +19,7 @@ def check_redirect(uri: str) -> None:
     parts = split_uri(uri)
     if parts is None or len(uri) > MAX or parts.fragment or "#" in uri:
         raise ValueError(f"{uri[:100]!r} is no address without a fragment")
-    web = bool(parts.hostname) and parts.username is None and parts.password is None
+    web = bool(parts.hostname) and _NETLOC.fullmatch(parts.netloc) is not None
     if parts.scheme == "https" and web:
         return
     if parts.scheme == "http" and web and parts.hostname in LOOPBACK:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
 from storage.config_database import ConfigDatabase
@@ -20,6 +21,11 @@ from storage.directory_values import Absent, AlreadyExists, NotAllowed
 from storage.values import AccountId
 
 MAX_CLIENTS: Final = 10_000
+MAX_REGISTERED: Final = 5000
+"""Of those that registered themselves. When there are more, the oldest that nobody allowed anything
+goes, when it is older than UNUSED seconds.
+"""
+UNUSED: Final = 3600.0
 _OF_CLIENT: Final = (consents, codes, devices)
 
 
@@ -118,14 +124,26 @@ class OAuthClients:
             "created": self._clock.now(),
         }
         async with self._database.writing() as connection:
-            count = select(func.count()).select_from(table)
-            if (await connection.execute(count)).scalar_one() >= MAX_CLIENTS:
-                raise NotAllowed(f"There are {MAX_CLIENTS} clients; delete some first")
+            most = MAX_REGISTERED if client.registered else MAX_CLIENTS
+            alike = table.c.registered.is_(client.registered)
+            count = select(func.count()).select_from(table).where(alike)
+            full = (await connection.execute(count)).scalar_one() >= most
+            if full and not (client.registered and await self._make_room(connection)):
+                raise NotAllowed(f"There are {most} clients; delete some first")
             same = select(table.c.id).where(table.c.id == client.id)
             if (await connection.execute(same)).first() is not None:
                 raise AlreadyExists(f"There is a client {client.id} already")
             made = insert(table).values(values).returning(*table.c)
             return _client((await connection.execute(made)).one())
+
+    async def _make_room(self, connection: AsyncConnection) -> bool:
+        old = table.c.created < self._clock.now() - UNUSED
+        unused = table.c.id.not_in(select(consents.c.client))
+        oldest = select(table.c.id).where(table.c.registered.is_(True), old, unused)
+        oldest = oldest.order_by(table.c.created, table.c.id).limit(1)
+        return bool(
+            (await connection.execute(delete(table).where(table.c.id.in_(oldest)))).rowcount
+        )
 
     async def _remove(self, number: str) -> OAuthClient:
         async with self._database.writing() as connection:

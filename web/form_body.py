@@ -33,9 +33,9 @@ class Form:
         """Every value of a field, of check boxes for instance."""
         return tuple(self._fields.get(name, ()))
 
-    def doubled(self) -> str:
-        """The name of a field that is there more than once, or "" (RFC 6749 §3.1, §3.2)."""
-        return next((name for name, values in self._fields.items() if len(values) > 1), "")
+    def doubled(self, names: Sequence[str]) -> str:
+        """Which of these fields is there more than once, or "" (RFC 6749 §3.1, §3.2)."""
+        return next((name for name in names if len(self.texts(name)) > 1), "")
 
 
 def is_form(content_type: str) -> bool:

@@ -152,6 +152,8 @@ class Authorizing:
             raise OAuthError("invalid_request", "a code_challenge of 43 characters is needed")
         if any(len(text) > MAX_TEXT for text in query.values()):
             raise OAuthError("invalid_request", "a parameter is too long")
+        if not query.get("nonce", "").isprintable():
+            raise OAuthError("invalid_request", "nonce is printable text")
         scopes = tuple(one for one in parse_scopes(query.get("scope", "")) if one in client.scopes)
         if not scopes:
             raise OAuthError("invalid_scope", "none of the scopes may be asked for")

@@ -20,6 +20,10 @@ MAX_NAME: Final = 100
 MAX_REDIRECTS: Final = 20
 
 
+class BadRedirect(NotAllowed):
+    """An address that no client may have a browser sent to."""
+
+
 class Clients:
     """Raises StoreError."""
 
@@ -44,7 +48,7 @@ class Clients:
 
     async def find(self, number: str) -> OAuthClient | None:
         """By its id."""
-        if not 0 < len(number) <= MAX_NAME:
+        if not (0 < len(number) <= MAX_NAME and number.isascii() and number.isprintable()):
             return None
         return self._configured.get(number) or await self.stored.find(number)
 
@@ -108,12 +112,12 @@ def check_client(
     if number and not (number.isascii() and number.isprintable() and len(number) <= MAX_NAME):
         raise NotAllowed(f"An id has at most {MAX_NAME} printable characters of ASCII")
     if len(redirects) > MAX_REDIRECTS:
-        raise NotAllowed(f"At most {MAX_REDIRECTS} redirect addresses")
+        raise BadRedirect(f"At most {MAX_REDIRECTS} redirect addresses")
     for uri in redirects:
         try:
             check_redirect(uri)
         except ValueError as error:
-            raise NotAllowed(str(error)) from None
+            raise BadRedirect(str(error)) from None
     for scope in scopes:
         if scope not in MEANING:
             raise NotAllowed(f"Scopes are {', '.join(MEANING)}")

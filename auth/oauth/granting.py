@@ -92,7 +92,11 @@ class Granting:
     async def begin_device(
         self, client: OAuthClient, form: Mapping[str, str], issuer: str, caller: Caller
     ) -> dict[str, Any]:
-        """The answer of RFC 8628 §3.2."""
+        """The answer of RFC 8628 §3.2. Nobody who gave himself a name may send users after a code
+        (§5.4).
+        """
+        if client.registered:
+            raise OAuthError("unauthorized_client", "It registered itself: not for devices")
         scopes = tuple(one for one in parse_scopes(form.get("scope", "")) if one in client.scopes)
         if not scopes:
             raise OAuthError("invalid_scope", "none of the scopes may be asked for")

@@ -97,6 +97,8 @@ class GivenTokens:
         """Takes back what an account allowed a client; how many grants and consents ended. Codes go
         first: what one gives that is being exchanged is taken back by who exchanges it.
         """
+        if not client.isprintable():
+            return 0  # there is none
         consented = await self._clients.stored.withdraw(account.id, client)
         held = await self._directory.credentials.of(account.id, CredentialKind.OAUTH)
         mine = [one for one in held if one.terms.client == client]

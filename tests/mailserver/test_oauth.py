@@ -28,7 +28,7 @@ from tests.support.oauth_site import (
     path_of,
     revoke_all,
 )
-from tests.support.server import PASSWORD
+from tests.support.server import PASSWORD, until
 
 ADA, BOB, CID = "ada@example.test", "bob@example.test", "cid@example.test"
 CONFIGURED = """cors = ["https://app.example.test"]
@@ -227,6 +227,7 @@ def test_a_code_is_bound_to_its_request(
         pytest.param({"prompt": "none login"}, "invalid_request", id="prompts"),
         pytest.param({"max_age": "-1"}, "invalid_request", id="age"),
         pytest.param({"nonce": "n" * 3000}, "invalid_request", id="nonce"),
+        pytest.param({"nonce": "a\0b"}, "invalid_request", id="nul"),
     ],
 )
 def test_what_is_wrong_is_told_to_the_client(
@@ -307,6 +308,9 @@ def test_programs_on_the_users_machine(
         "data:text/html,x",
         "https://a.test/#b",
         "https:///x",
+        "https://a.test;x/",
+        "https://*/",
+        "https://u@a.test/",
         "x",
     ],
 )
@@ -396,6 +400,7 @@ def test_a_client_with_a_secret_proves_itself(site: OAuthSite, private: Any, way
         ),
         pytest.param([("client_id", "a"), ("client_id", "b")], "invalid_request", id="twice"),
         pytest.param({"client_id": "x" * 5000}, "invalid_client", id="long-client"),
+        pytest.param({"client_id": "a\0b"}, "invalid_client", id="nul"),
         pytest.param({"client_id": "PUBLIC", "code": "x" * 20_000}, "invalid_request", id="octets"),
     ],
 )
@@ -475,6 +480,31 @@ def test_a_listing_shows_no_secret(site: OAuthSite, private: Any) -> None:
     assert not any(secret in shown for secret in held)
     stored = b"".join(p.read_bytes() for p in site.server.data.glob("config.db*"))
     assert not any(secret.encode() in stored for secret in held)
+
+
+def test_parameters_of_others_are_passed_over(site: OAuthSite, public: Any) -> None:
+    """However often they are there: `resource` of RFC 8707 may be."""
+    asked = [("resource", "a"), ("resource", "b"), ("grant_type", "x"), ("client_id", public["id"])]
+    assert site.post("/oauth/token", asked).json()["error"] == "unsupported_grant_type"
+    browser = site.browser()
+    page = browser.log_in(CID, PASSWORD, f"{site.asked(public)}&resource=a&resource=b")
+    assert "error=" not in page.location
+
+
+def failures(site: OAuthSite) -> int:
+    """How many the audit log counts; it folds those of an address."""
+    entries = site.server.perform("audit.list", most=10_000)
+    return sum(one["count"] for one in entries if one["kind"] == "login failed")
+
+
+def test_a_client_that_does_not_prove_itself_is_in_the_audit_log(
+    site: OAuthSite, private: Any
+) -> None:
+    before, auth = failures(site), (private["id"], "wrong")
+    paths = ("/oauth/revoke", "/oauth/introspect", "/oauth/device_authorization")
+    for path in paths:
+        assert site.post(path, {"token": "x"}, auth=auth).status_code == 401
+    until(lambda: failures(site) >= before + len(paths))
 
 
 def test_basic_authorization_that_is_none(site: OAuthSite, public: Any) -> None:

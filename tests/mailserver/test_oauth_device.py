@@ -138,6 +138,9 @@ def test_a_program_registers_itself(site: OAuthSite) -> None:
     assert "nobody has checked it" in page.text
     back = browser.submit(page, answer="allow", follow=False)
     assert back.location.startswith(f"{REDIRECT}?code=")
+    device = {"client_id": client["id"], "scope": "openid"}
+    refused = site.post("/oauth/device_authorization", device)
+    assert (refused.status_code, refused.json()["error"]) == (400, "unauthorized_client")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +149,10 @@ def test_a_program_registers_itself(site: OAuthSite) -> None:
         pytest.param({}, "invalid_redirect_uri", id="nothing"),
         pytest.param({"redirect_uris": []}, "invalid_redirect_uri", id="none"),
         pytest.param({"redirect_uris": [1]}, "invalid_redirect_uri", id="number"),
-        pytest.param({"redirect_uris": ["http://x.test/"]}, "invalid_client_metadata", id="plain"),
+        pytest.param({"redirect_uris": ["http://x.test/"]}, "invalid_redirect_uri", id="plain"),
+        pytest.param(
+            {"redirect_uris": [REDIRECT], "scope": "all"}, "invalid_client_metadata", id="scope"
+        ),
         pytest.param(
             {"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "client_secret_basic"},
             "invalid_client_metadata",

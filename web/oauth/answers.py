@@ -51,10 +51,10 @@ def with_cors(request: Request, found: Response, origins: Sequence[str]) -> Resp
 
 def fields_of(form: Form, names: Sequence[str]) -> dict[str, str]:
     """Those parameters that are there. Raises OAuthError where one is there twice (RFC 6749
-    §3.2); empty ones count as absent.
+    §3.2); empty ones count as absent, others are passed over, however often they are there.
     """
-    if form.doubled():
-        raise OAuthError("invalid_request", f"{form.doubled()} is there more than once")
+    if doubled := form.doubled(names):
+        raise OAuthError("invalid_request", f"{doubled} is there more than once")
     return {name: value for name in names if (value := form.text(name))}
 
 

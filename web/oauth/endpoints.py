@@ -2,7 +2,7 @@
 beginning of a device's wait, and registration.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from auth.admission import Admission
 from auth.caller import Caller, client_name
+from auth.oauth.clients import BadRedirect
 from auth.oauth.errors import OAuthError
 from auth.oauth.provider import Provider
 from auth.oauth.scopes import parse_scopes, shown
@@ -20,6 +21,7 @@ from net.limits import MINUTE
 from storage.credential_values import Protocol
 from storage.directory_values import NotAllowed
 from storage.errors import StoreError
+from storage.oauth_clients import OAuthClient
 from web.answering import LIMIT
 from web.form_body import read_form
 from web.json_body import BadBody, read_json
@@ -83,32 +85,34 @@ class OAuthEndpoints:
         return answer(await self._provider.keys.published(), cache=METADATA_SECONDS)
 
     async def _token(self, request: Request, caller: Caller) -> Response:
-        form = fields_of(await read_form(request, LIMIT), _TOKEN)
-        try:
-            client = await self._provider.clients.authenticated(
-                *credentials_of(request, form), caller
-            )
-        except OAuthError as error:
-            self._provider.granting.refused(caller, error.error)
-            raise
+        client, form = await self._asked(request, caller, _TOKEN)
         return answer(await self._provider.granting.grant(client, form, caller))
 
     async def _revoke(self, request: Request, caller: Caller) -> Response:
-        form = fields_of(await read_form(request, LIMIT), _ABOUT)
-        client = await self._provider.clients.authenticated(*credentials_of(request, form), caller)
+        client, form = await self._asked(request, caller, _ABOUT)
         await self._provider.tokens.revoke(client, form)
         return answer({})
 
     async def _introspect(self, request: Request, caller: Caller) -> Response:
-        form = fields_of(await read_form(request, LIMIT), _ABOUT)
-        client = await self._provider.clients.authenticated(*credentials_of(request, form), caller)
+        client, form = await self._asked(request, caller, _ABOUT)
         return answer(await self._provider.tokens.introspect(client, form))
 
     async def _device(self, request: Request, caller: Caller) -> Response:
-        form = fields_of(await read_form(request, LIMIT), ("scope", *_CLIENT))
-        client = await self._provider.clients.authenticated(*credentials_of(request, form), caller)
+        client, form = await self._asked(request, caller, ("scope", *_CLIENT))
         granting, issuer = self._provider.granting, self._provider.issuer
         return answer(await granting.begin_device(client, form, issuer, caller))
+
+    async def _asked(
+        self, request: Request, caller: Caller, names: Sequence[str]
+    ) -> tuple[OAuthClient, dict[str, str]]:
+        """The client, and the parameters of these names. Raises OAuthError, BadBody."""
+        form = fields_of(await read_form(request, LIMIT), names)
+        clients = self._provider.clients
+        try:
+            return await clients.authenticated(*credentials_of(request, form), caller), form
+        except OAuthError as error:
+            self._provider.granting.refused(caller, error.error)
+            raise
 
     async def _userinfo(self, request: Request, caller: Caller) -> Response:
         return answer(await self._provider.tokens.userinfo(bearer_of(request), caller))
@@ -129,10 +133,14 @@ class OAuthEndpoints:
         if asked.get("token_endpoint_auth_method", "none") != "none":
             raise OAuthError("invalid_client_metadata", "token_endpoint_auth_method is none")
         scopes = parse_scopes(scope)
+        if scope and not scopes:
+            raise OAuthError("invalid_client_metadata", "none of the scopes may be asked for")
         try:
             made, _ = await self._provider.clients.add(
                 name or "Unnamed", tuple(redirects), scopes, registered=True
             )
+        except BadRedirect as error:
+            raise OAuthError("invalid_redirect_uri", str(error)) from None
         except NotAllowed as error:
             raise OAuthError("invalid_client_metadata", str(error)) from None
         return answer(_registered(made.id, made.name, redirects, made.scopes, made.created), 201)

@@ -218,7 +218,7 @@ class OAuthPages:
 def _query(text: str) -> tuple[dict[str, str], str]:
     """The parameters that count, and which of them is there twice. Raises BadBody."""
     form = parse_form(text)
-    doubled = form.doubled()
+    doubled = form.doubled(PARAMETERS)
     found = {name: values[0] for name in PARAMETERS if (values := form.texts(name))}
     return {name: value for name, value in found.items() if value or name == "state"}, doubled
 
