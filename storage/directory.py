@@ -1,6 +1,7 @@
 """Accounts, aliases and domains of config.db, with a look-up cache that its own writes keep right.
 
-How an address leads to accounts is storage/resolver.py; SQL is storage/directory_rows.py.
+Domains and aliases are in storage/directory_domains.py and storage/directory_aliases.py, how an
+address leads to accounts is storage/resolver.py; SQL is storage/directory_rows.py.
 Invariants: one process writes; a change is committed, then dropped from the cache, then told to
 the listeners; a cached look-up runs no SQL.
 """
@@ -24,14 +25,12 @@ from storage.credentials import Credentials
 from storage.delegations import Delegations, Sending
 from storage.directory_aliases import AliasDirectory
 from storage.directory_cache import DirectoryCache
-from storage.directory_names import address_key, domain_of, is_host_name, own_address
+from storage.directory_names import address_key, own_address
 from storage.directory_values import (
     Absent,
     Account,
     AccountChange,
-    AlreadyExists,
     ChangeKind,
-    Domain,
     NotAllowed,
     Resolution,
     Status,
@@ -188,15 +187,6 @@ class Directory(AliasDirectory):
         """Whether the account may use the address as one of its own; see Delegations.right."""
         return (await self.delegations.right(account, address)).sending is Sending.AS
 
-    def serves(self, domain: str) -> bool:
-        """Whether a domain (lower case A-labels) is ours."""
-        return self._resolver.sites.serves(domain)
-
-    def sole_domain(self) -> str | None:
-        """The served domain if there is exactly one."""
-        sites = self._resolver.sites
-        return sites.primary if len(sites.served) == 1 else None
-
     async def account(self, address: Mailbox | str, *, login: bool = False) -> Account | None:
         """The account of exactly this address, disabled ones too; no alias, no sub-address. With
         `login` that of who logs in with it, which sources outside may see otherwise.
@@ -222,10 +212,6 @@ class Directory(AliasDirectory):
         """All accounts in order of address, from SQL."""
         async with self.database.reading() as connection:
             return await rows.all_accounts(connection)
-
-    def domains(self) -> list[Domain]:
-        """All served domains by name."""
-        return self._resolver.sites.listed()
 
     @finished
     async def add_account(
@@ -347,44 +333,6 @@ class Directory(AliasDirectory):
             await rows.remove_account(connection, account.id)
         self._publish(account, ChangeKind.DELETED)
         return account
-
-    @finished
-    async def add_domain(self, name: str) -> Domain:
-        """Raises AlreadyExists, NotAllowed."""
-        domain = domain_of(name)
-        if not is_host_name(domain):
-            raise NotAllowed(f"{name!r} is not a domain: only letters, digits and hyphens")
-        if self.serves(domain):
-            raise AlreadyExists(f"{domain} is served already")
-        async with self.database.writing() as connection:
-            await rows.insert_domain(connection, domain, self._clock.now())
-        self._set_commanded(self._commanded | {domain})
-        self._names_changed()
-        return next(each for each in self.domains() if each.name == domain)
-
-    @finished
-    async def delete_domain(self, name: str) -> Domain:
-        """Raises Absent, NotAllowed (configured, or still with accounts or aliases)."""
-        domain = domain_of(name)
-        value = next((each for each in self.domains() if each.name == domain), None)
-        if value is None:
-            raise Absent(f"{domain} is not served")
-        if domain not in self._commanded:
-            raise NotAllowed(f"{domain} stands in the configuration file; remove it there")
-        async with self.database.writing() as connection:
-            accounts, aliases = await rows.in_domain(connection, domain)
-            if accounts or aliases:
-                raise NotAllowed(
-                    f"{domain} has {accounts} accounts and {aliases} aliases; delete them first"
-                )
-            await rows.remove_domain(connection, domain)
-        self._set_commanded(self._commanded - {domain})
-        self._names_changed()
-        return value
-
-    def _set_commanded(self, commanded: set[str]) -> None:
-        self._commanded = commanded
-        self._resolver.sites = sites_of(self._settings, commanded)
 
     @finished
     async def _update(

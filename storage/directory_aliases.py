@@ -3,24 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from config.clock import Clock
 from storage import directory_rows as rows
-from storage.config_database import ConfigDatabase
 from storage.directory_cache import DirectoryCache
+from storage.directory_domains import DomainDirectory
 from storage.directory_names import address_key, address_of, alias_name, catch_all_key
 from storage.directory_values import Absent, Alias, NotAllowed
 
 
-class AliasDirectory:
+class AliasDirectory(DomainDirectory):
     """Its attributes are set by the directory."""
 
-    database: ConfigDatabase
     _cache: DirectoryCache
-    _clock: Clock
-
-    def serves(self, domain: str) -> bool:
-        """Whether a domain (lower case A-labels) is ours."""
-        raise NotImplementedError
 
     async def aliases(self) -> list[Alias]:
         """All aliases in order, from SQL."""
@@ -79,6 +72,3 @@ class AliasDirectory:
             await rows.remove_alias(connection, key)
         self._names_changed()
         return value
-
-    def _names_changed(self) -> None:
-        raise NotImplementedError
