@@ -139,10 +139,13 @@ LONG: dict[str, str] = {
     "spam.forget": "spam.spam_forget",
     "spam.eval": "spam.spam_eval",
 }
+_PERMITTED = "mailserver.operations.permitted"
+"""Imported only when an operation is done for an account."""
 
 
 def load_all() -> dict[str, Callable[..., Awaitable[Any]]]:
     """Imports every operation, so that none stops the event loop when it is first asked for."""
+    import_module(_PERMITTED)
     return {name: _function(place) for name, place in (QUICK | LONG).items()}
 
 

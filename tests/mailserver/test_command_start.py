@@ -3,13 +3,14 @@ the store and its own operation, and nothing that listens or filters.
 """
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from inspect import iscoroutinefunction, signature
 
 import pytest
 
 from mailserver.operations.registry import LONG, QUICK, load_all
-from tests.support.server import MAILSERVER, ServerProcess, configuration
+from tests.support.server import MAILSERVER, ROOT, ServerProcess, configuration
 
 HEAVY = {
     *("aiohttp", "aiosmtpd", "aiosqlite", "asyncpg", "bcrypt", "cryptography", "dkim", "dns"),
@@ -78,6 +79,20 @@ def test_a_command_without_a_server_loads_only_what_it_works_with(
     assert not {name for name in loaded if name.partition(".")[0] in LISTENING}
     assert not {"mailserver.wiring", "smtp.engine", "smtp.server", "filters.delivery"} & loaded
     assert not {"filters.spam.reading", "filters.spam.tokens"} & loaded
+
+
+def test_a_server_has_loaded_what_operations_for_an_account_need() -> None:
+    program = "import sys; from mailserver.operations import registry; registry.load_all()"
+    program += "; print('mailserver.operations.permitted' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "True\n"
 
 
 def test_every_operation_is_there() -> None:
