@@ -36,6 +36,9 @@ _OF_THREADS = Query(
         .order_by(_m.internaldate, _m.blob)
     )
 )
+_BOXES_OF_THREADS = Query(
+    lambda among: select(_m.mailbox).where(_ACCOUNT, among(_m.thread, "threads")).distinct()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,18 @@ async def threads_of(database: Database, account: AccountId, blobs: Sequence[Blo
         piece = database.ids(sorted(blobs[start : start + _PIECE]))
         rows = await database.fetch(_OF_BLOBS, account=account, blobs=piece)
         found.update(row[-1] for row in rows if row[-1] is not None)
+    return found
+
+
+async def mailboxes_of(
+    database: Database, account: AccountId, threads: Sequence[int]
+) -> set[MailboxId]:
+    """Those with messages of threads."""
+    found: set[MailboxId] = set()
+    for start in range(0, len(threads), _PIECE):
+        piece = database.ids(sorted(threads[start : start + _PIECE]))
+        rows = await database.fetch(_BOXES_OF_THREADS, account=account, threads=piece)
+        found.update(MailboxId(box) for (box,) in rows)
     return found
 
 

@@ -180,6 +180,7 @@ class StoreReads(StoreCore):
         """What became of mailboxes since a modseq. Raises TooOld, NoSuchAccount."""
 
         async def present() -> list[MailboxId]:
+            await self.threads.settle(account)
             return [box.id for box in await self.mailboxes(account)]
 
         return await mailboxes_changed(self.database, account, since, present)

@@ -112,7 +112,7 @@ class JmapApi:
         """Raises RequestError."""
         if len(data) > _QUICK:
             if problem := await self._offload.process(problem_of, data):
-                raise RequestError("notJSON", problem)
+                raise RequestError(*problem)
             return parse_request(data, self._limits, self._capabilities, checked=True)
         return parse_request(data, self._limits, self._capabilities)
 

@@ -48,9 +48,8 @@ def parse_request(
         text = f"the request has more than {limits.request} octets"
         raise RequestError("limit", text, limit="maxSizeRequest")
     if not checked and (problem := problem_of(data)):
-        raise RequestError("notJSON", problem)
+        raise RequestError(*problem)
     found = orjson.loads(data)
-    _check_depth(found)
     if not isinstance(found, dict) or not found.keys() >= {"using", "methodCalls"}:
         raise _not_request("an object with using and methodCalls is needed")
     if unknown := found.keys() - _MEMBERS:
@@ -99,24 +98,20 @@ async def _written(one: Invocation) -> dict[str, Any]:
     return {**one.arguments, "list": pieces}
 
 
-def problem_of(data: bytes) -> str:
-    """Why it is no I-JSON, "" for what is. orjson sees to UTF-8, surrogates, NaN and depth; it
-    takes the last of equal names.
+def problem_of(data: bytes) -> tuple[str, str] | None:
+    """Kind and text of a RequestError: notJSON for what is no I-JSON, notRequest for more levels
+    than can be echoed. orjson sees to UTF-8, surrogates and NaN; it takes the last of equal names.
     """
     try:
-        orjson.loads(data)
+        found = orjson.loads(data)
         json.loads(data, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        return f"no I-JSON: {error}"[:200]
-    return ""
-
-
-def _check_depth(found: Any) -> None:
-    """What is echoed has to be written again."""
+        return "notJSON", f"no I-JSON: {error}"[:200]
     try:
         octets_of(found, REQUEST_DEPTH)
     except TypeError:
-        raise _not_request(f"more than {REQUEST_DEPTH} levels") from None
+        return "notRequest", f"more than {REQUEST_DEPTH} levels"
+    return None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:

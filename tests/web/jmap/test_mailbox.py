@@ -159,3 +159,20 @@ def test_mailboxes_that_depend_on_each_other_come_in_any_order(jmap: Jmap) -> No
     ids = {creation_id: box["id"] for creation_id, box in made["created"].items()}
     done = jmap.call("Mailbox/set", destroy=[ids["a"], ids["b"], ids["c"]])
     assert done["destroyed"] == [ids["c"], ids["b"], ids["a"]]
+
+
+def test_an_answer_changes_the_mailboxes_of_its_thread(jmap: Jmap, imap: imaplib.IMAP4) -> None:
+    append(imap, letter("Asked"), "Sent", "\\Seen")
+    before = jmap.call("Mailbox/get", ids=None)
+    append(imap, letter("Re: Asked", In_Reply_To=f"<{abs(hash('Asked'))}@x.test>"))
+    changed = jmap.call("Mailbox/changes", sinceState=before["state"])
+    ids = {box["role"]: box["id"] for box in before["list"]}
+    assert set(changed["updated"]) == {ids["inbox"], ids["sent"]}
+    assert changed["updatedProperties"] == [
+        "totalEmails",
+        "unreadEmails",
+        "totalThreads",
+        "unreadThreads",
+    ]
+    was = next(box["unreadThreads"] for box in before["list"] if box["role"] == "sent")
+    assert jmap.get("Mailbox", ids["sent"], "unreadThreads")["unreadThreads"] == was + 1

@@ -40,6 +40,8 @@ class Node:
     part: Part
     number: str
     children: list["Node"] = field(default_factory=list)
+    size: int | None = None
+    """Octets with the transfer encoding undone, once they were counted."""
 
     @property
     def is_multipart(self) -> bool:
@@ -200,7 +202,9 @@ def _value(data: bytes, node: Node, blob: str, name: str) -> Any:
         case "blobId":
             return None if node.is_multipart else part_blob(blob, node.number)
         case "size":
-            return 0 if node.is_multipart else len(octets(data, part))
+            if node.size is None:
+                node.size = 0 if node.is_multipart else len(octets(data, part))
+            return node.size
         case "name":
             return part.filename
         case "type":
