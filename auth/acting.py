@@ -11,12 +11,12 @@ from typing import Final
 from auth.audit import Audit
 from auth.caller import Caller
 from auth.login_values import Cause, Login, Refused
-from auth.roles import Right, actor_of, may
-from message.address import AddressError, parse_mailbox
+from auth.roles import Right, Scope, actor_of, may, scope
+from message.address import AddressError, Mailbox, parse_mailbox
 from storage.audit_values import Kind
 from storage.credential_values import Protocol
 from storage.directory import Directory
-from storage.directory_values import Account, AccountChange
+from storage.directory_values import AccountChange
 
 PROTOCOLS: Final = (Protocol.IMAP, Protocol.SIEVE)
 
@@ -38,45 +38,49 @@ class Acting:
             own = await verify()
             if isinstance(own, Refused):
                 return own
-            user = await self._user(wanted)
-            if user is not None and user.id == own.account:
+            if self._means(wanted, own):
                 return own
-            made = await self._as(own, user, caller)
+            made = await self._as(own, wanted, caller)
             if isinstance(made, Login) and any(made.ended_by(one) for one in changes):
                 made = Refused(Cause.CREDENTIALS)
         finally:
             unsubscribe()
-        self._record(own, user, made, caller)
+        self._record(own, made, caller)
         return made
 
-    async def _as(self, own: Login, user: Account | None, caller: Caller) -> Login | Refused:
+    async def _as(self, own: Login, wanted: str, caller: Caller) -> Login | Refused:
+        """Who may act for nobody learns nothing of `wanted`, by the time neither."""
         account = await self._directory.account_by_id(own.account)
         actor = None if account is None else actor_of(account)
-        refused = Refused(Cause.ACTING)
-        if not self.allowed or caller.protocol not in PROTOCOLS or actor is None:
+        refused, box = Refused(Cause.ACTING), self._mailbox(wanted)
+        if not self.allowed or caller.protocol not in PROTOCOLS or box is None:
             return refused
+        if actor is None or scope(actor, Right.LOG_IN_AS) is Scope.NOBODY:
+            return refused
+        user = await self._directory.account(box)
         if user is None or not user.enabled or not may(actor, Right.LOG_IN_AS, user):
             return refused
         return Login(user.id, user.address, admin=False, grant=own.grant, by=own.account)
 
-    async def _user(self, wanted: str) -> Account | None:
+    def _means(self, wanted: str, own: Login) -> bool:
+        box = self._mailbox(wanted)
+        return box is not None and box.key() == parse_mailbox(own.address).key()
+
+    def _mailbox(self, wanted: str) -> Mailbox | None:
         domain = None if "@" in wanted else self._directory.sole_domain()
         try:
-            box = parse_mailbox(f"{wanted}@{domain}" if domain else wanted)
+            return parse_mailbox(f"{wanted}@{domain}" if domain else wanted)
         except AddressError:
             return None
-        return await self._directory.account(box)
 
-    def _record(
-        self, own: Login, user: Account | None, made: Login | Refused, caller: Caller
-    ) -> None:
+    def _record(self, own: Login, made: Login | Refused, caller: Caller) -> None:
         """In the log of the user, where it came to a login; else in that of who tried."""
-        done = isinstance(made, Login) and user is not None
-        number, name = (user.id, user.address) if done and user else (own.account, own.address)
+        done = isinstance(made, Login)
+        whose = made if isinstance(made, Login) else own
         self._audit.record(
             Kind.LOGIN if done else Kind.FAILED,
-            number,
-            name,
+            whose.account,
+            whose.address,
             address=caller.peer,
             protocol=caller.protocol.value,
             client=caller.client,
