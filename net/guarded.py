@@ -3,10 +3,14 @@ of networks that the configuration names. What a name leads to is looked at for 
 """
 
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from typing import Final
 
 from config.fields import Endpoint, Network
 from net.dns import Answer, DnsError, Resolver
-from net.networks import parse_address
+from net.networks import Address, parse_address
+
+_NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 class GuardedResolver(Resolver):
@@ -32,4 +36,13 @@ class GuardedResolver(Resolver):
             return False
         if any(address in network for network in self._allowed()):
             return True
-        return address.is_global and not address.is_multicast
+        return all(one.is_global and not one.is_multicast for one in (address, _behind(address)))
+
+
+def _behind(address: Address) -> Address:
+    """What gateways make of an IPv6 address that has an IPv4 one in it: 6to4, NAT64."""
+    if not isinstance(address, IPv6Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.sixtofour or address

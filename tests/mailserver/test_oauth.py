@@ -8,7 +8,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -24,9 +23,9 @@ from tests.support.oauth_site import (
     VERIFIER,
     OAuthSite,
     bearer,
+    kinds,
     oauth_site,
     path_of,
-    revoke_all,
 )
 from tests.support.server import PASSWORD, until
 
@@ -64,10 +63,6 @@ def public(site: OAuthSite) -> Any:
 @pytest.fixture(scope="module")
 def private(site: OAuthSite) -> Any:
     return site.add_client("Web mail", REDIRECT, confidential=True)
-
-
-def kinds(site: OAuthSite, address: str) -> list[str]:
-    return [one["kind"] for one in site.server.perform("token.list", address=address)]
 
 
 def test_a_client_of_others_gets_tokens_that_read_mail(site: OAuthSite, public: Any) -> None:
@@ -158,55 +153,6 @@ def test_a_refused_token_says_where_to_get_another(site: OAuthSite) -> None:
     assert said["status"] == "invalid_token"
     assert said["openid-configuration"] == f"{site.issuer}/.well-known/openid-configuration"
     assert "mail:imap" in said["scope"].split()
-
-
-def test_a_code_is_good_once_and_its_replay_takes_back(site: OAuthSite, public: Any) -> None:
-    code = site.code(public, BOB)
-    first = site.exchange(public, code)
-    assert bearer(site, BOB, first.json()["access_token"]) == ""
-    again = site.exchange(public, code)
-    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
-    assert bearer(site, BOB, first.json()["access_token"]) != ""
-    assert site.refresh(public, first.json()["refresh_token"]).status_code == 400
-
-
-def test_one_of_many_at_once_gets_something_for_a_code_at_most(
-    site: OAuthSite, public: Any
-) -> None:
-    revoke_all(site, BOB)
-    code = site.code(public, BOB)
-    with ThreadPoolExecutor(5) as pool:
-        found = list(pool.map(lambda _: site.exchange(public, code), range(5)))
-    good = [one.json()["access_token"] for one in found if one.status_code == 200]
-    assert len(good) <= 1
-    assert "oauth" not in kinds(site, BOB)
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        pytest.param({"code_verifier": "b" * 43}, id="verifier"),
-        pytest.param({"code_verifier": ""}, id="no-verifier"),
-        pytest.param({"code_verifier": VERIFIER[:42]}, id="short-verifier"),
-        pytest.param({"redirect_uri": "https://client.example.test/other"}, id="redirect"),
-        pytest.param({"client_id": "OTHER"}, id="client"),
-        pytest.param({"code": "msk_" + "A" * 43}, id="code"),
-        pytest.param({"code": "x" * 5000}, id="long"),
-        pytest.param({"code": "\0"}, id="nul"),
-    ],
-)
-def test_a_code_is_bound_to_its_request(
-    site: OAuthSite, public: Any, changed: dict[str, str]
-) -> None:
-    other = site.add_client("Other", REDIRECT)
-    code = site.code(public, BOB)
-    if changed.get("client_id"):
-        changed = {"client_id": other["id"]}
-    refused = site.exchange(public, changed.get("code", code), **changed)
-    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
-    assert refused.headers["cache-control"] == "no-store"
-    if "code" not in changed:  # and is spent
-        assert site.exchange(public, code).json()["error"] == "invalid_grant"
 
 
 @pytest.mark.parametrize(
@@ -415,13 +361,6 @@ def test_bad_requests_for_tokens(site: OAuthSite, public: Any, data: Any, error:
     assert (json_body.status, json_body.body["error"]) == (415, "invalid_request")
 
 
-def test_userinfo_needs_a_token(site: OAuthSite) -> None:
-    for value in ("", "Bearer", "Bearer x", "Basic eDp5", "Bearer msa_" + "A" * 43):
-        found = site.get("/oauth/userinfo", headers={"Authorization": value} if value else {})
-        assert found.status_code == 401
-        assert found.headers["www-authenticate"].startswith("Bearer ")
-
-
 def test_metadata_is_what_the_standards_say(site: OAuthSite) -> None:
     found = site.metadata()
     same = site.get("/.well-known/oauth-authorization-server").json()
@@ -458,28 +397,16 @@ def test_a_client_of_the_configuration(site: OAuthSite) -> None:
 
 
 def test_it_is_all_in_the_audit_log(site: OAuthSite, public: Any) -> None:
-    tokens = site.tokens(public, CID)
+    before, tokens = failures(site), site.tokens(public, CID)
     number = [one["id"] for one in site.server.perform("token.list", address=CID)][-1]
     site.refresh(public, "msr_" + "A" * 43)
     site.post("/oauth/revoke", {"token": tokens["access_token"], "client_id": public["id"]})
     found = [one["kind"] for one in site.server.perform("audit.list", address=CID)]
     assert {"client allowed", "credential made", "credential revoked"} <= set(found)
-    entries = site.server.perform("audit.list")
-    assert any("invalid_grant" in one["detail"] for one in entries)
+    until(lambda: failures(site) > before)  # that of the refresh
+    entries = site.server.perform("audit.list", most=10_000)
+    assert any(one["detail"].startswith("oauth: ") for one in entries)
     assert str(number) in [one["credential"] for one in entries]
-
-
-def test_a_listing_shows_no_secret(site: OAuthSite, private: Any) -> None:
-    tokens = site.tokens(
-        {**private, "secret": None} | {"id": site.add_client("P", REDIRECT)["id"]}, CID
-    )
-    shown = site.server.command("token", "list", CID).stdout
-    shown += site.server.command("oauth", "client", "list").stdout
-    assert "oauth" in shown
-    held = (private["secret"], tokens["access_token"], tokens["refresh_token"])
-    assert not any(secret in shown for secret in held)
-    stored = b"".join(p.read_bytes() for p in site.server.data.glob("config.db*"))
-    assert not any(secret.encode() in stored for secret in held)
 
 
 def test_parameters_of_others_are_passed_over(site: OAuthSite, public: Any) -> None:

@@ -1,10 +1,11 @@
-"""What a client of OAuth was allowed: refreshed, narrowed, asked about, ended."""
+"""What a client of OAuth was allowed: given once, refreshed, narrowed, asked about, ended."""
 
 import asyncio
 import imaplib
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +18,10 @@ from tests.support.http_api import post
 from tests.support.oauth_site import (
     REDIRECT,
     SCOPE,
+    VERIFIER,
     OAuthSite,
     bearer,
+    kinds,
     oauth_site,
     revoke_all,
 )
@@ -229,3 +232,72 @@ def test_introspection(site: OAuthSite, public: Any, private: Any) -> None:
     other = site.post("/oauth/revoke", {"token": tokens["access_token"]}, auth=foreign)
     assert other.json()["error"] == "unauthorized_client"
     assert bearer(site, ADA, tokens["access_token"]) == ""
+
+
+def test_a_code_is_good_once_and_its_replay_takes_back(site: OAuthSite, public: Any) -> None:
+    code = site.code(public, BOB)
+    first = site.exchange(public, code)
+    assert bearer(site, BOB, first.json()["access_token"]) == ""
+    again = site.exchange(public, code)
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    assert bearer(site, BOB, first.json()["access_token"]) != ""
+    assert site.refresh(public, first.json()["refresh_token"]).status_code == 400
+
+
+def test_one_of_many_at_once_gets_something_for_a_code_at_most(
+    site: OAuthSite, public: Any
+) -> None:
+    revoke_all(site, BOB)
+    code = site.code(public, BOB)
+    with ThreadPoolExecutor(5) as pool:
+        found = list(pool.map(lambda _: site.exchange(public, code), range(5)))
+    good = [one.json()["access_token"] for one in found if one.status_code == 200]
+    assert len(good) <= 1
+    assert "oauth" not in kinds(site, BOB)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({"code_verifier": "b" * 43}, id="verifier"),
+        pytest.param({"code_verifier": ""}, id="no-verifier"),
+        pytest.param({"code_verifier": VERIFIER[:42]}, id="short-verifier"),
+        pytest.param({"redirect_uri": "https://client.example.test/other"}, id="redirect"),
+        pytest.param({"client_id": "OTHER"}, id="client"),
+        pytest.param({"code": "msk_" + "A" * 43}, id="code"),
+        pytest.param({"code": "x" * 5000}, id="long"),
+        pytest.param({"code": "\0"}, id="nul"),
+    ],
+)
+def test_a_code_is_bound_to_its_request(
+    site: OAuthSite, public: Any, changed: dict[str, str]
+) -> None:
+    other = site.add_client("Other", REDIRECT)
+    code = site.code(public, BOB)
+    if changed.get("client_id"):
+        changed = {"client_id": other["id"]}
+    refused = site.exchange(public, changed.get("code", code), **changed)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    assert refused.headers["cache-control"] == "no-store"
+    if "code" not in changed:  # and is spent
+        assert site.exchange(public, code).json()["error"] == "invalid_grant"
+
+
+def test_userinfo_needs_a_token(site: OAuthSite) -> None:
+    for value in ("", "Bearer", "Bearer x", "Basic eDp5", "Bearer msa_" + "A" * 43):
+        found = site.get("/oauth/userinfo", headers={"Authorization": value} if value else {})
+        assert found.status_code == 401
+        assert found.headers["www-authenticate"].startswith("Bearer ")
+
+
+def test_a_listing_shows_no_secret(site: OAuthSite, private: Any) -> None:
+    tokens = site.tokens(
+        {**private, "secret": None} | {"id": site.add_client("P", REDIRECT)["id"]}, BOB
+    )
+    shown = site.server.command("token", "list", BOB).stdout
+    shown += site.server.command("oauth", "client", "list").stdout
+    assert "oauth" in shown
+    held = (private["secret"], tokens["access_token"], tokens["refresh_token"])
+    assert not any(secret in shown for secret in held)
+    stored = b"".join(p.read_bytes() for p in site.server.data.glob("config.db*"))
+    assert not any(secret.encode() in stored for secret in held)

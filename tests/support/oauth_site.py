@@ -162,3 +162,8 @@ def bearer(site: OAuthSite, address: str, token: str) -> str:
 def revoke_all(site: OAuthSite, address: str) -> None:
     for one in site.server.perform("token.list", address=address):
         site.server.perform("token.revoke", address=address, id=one["id"])
+
+
+def kinds(site: OAuthSite, address: str) -> list[str]:
+    """What an account has beside its password."""
+    return [one["kind"] for one in site.server.perform("token.list", address=address)]
