@@ -288,6 +288,7 @@ def test_userinfo_needs_a_token(site: OAuthSite) -> None:
         found = site.get("/oauth/userinfo", headers={"Authorization": value} if value else {})
         assert found.status_code == 401
         assert found.headers["www-authenticate"].startswith("Bearer ")
+        assert ("error=" in found.headers["www-authenticate"]) is bool(value)
 
 
 def test_a_listing_shows_no_secret(site: OAuthSite, private: Any) -> None:

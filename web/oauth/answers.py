@@ -24,12 +24,14 @@ def answer(body: Mapping[str, Any], status: int = 200, *, cache: int = 0) -> Res
     return JSONResponse(dict(body), status, {"Cache-Control": control, "Pragma": "no-cache"})
 
 
-def refusal(error: OAuthError, scheme: str = "Basic") -> Response:
-    """RFC 6749 §5.2, and RFC 6750 §3 where the scheme is Bearer."""
+def refusal(error: OAuthError, scheme: str = "Basic", *, given: bool = True) -> Response:
+    """RFC 6749 §5.2, and RFC 6750 §3 where the scheme is Bearer: then WWW-Authenticate names the
+    error only where something was `given`.
+    """
     body = {"error": error.error, "error_description": str(error)}
     found = answer(body, error.status)
     if error.status in (401, 403):
-        more = f', error="{error.error}"' if scheme == "Bearer" else ""
+        more = f', error="{error.error}"' if scheme == "Bearer" and given else ""
         found.headers["WWW-Authenticate"] = f'{scheme} realm="mail"{more}'
     if error.wait > 0:
         found.headers["Retry-After"] = str(math.ceil(error.wait))

@@ -176,7 +176,7 @@ class OAuthEndpoints:
                 raise OAuthError("temporarily_unavailable", "Too many requests", 429, MINUTE)
             return await handler(request, caller)
         except OAuthError as error:
-            return refusal(error, scheme)
+            return refusal(error, scheme, given="authorization" in request.headers)
         except BadBody as bad:
             found = refusal(OAuthError("invalid_request", str(bad), bad.status))
             found.headers["Connection"] = "close"  # what is left of the body is not read
