@@ -4,12 +4,9 @@ Requests of one account that run at once are bounded; those beyond wait for a mo
 refused.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
-from weakref import WeakValueDictionary
 
 import orjson
 from starlette.requests import Request
@@ -21,7 +18,6 @@ from auth.login_values import Login
 from net.limits import MINUTE
 from net.threads import Offload
 from storage.credential_values import Protocol
-from storage.values import AccountId
 from web.answering import Answering
 from web.jmap.authentication import Logins
 from web.jmap.context import Context
@@ -32,12 +28,11 @@ from web.jmap.mail.download import Downloads
 from web.jmap.methods import CORE, Methods
 from web.jmap.request import ApiRequest, parse_request, problem_of, response
 from web.jmap.session import PREFIX, session_object, session_state
+from web.jmap.turns import WAIT, Held, Turns
 from web.json_body import BadBody, read_body
 from web.problem import ProblemResponse
 
 WELL_KNOWN: Final = "/.well-known/jmap"
-WAIT: Final = 10.0
-"""Seconds that a request waits for others of its account."""
 REALM: Final = 'Basic realm="mail", charset="UTF-8", Bearer realm="mail"'
 _QUICK: Final = 128 * 1024
 _MAX_DETAIL: Final = 100
@@ -62,7 +57,7 @@ class JmapApi:
         self._logins, self._methods, self._limits = logins, methods, limits
         self._capabilities, self._downloads = capabilities | {CORE}, downloads
         self._granted, self._answering, self._offload = granted, answering, offload
-        self._running: WeakValueDictionary[AccountId, asyncio.Semaphore] = WeakValueDictionary()
+        self._turns, self._loads = Turns(limits.concurrent_requests), Turns(limits.downloads)
 
     def routes(self) -> Sequence[Route]:
         """For the registry."""
@@ -94,7 +89,7 @@ class JmapApi:
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
                 raise RequestError("notJSON", "a body of the type application/json is needed")
-            async with self._turn(context):
+            async with self._turns.turn(context.login.account):
                 asked = await self._asked(await read_body(request, self._limits.request))
                 found = await self._methods.run(asked, context)
                 state = session_state(context, self._limits)
@@ -121,35 +116,21 @@ class JmapApi:
         if not self._granted.take(context, f"download {params['blob']}"[:_MAX_DETAIL]):
             return ProblemResponse(429, "Too many requests of this login", wait=MINUTE)
         try:
-            async with self._turn(context):
-                return await self._downloads.answer(
-                    context,
-                    params["account"],
-                    params["blob"],
-                    params["name"],
-                    request.query_params.get("type", ""),
-                )
+            taken = await self._loads.take(context.login.account)
         except RequestError as error:
             return _refused(error)
-
-    @asynccontextmanager
-    async def _turn(self, context: Context) -> AsyncIterator[None]:
-        """Raises RequestError."""
-        account = context.login.account
-        turns = self._running.get(account)
-        if turns is None:
-            turns = asyncio.Semaphore(self._limits.concurrent_requests)
-            self._running[account] = turns
         try:
-            async with asyncio.timeout(WAIT):
-                await turns.acquire()
-        except TimeoutError:
-            text = "too many requests at once"
-            raise RequestError("limit", text, limit="maxConcurrentRequests") from None
-        try:
-            yield
-        finally:
-            turns.release()
+            answer = await self._downloads.answer(
+                context,
+                params["account"],
+                params["blob"],
+                params["name"],
+                request.query_params.get("type", ""),
+            )
+        except BaseException:
+            taken.release()
+            raise
+        return Held(answer, taken)
 
 
 def _json(value: object) -> Response:

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in octets; `answer` is that of all Emails got by a request; there are no uploads.
-    Requests of one user beyond `concurrent_requests` wait for a moment before they are refused:
-    browsers with several pages open run into it.
+    """Sizes in octets; `answer` is that of all Emails got by a request, `downloads` how many run at
+    once; there are no uploads. Requests of one user beyond `concurrent_requests` wait for a moment
+    before they are refused: browsers with several pages open run into it.
     """
 
     upload: int = 0
@@ -16,6 +16,7 @@ class Limits:
     request: int = 10 * 1024 * 1024
     answer: int = 32 * 1024 * 1024
     concurrent_requests: int = 16
+    downloads: int = 8
     calls: int = 64
     objects_in_get: int = 1000
     objects_in_set: int = 1000

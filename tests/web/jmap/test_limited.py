@@ -3,6 +3,7 @@
 import http.client
 import imaplib
 import re
+import socket
 from typing import Any
 
 from tests.support.http_api import ask
@@ -214,3 +215,24 @@ def test_a_received_date_past_the_calendar_is_its_last(jmap: Jmap, imap: imaplib
     assert match is not None
     got = jmap.get("Email", match[1].decode(), "receivedAt")
     assert got["receivedAt"] == "9999-12-31T23:59:59Z"
+
+
+def test_downloads_that_nobody_reads_leave_the_api_alone(
+    server: ServerProcess, jmap: Jmap, imap: imaplib.IMAP4
+) -> None:
+    one = append(imap, b"Subject: large\r\n\r\n" + b"many words\r\n" * 700_000)
+    blob = jmap.get("Email", one, "blobId")["blobId"]
+    line = f"GET /jmap/download/{jmap.account}/{blob}/x HTTP/1.1\r\nHost: x\r\n"
+    head = f"{line}Authorization: {basic()['Authorization']}\r\n\r\n".encode()
+    held = [socket.create_connection(("127.0.0.1", server.port("http")), 20) for _ in range(8)]
+    for connection in held:
+        connection.sendall(head)
+    assert all(connection.recv(12) == b"HTTP/1.1 200" for connection in held)
+    beyond = ask(server, "GET", f"/jmap/download/{jmap.account}/{blob}/x", None, basic())
+    assert (beyond.status, beyond.body["limit"]) == (400, "maxConcurrentRequests")
+    assert jmap.request(["Core/echo", {}, "a"]).status == 200
+    for connection in held:
+        connection.close()
+    again = ask(server, "GET", f"/jmap/download/{jmap.account}/{blob}/x", None, basic())
+    assert again.status == 200
+    jmap.call("Email/set", destroy=[one])

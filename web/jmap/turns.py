@@ -1,0 +1,72 @@
+"""How many requests of an account run at once; those beyond wait for a moment before they are
+refused.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from weakref import WeakValueDictionary
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from storage.values import AccountId
+from web.jmap.errors import RequestError
+
+WAIT: Final = 10.0
+"""Seconds that a request waits for others of its account."""
+_PIECE: Final = 256 * 1024
+
+
+class Turns:
+    """`most` at once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._running: WeakValueDictionary[AccountId, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def take(self, account: AccountId) -> asyncio.Semaphore:
+        """To be released. Raises RequestError."""
+        turns = self._running.get(account)
+        if turns is None:
+            turns = asyncio.Semaphore(self._most)
+            self._running[account] = turns
+        try:
+            async with asyncio.timeout(WAIT):
+                await turns.acquire()
+        except TimeoutError:
+            text = "too many requests at once"
+            raise RequestError("limit", text, limit="maxConcurrentRequests") from None
+        return turns
+
+    @asynccontextmanager
+    async def turn(self, account: AccountId) -> AsyncIterator[None]:
+        """Raises RequestError."""
+        taken = await self.take(account)
+        try:
+            yield
+        finally:
+            taken.release()
+
+
+class Held(Response):
+    """Sends another response in pieces, each when the client has taken the last, and gives its turn
+    back afterwards: until then it is held in memory.
+    """
+
+    def __init__(self, response: Response, taken: asyncio.Semaphore) -> None:
+        super().__init__(status_code=response.status_code)
+        self.raw_headers, self._octets = response.raw_headers, memoryview(response.body)
+        self._taken = taken
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            start = {"status": self.status_code, "headers": self.raw_headers}
+            await send({"type": "http.response.start", **start})
+            for offset in range(0, len(self._octets), _PIECE):
+                piece = bytes(self._octets[offset : offset + _PIECE])
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._taken.release()
