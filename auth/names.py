@@ -1,7 +1,7 @@
 """Whose name is this: what was typed as a user name in, the account that it is out.
 
 Strangers wait for one another while names are looked up, so that a flood of them leaves the
-database to others.
+database, and the sources of accounts outside, to others.
 """
 
 import asyncio
@@ -11,9 +11,14 @@ from typing import Final
 from message.address import AddressError, Mailbox, parse_mailbox
 from storage.directory import Directory
 from storage.directory_values import Account
+from storage.outside import SourceUnavailable
 
 LOOKUPS: Final = 2
 """Names of strangers looked up at once; the database serves four."""
+OUTSIDE: Final = 4
+"""Names of strangers asked of sources outside at once; an LDAP directory serves eight."""
+PATIENCE: Final = 10.0
+"""Seconds for which a stranger waits for other strangers' names."""
 
 
 class Names:
@@ -22,6 +27,7 @@ class Names:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._lookups = asyncio.Semaphore(LOOKUPS)
+        self._outside = asyncio.Semaphore(OUTSIDE)
 
     def mailbox(self, user: str) -> Mailbox | None:
         """The address meant: the whole of it, or its local part where exactly one domain is served;
@@ -42,9 +48,24 @@ class Names:
             return user.casefold(), None
         async with self.turn(peer):
             account = await self._directory.own(mailbox)
-        if account is None:  # a source that hangs keeps nobody else from the database
-            account = await self._directory.account(mailbox, login=True)
+        outside = self._directory.outside
+        if account is None and outside is not None and outside.serves(mailbox.domain):
+            # a source that hangs keeps nobody else from the database
+            account = await self._from_outside(mailbox, peer)
         return mailbox.key(), account
+
+    async def _from_outside(self, mailbox: Mailbox, peer: str) -> Account | None:
+        if self._directory.known_logins.is_used(peer):
+            return await self._directory.account(mailbox, login=True)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._outside.acquire()
+        except TimeoutError:
+            raise SourceUnavailable("Too many ask the directory of accounts") from None
+        try:
+            return await self._directory.account(mailbox, login=True)
+        finally:
+            self._outside.release()
 
     def turn(self, peer: str) -> AbstractAsyncContextManager[None]:
         """To be held while the database is asked for somebody at `peer`."""

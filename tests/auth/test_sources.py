@@ -15,6 +15,7 @@ import auth.password
 from auth.checking import EVEN
 from auth.login import Authenticator
 from auth.login_values import Cause, Login, Refused
+from auth.names import OUTSIDE
 from auth.password import hash_password, verify_password
 from auth.source_rounds import SourceRounds
 from auth.source_values import Record, SourceError
@@ -26,6 +27,7 @@ from storage.directory import Directory
 from storage.directory_values import ChangeKind, NotAllowed, Status
 from storage.outside import SourceUnavailable
 from storage.store import Store
+from storage.values import AccountId
 from tests.support.directories import PASSWORD, MovedClock, make_settings
 
 SOURCE = {"kind": "sql", "name": "portal", "domains": ["example.test"], "cache": 120.0}
@@ -42,9 +44,15 @@ class Outside:
     failure: SourceError | None = None
     takes: float = 0.0
     asked: list[str] = field(default_factory=list)
+    hangs: asyncio.Event | None = None
+    busy: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def find(self, address: Mailbox, *, login: bool) -> Record | None:
         self.asked.append(str(address))
+        if self.hangs is not None and not str(address).startswith("ada@"):
+            if len(self.asked) >= OUTSIDE:
+                self.busy.set()
+            await self.hangs.wait()
         self.clock.seconds += self.takes
         if self.failure is not None:
             raise self.failure
@@ -188,6 +196,20 @@ async def test_a_name_that_confuses_the_source_is_no_outage(bench: Bench) -> Non
     bench.outside.failure = None
     bench.outside.add("ada@example.test")
     assert isinstance(await bench.login("ada@example.test"), Login)
+
+
+async def test_strangers_leave_the_source_to_who_is_known(bench: Bench) -> None:
+    bench.outside.add("ada@example.test")
+    bench.directory.known_logins.note(AccountId(7), "192.0.2.7")
+    bench.outside.hangs = asyncio.Event()
+    names = [f"x{number}@example.test" for number in range(3 * OUTSIDE)]
+    flood = [asyncio.create_task(bench.login(name)) for name in names]
+    await bench.outside.busy.wait()
+    assert isinstance(await bench.login("ada@example.test", peer="192.0.2.7"), Login)
+    assert len(set(bench.outside.asked) - {"ada@example.test"}) == OUTSIDE
+    bench.outside.hangs.set()
+    await asyncio.gather(*flood)
+    assert set(names) <= set(bench.outside.asked)
 
 
 async def test_nobody_is_asked_for_twice(bench: Bench) -> None:
