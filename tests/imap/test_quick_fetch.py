@@ -1,5 +1,7 @@
 """FETCH of one whole message has a short way: it says what the usual one says."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,17 @@ _USUAL = (
     "FETCH 2 (BODY.PEEK[] BODY.PEEK[TEXT])",
     "FETCH 2:3 BODY.PEEK[]",
 )
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """On a disk: where tests keep what they write otherwise, in memory, there is no RWF_NOWAIT, by
+    which the short way reads.
+    """
+    here = Path(__file__).parents[2] / "var"
+    here.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=here) as folder:
+        yield Path(folder)
 
 
 class _Switch:
