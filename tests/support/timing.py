@@ -7,7 +7,7 @@ busy machine does to all of them alike makes no difference. Seconds are never co
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from statistics import median
+from statistics import median, quantiles
 
 APART = 1.5
 """Medians this many times each other are not of the same work."""
@@ -29,7 +29,19 @@ async def measured(tries: Mapping[str, Attempt], rounds: int) -> dict[str, list[
 
 
 def told_apart(taken: Mapping[str, list[float]], baseline: str) -> dict[str, float]:
-    """Whose median is not that of the baseline, and how many times it is."""
-    base = median(taken[baseline])
-    found = {name: median(times) / base for name, times in taken.items()}
-    return {name: round(part, 2) for name, part in found.items() if not 1 / APART < part < APART}
+    """Whose median is not that of the baseline, and how many times it is. Where the middle halves
+    of both overlap it is the machine that makes the difference.
+    """
+    base = taken[baseline]
+    found = {name: median(times) / median(base) for name, times in taken.items()}
+    return {
+        name: round(part, 2)
+        for name, part in found.items()
+        if not 1 / APART < part < APART and not _overlap(taken[name], base)
+    }
+
+
+def _overlap(some: list[float], others: list[float]) -> bool:
+    low, _, high = quantiles(some, n=4)
+    other_low, _, other_high = quantiles(others, n=4)
+    return low <= other_high and other_low <= high
