@@ -3,6 +3,8 @@
 Some stand in the configuration, the others were added by commands and stand in SQL.
 """
 
+from abc import ABC, abstractmethod
+
 from config.clock import Clock
 from config.settings import Settings
 from storage import directory_rows as rows
@@ -14,7 +16,7 @@ from storage.resolver import Resolver
 from storage.sites import sites_of
 
 
-class DomainDirectory:
+class DomainDirectory(ABC):
     """Its attributes are set by the directory; `_commanded` are the domains in SQL."""
 
     database: ConfigDatabase
@@ -74,5 +76,5 @@ class DomainDirectory:
         self._commanded = commanded
         self._resolver.sites = sites_of(self._settings, commanded)
 
-    def _names_changed(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _names_changed(self) -> None: ...
