@@ -49,6 +49,16 @@ ensure_imapflow() {
     cp "$source/package-lock.json" "$into/.installed"
 }
 
+# ensure_peers: var/peers holds clients of HTTP interfaces, which the tests run as programs beside the server
+ensure_peers() {
+    local wanted=tests/interop/peers.txt into=var/peers
+    cmp -s "$wanted" "$into/.installed" && return
+    say "installing HTTP clients into $into ..."
+    [ -x "$into/bin/python" ] || "$(find_python)" -m venv "$into"
+    "$into/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted" 1>&2
+    cp "$wanted" "$into/.installed"
+}
+
 # ensure_spam_corpus: var/spam-corpus holds the labelled mails that tests/bench/spam-corpus.lock pins
 ensure_spam_corpus() {
     local lock=tests/bench/spam-corpus.lock into=var/spam-corpus name sum file

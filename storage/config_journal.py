@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.config_schema import account as accounts
@@ -80,15 +80,6 @@ async def modseq_of(at: AsyncConnection, account: AccountId) -> int:
     return found
 
 
-async def since(at: AsyncConnection, account: AccountId, modseq: int) -> list[Change] | None:
-    """Changes above `modseq`, in order; None when they are no longer all known."""
-    first = (await at.execute(select(func.min(_j.modseq)).where(_j.account == account))).scalar()
-    if modseq < await modseq_of(at, account) and (first is None or modseq < first - 1):
-        return None
-    query = select(_j.kind, _j.what).where(_j.account == account, _j.modseq > modseq)
-    return [_change(*row) for row in await at.execute(query.order_by(_j.modseq))]
-
-
-def _change(kind: str, what: str) -> Change:
-    how, _, name = what.partition(" ")
-    return Change(Kind(kind), How(how), name)
+def floor_of(modseq: int) -> int:
+    """Back to where the journal of an account tells all, which stands at `modseq`."""
+    return max(0, modseq - KEPT)

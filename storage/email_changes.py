@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, select
 from storage.changes import Change, read_changes
 from storage.copies import contents, copies_of
 from storage.database import Database
-from storage.errors import NoSuchAccount, StoreError
+from storage.errors import NoSuchAccount, TooOld
 from storage.schema import ChangeKind
 from storage.schema import account as accounts
 from storage.statements import Query
@@ -30,10 +30,6 @@ _BOUNDS = Query(
     )
 )
 _MESSAGES: Final = frozenset((ChangeKind.APPEND, ChangeKind.EXPUNGE, ChangeKind.FLAGS))
-
-
-class TooOld(StoreError):
-    """The journal does not reach back so far, or too much has changed."""
 
 
 class Point(NamedTuple):

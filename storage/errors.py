@@ -61,3 +61,7 @@ class StoreDamaged(StoreError):
 
 class SchemaTooNew(StoreError):
     """The index was written by a newer program."""
+
+
+class TooOld(StoreError):
+    """The journal does not reach back so far, or too much has changed."""

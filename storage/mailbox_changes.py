@@ -11,8 +11,9 @@ from typing import Final
 from storage.changes import Change, read_changes
 from storage.copies import contents
 from storage.database import Database
-from storage.email_changes import MAX_ROWS, TooOld, bounds
+from storage.email_changes import MAX_ROWS, bounds
 from storage.emails import mailboxes_of, threads_of
+from storage.errors import TooOld
 from storage.schema import ChangeKind
 from storage.values import AccountId, MailboxId
 

@@ -22,6 +22,7 @@ from storage.correspondents import Correspondents
 from storage.directory import Directory
 from storage.errors import NoSuchAccount
 from storage.values import AccountId
+from tests.support.config_journal import changes_after
 from tests.support.directories import MovedClock, make_settings, open_directory, own_database
 
 ADA, BOB = "ada@example.test", "bob@example.test"
@@ -162,7 +163,7 @@ async def test_each_change_is_in_the_journal(tmp_path: Path) -> None:
         await book.delete(ada, ann.id)
         await book.delete_group(ada, group.id)
         async with directory.database.reading() as at:
-            changes = await config_journal.since(at, ada, start)
+            changes = await changes_after(at, ada, start)
         person, friends = str(ann.id), str(group.id)
         assert changes == [
             Change(Kind.PERSON, How.CREATED, person),

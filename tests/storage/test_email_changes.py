@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from storage import email_changes
-from storage.email_changes import EmailChanges, Point, TooOld
-from storage.errors import MailboxHasMessages
+from storage.email_changes import EmailChanges, Point
+from storage.errors import MailboxHasMessages, TooOld
 from storage.mailbox_changes import mailboxes_changed
 from storage.schema import journal
 from storage.store import Store

@@ -16,6 +16,7 @@ from storage.preferences import (
     Tag,
     TooManyTags,
 )
+from tests.support.config_journal import changes_after
 from tests.support.directories import make_settings, open_directory, own_database
 
 
@@ -40,8 +41,7 @@ async def test_preferences_outlive_a_restart_and_go_with_their_account(
             await held.put_tag(ada, Tag("$label1", "Ä first", position=1))
             await held.put_tag(ada, Tag("WORK", "Work", position=3))
             async with directory.database.reading() as at:
-                changes = await config_journal.since(at, ada, start)
-            assert changes is not None
+                changes = await changes_after(at, ada, start)
             assert [(one.kind, one.how, one.what) for one in changes] == [
                 (Kind.PREFERENCE, How.CREATED, "auto_tags"),
                 (Kind.PREFERENCE, How.CREATED, "language"),

@@ -18,7 +18,7 @@ from storage.script_values import (
     TooManyScripts,
     script_name,
 )
-from storage.values import AccountId
+from tests.support.config_journal import changes_after
 from tests.support.directories import make_settings, open_directory, own_database
 
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
@@ -83,7 +83,7 @@ async def test_each_change_is_in_the_journal_once(tmp_path: Path) -> None:
         with pytest.raises(NoSuchScript):
             await scripts.delete(ada, "uno")
         async with directory.database.reading() as at:
-            changes = await config_journal.since(at, ada, start)
+            changes = await changes_after(at, ada, start)
             assert await config_journal.modseq_of(at, ada) == start + 6
         assert changes == [
             Change(Kind.SCRIPT, How.UPDATED, first),
@@ -93,26 +93,6 @@ async def test_each_change_is_in_the_journal_once(tmp_path: Path) -> None:
             Change(Kind.SCRIPT, How.UPDATED, first),
             Change(Kind.SCRIPT, How.DELETED, first),
         ]
-
-
-async def test_the_journal_is_bounded_and_says_when_it_does_not_know(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(config_journal, "KEPT", 100)
-    async with open_directory(make_settings(tmp_path)) as directory:
-        ada = (await directory.add_account("ada@example.test", "hash")).id
-        async with directory.database.writing() as at:
-            assert await config_journal.since(at, ada, 1) == []
-            for n in range(40):
-                changes = [Change(Kind.PERSON, How.CREATED, f"{n} {m}") for m in range(10)]
-                last = await config_journal.note(at, ada, changes)
-            assert last == 401
-            assert await config_journal.since(at, ada, 100) is None
-            recent = await config_journal.since(at, ada, 391)
-            assert recent is not None and recent == changes
-            assert await config_journal.since(at, ada, 401) == []
-            with pytest.raises(NoSuchAccount):
-                await config_journal.note(at, AccountId(999), changes)
 
 
 async def test_what_is_refused_leaves_everything_as_it_was(tmp_path: Path) -> None:

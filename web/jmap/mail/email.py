@@ -8,9 +8,8 @@ from typing import Any, Final
 from message.scan import MAX_HEADER
 from net.threads import Offload
 from storage.directory import Directory
-from storage.email_changes import TooOld
 from storage.emails import StoredEmail
-from storage.errors import MessageMissing
+from storage.errors import MessageMissing, TooOld
 from storage.object_ids import blob_of, email_number, mailbox_number, thread_number
 from storage.rendering import is_quick
 from storage.store import Store

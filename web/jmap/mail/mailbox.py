@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from auth.rights import Rights
 from storage.directory import Directory
-from storage.email_changes import TooOld
+from storage.errors import TooOld
 from storage.mailbox_counts import Counts
 from storage.names import INBOX
 from storage.object_ids import mailbox_number

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from storage.email_changes import TooOld
+from storage.errors import TooOld
 from storage.object_ids import email_number, thread_number, thread_of
 from storage.store import Store
 from web.jmap.context import Account, Context, account_of
