@@ -32,7 +32,7 @@ from storage.store import Store
 from storage.values import AccountId
 from web.answering import Answering
 from web.auth import AuthApi
-from web.jmap.authentication import Logins
+from web.logins import Logins
 from web.mta_sts import mta_sts_route
 from web.oauth.endpoints import OAuthEndpoints
 from web.oauth.outside import OutsidePages

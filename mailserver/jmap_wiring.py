@@ -5,7 +5,6 @@ from mailserver.services import Services
 from storage.store import Store
 from web.answering import Answering
 from web.jmap.api import JmapApi
-from web.jmap.authentication import Logins
 from web.jmap.context import Context
 from web.jmap.granted import Granted
 from web.jmap.limits import Limits
@@ -16,6 +15,7 @@ from web.jmap.mail.mailbox_set import MailboxSet
 from web.jmap.mail.thread import ThreadType
 from web.jmap.methods import Methods
 from web.jmap.standard import Standard
+from web.logins import Logins
 
 
 def build_jmap(services: Services, store: Store, answering: Answering) -> tuple[JmapApi, Logins]:

@@ -19,7 +19,6 @@ from net.limits import MINUTE
 from net.threads import Offload
 from storage.credential_values import Protocol
 from web.answering import Answering
-from web.jmap.authentication import Logins
 from web.jmap.context import Context
 from web.jmap.errors import RequestError
 from web.jmap.granted import Granted
@@ -28,12 +27,12 @@ from web.jmap.mail.download import Downloads
 from web.jmap.methods import CORE, Methods
 from web.jmap.request import ApiRequest, parse_request, problem_of, response
 from web.jmap.session import PREFIX, session_object, session_state
-from web.jmap.turns import WAIT, Held, Turns
+from web.jmap.turns import Held, Turns
 from web.json_body import BadBody, read_body
+from web.logins import Logins
 from web.problem import ProblemResponse
 
 WELL_KNOWN: Final = "/.well-known/jmap"
-REALM: Final = 'Basic realm="mail", charset="UTF-8", Bearer realm="mail"'
 _QUICK: Final = 128 * 1024
 _MAX_DETAIL: Final = 100
 _NO_STORE: Final = {"Cache-Control": "no-cache, no-store, must-revalidate"}
@@ -71,12 +70,10 @@ class JmapApi:
     def _route(self, path: str, handler: Handler, method: str) -> Route:
         async def answer(request: Request, caller: Caller) -> Response:
             caller = replace(caller, protocol=Protocol.JMAP)
-            found = await self._logins.login(request.headers.get("authorization", ""), caller)
+            found = await self._logins.admit(request, caller)
             if isinstance(found, Login):
                 return await handler(request, Context(found, caller.peer))
-            if found.temporary:
-                return ProblemResponse(503, found.text, wait=WAIT)
-            return ProblemResponse(401, found.text, headers={"WWW-Authenticate": REALM})
+            return found
 
         return Route(path, self._answering.answering(answer, counted=False), methods=[method])
 

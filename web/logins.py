@@ -1,8 +1,9 @@
-"""Who sends a request: Basic with a password or app password, Bearer with a token (RFC 8620 §8.2).
+"""Who sends a request of JMAP or CardDAV: Basic with a password or app password, or Bearer with a
+token (RFC 7617, RFC 6750).
 
 A client asks many times a second. A login by password that was let in is remembered for a minute,
-by what was sent and from where, and forgotten with whatever ends its sessions; what tokens mean the
-store remembers (storage/token_cache.py).
+by what was sent, for which protocol and from where, and forgotten with whatever ends its sessions;
+what tokens mean the store remembers (storage/token_cache.py).
 """
 
 import base64
@@ -11,14 +12,19 @@ from hashlib import sha256
 from typing import Final
 
 from cachetools import TTLCache
+from starlette.requests import Request
+from starlette.responses import Response
 
 from auth.caller import Caller
 from auth.login import Authenticator
 from auth.login_values import Cause, Login, Refused
 from config.clock import Clock
 from storage.directory_values import AccountChange
+from web.problem import ProblemResponse
 
 SECONDS: Final = 60.0
+CHALLENGE: Final = 'Basic realm="mail", charset="UTF-8", Bearer realm="mail"'
+WAIT: Final = 10.0
 _CAPACITY: Final = 10_000
 _MAX: Final = 4096
 _NOTHING: Final = Refused(Cause.CREDENTIALS)
@@ -33,11 +39,22 @@ class Logins:
         self._generation = 0
         self.close = authenticator.on_revoke(self._forget)
 
+    async def admit(self, request: Request, caller: Caller) -> Login | Response:
+        """Whose request it is, or what answers it instead. Raises StoreError."""
+        found = await self.login(request.headers.get("authorization", ""), caller)
+        if isinstance(found, Login):
+            return found
+        if found.temporary:
+            return ProblemResponse(503, found.text, wait=WAIT)
+        return ProblemResponse(401, found.text, headers={"WWW-Authenticate": CHALLENGE})
+
     async def login(self, authorization: str, caller: Caller) -> Login | Refused:
         """Raises StoreError."""
         if len(authorization) > _MAX:
             return _NOTHING
-        key = sha256(f"{caller.peer} {authorization}".encode("utf-8", "surrogatepass")).digest()
+        key = sha256(
+            f"{caller.protocol} {caller.peer} {authorization}".encode("utf-8", "surrogatepass")
+        ).digest()
         known = self._known.get(key)
         if known is not None and not self._is_over(known):
             return known
