@@ -15,6 +15,7 @@ from web.jmap.mail.mailbox_set import MailboxSet
 from web.jmap.mail.thread import ThreadType
 from web.jmap.methods import Methods
 from web.jmap.standard import Standard
+from web.jmap.submission.identity import SUBMISSION, IdentityType
 from web.logins import Logins
 
 
@@ -31,9 +32,19 @@ def build_jmap(services: Services, store: Store, answering: Answering) -> tuple[
     standard.add_get(emails)
     standard.add_set(emails)
     standard.add_get(ThreadType(store, emails))
+    identities = IdentityType(services.directory)
+    standard.add_get(identities)
+    standard.add_set(identities)
     logins = Logins(services.auth, services.clock)
     downloads = Downloads(emails, services.offload)
     api = JmapApi(
-        logins, methods, frozenset((MAIL,)), limits, downloads, granted, answering, services.offload
+        logins,
+        methods,
+        frozenset((MAIL, SUBMISSION)),
+        limits,
+        downloads,
+        granted,
+        answering,
+        services.offload,
     )
     return api, logins

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     GROUP = "group"
     TAG = "tag"
     PREFERENCE = "preference"
+    IDENTITY = "identity"
 
 
 class How(StrEnum):

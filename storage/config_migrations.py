@@ -32,6 +32,7 @@ from storage.config_schema import (
     source_count,
     suppression,
 )
+from storage.config_sending_tables import identity
 from storage.config_service_tables import service_endpoint
 from storage.config_signup_tables import code_sent, invite, reached, sign_up
 from storage.config_user_tables import (
@@ -186,6 +187,10 @@ def _resets(connection: Connection) -> None:
     reset_code.create(connection, checkfirst=True)
 
 
+def _identities(connection: Connection) -> None:
+    identity.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -216,4 +221,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _roles,
     _resets,
     create_oauth,
+    _identities,
 )

@@ -109,6 +109,10 @@ class Delegations:
         """To whom an account gave something; without `owner` those of all."""
         return await self._database.finish(self._list(owner))
 
+    async def of_delegate(self, delegate: AccountId) -> list[Delegation]:
+        """What others let an account do."""
+        return await self._database.finish(self._list(None, delegate))
+
     def forget(self) -> None:
         """An account is gone, and its rows with it."""
         self._generation += 1
@@ -151,10 +155,14 @@ class Delegations:
         self.forget()
         self._changed()
 
-    async def _list(self, owner: AccountId | None) -> list[Delegation]:
+    async def _list(
+        self, owner: AccountId | None, delegate: AccountId | None = None
+    ) -> list[Delegation]:
         query = select(_c.owner, _c.delegate, _c.on_behalf, _c.created)
         if owner is not None:
             query = query.where(_c.owner == owner)
+        if delegate is not None:
+            query = query.where(_c.delegate == delegate)
         async with self._database.reading() as connection:
             rows = (await connection.execute(query.order_by(_c.owner, _c.created))).all()
         return [Delegation(AccountId(o), AccountId(d), bool(b), at) for o, d, b, at in rows]

@@ -40,6 +40,7 @@ from storage.directory_values import (
 from storage.domain_limits import DomainLimits, refuse_beyond
 from storage.finished import finished
 from storage.hold_rules import HoldRules
+from storage.identities import Identities
 from storage.known_logins import KnownLogins
 from storage.outside import Outside
 from storage.passkeys import Passkeys
@@ -74,6 +75,7 @@ class Directory(AliasDirectory):
         self.scripts = Scripts(database, clock)
         self.contacts = Contacts(database, clock)
         self.preferences = Preferences(database)
+        self.identities = Identities(database)
         self.credentials = Credentials(database, clock, self._tell)
         self.second_factors = factors = SecondFactors(database, clock, self._tell)
         self.passkeys = Passkeys(database, clock, self._tell, factors.forget)
@@ -186,6 +188,25 @@ class Directory(AliasDirectory):
     async def may_send_as(self, account: AccountId, address: Mailbox | str) -> bool:
         """Whether the account may use the address as one of its own; see Delegations.right."""
         return (await self.delegations.right(account, address)).sending is Sending.AS
+
+    async def sending_addresses(self, account: Account) -> list[str]:
+        """What the account may send as, its own address first: aliases and groups that lead to it,
+        and the addresses of owners that let it.
+        """
+        names = await self.database.finish(self._leading_to(account))
+        for one in await self.delegations.of_delegate(account.id):
+            owner = await self.account_by_id(one.owner)
+            if owner is not None:
+                names.append(owner.address)
+        found = {address_key(account.address): account.address}
+        for name in names:
+            if (await self.delegations.right(account.id, name)).sending is not Sending.NO:
+                found.setdefault(address_key(name), name)
+        return list(found.values())
+
+    async def _leading_to(self, account: Account) -> list[str]:
+        async with self.database.reading() as connection:
+            return await rows.aliases_leading_to(connection, account.key)
 
     async def account(self, address: Mailbox | str, *, login: bool = False) -> Account | None:
         """The account of exactly this address, disabled ones too; no alias, no sub-address. With

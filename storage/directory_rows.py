@@ -23,6 +23,7 @@ from storage.config_schema import (
     entry,
     journal,
 )
+from storage.config_sending_tables import identity
 from storage.config_user_tables import (
     contact_group,
     contact_member,
@@ -141,7 +142,7 @@ async def remove_account(at: AsyncConnection, number: AccountId) -> None:
 async def _remove_own(at: AsyncConnection, number: AccountId) -> None:
     groups = select(contact_group.c.id).where(contact_group.c.account == number)
     await at.execute(delete(contact_member).where(contact_member.c.group.in_(groups)))
-    for table in (contact_group, person_email, person, correspondent, tag, preference):
+    for table in (contact_group, person_email, person, correspondent, tag, preference, identity):
         await at.execute(delete(table).where(table.c.account == number))
 
 
@@ -234,3 +235,19 @@ async def refuse_taken(connection: AsyncConnection, key: str, text: str) -> None
         raise AlreadyExists(f"There is an account {text} already")
     if await aliases_by_key(connection, (key,)):
         raise AlreadyExists(f"There is an alias {text} already")
+
+
+async def aliases_leading_to(at: AsyncConnection, key: str) -> list[str]:
+    """Addresses of aliases that lead to one, over others too, without catch-alls; in order."""
+    names: dict[str, str] = {}
+    keys = [key]
+    while keys:
+        query = (
+            select(alias.c.key, alias.c.alias)
+            .join(alias_target, alias_target.c.alias_key == alias.c.key)
+            .where(func.lower(alias_target.c.target).in_(keys[:BATCH]))
+        )
+        found = {row.key: row.alias for row in await at.execute(query)}
+        keys = [*keys[BATCH:], *(one for one in found if one not in names)]
+        names |= found
+    return [names[one] for one in sorted(names) if not one.startswith("@")]

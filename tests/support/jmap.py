@@ -30,7 +30,7 @@ class Jmap:
 
     def request(self, *calls: list[Any]) -> Answer:
         path = self.session["apiUrl"].partition("//")[2].partition("/")[2]
-        asked = {"using": [CORE, MAIL], "methodCalls": calls}
+        asked = {"using": list(self.session["capabilities"]), "methodCalls": calls}
         return ask(self._server, "POST", f"/{path}", asked, self._headers)
 
     def call(self, name: str, **arguments: Any) -> Any:

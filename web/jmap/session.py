@@ -10,6 +10,7 @@ from web.jmap.context import Context
 from web.jmap.limits import Limits
 from web.jmap.mail.mailbox import MAIL
 from web.jmap.methods import CORE
+from web.jmap.submission.identity import SUBMISSION
 
 PREFIX: Final = "/jmap"
 MAX_NAME: Final = 255
@@ -27,17 +28,18 @@ def session_object(context: Context, limits: Limits, origin: str) -> dict[str, A
         "emailQuerySortOptions": [],
         "mayCreateTopLevelMailbox": login.grant.writes and not login.grant.folders,
     }
+    submission = {"maxDelayedSend": limits.delayed_send, "submissionExtensions": {}}
     found: dict[str, Any] = {
-        "capabilities": {CORE: limits.capability, MAIL: {}},
+        "capabilities": {CORE: limits.capability, MAIL: {}, SUBMISSION: {}},
         "accounts": {
             account_id: {
                 "name": login.address,
                 "isPersonal": True,
                 "isReadOnly": login.grant.read_only,
-                "accountCapabilities": {MAIL: mail},
+                "accountCapabilities": {MAIL: mail, SUBMISSION: submission},
             }
         },
-        "primaryAccounts": {MAIL: account_id},
+        "primaryAccounts": {MAIL: account_id, SUBMISSION: account_id},
         "username": login.address,
         "apiUrl": f"{origin}{PREFIX}/api",
         "downloadUrl": f"{origin}{PREFIX}/download/{{accountId}}/{{blobId}}/{{name}}?type={{type}}",

@@ -1,0 +1,25 @@
+"""Tables of config.db for what users send as: identities."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text
+
+from storage.config_base import Id, metadata
+
+# Identities (storage/identities.py). `key` is the address for look-ups; `name` is NULL where the
+# account's own stands for it; `reply_to` and `bcc` are JSON, "" for none; `standing`: the address
+# is the account's by the directory.
+identity = Table(
+    "config_identity",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), nullable=False),
+    Column("key", String, nullable=False),
+    Column("email", String, nullable=False),
+    Column("name", Text),
+    Column("reply_to", Text, nullable=False),
+    Column("bcc", Text, nullable=False),
+    Column("text_signature", Text, nullable=False),
+    Column("html_signature", Text, nullable=False),
+    Column("standing", Boolean, nullable=False),
+    Index("config_identity_account", "account"),
+    sqlite_autoincrement=True,
+)

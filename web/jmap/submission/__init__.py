@@ -1,0 +1,1 @@
+"""Sending by JMAP: identities, submissions, vacation responses, Sieve scripts."""
