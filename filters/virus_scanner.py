@@ -89,6 +89,10 @@ class VirusScanner:
         """Whether infected mail is kept and not refused: virus.action."""
         return self._settings.action == "quarantine"
 
+    async def version(self) -> str:
+        """Of clamd and its signatures. Raises ClamdError."""
+        return await self.pool.version()
+
     async def scan(self, content: Content) -> Finding:
         """What is found in the message. Raises Unscanned."""
         key = content.digest, content.size

@@ -19,6 +19,7 @@ from filters.spam.learned import Learned
 from mailserver.services import Services
 from net.dns import Resolver
 from net.threads import Offload
+from storage.blobs import Blobs
 from storage.cache.opening import make_cache
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
@@ -46,6 +47,8 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         opened.push_async_callback(store.close)
         directory = await Directory.open(settings, clock, offload)
         opened.push_async_callback(directory.close)
+        blobs = Blobs(settings.data_dir, directory.database, clock, offload)
+        await blobs.open()
         history = await HistoryDatabase.open(database, settings.data_dir, offload)
         opened.pop_all()
     sources = Sources(settings, directory, store, offload, clock)
@@ -58,6 +61,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         offload=offload,
         store=store,
         directory=directory,
+        blobs=blobs,
         history=history,
         auto_tags=AutoTags(directory, TagModels(history), offload),
         reputation=Reputation(history, clock),

@@ -130,6 +130,7 @@ class Server:
         if parts.training is not None:
             await parts.training.start()
         services.quarantine.start()
+        parts.blob_collector.start()
         services.store.on_failure(self._fail)
         self._refresher = asyncio.create_task(self._refresh_certificate())
         self._state = "ok"
@@ -173,6 +174,7 @@ class Server:
         if self._parts.training is not None:
             await self._parts.training.stop()
         await self._parts.clear.stop()
+        await self._parts.blob_collector.stop()
         await self._control.stop()
         await self._parts.http.stop()
         await self._parts.gateway.stop()

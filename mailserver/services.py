@@ -15,6 +15,7 @@ from filters.signing.signer import Signer
 from filters.spam.learned import Learned
 from net.dns import Resolver
 from net.threads import Offload
+from storage.blobs import Blobs
 from storage.cache.cache import Cache
 from storage.directory import Directory
 from storage.explain import ExplainStore
@@ -38,6 +39,7 @@ class Services:
     offload: Offload
     store: Store
     directory: Directory
+    blobs: Blobs
     history: HistoryDatabase
     auto_tags: AutoTags
     reputation: Reputation

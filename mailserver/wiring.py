@@ -13,6 +13,7 @@ from auth.sms_factor import SmsFactorDesk
 from auth.source_rounds import SourceRounds
 from config.logging import get_logger
 from filters.autotags.trainer import Trainer
+from filters.blob_scanning import BlobScanner
 from filters.code_mail import CodeMails
 from filters.delivery import Delivery
 from filters.dnslists import DnsLists
@@ -54,6 +55,7 @@ from net.https import HttpsClient
 from net.tls import TlsContexts
 from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
+from storage.blob_collector import BlobCollector
 from storage.metadata import Metadata
 from storage.new_account import make_account
 from storage.report_values import Kind
@@ -85,6 +87,8 @@ class Parts:
     junk: PersonalJunk
     own: OwnFilters
     scanner: VirusScanner
+    blob_scanner: BlobScanner
+    blob_collector: BlobCollector
     training: Training | None
     tag_trainer: Trainer
     clear: ClearVerdicts
@@ -98,6 +102,7 @@ class Parts:
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
+        await self.blob_scanner.close()
         self.scanner.close()
         self.forwarding.limits.close()
         await self.metadata.close()
@@ -121,6 +126,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     recorder = Recorder(clock, services.explain)
     scanner = VirusScanner(services.offload, clock, get_logger("virus"))
     scanner.reload(settings)
+    blob_scanner = BlobScanner(services.blobs, scanner, get_logger("virus"))
     personal = build_personal(services, metadata, lambda: scanner.on, learned=services.learned)
     delivery = Delivery(
         settings,
@@ -284,6 +290,8 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         junk=personal.junk,
         own=own,
         scanner=scanner,
+        blob_scanner=blob_scanner,
+        blob_collector=BlobCollector(services.blobs, get_logger("blobs")),
         training=_training(services),
         tag_trainer=build_trainer(services),
         clear=clear,

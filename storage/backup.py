@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from net.threads import Offload
+from storage.blobs import FOLDER as BLOBS
 from storage.check_files import check_account
 from storage.config_database import FILE_NAME
 from storage.database import Database
@@ -52,6 +53,7 @@ def copy(layout: Layout, target: Path) -> int:
             count = _copy_mail(index, layout.maildir, target / MAIL)
         _copy_queue(target, layout.queue)
         _copy_quarantine(target / QUARANTINE, layout.data_dir / QUARANTINE)
+        _copy_blobs(target, layout.data_dir / BLOBS)
         sync_folder(target)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailable(f"the copy is not whole: {error}") from error
@@ -137,6 +139,22 @@ def _copy_quarantine(target: Path, source: Path) -> None:
             _copy_files(source / "new", target / "new", [path.name])
     sync_folder(target / "new")
     sync_folder(target)
+
+
+def _copy_blobs(target: Path, source: Path) -> None:
+    """Contents that the copied config.db has rows of; what was removed meanwhile is left out."""
+    if not source.exists() or not (target / FILE_NAME).exists():
+        return
+    config = sqlite3.connect(f"{(target / FILE_NAME).as_uri()}?mode=ro", uri=True)
+    with contextlib.closing(config):
+        names = config.execute("SELECT hash FROM config_blob")
+        while some := names.fetchmany(_PIECE):
+            for (name,) in some:
+                below = Path(BLOBS, name[1:3], name[3:5])
+                make_folder(target / below)
+                with contextlib.suppress(FileNotFoundError):
+                    _copy_files(source.parent / below, target / below, [name])
+                sync_folder(target / below)
 
 
 def _copy_files(source: Path, target: Path, names: Sequence[str]) -> None:

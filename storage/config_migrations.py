@@ -8,6 +8,7 @@ from sqlalchemy.schema import CreateColumn
 
 from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_base import metadata
+from storage.config_blob_tables import blob, blob_ref
 from storage.config_defence_tables import audit, known_login
 from storage.config_factor_tables import factor_spent, factor_tries, passkey, reset_code, sms_factor
 from storage.config_oauth_tables import create_oauth
@@ -191,6 +192,11 @@ def _identities(connection: Connection) -> None:
     identity.create(connection, checkfirst=True)
 
 
+def _blobs(connection: Connection) -> None:
+    for table in (blob, blob_ref):
+        table.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -222,4 +228,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _resets,
     create_oauth,
     _identities,
+    _blobs,
 )

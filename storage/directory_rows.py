@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.config_auth_tables import credential, recovery_code, second_factor
+from storage.config_blob_tables import blob_ref
 from storage.config_role_tables import delegation, domain_limit
 from storage.config_schema import (
     account,
@@ -129,6 +130,7 @@ async def remove_account(at: AsyncConnection, number: AccountId) -> None:
     await at.execute(delete(answered).where(answered.c.account == number))
     await at.execute(delete(script).where(script.c.account == number))
     await _remove_own(at, number)
+    await at.execute(delete(blob_ref).where(blob_ref.c.account == number))
     for table in (credential, second_factor, recovery_code):
         await at.execute(delete(table).where(table.c.account == number))
     mine = (delegation.c.owner == number) | (delegation.c.delegate == number)

@@ -15,6 +15,7 @@ from filters.spam.learned import Learned
 from mailserver.services import Services
 from net.dns import Resolver
 from net.threads import Offload
+from storage.blobs import Blobs
 from storage.cache.memory import MemoryCache
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
@@ -43,6 +44,8 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
         settings.hostname,
     )
     directory = await Directory.open(settings, clock, offload)
+    blobs = Blobs(settings.data_dir, directory.database, clock, offload)
+    await blobs.open()
     history = await HistoryDatabase.open("sqlite", settings.data_dir, offload)
     reputation = Reputation(history, clock)
     learned = Learned(SpamLessons(history, clock), offload, get_logger("test"))
@@ -60,6 +63,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             offload=offload,
             store=store,
             directory=directory,
+            blobs=blobs,
             history=history,
             auto_tags=AutoTags(directory, TagModels(history), offload),
             reputation=reputation,

@@ -1,0 +1,90 @@
+"""Whether octets that users put here may be given out: what clamd says of a blob, kept by its hash.
+
+Invariants: nothing counts as clean that nobody looked at while there is a scanner; one scan of a
+content at a time, whoever waits for it; another version of the signatures asks anew.
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+from config.logging import Logger
+from filters.virus_scanner import Unscanned, VirusScanner
+from net.clamd import ClamdError
+from storage.blob_values import Blob, BlobHash, Scan
+from storage.blobs import Blobs
+from storage.errors import StoreError
+
+SOON: Final = 2.0
+"""Seconds that whoever asks for octets waits for the scanner."""
+
+
+class BlobScanner:
+    """One for all protocols. `close` at the end."""
+
+    def __init__(self, blobs: Blobs, scanner: VirusScanner, log: Logger) -> None:
+        self._blobs, self._scanner, self._log = blobs, scanner, log
+        self._running: dict[BlobHash, asyncio.Task[Blob]] = {}
+
+    async def close(self) -> None:
+        """Ends what is under way; it stays pending."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def begin(self, blob: Blob) -> None:
+        """Scans it in the background, where it is to be scanned."""
+        if self._scanner.on and blob.hash not in self._running:
+            task = asyncio.create_task(self._judged(blob), name="blob-scan")
+            self._running[blob.hash] = task
+            task.add_done_callback(lambda done: self._done(blob.hash, done))
+
+    async def judged(self, blob: Blob, *, wait: float = SOON) -> Blob:
+        """The blob with the scanner's word; PENDING when that takes longer than `wait` seconds."""
+        if not self._scanner.on:
+            return blob
+        if blob.scan in (Scan.CLEAN, Scan.INFECTED) and await self._current(blob):
+            return blob
+        self.begin(blob)
+        task = self._running[blob.hash]
+        await asyncio.wait({task}, timeout=wait)
+        if not task.done():
+            return replace(blob, scan=Scan.PENDING)
+        return replace(blob, scan=Scan.ERROR) if task.cancelled() else task.result()
+
+    def may_leave(self, blob: Blob) -> bool:
+        """Whether its octets may be given out: `virus.on_error` speaks for what was not scanned."""
+        if not self._scanner.on or blob.scan is Scan.CLEAN:
+            return True
+        return blob.scan is Scan.ERROR and self._scanner.accepts_unscanned
+
+    async def _current(self, blob: Blob) -> bool:
+        try:
+            return await self._scanner.version() == blob.signatures
+        except ClamdError:  # what was said last holds until there is somebody to ask
+            return True
+
+    async def _judged(self, blob: Blob) -> Blob:
+        key = bytes.fromhex(blob.hash[1:]), blob.size
+        try:
+            signatures = await self._scanner.version()
+            found = await self._scanner.scan_pieces(key, lambda: self._blobs.pieces(blob.hash))
+        except (Unscanned, ClamdError):
+            return await self._put(replace(blob, scan=Scan.ERROR, signatures="", found=""))
+        scan = Scan.INFECTED if found.infected else Scan.CLEAN
+        return await self._put(
+            replace(blob, scan=scan, signatures=signatures, found=found.signature)
+        )
+
+    async def _put(self, blob: Blob) -> Blob:
+        try:
+            await self._blobs.judge(blob.hash, blob.scan, blob.signatures, blob.found)
+        except StoreError:
+            self._log.error("what the scanner said is not kept", blob=blob.hash)
+        return blob
+
+    def _done(self, name: BlobHash, task: "asyncio.Task[Blob]") -> None:
+        self._running.pop(name, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("blob not scanned", blob=name, reason=repr(error))
