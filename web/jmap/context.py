@@ -1,5 +1,6 @@
 """What a request runs in: who asks, and the accounts that they may name."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from auth.grant import Grant
@@ -37,6 +38,12 @@ class Account:
         entries = lists.get(BoxKey.of(box), ()) if lists else ()
         rights = effective(entries, self.id, box.account) if entries else ALL
         return self.grant.cut(rights, box.name, box.special_use)
+
+
+def scope_of(context: Context) -> Hashable:
+    """Equal for logins that see the same objects."""
+    login = context.login
+    return login.account, login.grant.folders, login.grant.senders
 
 
 def account_of(call: Call[Context], account_id: str) -> Account:

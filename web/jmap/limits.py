@@ -7,9 +7,10 @@ from typing import Any, Final
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in octets; `answer` is that of all Emails got by a request, `downloads` how many run at
-    once; there are no uploads. Requests of one user beyond `concurrent_requests` wait for a moment
-    before they are refused: browsers with several pages open run into it. A message may wait for
-    the time that its sender set for `delayed_send` seconds.
+    once, `ids_in_query` how many ids a /query tells; there are no uploads. Requests of one user
+    beyond `concurrent_requests` wait for a moment before they are refused: browsers with several
+    pages open run into it. A message may wait for the time that its sender set for `delayed_send`
+    seconds.
     """
 
     upload: int = 0
@@ -22,6 +23,7 @@ class Limits:
     objects_in_get: int = 1000
     objects_in_set: int = 1000
     delayed_send: int = 0
+    ids_in_query: int = 10_000
 
     @property
     def capability(self) -> dict[str, Any]:
