@@ -143,6 +143,27 @@ class Http(Section):
     hsts: Annotated[Duration, Field(ge=0)] = 31_536_000.0
 
 
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _contact(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"(mailto:|https://|tel:)[!-~]+|", value):
+        return value
+    raise ValueError("mailto:, https:// or tel: with what belongs behind it")
+
+
+class Discovery(Section):
+    host: Annotated[str, BeforeValidator(_site)] = ""
+    imap: Port = 0
+    imaps: Port = 0
+    submission: Port = 0
+    submissions: Port = 0
+    managesieve: Port = 0
+    https: Port = 0
+    name: Annotated[str, Field(max_length=100)] = ""
+    security_contact: Annotated[str, BeforeValidator(_contact)] = ""
+
+
 class Imap(Section):
     uidonly: bool = False
     message_limit: Annotated[int, Field(ge=0)] = 0

@@ -33,6 +33,7 @@ from config.sections_sending import (
 )
 from config.sections_server import (
     Auth,
+    Discovery,
     Dns,
     Http,
     Imap,
@@ -75,6 +76,7 @@ class Settings(Section):
     dmarc: Dmarc = Dmarc()
     reports: Reports = Reports()
     http: Http = Http()
+    discovery: Discovery = Discovery()
     virus: Virus = Virus()
     attachments: Attachments = Attachments()
     spam: Spam = Spam()

@@ -20,6 +20,7 @@ from auth.sessions import Sessions
 from auth.sign_up import SignUpDesk
 from auth.sms_factor import SmsFactorDesk
 from config.logging import get_logger
+from config.reach import Reach, reach_of
 from filters.code_mail import CodeMails
 from filters.login_notice import LoginNotices
 from mailserver.jmap_wiring import build_jmap
@@ -32,6 +33,7 @@ from storage.store import Store
 from storage.values import AccountId
 from web.answering import Answering
 from web.auth import AuthApi
+from web.discovery.routes import Discovery
 from web.logins import Logins
 from web.mta_sts import mta_sts_route
 from web.oauth.endpoints import OAuthEndpoints
@@ -162,10 +164,24 @@ def build_gateway(
     registry.register(Service("oauth", shown))
     policy = mta_sts_route(lambda: services.settings, services.directory.serves)
     registry.register(Service("mta-sts", [policy]))
+    registry.register(Service("discovery", _discovery(services).routes()))
     jmap, logins = build_jmap(services, home.store, answering)
     registry.register(Service("jmap", jmap.routes()))
     remote = () if elsewhere is None else (elsewhere,)
     return Gateway(registry, changes, services.cache, remote, logins)
+
+
+def _discovery(services: Services) -> Discovery:
+    """Told are the addresses that the listeners have once they are bound."""
+
+    def reach() -> Reach:
+        bound = services.server.addresses if services.server is not None else None
+        return reach_of(services.settings, bound)
+
+    directory = services.directory
+    return Discovery(
+        lambda: services.settings, reach, directory.serves, services.offload, services.clock
+    )
 
 
 def _remote(services: Services, changes: SharedChanges, home: LocalHome) -> RemoteService:

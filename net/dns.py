@@ -22,11 +22,13 @@ from net.dns_records import (
     CNAME,
     MX,
     PTR,
+    SRV,
     TLSA,
     TXT,
     A,
     Kind,
     MailExchanger,
+    ServiceRecord,
     TlsaRecord,
 )
 
@@ -127,6 +129,10 @@ class Questions(ABC):
         """
         reverse = ip_address(address.partition("%")[0]).reverse_pointer
         return await self._ask(reverse, PTR)
+
+    async def srv(self, name: str) -> Answer[ServiceRecord]:
+        """SRV records of `_service._tcp.domain`, in no order. Raises as `mx`."""
+        return await self._ask(name, SRV)
 
     async def tlsa(self, name: str) -> Answer[TlsaRecord]:
         """TLSA records of `_25._tcp.host`. Raises as `mx`."""

@@ -5,6 +5,7 @@ and where the data lies in it. It raises ValueError and IndexError for what is m
 """
 
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -20,6 +21,16 @@ class MailExchanger:
 
     preference: int
     host: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """One SRV record (RFC 2782); `target` lower case without a final dot, "" for no service."""
+
+    priority: int
+    weight: int
+    port: int
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,13 @@ def _mail_exchanger(wire: bytes, start: int, end: int) -> MailExchanger:
     return MailExchanger(wire[start] << 8 | wire[start + 1], _name(wire, start + 2, end))
 
 
+def _service(wire: bytes, start: int, end: int) -> ServiceRecord:
+    if end - start < 7:
+        raise ValueError("an SRV record that is cut off")
+    priority, weight, port = struct.unpack_from("!HHH", wire, start)
+    return ServiceRecord(priority, weight, port, _name(wire, start + 6, end))
+
+
 def _strings(wire: bytes, start: int, end: int) -> bytes:
     """All strings joined."""
     strings, at = [], start
@@ -92,4 +110,5 @@ PTR = Kind("PTR", 12, _name)
 MX = Kind("MX", 15, _mail_exchanger)
 TXT = Kind("TXT", 16, _strings)
 AAAA = Kind("AAAA", 28, _ipv6)
+SRV = Kind("SRV", 33, _service)
 TLSA = Kind("TLSA", 52, _tlsa)

@@ -10,12 +10,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auth.networks import in_networks
 from config.settings import Settings
+from web.discovery.routes import PATHS
 from web.envelope import Envelope
 from web.gateway import create_gateway
 from web.peer import may_have_secrets, peer_of
 from web.registry import Registry, Service
 
-PLAIN_PATHS = ("/healthz",)
+PLAIN_PATHS = frozenset(("/healthz", *PATHS))
 
 
 def create_app(
@@ -57,6 +58,6 @@ class HttpsOnly:
         await RedirectResponse(str(url), status_code=308)(scope, receive, send)
 
     def _must_redirect(self, scope: Scope) -> bool:
-        if self._https_port is None or scope["path"] in PLAIN_PATHS:
+        if self._https_port is None or scope["path"].lower() in PLAIN_PATHS:
             return False
         return not may_have_secrets(Request(scope), self._settings())

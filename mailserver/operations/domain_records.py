@@ -3,7 +3,9 @@
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
+from config.reach import reach_of
 from config.settings import Settings
 from config.smarthost import parse_smarthost
 from filters.signing.keyring import Key
@@ -16,6 +18,18 @@ from net.dns import DnsUnavailable, NoRecords, NoSuchName, Questions
 from net.tls import SELF_SIGNED
 from smtp.outbound.dane import presentation
 from web.mta_sts import own_policy
+
+SERVICES: Final = (
+    # service, listener, purpose: RFC 6186, RFC 8314 §5.1, RFC 8620 §2.2, RFC 6764, RFC 5804 §1.8
+    ("imaps", "imaps", "IMAP over TLS"),
+    ("imap", "imap", "IMAP with STARTTLS"),
+    ("submissions", "submissions", "sending over TLS"),
+    ("submission", "submission", "sending with STARTTLS"),
+    ("sieve", "managesieve", "Sieve scripts by mail programs"),
+    ("jmap", "https", "JMAP"),
+    ("carddavs", "https", "CardDAV"),
+    ("autodiscover", "https", "Outlook's Autodiscover"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +89,46 @@ def wanted_records(
             lambda found: mta_sts.parse_record(found) is not None,
             needed=False,
         ),
+        *_services(domain, settings),
         *_tlsa(host, certificate),
     ]
+
+
+def _services(domain: str, settings: Settings) -> list[Wanted]:
+    """How mail programs find the server by themselves."""
+    reach = reach_of(settings)
+    found: list[Wanted] = []
+    for service, listener, purpose in SERVICES:
+        name = f"_{service}._tcp.{domain}"
+        port = reach.ports.get(listener)
+        if port is not None:
+            value = f"0 1 {port} {reach.host}."
+            fits = _is_service(port, reach.host)
+            found.append(_wanted(name, "SRV", value, purpose, fits, needed=False))
+    if reach.origin:
+        name, purpose = f"_carddavs._tcp.{domain}", "CardDAV: where the address books are"
+        path = b"path=/dav/"
+        found.append(
+            _wanted(name, "TXT", path.decode(), purpose, lambda found: path in found, needed=False)
+        )
+        for host in ("autoconfig", "autodiscover", "mta-sts"):
+            purpose = f"{host}: leads here, and its certificate too"
+            target = f"{reach.host}."
+            found.append(
+                _wanted(f"{host}.{domain}", "CNAME", target, purpose, _is(target), needed=False)
+            )
+    return found
+
+
+def _is(text: str) -> Callable[[list[bytes]], bool]:
+    return lambda found: text.encode() in found
+
+
+def _is_service(port: int, host: str) -> Callable[[list[bytes]], bool]:
+    """Whatever priority and weight."""
+    return lambda found: any(
+        text.split(b" ")[2:] == [b"%d" % port, b"%b." % host.encode()] for text in found
+    )
 
 
 def _agreement(domain: str, settings: Settings) -> list[Wanted]:
@@ -130,6 +182,13 @@ async def look(wanted: Wanted, resolver: Questions) -> Served:
             ]
         elif record.type == "TLSA":
             found = [presentation(one).encode() for one in await resolver.tlsa(record.name)]
+        elif record.type == "SRV":
+            found = [
+                f"{one.priority} {one.weight} {one.port} {one.target}.".encode()
+                for one in await resolver.srv(record.name)
+            ]
+        elif record.type == "CNAME":
+            found = [f"{name}.".encode() for name in await resolver.alias(record.name)]
         elif record.type == "TXT":
             found = list(await resolver.txt(record.name))
         else:

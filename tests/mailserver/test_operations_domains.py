@@ -63,6 +63,18 @@ async def test_records_are_those_of_the_domain(tmp_path: Path) -> None:
             (f"_dmarc.{DOMAIN}", "TXT", "v=DMARC1"),
             (f"_smtp._tls.{DOMAIN}", "TXT", "v=TLSRPTv1"),
             (f"_mta-sts.{DOMAIN}", "TXT", "v=STSv1"),
+            (f"_imaps._tcp.{DOMAIN}", "SRV", "0 1 2993 mx.example.test."),
+            (f"_imap._tcp.{DOMAIN}", "SRV", "0 1 2143 mx.example.test."),
+            (f"_submissions._tcp.{DOMAIN}", "SRV", "0 1 2465 mx.example.test."),
+            (f"_submission._tcp.{DOMAIN}", "SRV", "0 1 2587 mx.example.test."),
+            (f"_sieve._tcp.{DOMAIN}", "SRV", "0 1 2190 mx.example.test."),
+            (f"_jmap._tcp.{DOMAIN}", "SRV", "0 1 2443 mx.example.test."),
+            (f"_carddavs._tcp.{DOMAIN}", "SRV", "0 1 2443 mx.example.test."),
+            (f"_autodiscover._tcp.{DOMAIN}", "SRV", "0 1 2443 mx.example.test."),
+            (f"_carddavs._tcp.{DOMAIN}", "TXT", "path=/dav/"),
+            (f"autoconfig.{DOMAIN}", "CNAME", "mx.example.test."),
+            (f"autodiscover.{DOMAIN}", "CNAME", "mx.example.test."),
+            (f"mta-sts.{DOMAIN}", "CNAME", "mx.example.test."),
         ]
         assert [row["name"].partition(".")[0][-1] for row in rows[3:5]] == ["r", "e"]
         assert "PRIVATE" not in str(rows)
@@ -100,12 +112,17 @@ async def test_check_compares_with_what_is_served(tmp_path: Path) -> None:
         server.set(rsa, "TXT", '"v=DKIM1; k=rsa; p="')
         server.failing.add(ed)
         server.set("_smtp._tls.ours.org", "TXT", '"something else"')
+        server.set(f"_imaps._tcp.{DOMAIN}", "SRV", "10 5 2993 mx.example.test.")
+        server.set(f"_imap._tcp.{DOMAIN}", "SRV", "0 1 143 mx.example.test.")
+        server.set(f"autoconfig.{DOMAIN}", "CNAME", "elsewhere.example.test.")
         states = {row["name"]: row["state"] for row in await records(services, check=True)}
         by_type = [row["state"] for row in (await records(services, check=True))[:2]]
         assert by_type == ["differs", "ok"]
         assert (states[rsa], states[ed]) == ("differs", "unknown")
         assert states[f"_dmarc.{DOMAIN}"] == "differs"
         assert states[f"_smtp._tls.{DOMAIN}"] == "missing"
+        assert states[f"_imaps._tcp.{DOMAIN}"] == "ok", "whatever the priority"
+        assert states[f"_imap._tcp.{DOMAIN}"] == states[f"autoconfig.{DOMAIN}"] == "differs"
 
 
 async def test_new_keys_on_demand(tmp_path: Path) -> None:

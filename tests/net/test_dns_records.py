@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from net.dns_message import Unusable, answers, ask, read
 from net.dns_names import name_text, parse_name, read_name
-from net.dns_records import AAAA, CNAME, MX, PTR, TLSA, TXT, A, Kind
+from net.dns_records import AAAA, CNAME, MX, PTR, SRV, TLSA, TXT, A, Kind
 
-KINDS: list[Kind[object]] = [A, AAAA, CNAME, MX, PTR, TLSA, TXT]
+KINDS: list[Kind[object]] = [A, AAAA, CNAME, MX, PTR, SRV, TLSA, TXT]
 FRONT = b"\1a\7example\3ORG\0\1b\xc0\2\xc0\0\2\xff.\0"
 
 # octets as names have them: mostly small lengths, letters, pointers into what stands before
@@ -79,6 +79,8 @@ def value(kind: Kind[object], rdata: Any) -> object:
         return b"".join(rdata.strings)
     if kind is MX:
         return rdata.preference, theirs(rdata.exchange)
+    if kind is SRV:
+        return rdata.priority, rdata.weight, rdata.port, theirs(rdata.target)
     if kind is TLSA:
         return rdata.usage, rdata.selector, rdata.mtype, rdata.cert
     return theirs(rdata.target)
@@ -93,6 +95,7 @@ DATA: list[tuple[Kind[object], bytes]] = [
     *((A, data) for data in (b"\x0a\0\0\1", b"\x0a\0\0\2", b"\x0a\0\0")),
     *((AAAA, data) for data in (b"\0" * 15 + b"\1", b"\0" * 10 + b"\xff\xff\x0a\0\0\1")),
     *((TXT, data) for data in (b"\3abc\1d", b"\0", b"\4abc")),
+    *((SRV, b"\0\1\0\2\0\3" + name) for name in NAMES),
     (TLSA, b"\3\1\1" + b"d" * 32),
 ]
 Part = tuple[bytes, tuple[Kind[object], bytes], int]
@@ -126,7 +129,7 @@ def test_answers(parts: list[Part]) -> None:
     except Unusable:
         return
     expected = [value(kind, one) for one in chain.answer or ()]
-    found = [astuple(one) if kind in (MX, TLSA) else one for one in reading.records]  # type: ignore[call-overload]
+    found = [astuple(one) if kind in (MX, SRV, TLSA) else one for one in reading.records]  # type: ignore[call-overload]
     assert list(dict.fromkeys(found)) == list(dict.fromkeys(expected))
 
 
@@ -143,7 +146,7 @@ def test_data_of_records(kind: Kind[object], octets: bytes, behind: bytes) -> No
             kind.decode(wire, start, end)
         return
     found = kind.decode(wire, start, end)
-    plain = astuple(found) if kind in (MX, TLSA) else found  # type: ignore[call-overload]
+    plain = astuple(found) if kind in (MX, SRV, TLSA) else found  # type: ignore[call-overload]
     assert plain == value(kind, rdata)
 
 

@@ -1,0 +1,1 @@
+"""What mail programs ask to set themselves up, and security.txt."""
