@@ -38,11 +38,11 @@ ensure_venv() {
     printf '%s\n' "$wanted" >"$stamp"
 }
 
-# ensure_imapflow: var/imapflow holds the pinned packages of tests/interop/imapflow
-ensure_imapflow() {
-    local source=tests/interop/imapflow into=var/imapflow
+# ensure_node_peers: var/node holds the pinned packages of tests/interop/node
+ensure_node_peers() {
+    local source=tests/interop/node into=var/node
     cmp -s "$source/package-lock.json" "$into/.installed" && return
-    say "installing imapflow into $into ..."
+    say "installing clients in JavaScript into $into ..."
     mkdir -p "$into"
     cp "$source/package.json" "$source/package-lock.json" "$into/"
     PATH="$PWD/.venv/bin:$PATH" npm ci --prefix "$into" --silent --no-audit --no-fund --ignore-scripts 1>&2

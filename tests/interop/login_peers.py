@@ -147,10 +147,10 @@ class Peers:
         return _is_in(answer)
 
     def _imapflow(self, cell: Cell, secret: str) -> bool:
-        node, packages = Path(sys.executable).parent / "node", ROOT / "var" / "imapflow"
+        node, packages = Path(sys.executable).parent / "node", ROOT / "var" / "node"
         if not node.exists() or not (packages / "node_modules" / "imapflow").is_dir():
             unavailable("imapflow is not installed: scripts/test installs it")
-        helper = self._helper("imapflow", node, _HERE / "imapflow" / "login_peer.js", packages)
+        helper = self._helper("imapflow", node, _HERE / "node" / "imapflow_login.js", packages)
         by_token = cell.mechanism == "OAUTHBEARER"
         login = {"accessToken": secret} if by_token else {"pass": secret}
         answer = helper.ask(

@@ -13,8 +13,8 @@ from tests.support.programs import run, unavailable
 from tests.support.server import ROOT
 
 pytestmark = both_databases
-PEER = Path(__file__).parent / "imapflow" / "peer.js"
-PACKAGES = ROOT / "var" / "imapflow"
+PEER = Path(__file__).parent / "node" / "imapflow_peer.js"
+PACKAGES = ROOT / "var" / "node"
 
 
 @pytest.fixture

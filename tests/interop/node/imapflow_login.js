@@ -1,5 +1,5 @@
 // Logs in once for each line of JSON on standard input; says "in", or why not.
-// login_peer.js PACKAGES
+// imapflow_login.js PACKAGES
 const { createRequire } = require('module');
 const { createInterface } = require('readline');
 const { readFileSync } = require('fs');

@@ -1,6 +1,6 @@
 // imapflow as a program: one scenario, and what it saw as one JSON object on stdout.
 //
-//   node peer.js PACKAGES PORT CA USER PASSWORD
+//   node imapflow_peer.js PACKAGES PORT CA USER PASSWORD
 //
 // PACKAGES is the folder whose node_modules holds imapflow. Two connections: one works, the other
 // watches its INBOX by IDLE.
