@@ -24,6 +24,7 @@ from config.reach import Reach, reach_of
 from filters.code_mail import CodeMails
 from filters.login_notice import LoginNotices
 from mailserver.jmap_wiring import build_jmap
+from mailserver.push_wiring import Push, build_push
 from mailserver.services import Services
 from net.link import Offer
 from storage.cache.cache import Cache
@@ -34,6 +35,7 @@ from storage.values import AccountId
 from web.answering import Answering
 from web.auth import AuthApi
 from web.discovery.routes import Discovery
+from web.jmap.entrance import Entrance
 from web.logins import Logins
 from web.mta_sts import mta_sts_route
 from web.oauth.endpoints import OAuthEndpoints
@@ -81,14 +83,17 @@ class Gateway:
     cache: Cache
     remote: tuple[RemoteService, ...]
     logins: Logins
+    push: Push
 
     async def start(self) -> None:
         """Looks for the cache, and for services in other processes."""
         await self.cache.start()
+        await self.push.start()
         for one in self.remote:
             await one.start()
 
     async def stop(self) -> None:
+        await self.push.stop()
         for one in self.remote:
             await one.stop()
         self.logins.close()
@@ -165,10 +170,13 @@ def build_gateway(
     policy = mta_sts_route(lambda: services.settings, services.directory.serves)
     registry.register(Service("mta-sts", [policy]))
     registry.register(Service("discovery", _discovery(services).routes()))
-    jmap, logins = build_jmap(services, home.store, answering)
-    registry.register(Service("jmap", jmap.routes()))
+    logins = Logins(services.auth, services.clock)
+    entrance = Entrance(logins, answering)
+    registry.register(Service("jmap", build_jmap(services, home.store, entrance).routes()))
+    push = build_push(services, home.store, admission, entrance)
+    registry.register(Service("push", push.routes))
     remote = () if elsewhere is None else (elsewhere,)
-    return Gateway(registry, changes, services.cache, remote, logins)
+    return Gateway(registry, changes, services.cache, remote, logins, push)
 
 
 def _discovery(services: Services) -> Discovery:

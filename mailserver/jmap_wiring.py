@@ -3,9 +3,9 @@
 from config.logging import get_logger
 from mailserver.services import Services
 from storage.store import Store
-from web.answering import Answering
 from web.jmap.api import JmapApi
 from web.jmap.context import Context
+from web.jmap.entrance import Entrance
 from web.jmap.granted import Granted
 from web.jmap.limits import Limits
 from web.jmap.mail.download import Downloads
@@ -16,11 +16,10 @@ from web.jmap.mail.thread import ThreadType
 from web.jmap.methods import Methods
 from web.jmap.standard import Standard
 from web.jmap.submission.identity import SUBMISSION, IdentityType
-from web.logins import Logins
 
 
-def build_jmap(services: Services, store: Store, answering: Answering) -> tuple[JmapApi, Logins]:
-    """The API, and the logins that it remembers."""
+def build_jmap(services: Services, store: Store, entrance: Entrance) -> JmapApi:
+    """The API."""
     limits = Limits()
     granted = Granted(services.auth.agents)
     methods = Methods[Context](limits, get_logger("jmap"), granted.call)
@@ -35,16 +34,8 @@ def build_jmap(services: Services, store: Store, answering: Answering) -> tuple[
     identities = IdentityType(services.directory)
     standard.add_get(identities)
     standard.add_set(identities)
-    logins = Logins(services.auth, services.clock)
     downloads = Downloads(emails, services.offload)
-    api = JmapApi(
-        logins,
-        methods,
-        frozenset((MAIL, SUBMISSION)),
-        limits,
-        downloads,
-        granted,
-        answering,
-        services.offload,
+    return JmapApi(
+        *(entrance, methods, frozenset((MAIL, SUBMISSION)), limits, downloads, granted),
+        *(entrance.answering, services.offload),
     )
-    return api, logins

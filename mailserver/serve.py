@@ -157,6 +157,7 @@ class Server:
         self._state = "stopping"
         if self._refresher is not None:
             self._refresher.cancel()
+        self._parts.gateway.push.streams.close()
         await self._parts.smtp.stop()
         await self._parts.report_sender.stop()
         await self._parts.failures.stop()

@@ -18,6 +18,8 @@ from storage.errors import NoSuchAccount
 from storage.values import AccountId
 
 KEPT: Final = 10_000
+NOTED: Final = "noted"
+"""Accounts of a transaction, kept by its connection until ConfigDatabase tells of them."""
 _j = journal.c
 
 
@@ -69,6 +71,7 @@ async def note(at: AsyncConnection, account: AccountId, changes: Sequence[Change
         await at.execute(insert(journal).values(account=account, modseq=modseq, **values))
     if first // 256 != last // 256 or last % 256 == 0:
         await at.execute(delete(journal).where(_j.account == account, _j.modseq <= last - KEPT))
+    at.info.setdefault(NOTED, set()).add(account)
     return last
 
 

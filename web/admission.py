@@ -7,11 +7,12 @@ never hears of it. A reverse proxy of http.trusted_proxies brings many people fr
 """
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 from auth.admission import Admission, Denied
-from net.accepting import Name
 from storage.blocks import Block
+from web.held import Release
 
 _STATUS = {
     Denied.BLOCKED: "403 Forbidden",
@@ -40,10 +41,9 @@ class Open:
 
 
 def guarded(protocol: Any, admission: Admission, opened: Open) -> type[asyncio.Protocol]:
-    """uvicorn's protocol class with the question before and the count behind it."""
+    """web/held.py's protocol class with the question before and the count behind it."""
 
     class Guarded(protocol):  # type: ignore[misc]
-        announced: Name | None = None
         _counted: str | None = None
         _opened: asyncio.Transport | None = None
         _denied = False
@@ -64,17 +64,26 @@ def guarded(protocol: Any, admission: Admission, opened: Open) -> type[asyncio.P
             if self.announced is not None:
                 self.client = self.announced
 
+        def let_go(self) -> Release:
+            counted, transport = self._counted, self._opened
+            self._counted = self._opened = None
+            return partial(_left, admission, opened, counted, transport)
+
         def connection_lost(self, exc: Exception | None) -> None:
-            if self._counted is not None:
-                admission.leave(self._counted)
-                self._counted = None
-            if self._opened is not None:
-                opened.discard(self._opened)
-                self._opened = None
+            self.let_go()()
             if not self._denied:
                 super().connection_lost(exc)
 
     return Guarded
+
+
+def _left(
+    admission: Admission, opened: Open, counted: str | None, transport: asyncio.Transport | None
+) -> None:
+    if counted is not None:
+        admission.leave(counted)
+    if transport is not None:
+        opened.discard(transport)
 
 
 def _turn_away(transport: asyncio.Transport, denied: Denied) -> None:

@@ -8,6 +8,7 @@ what tokens mean the store remembers (storage/token_cache.py).
 
 import base64
 import binascii
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -36,7 +37,7 @@ class Logins:
     def __init__(self, authenticator: Authenticator, clock: Clock) -> None:
         self._authenticator, self._clock = authenticator, clock
         self._known: TTLCache[bytes, Login] = TTLCache(_CAPACITY, SECONDS, timer=clock.monotonic)
-        self._generation = 0
+        self._following: dict[int, list[AccountChange]] = {}
         self.close = authenticator.on_revoke(self._forget)
 
     async def admit(self, request: Request, caller: Caller) -> Login | Response:
@@ -58,12 +59,25 @@ class Logins:
         known = self._known.get(key)
         if known is not None and not self._is_over(known):
             return known
-        generation = self._generation
-        found = await self._asked(authorization, caller)
+        while True:
+            found, changes = await self._followed(authorization, caller)
+            if isinstance(found, Refused) or not any(map(found.ended_by, changes)):
+                break  # else it was ended meanwhile, and a stream would go on with it
         is_token = authorization[:7].lower() == "bearer "
-        if isinstance(found, Login) and not is_token and generation == self._generation:
+        if isinstance(found, Login) and not is_token:
             self._known[key] = found
         return found
+
+    async def _followed(
+        self, authorization: str, caller: Caller
+    ) -> tuple[Login | Refused, Sequence[AccountChange]]:
+        """What was revoked while it was asked for, too."""
+        changes: list[AccountChange] = []
+        self._following[id(changes)] = changes
+        try:
+            return await self._asked(authorization, caller), changes
+        finally:
+            del self._following[id(changes)]
 
     async def _asked(self, authorization: str, caller: Caller) -> Login | Refused:
         scheme, _, value = authorization.partition(" ")
@@ -87,6 +101,7 @@ class Logins:
         return expires is not None and expires <= self._clock.now()
 
     def _forget(self, change: AccountChange) -> None:
-        self._generation += 1
+        for changes in self._following.values():
+            changes.append(change)
         for key in [key for key, login in self._known.items() if login.ended_by(change)]:
             self._known.pop(key, None)

@@ -18,6 +18,7 @@ from net.listener import address_of, bind
 from net.tls import TlsContexts
 from web.admission import Open, guarded
 from web.heads import bounded
+from web.held import holding
 
 STOP_SECONDS = 5
 
@@ -94,7 +95,7 @@ class HttpServer:
         )
         config.load()
         config.ssl = tls
-        protocol = bounded(config.http_protocol_class)
+        protocol = holding(bounded(config.http_protocol_class))
         if self._admission is not None:
             protocol = guarded(protocol, self._admission, self._open)
         config.http_protocol_class = protocol

@@ -4,8 +4,7 @@ Requests of one account that run at once are bounded; those beyond wait for a mo
 refused.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
@@ -13,13 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from auth.caller import Caller
-from auth.login_values import Login
 from net.limits import MINUTE
 from net.threads import Offload
-from storage.credential_values import Protocol
 from web.answering import Answering
 from web.jmap.context import Context
+from web.jmap.entrance import Entrance
 from web.jmap.errors import RequestError
 from web.jmap.granted import Granted
 from web.jmap.limits import Limits
@@ -29,14 +26,12 @@ from web.jmap.request import ApiRequest, parse_request, problem_of, response
 from web.jmap.session import PREFIX, session_object, session_state
 from web.jmap.turns import Held, Turns
 from web.json_body import BadBody, read_body
-from web.logins import Logins
 from web.problem import ProblemResponse
 
 WELL_KNOWN: Final = "/.well-known/jmap"
 _QUICK: Final = 128 * 1024
 _MAX_DETAIL: Final = 100
 _NO_STORE: Final = {"Cache-Control": "no-cache, no-store, must-revalidate"}
-Handler = Callable[[Request, Context], Awaitable[Response]]
 
 
 class JmapApi:
@@ -44,7 +39,7 @@ class JmapApi:
 
     def __init__(
         self,
-        logins: Logins,
+        entrance: Entrance,
         methods: Methods[Context],
         capabilities: frozenset[str],
         limits: Limits,
@@ -53,7 +48,7 @@ class JmapApi:
         answering: Answering,
         offload: Offload,
     ) -> None:
-        self._logins, self._methods, self._limits = logins, methods, limits
+        self._route, self._methods, self._limits = entrance.route, methods, limits
         self._capabilities, self._downloads = capabilities | {CORE}, downloads
         self._granted, self._answering, self._offload = granted, answering, offload
         self._turns, self._loads = Turns(limits.concurrent_requests), Turns(limits.downloads)
@@ -66,16 +61,6 @@ class JmapApi:
             self._route(f"{PREFIX}/api", self._api, "POST"),
             self._route(f"{PREFIX}/download/{{account}}/{{blob}}/{{name:path}}", self._blob, "GET"),
         ]
-
-    def _route(self, path: str, handler: Handler, method: str) -> Route:
-        async def answer(request: Request, caller: Caller) -> Response:
-            caller = replace(caller, protocol=Protocol.JMAP)
-            found = await self._logins.admit(request, caller)
-            if isinstance(found, Login):
-                return await handler(request, Context(found, caller.peer))
-            return found
-
-        return Route(path, self._answering.answering(answer, counted=False), methods=[method])
 
     async def _session(self, request: Request, context: Context) -> Response:
         origin = self._answering.origin(request)

@@ -1,0 +1,45 @@
+"""Builds what tells clients of changes over HTTP."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute
+
+from auth.admission import Admission
+from config.logging import get_logger
+from mailserver.services import Services
+from storage.store import Store
+from storage.type_states import TypeStates
+from web.jmap.entrance import Entrance
+from web.jmap.push.event_source import EventSource
+from web.jmap.push.hub import Hub
+from web.jmap.push.streams import Streams
+from web.jmap.session import PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """`streams` are closed before the listeners, that they do not wait for them."""
+
+    hub: Hub
+    streams: Streams
+    routes: Sequence[BaseRoute]
+
+    async def start(self) -> None:
+        """When the store is open."""
+        self.hub.start()
+
+    async def stop(self) -> None:
+        """Ends every stream."""
+        self.streams.close()
+        await self.hub.stop()
+
+
+def build_push(services: Services, store: Store, admission: Admission, entrance: Entrance) -> Push:
+    """The hub and its routes."""
+    config = services.directory.database
+    states = TypeStates(store.database, config)
+    hub = Hub(states, store.bus, config, store.mailboxes, get_logger("push"))
+    streams = Streams(services.auth, admission)
+    source = EventSource(hub, streams)
+    return Push(hub, streams, [entrance.route(f"{PREFIX}/events", source.answer, "GET")])

@@ -1,0 +1,38 @@
+"""Who may come in by JMAP: routes behind a login."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from auth.caller import Caller
+from auth.login_values import Login
+from storage.credential_values import Protocol
+from web.answering import Answering
+from web.jmap.context import Context
+from web.logins import Logins
+
+Handler = Callable[[Request, Context], Awaitable[Response]]
+
+
+class Entrance:
+    """Asks each request for its login."""
+
+    def __init__(self, logins: Logins, answering: Answering) -> None:
+        self.logins, self.answering = logins, answering
+
+    def route(self, path: str, handler: Handler, method: str) -> Route:
+        """Nothing is awaited between the login and the handler."""
+
+        async def answer(request: Request, caller: Caller) -> Response:
+            caller = replace(caller, protocol=Protocol.JMAP)
+            found = await self.logins.admit(request, caller)
+            return (
+                await handler(request, Context(found, caller.peer))
+                if isinstance(found, Login)
+                else found
+            )
+
+        return Route(path, self.answering.answering(answer, counted=False), methods=[method])

@@ -1,0 +1,1 @@
+"""What tells clients of changes, over HTTP."""

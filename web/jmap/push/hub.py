@@ -1,0 +1,175 @@
+"""Tells listeners what has changed in accounts: once a tenth of a second at most, whatever happens.
+
+An event of the store or of config.db only wakes; what is told stands in the journals
+(storage/type_states.py). So a lost event is caught up with the next one, or when all that anybody
+listens to is looked at anew, every LOOK seconds. Invariants: nothing is read for accounts that
+nobody listens to; a listener is told nothing from before the point that it was given.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+from config.logging import Logger
+from storage.bus import Bus
+from storage.config_database import ConfigDatabase
+from storage.errors import NoSuchAccount, StoreError
+from storage.type_states import StatePoint, TypeChanges, TypeStates
+from storage.values import AccountId, Event, Mailbox, MailboxId, QueueChanged
+
+PAUSE: Final = 0.1
+"""Seconds from the first change to when it is told."""
+LOOK: Final = 60.0
+RETRY: Final = 2.0
+"""Seconds until the journals are asked again that could not be read."""
+Boxes = Mapping[MailboxId, Mailbox]
+Found = tuple[TypeChanges, Boxes]
+
+
+class Listener(Protocol):
+    """Who is told. Bounded by what it is: of a type the last state alone is worth telling."""
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it may hear of every mailbox; else `heard` gets the mailboxes."""
+
+    def heard(self, account: AccountId, changes: TypeChanges, boxes: Boxes) -> None:
+        """Called in the loop; must not wait."""
+
+
+class _Watched:
+    """An account that is listened to; all up to `point` was told."""
+
+    __slots__ = ("listeners", "point", "timer", "working")
+
+    def __init__(self) -> None:
+        self.listeners: set[Listener] = set()
+        self.point: StatePoint | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.working: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        for one in (self.timer, self.working):
+            if one is not None:
+                one.cancel()
+
+
+class Hub:
+    """One a process. `start` when the store is open, `stop` before it closes."""
+
+    def __init__(
+        self,
+        states: TypeStates,
+        bus: Bus,
+        config: ConfigDatabase,
+        mailboxes: Callable[[AccountId], Awaitable[list[Mailbox]]],
+        log: Logger,
+    ) -> None:
+        self.states = states
+        self._bus, self._config = bus, config
+        self._mailboxes, self._log = mailboxes, log
+        self._watched: dict[AccountId, _Watched] = {}
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._looker: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Hears of events from here on."""
+        self._unsubscribe = self._bus.subscribe(None, self._event)
+        self._config.on_noted = self.wake
+        self._looker = asyncio.create_task(self._look())
+
+    async def stop(self) -> None:
+        """Tells nothing any more."""
+        self._unsubscribe()
+        self._config.on_noted = lambda account: None
+        if self._looker is not None:
+            self._looker.cancel()
+        working = [one.working for one in self._watched.values() if one.working is not None]
+        for watched in self._watched.values():
+            watched.stop()
+        await asyncio.gather(*working, return_exceptions=True)
+        self._watched.clear()
+
+    async def listen(self, account: AccountId, listener: Listener) -> StatePoint:
+        """The point from which on the listener is told. Raises NoSuchAccount, StoreError."""
+        watched = self._watched.get(account)
+        if watched is None:
+            watched = self._watched[account] = _Watched()
+        watched.listeners.add(listener)
+        try:
+            point = watched.point or await self.states.now(account)
+        except BaseException:
+            self.leave(account, listener)
+            raise
+        if watched.point is None:
+            watched.point = point
+        return watched.point
+
+    def leave(self, account: AccountId, listener: Listener) -> None:
+        """Tells it nothing more; also one that does not listen."""
+        watched = self._watched.get(account)
+        if watched is not None:
+            watched.listeners.discard(listener)
+            if not watched.listeners:
+                del self._watched[account]
+                watched.stop()
+
+    def wake(self, account: AccountId) -> None:
+        """Something may have changed."""
+        self._wake_in(account, PAUSE)
+
+    async def since(self, account: AccountId, point: StatePoint, limited: bool) -> Found:
+        """What there was since a point; mailboxes where they are to be looked at."""
+        changes = await self.states.since(account, point)
+        return changes, await self._boxes(account) if limited and changes.states else {}
+
+    def _wake_in(self, account: AccountId, seconds: float) -> None:
+        watched = self._watched.get(account)
+        if watched is not None and watched.timer is None:
+            loop = asyncio.get_running_loop()
+            watched.timer = loop.call_later(seconds, self._begin, account, watched)
+
+    def _event(self, event: Event) -> None:
+        if not isinstance(event, QueueChanged):
+            self.wake(event.account)
+
+    def _begin(self, account: AccountId, watched: _Watched) -> None:
+        watched.timer = None
+        if watched.point is None or watched.working is not None:
+            self.wake(account)  # not yet
+            return
+        watched.working = asyncio.create_task(self._tell(account, watched, watched.point))
+
+    async def _tell(self, account: AccountId, watched: _Watched, point: StatePoint) -> None:
+        try:
+            limited = any(not one.sees_all for one in watched.listeners)
+            changes, boxes = await self.since(account, point, limited)
+        except NoSuchAccount:
+            return
+        except StoreError as error:
+            self._log.warning("changes cannot be read", account=account, reason=str(error))
+            self._wake_in(account, RETRY)
+            return
+        finally:
+            watched.working = None
+        watched.point = changes.until
+        if changes.states:
+            for listener in tuple(watched.listeners):
+                listener.heard(account, changes, boxes)
+
+    async def _boxes(self, account: AccountId) -> Boxes:
+        return {box.id: box for box in await self._mailboxes(account)}
+
+    async def _look(self) -> None:
+        """Wakes accounts of which an event was lost."""
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                points = await self.states.points(self._watched)
+            except StoreError as error:
+                self._log.warning("changes cannot be looked for", reason=str(error))
+                continue
+            for account, point in points.items():
+                watched = self._watched.get(account)
+                if watched is not None and watched.point not in (None, point):
+                    self.wake(account)
