@@ -14,9 +14,9 @@ from imap.mailboxes import resolve
 from imap.replies import CommandError, No
 from imap.sections import PIECE, Reader, Span
 from imap.session import Session
-from imap.spool import Spool
 from imap.upload import Upload
 from storage.errors import MessageMissing, StoreError
+from storage.spool import Spool
 from storage.values import AccountId, Mailbox, MailboxId, PlacedRow
 
 _FAILED: Final = "CATENATE append has failed"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from filters.virus_scanner import Unscanned, VirusScanner
 from imap.replies import No
-from imap.spool import Spool
+from storage.spool import Spool
 
 
 async def scan(scanner: VirusScanner, spools: Sequence[Spool]) -> None:

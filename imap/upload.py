@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from imap.context import Context
-from imap.spool import MEMORY, Spool
+from storage.spool import MEMORY, Spool
 from storage.values import AccountId
 
 _MEMORY_OF_ALL = 4 * MEMORY

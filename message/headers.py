@@ -5,7 +5,7 @@ continuation lines. Other lines are junk and passed over; nothing here raises on
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -106,15 +106,16 @@ def build_field(name: str, value: str, utf8: bool = False) -> bytes:
     words = (clean.encode("utf-8", "replace") if utf8 else encode_words(clean)).split(b" ")
     if any(len(word) > MAX_WORD for word in words):
         words = encode_words(clean, force=True).split(b" ")
-    return b"\r\n ".join(_fill(name.encode("ascii") + b":", words)) + b"\r\n"
+    return b"\r\n ".join(fill(name.encode("ascii") + b":", words)) + b"\r\n"
 
 
 def folded(name: bytes, value: bytes) -> bytes:
     """One field of a value in ASCII, folded at its spaces, with CRLF."""
-    return b"\r\n ".join(_fill(name + b":", value.split(b" "))) + b"\r\n"
+    return b"\r\n ".join(fill(name + b":", value.split(b" "))) + b"\r\n"
 
 
-def _fill(line: bytes, words: list[bytes]) -> list[bytes]:
+def fill(line: bytes, words: Sequence[bytes]) -> list[bytes]:
+    """Lines of words, each at most FOLD_AT octets where that can be."""
     lines = []
     for word in words:
         # A continuation line of blanks alone is obsolete syntax that some peers take for the end.

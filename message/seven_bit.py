@@ -6,12 +6,11 @@ Not converted, since no reader could undo it: parts of types that must not be en
 """
 
 import re
-from binascii import b2a_qp
 from typing import Final
 
 from message.crlf import to_crlf
 from message.downgrade import downgrade
-from message.edits import Edit, apply_edits, base64_lines
+from message.edits import Edit, apply_edits, base64_lines, quoted_printable
 from message.headers import first, header_block, iter_fields, without_blank_line
 from message.params import get_param
 from message.scan import Part, scan_crlf, walk
@@ -19,7 +18,6 @@ from message.scan import Part, scan_crlf, walk
 _OUTSIDE_ASCII: Final = re.compile(rb"[\x80-\xff]+")
 _EACH: Final = re.compile(rb"[\x80-\xff]")
 _ASCII: Final = bytes(range(128))
-_PIECE: Final = 64 * 1024
 _IDENTITY: Final = (b"7bit", b"8bit", b"binary")
 _NOT_ENCODED: Final = (b"partial", b"external-body")
 
@@ -89,7 +87,7 @@ def _encoded(part: Part, body: bytes) -> tuple[bytes, bytes | None]:
     if part.encoding not in _IDENTITY or _is_holder(part):
         return b"", None
     if part.type == b"text" and len(body.translate(None, _ASCII)) * 6 <= len(body):
-        return b"quoted-printable", _quoted_printable(body)
+        return b"quoted-printable", quoted_printable(body)
     return b"base64", base64_lines(body)
 
 
@@ -99,18 +97,6 @@ def _is_holder(part: Part) -> bool:
         return part.is_message or part.subtype in _NOT_ENCODED
     declared = part.fields.get(b"type", b"").strip().lower()
     return declared.startswith((b"multipart/", b"message/"))
-
-
-def _quoted_printable(body: bytes) -> bytes:
-    """In pieces of whole lines, between which other threads have their turn."""
-    out: list[bytes] = []
-    at = 0
-    while at < len(body):
-        end = body.find(b"\n", at + _PIECE) + 1 or len(body)
-        made = b2a_qp(body[at:end])
-        out.append(made if b"\r\n" in made else made.replace(b"\n", b"\r\n"))
-        at = end
-    return b"".join(out)
 
 
 def _labelled(data: bytes, part: Part, encoding: bytes) -> list[Edit]:

@@ -20,11 +20,11 @@ from imap.replies import Bad, No, Reply, reply_of
 from imap.scan import scan
 from imap.script_events import tell
 from imap.session import Session
-from imap.spool import Spool
 from imap.upload import Upload
 from net.threads import Busy
 from storage import values
 from storage.errors import NoSuchMailbox
+from storage.spool import Spool
 from storage.values import Flags
 
 

@@ -1,4 +1,4 @@
-"""The message of an APPEND while it arrives: in memory up to a bound, then in the store's spool.
+"""A message on its way into the store: in memory up to a bound, then in the spool folder.
 
 Bare LF becomes CRLF on the way in, as messages are CRLF (RFC 9051 §4.3); the digest is made from
 what is kept. Invariant: whoever drops a Spool calls `discard` and removes the file it names.
