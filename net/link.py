@@ -17,10 +17,12 @@ import orjson
 
 from config.logging import REQUEST, Logger
 from net.contract import BadSchema, Contract
-from net.sealed import Sealed, SealedError
+from net.sealed import MOST, Sealed, SealedError
 
 AT_ONCE: Final = 256
 LINE: Final = 4096
+PAYLOAD: Final = MOST - LINE
+"""Octets of what goes with a call or its answer; more refuses that one, and the link lives on."""
 REQUEST_ID: Final = 64
 PING_SECONDS: Final = 3.0
 
@@ -108,6 +110,8 @@ class Link:
         """
         method = contract.methods[name]
         payload = method.pack(args, named)
+        if len(payload) > PAYLOAD:
+            raise BadSchema(f"more than {PAYLOAD} octets")
         if len(self._waiting) >= AT_ONCE:
             raise Unavailable(contract.name, 1.0)
         head = {"k": "call", "m": f"{contract.name}.{name}", "s": method.seconds}
@@ -199,9 +203,11 @@ class Link:
                 async with asyncio.timeout(min(float(head["s"]), method.seconds)):
                     result = await getattr(offer.target, name)(**args)
                 what, data = "", method.pack_result(result)
+                if len(data) > PAYLOAD:
+                    raise BadSchema(f"a result of more than {PAYLOAD} octets")
             except BadSchema as error:
                 self._log.warning("call refused", call=head["m"], reason=str(error))
-                what = "schema"
+                what, data = "schema", b""
             except TimeoutError:
                 what = "late"
             except Exception as error:

@@ -28,6 +28,8 @@ HELLO_SECONDS: Final = 5.0
 WRITE_SECONDS: Final = 10.0
 MOST: Final = 1 << 20
 """Octets of a body."""
+BACKLOG: Final = 16 * MOST
+"""Octets that wait for a side that takes nothing before it is given up."""
 
 
 class SealedError(Exception):
@@ -51,11 +53,13 @@ class Sealed:
         self._sent = self._received = 0
 
     def put(self, body: bytes) -> None:
-        """Queues a frame. Raises SealedError (too large, closed)."""
+        """Queues a frame. Raises SealedError (too large, closed, too much waits)."""
         if len(body) > MOST:
             raise SealedError(f"more than {MOST} octets")
         if self._writer.is_closing():
             raise SealedError("the connection is closed")
+        if self._writer.transport.get_write_buffer_size() > BACKLOG:
+            raise SealedError("the other side takes nothing")
         sealed = self._own.encrypt(_counted(self._sent), body, None)
         self._sent += 1
         self._writer.write(len(sealed).to_bytes(4, "big") + sealed)

@@ -7,7 +7,6 @@ asked, the answer is Unavailable at once, and says when to come back.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -109,10 +108,10 @@ class RemoteService:
         method = self._contract.methods[name]
         again = method.idempotent
         try:
-            async with asyncio.timeout(method.seconds):
+            async with asyncio.timeout(method.seconds) as deadline:
                 while True:
                     try:
-                        return await self._once(name, args, named)
+                        return await self._once(name, args, named, deadline)
                     except LinkLost:
                         if not again:
                             raise
@@ -122,7 +121,13 @@ class RemoteService:
         except TimeoutError:
             raise TooLate(self.name) from None
 
-    async def _once(self, name: str, args: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+    async def _once(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        named: Mapping[str, Any],
+        deadline: asyncio.Timeout,
+    ) -> Any:
         peer, link = await self._linked()
         try:
             result = await link.call(self._contract, name, args, named)
@@ -134,7 +139,10 @@ class RemoteService:
             self._log.error("call refused", service=self.name, call=name, reason=str(error))
             raise Failed(self.name, WAIT) from None
         except asyncio.CancelledError:
-            peer.breaker.void()
+            if deadline.expired():  # nobody broke it off: no answer came
+                peer.breaker.wrong()
+            else:
+                peer.breaker.void()
             raise
         except Exception:
             peer.breaker.right()
@@ -258,8 +266,7 @@ class RemoteService:
         if peer.link is not None:
             peer.link.close()
         if peer.task is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await peer.task
+            await asyncio.wait([peer.task])
 
 
 def proxy(service: RemoteService, contract: Contract) -> Any:

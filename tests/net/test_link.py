@@ -12,7 +12,7 @@ import pytest
 from config.logging import silent_logger
 from net.breaker import Breaker, State
 from net.contract import BadSchema, called, contract, declared
-from net.link import Failed, Link, LinkLost, Offer, TooLate, Unavailable
+from net.link import PAYLOAD, Failed, Link, LinkLost, Offer, TooLate, Unavailable
 from tests.support.directories import MovedClock
 from tests.support.sealed_pair import pair
 
@@ -131,6 +131,15 @@ async def test_arguments_are_checked_where_they_arrive(payload: bytes) -> None:
         assert (answer["k"], answer["w"]) == ("error", "schema")
         with pytest.raises(BadSchema):
             await ask(link, "sell", Thing("a", Colour.RED), "1")
+
+
+async def test_what_is_too_large_refuses_one_call_and_not_the_link() -> None:
+    async with linked(Counter()) as (link, _, _):
+        with pytest.raises(BadSchema, match="octets"):
+            await ask(link, "sell", Thing("a" * PAYLOAD, Colour.RED), 1)
+        with pytest.raises(Failed):
+            await ask(link, "sell", Thing("a" * 1000, Colour.RED), 2000)
+        assert await ask(link, "sell", Thing("a", Colour.RED), 1), "the link lives on"
 
 
 async def test_a_deadline_ends_the_call_on_both_sides() -> None:

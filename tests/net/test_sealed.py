@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from net.places import Place, dial, listen, parse_place
-from net.sealed import MOST, SIGN, SealedError, seal
+from net.sealed import BACKLOG, MOST, SIGN, SealedError, seal
 from tests.support.sealed_pair import KEY, pair
 
 
@@ -29,6 +29,13 @@ async def test_too_much_is_not_sent() -> None:
     async with pair() as (one, _):
         with pytest.raises(SealedError, match="more than"):
             one.put(b"x" * (MOST + 1))
+
+
+async def test_who_takes_nothing_is_given_up() -> None:
+    async with pair() as (one, _):
+        with pytest.raises(SealedError, match="takes nothing"):
+            for _ in range(2 * BACKLOG // MOST):
+                one.put(b"x" * MOST)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from config.clock import SystemClock
 from config.logging import silent_logger
 from net.breaker import State
 from net.contract import called, contract
-from net.link import Link, Offer, Unavailable
+from net.link import Link, Offer, TooLate, Unavailable
 from net.places import listen, parse_place
 from net.sealed import seal
 from storage.service_endpoints import ServiceEndpoint, ServiceEndpoints
@@ -29,6 +29,9 @@ class Desk(Protocol):
     async def read(self) -> str: ...
 
     async def write(self) -> str: ...
+
+    @called(seconds=0.05)
+    async def doze(self) -> str: ...
 
 
 DESK = contract("desk", Desk)
@@ -48,6 +51,10 @@ class Peer:
 
     async def write(self) -> str:
         return await self._answer("write")
+
+    async def doze(self) -> str:
+        await asyncio.Event().wait()
+        return "never"
 
     async def _answer(self, name: str) -> str:
         self.asked.append(name)
@@ -151,6 +158,18 @@ async def test_who_fails_is_left_alone(tmp_path: Path) -> None:
         while known.breaker.state is not State.CLOSED:  # noqa: ASYNC110 - it is tried by itself
             await asyncio.sleep(0.05)
         assert await ask(service, "write") == "write"
+
+
+async def test_who_does_not_answer_is_left_alone(tmp_path: Path) -> None:
+    async with served(tmp_path, Peer()) as (service, _):
+        for _ in range(3):
+            with pytest.raises(TooLate):
+                await ask(service, "doze")
+        (known,) = service.peers()
+        assert known.breaker.state is State.OPEN
+        with pytest.raises(Unavailable) as refused:
+            await ask(service, "read")
+        assert not isinstance(refused.value, TooLate)
 
 
 async def test_a_service_that_nobody_serves(tmp_path: Path) -> None:
