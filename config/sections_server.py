@@ -137,8 +137,16 @@ class Dns(Section):
     nameservers: list[Annotated[Endpoint, BeforeValidator(_nameserver)]] = []
 
 
+def _page_origin(text: str) -> str:
+    """As browsers send it (RFC 6454 §6.2)."""
+    if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", text):
+        raise ValueError("such as https://app.example.test: in lower case, without a path")
+    return text
+
+
 class Http(Section):
     trusted_proxies: list[Net] = []
+    cors_origins: list[Annotated[str, AfterValidator(_page_origin)]] = []
     metrics_from: list[Net] = []
     hsts: Annotated[Duration, Field(ge=0)] = 31_536_000.0
 

@@ -25,6 +25,7 @@ from filters.code_mail import CodeMails
 from filters.login_notice import LoginNotices
 from mailserver.jmap_wiring import build_jmap
 from mailserver.push_wiring import Push, build_push
+from mailserver.rest_wiring import build_rest
 from mailserver.services import Services
 from net.link import Offer
 from storage.cache.cache import Cache
@@ -175,6 +176,7 @@ def build_gateway(
     registry.register(Service("jmap", build_jmap(services, home.store, entrance).routes()))
     push = build_push(services, home.store, admission, entrance)
     registry.register(Service("push", push.routes))
+    registry.register(build_rest(services, auth, answering))
     remote = () if elsewhere is None else (elsewhere,)
     return Gateway(registry, changes, services.cache, remote, logins, push)
 

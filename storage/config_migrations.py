@@ -12,6 +12,7 @@ from storage.config_blob_tables import blob, blob_ref
 from storage.config_defence_tables import audit, known_login
 from storage.config_factor_tables import factor_spent, factor_tries, passkey, reset_code, sms_factor
 from storage.config_oauth_tables import create_oauth
+from storage.config_rest_tables import create_answers
 from storage.config_role_tables import delegation, domain_limit
 from storage.config_schema import (
     account,
@@ -229,4 +230,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_oauth,
     _identities,
     _blobs,
+    create_answers,
 )

@@ -12,7 +12,7 @@ from mailserver.operations.domain_records import (
     wanted_records,
 )
 from mailserver.operations.domains import keys_of
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import Missing
 from mailserver.services import Services
 from message.zone import zone_line
 from net.dns import Resolver
@@ -47,7 +47,7 @@ async def domain_rotate(services: Services, args: Args) -> list[dict[str, Any]]:
 def _served(services: Services, args: Args) -> str:
     domain = domain_of(args["domain"])
     if not services.directory.serves(domain):
-        raise OperationError(f"{domain} is not served; add it with: mailserver domain add")
+        raise Missing(f"{domain} is not served; add it with: mailserver domain add")
     return domain
 
 

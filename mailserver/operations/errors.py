@@ -7,6 +7,14 @@ class OperationError(Exception):
     """It could not be done; `str(error)` says why and, where it can, what to do (exit status 1)."""
 
 
+class Forbidden(OperationError):
+    """Who asks may not do this."""
+
+
+class Missing(OperationError):
+    """There is no such thing."""
+
+
 def in_one_line(error: StoreError | OSError) -> str:
     """What kept a store from being opened; of a system's error the file and the reason."""
     cause = error.__cause__ if isinstance(error, StoreError) else error

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from filters.explaining import Explainer, Explanation
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import Missing
 from mailserver.services import Services
 
 Args = Mapping[str, Any]
@@ -25,7 +25,7 @@ async def explain(services: Services, args: Args) -> list[dict[str, Any]]:
     found = [await explainer.explain(trace) for trace in traces[-MOST:]]
     shown = [_shown(one) for one in found if one is not None]
     if not shown:
-        raise OperationError(f"nothing is recorded of {_name(args)}: wrong, or too long ago")
+        raise Missing(f"nothing is recorded of {_name(args)}: wrong, or too long ago")
     return shown
 
 
@@ -34,7 +34,7 @@ async def _traces(services: Services, explainer: Explainer, args: Args) -> list[
         return await explainer.find(str(args["id"]))
     account = await services.directory.account(str(args.get("account") or ""))
     if account is None:
-        raise OperationError(f"There is no account {args.get('account')}")
+        raise Missing(f"There is no account {args.get('account')}")
     mailbox, uid = str(args.get("mailbox") or "INBOX"), int(args.get("uid") or 0)
     trace = await explainer.find_at(account.id, mailbox, uid)
     return [trace] if trace is not None else []

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from auth.roles import Actor, Right, Role, actor_of, may
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import Forbidden
 from mailserver.operations.queue import queue_id
 from mailserver.services import Services
 from storage.audit_values import Kind
@@ -134,7 +134,7 @@ async def permitted(services: Services, address: str, name: str, args: Args) -> 
     actor = await _actor(services, address)
     for right, target in await _needed(services, name, args):
         if not may(actor, right, target):
-            raise OperationError(f"{actor.address} may not do this: {right.value}")
+            raise Forbidden(f"{actor.address} may not do this: {right.value}")
     return {**args, "by": actor.address, "bounded": actor.role is not Role.ADMINISTRATOR}
 
 
@@ -172,7 +172,7 @@ async def _actor(services: Services, address: str) -> Actor:
     account = await services.directory.account(address)
     actor = None if account is None else actor_of(account)
     if actor is None:
-        raise OperationError(f"there is no account {address}, or it is disabled")
+        raise Forbidden(f"there is no account {address}, or it is disabled")
     return actor
 
 

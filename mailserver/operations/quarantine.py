@@ -15,7 +15,7 @@ from filters.forwarding import Forwarding
 from filters.record import Recorder
 from filters.releasing import Releasing, Shown
 from filters.spam.extract import extract
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import Missing
 from mailserver.services import Services
 from storage.quarantine_file import Kept
 from storage.spam_changes import key_of
@@ -68,7 +68,7 @@ async def _account(services: Services, args: Args) -> AccountId | None:
         return None
     account = await services.directory.account(args["account"])
     if account is None:
-        raise OperationError(f"There is no account {args['account']}")
+        raise Missing(f"There is no account {args['account']}")
     return account.id
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from config.clock import rfc3339
 from filters.cancelling import NotCancelled, cancel
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import Missing, OperationError
 from mailserver.operations.queue_shape import selected
 from mailserver.services import Services
 from storage.queue_values import Listed, ListedRecipient
@@ -65,7 +65,7 @@ async def queue_cancel(services: Services, args: Args) -> dict[str, int]:
     if found is None:
         found = await queue.waiting(text)
     if found is None:
-        raise OperationError(f"message {text}: it is not in the queue: sent, or never there")
+        raise Missing(f"message {text}: it is not in the queue: sent, or never there")
     try:
         recipients = await cancel(queue, services.clock, found, owner)
     except NotCancelled as error:
@@ -81,7 +81,7 @@ async def find_entry(services: Services, args: Args) -> Listed:
 async def _entry(services: Services, queue: QueueId) -> Listed:
     entry = await services.store.queue.show(queue)
     if entry is None:
-        raise OperationError(f"no message {queue} in the queue; see: mailserver queue list")
+        raise Missing(f"no message {queue} in the queue; see: mailserver queue list")
     return entry
 
 

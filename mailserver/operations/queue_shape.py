@@ -7,7 +7,7 @@ pause.
 from collections.abc import AsyncIterable, Mapping
 from typing import Any
 
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import Missing, OperationError
 from mailserver.operations.queue_ages import MINUTES
 from mailserver.services import Services
 from storage.queue_filter import QueueFilter
@@ -47,7 +47,7 @@ async def filter_of(services: Services, args: Args) -> QueueFilter:
     if args.get("account"):
         account = await services.directory.account(args["account"])
         if account is None:
-            raise OperationError(f"There is no account {args['account']}")
+            raise Missing(f"There is no account {args['account']}")
     number = account.id if account is not None else None
     return QueueFilter.of(args.get("sender"), args.get("recipient"), args.get("domain"), number)
 

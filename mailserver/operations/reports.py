@@ -6,7 +6,7 @@ from typing import Any
 
 from config.clock import rfc3339
 from filters.reporting.collector import DAY
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import Missing, OperationError
 from mailserver.services import Services
 from storage.report_values import Kind, ListedReport, ReportRow
 from storage.reports import Reports
@@ -27,7 +27,7 @@ async def report_show(services: Services, args: Args) -> dict[str, Any]:
     number = _number(args)
     found = await _reports(services).show(number)
     if found is None:
-        raise OperationError(f"no report {number}; see: mailserver report list")
+        raise Missing(f"no report {number}; see: mailserver report list")
     listed, rows = found
     return {**_shown(listed), "sources": _by_source(rows), "rows": [_row(row) for row in rows]}
 
@@ -54,7 +54,7 @@ async def report_delete(services: Services, args: Args) -> dict[str, int]:
     number = _number(args)
     reports = _reports(services)
     if await reports.show(number) is None:
-        raise OperationError(f"no report {number}; see: mailserver report list")
+        raise Missing(f"no report {number}; see: mailserver report list")
     await reports.delete([number])
     return {"reports": 1}
 

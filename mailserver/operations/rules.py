@@ -8,7 +8,7 @@ from typing import Any
 from filters.rules.shapes import rule_of, shape_of
 from filters.rules.values import BadRule, Rule
 from filters.user_rules import Held, OwnScript, UserRules
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import Missing, OperationError
 from mailserver.operations.sieve import account_of
 from mailserver.services import Services
 from net.threads import Busy
@@ -47,7 +47,7 @@ async def rules_delete(services: Services, args: Args) -> dict[str, Any]:
     def remove(rules: tuple[Rule, ...]) -> list[Rule]:
         others = [one for one in rules if one.name.casefold() != name]
         if len(others) == len(rules):
-            raise OperationError(f"there is no rule {args['name']!r}")
+            raise Missing(f"there is no rule {args['name']!r}")
         return others
 
     return _shown(await _done(_rules(services).change(account.id, remove)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from config.clock import rfc3339
 from filters.scripts import BadScript, language
-from mailserver.operations.errors import OperationError
+from mailserver.operations.errors import Missing, OperationError
 from mailserver.services import Services
 from net.threads import Busy
 from storage.directory_values import Absent, Account
@@ -31,7 +31,7 @@ async def sieve_show(services: Services, args: Args) -> dict[str, Any]:
     else:
         active = await scripts.active(account.id)
         if active is None:
-            raise OperationError(f"no script of {account.address} is active")
+            raise Missing(f"no script of {account.address} is active")
         found = active
     return {**shown(found), "text": found.text.decode("utf-8", "replace")}
 

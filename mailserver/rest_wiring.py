@@ -1,0 +1,55 @@
+"""Builds REST: its endpoints over services and operations, and the routes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from auth.service import AuthService
+from config.logging import get_logger
+from filters.user_rules import UserRules
+from mailserver.operations.errors import Forbidden, Missing, OperationError
+from mailserver.operations.registry import perform
+from mailserver.services import Services
+from storage.answers import Answers
+from web.answering import Answering
+from web.registry import Service
+from web.rest.api import RestApi
+from web.rest.callers import Callers
+from web.rest.described import described_route
+from web.rest.errors import RestError
+from web.rest.faults import status_of
+from web.rest.repeats import Repeats
+from web.rest.resources.endpoints import Parts, endpoints
+
+
+def build_rest(services: Services, auth: AuthService, answering: Answering) -> Service:
+    """To be registered behind the services whose paths are below its own."""
+    directory = services.directory
+    log = get_logger("rest")
+
+    async def done(address: str, name: str, args: Mapping[str, Any]) -> Any:
+        log.info("operation", operation=name, account=address)
+        try:
+            return await perform(services, name, {**args, "as": address}, _unseen)
+        except OperationError as error:
+            raise refusal(error) from error
+
+    parts = Parts(done, directory.preferences, UserRules(directory.scripts, services.offload))
+    found = endpoints(parts)
+    callers = Callers(services.auth, auth, directory, services.auth.agents, services.clock)
+    repeats = Repeats(Answers(directory.database, services.clock))
+    api = RestApi(found, callers, repeats, answering, lambda: services.settings.http.cors_origins)
+    return Service("rest", [described_route(found), *api.routes()])
+
+
+def refusal(error: OperationError) -> RestError:
+    """With the status of what is wrong."""
+    if isinstance(error, Forbidden):
+        return RestError(403, str(error))
+    if isinstance(error, Missing):
+        return RestError(404, str(error))
+    status = status_of(error.__cause__) or 422
+    return RestError(status, str(error), wait=10.0 if status == 503 else 0.0)
+
+
+def _unseen(_done: int, _total: int, _what: str) -> None:
+    """Nobody waits for progress."""

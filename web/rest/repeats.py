@@ -1,0 +1,87 @@
+"""Idempotency-Key: a request that comes again is answered as before and does nothing twice.
+
+The key counts for the account; beside it stands what was asked, so that a key for something else is
+refused. What failed did nothing, and is not kept.
+"""
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from storage.answers import MAX_BODY, Answers, Claim, Stored
+from storage.values import AccountId
+from web.rest.errors import RestError
+
+FIELD: Final = "idempotency-key"
+MAX_KEY: Final = 255
+_KEPT: Final = ("content-type", "location", "etag", "cache-control")
+_UNTOLD: Final = "untold"
+
+
+class Repeats:
+    """`answers` are those of all processes."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def once(
+        self,
+        request: Request,
+        account: AccountId,
+        data: bytes,
+        work: Callable[[], Awaitable[Response]],
+        *,
+        secret: bool,
+    ) -> Response:
+        """The answer of `work`, or the one that it gave before. With `secret` that is not kept,
+        only that it was given. Raises RestError, StoreError, and what `work` raises.
+        """
+        key = _key(request)
+        found = await self._answers.claim(account, key, _asked(request, data))
+        if isinstance(found, Stored):
+            return _again(found)
+        if found is Claim.OTHER:
+            raise RestError(422, "this Idempotency-Key was for another request")
+        if found is Claim.RUNNING:
+            raise RestError(409, "the request with this Idempotency-Key is under way", wait=1)
+        try:
+            response = await work()
+        except BaseException:
+            await self._answers.release(account, key)
+            raise
+        if response.status_code >= 300:
+            await self._answers.release(account, key)
+        else:
+            await self._answers.store(account, key, _stored(response, secret=secret))
+        return response
+
+
+def _key(request: Request) -> bytes:
+    given = request.headers.getlist(FIELD)
+    text = given[0]
+    plain = text.isascii() and text.isprintable()
+    if len(given) > 1 or not 0 < len(text) <= MAX_KEY or not plain:
+        raise RestError(400, f"Idempotency-Key has 1 to {MAX_KEY} printable characters")
+    return sha256(text.encode()).digest()
+
+
+def _asked(request: Request, data: bytes) -> bytes:
+    target = request.scope["raw_path"] + b"?" + request.scope["query_string"]
+    return sha256(b"\0".join((request.method.encode(), target, data))).digest()
+
+
+def _stored(response: Response, *, secret: bool) -> Stored:
+    fields = {name: response.headers[name] for name in _KEPT if name in response.headers}
+    if secret or len(response.body) > MAX_BODY:
+        return Stored(response.status_code, {_UNTOLD: "1"}, b"")
+    return Stored(response.status_code, fields, bytes(response.body))
+
+
+def _again(found: Stored) -> Response:
+    if _UNTOLD in found.fields:
+        raise RestError(409, "this was done already; its answer is not to be had again")
+    headers = {**found.fields, "idempotency-replayed": "true"}
+    return Response(found.body, found.status, headers)

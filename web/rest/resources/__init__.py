@@ -1,0 +1,1 @@
+"""The resources of REST: for each its shapes and its endpoints."""

@@ -1,0 +1,52 @@
+"""Every endpoint of REST, in the order of the OpenAPI document."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from filters.user_rules import UserRules
+from storage.preferences import Preferences
+from web.rest.endpoint import Endpoint
+from web.rest.operations import Operations, Perform
+from web.rest.resources.accounts import (
+    account_endpoints,
+    administration_endpoints,
+    alias_endpoints,
+)
+from web.rest.resources.accounts import (
+    entry_endpoints as log_endpoints,
+)
+from web.rest.resources.entry import entry_endpoints
+from web.rest.resources.held import held_endpoints, queue_endpoints
+from web.rest.resources.rules import RuleResource
+from web.rest.resources.security import security_endpoints
+from web.rest.resources.server import defence_endpoints, domain_endpoints, server_endpoints
+from web.rest.resources.tags import TagResource
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the endpoints work on."""
+
+    perform: Perform
+    preferences: Preferences
+    rules: UserRules
+
+
+def endpoints(parts: Parts) -> Sequence[Endpoint]:
+    """Of users, then of administrators."""
+    do = Operations(parts.perform)
+    return [
+        *entry_endpoints(),
+        *account_endpoints(do),
+        *security_endpoints(do),
+        *TagResource(parts.preferences).endpoints(),
+        *RuleResource(parts.rules, do).endpoints(),
+        *held_endpoints(do),
+        *administration_endpoints(do),
+        *alias_endpoints(do),
+        *log_endpoints(do),
+        *domain_endpoints(do),
+        *queue_endpoints(do),
+        *defence_endpoints(do),
+        *server_endpoints(do),
+    ]

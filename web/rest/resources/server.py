@@ -1,0 +1,404 @@
+"""What administrators see and set of the server: domains, blocks, reports, the life of a message,
+filters, services, clients of OAuth.
+"""
+
+from collections.abc import Sequence
+from ipaddress import ip_network
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field
+
+from web.rest.endpoint import Access, Endpoint
+from web.rest.errors import RestError
+from web.rest.models import (
+    Address,
+    Domain,
+    Give,
+    Name,
+    Number,
+    Page,
+    Paging,
+    Query,
+    Take,
+    Text,
+    Time,
+)
+from web.rest.operations import Operations
+
+DOMAINS: Final = "domains"
+DEFENCE: Final = "defence"
+SERVER: Final = "server"
+MAIL: Final = "mail flow"
+Redirect = Annotated[str, Field(max_length=2000)]
+ReportId = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError("no network") from None
+    return text
+
+
+Network = Annotated[str, Field(max_length=50), AfterValidator(_network)]
+
+
+class ServedDomain(Give):
+    """What its administrators may give out: 0 is no bound."""
+
+    name: str
+    source: str
+    accounts_most: int
+    quota_most: int
+
+
+class DomainBody(Take):
+    """A domain to serve."""
+
+    domain: Domain
+
+
+class DomainPatch(Take):
+    """Bounds."""
+
+    accounts: Annotated[int, Field(ge=0, le=(1 << 31) - 1)] | None = None
+    quota: Number | None = None
+
+
+class Checked(Paging):
+    """`check`: also what DNS serves."""
+
+    check: bool = False
+
+
+class Record(Give):
+    """A record to publish; `state` and `found` of what is served, null unless that was asked."""
+
+    name: str
+    type: str
+    value: str
+    purpose: str
+    needed: bool
+    line: str
+    state: str | None = None
+    found: list[str] | None = None
+
+
+class Block(Give):
+    """A network that may not connect."""
+
+    network: str
+    until: Time | None
+    reason: str
+    source: str
+    created: Time | None
+
+
+class BlockBody(Take):
+    """`until` in seconds since 1970, null for ever."""
+
+    network: Network
+    until: Annotated[float, Field(ge=0, le=1e11)] | None = None
+    reason: Text = ""
+
+
+class Sought(Query):
+    """A Message-ID, a queue id, the id of a reply; or where the message is."""
+
+    id: Annotated[str, Field(max_length=1000)] | None = None
+    account: Address | None = None
+    mailbox: Name | None = None
+    uid: Annotated[int, Field(ge=1, lt=1 << 32)] | None = None
+
+
+class Happening(Give):
+    """One thing that happened, with what belongs to it."""
+
+    at: Time
+    what: str
+    text: str
+
+
+class Life(Give):
+    """Everything that happened to a message."""
+
+    id: str
+    message_id: str
+    at: Time
+    happenings: list[Happening]
+
+
+class Lives(Give):
+    """Each message that it may be, the oldest first."""
+
+    messages: list[Life]
+
+
+class Report(Give):
+    """A report that others sent of mail in our name."""
+
+    id: str
+    kind: str
+    domain: str
+    organisation: str
+    contact: str
+    report_id: str
+    begin: Time
+    end: Time
+    received_at: Time
+    verified: bool
+    messages: int
+    failed: int
+
+
+class ReportWhole(Report):
+    """With its rows."""
+
+    sources: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
+
+
+class Filter(Give):
+    """A filter of one's own."""
+
+    name: str
+    file: str
+    state: str
+    calls: int
+    errors: int
+    problem: str
+
+
+class ServiceShape(Give):
+    """A service of the gateway."""
+
+    service: str
+    version: str
+    place: str
+    state: str
+    routes: list[str]
+
+
+class Learned(Give):
+    """How much was learned about spam."""
+
+    account: str
+    spam: int
+    ham: int
+
+
+class Client(Give):
+    """A client of OAuth."""
+
+    id: str
+    name: str
+    confidential: bool
+    redirects: list[str]
+    scopes: list[str]
+    introspects: bool
+    registered: bool
+    origin: str
+    created: Time | None
+
+
+class ClientBody(Take):
+    """A new one."""
+
+    name: Name
+    redirects: Annotated[
+        tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=20)
+    ] = ()
+    scopes: Annotated[tuple[Text, ...], Field(max_length=50)] = ()
+    confidential: bool = False
+    introspects: bool = False
+
+
+class NewClient(Client):
+    """With its secret, this once; null for a public one."""
+
+    secret: str | None
+
+
+class Transport(Give):
+    """What is known of a domain's TLS, and which hosts mail to it goes to."""
+
+    domain: str
+    level: str
+    level_host: str
+    level_seen_at: Time | None
+    policy: dict[str, Any] | None
+    hosts: list[dict[str, Any]]
+    problem: str
+
+
+class Of(Query):
+    """Of an account, else of the site."""
+
+    account: Address | None = None
+
+
+def domain_endpoints(do: Operations) -> Sequence[Endpoint]:
+    """Domains and their records."""
+    at, one = "/admin/domains/{domain}", {"domain": Domain}
+    return [
+        Endpoint(
+            *("GET", "/admin/domains", DOMAINS, "listDomains", "Domains"),
+            do.by("domain.list"),
+            *(Access.OWN, None, Paging, Page[ServedDomain]),
+            order=lambda row: (row["name"],),
+        ),
+        Endpoint(
+            *("POST", "/admin/domains", DOMAINS, "addDomain", "Serve a domain"),
+            do.by("domain.add"),
+            *(Access.OWN, DomainBody),
+            gives=ServedDomain,
+            status=201,
+        ),
+        Endpoint(
+            *("PATCH", at, DOMAINS, "changeDomain", "What its administrators may give out"),
+            do.by("domain.set"),
+            *(Access.OWN, DomainPatch),
+            params=one,
+            gives=ServedDomain,
+        ),
+        Endpoint(
+            *("DELETE", at, DOMAINS, "deleteDomain", "Serve it no more"),
+            do.by("domain.delete"),
+            Access.SESSION,
+            params=one,
+        ),
+        Endpoint(
+            *("GET", f"{at}/dns", DOMAINS, "listRecords", "Its DNS records, and what is served"),
+            do.by("domain.dns"),
+            *(Access.OWN, None, Checked, Page[Record]),
+            params=one,
+            order=lambda row: (row["name"], row["type"], row["value"]),
+        ),
+        Endpoint(
+            *("POST", f"{at}/rotate", DOMAINS, "rotateKeys", "Make its next DKIM keys"),
+            do.by("domain.rotate"),
+            params=one,
+        ),
+    ]
+
+
+def defence_endpoints(do: Operations) -> Sequence[Endpoint]:
+    """Networks that may not connect."""
+    return [
+        Endpoint(
+            *("GET", "/admin/blocks", DEFENCE, "listBlocks", "Blocked networks"),
+            do.by("block.list"),
+            *(Access.OWN, None, Paging, Page[Block]),
+            order=lambda row: (row["network"], row["source"]),
+        ),
+        Endpoint(
+            *("POST", "/admin/blocks", DEFENCE, "addBlock", "Block a network"),
+            do.by("block.add"),
+            *(Access.OWN, BlockBody),
+            gives=Block,
+            status=201,
+        ),
+        Endpoint(
+            *("DELETE", "/admin/blocks/{network}", DEFENCE, "deleteBlock", "Let a network in"),
+            do.by("block.delete"),
+            params={"network": Network},
+        ),
+    ]
+
+
+def server_endpoints(do: Operations) -> Sequence[Endpoint]:
+    """The rest."""
+
+    async def explain(call: Any) -> Any:
+        asked = call.asked(Sought).model_dump(exclude_none=True)
+        if "id" not in asked and not {"account", "uid"} <= asked.keys():
+            raise RestError(400, "an id is needed, or account and uid")
+        return {"messages": await do.do(call, "explain", asked)}
+
+    return [
+        Endpoint(
+            *("GET", "/admin/explain", MAIL, "explain", "What happened to a message", explain),
+            query=Sought,
+            gives=Lives,
+        ),
+        Endpoint(
+            *("GET", "/admin/tls/{domain}", MAIL, "getTransport", "The TLS of another domain"),
+            do.by("tls.show"),
+            params={"domain": Domain},
+            gives=Transport,
+        ),
+        Endpoint(
+            *("GET", "/admin/spam", MAIL, "getLearned", "How much was learned about spam"),
+            do.by("spam.show"),
+            query=Of,
+            gives=Learned,
+        ),
+        *_reports(do),
+        Endpoint(
+            *("GET", "/admin/filters", SERVER, "listFilters", "Filters of one's own"),
+            do.by("filter.list"),
+            *(Access.OWN, None, Paging, Page[Filter]),
+            order=lambda row: (row["name"], row["file"]),
+        ),
+        Endpoint(
+            *("GET", "/admin/services", SERVER, "listServices", "Services of the gateway"),
+            do.by("service.list"),
+            *(Access.OWN, None, Paging, Page[ServiceShape]),
+            order=lambda row: (row["service"], row["place"]),
+        ),
+        Endpoint(
+            *("POST", "/admin/reload", SERVER, "reload", "Read the configuration again"),
+            do.by("reload"),
+            Access.SESSION,
+        ),
+        *_clients(do),
+    ]
+
+
+def _reports(do: Operations) -> Sequence[Endpoint]:
+    at, one = "/admin/reports/{id}", {"id": ReportId}
+    return [
+        Endpoint(
+            *("GET", "/admin/reports", MAIL, "listReports", "Reports of others"),
+            do.by("report.list", limit=100_000),
+            *(Access.OWN, None, Paging, Page[Report]),
+            order=lambda row: (-int(row["id"]),),
+        ),
+        Endpoint(
+            *("GET", at, MAIL, "getReport", "A report"),
+            do.by("report.show"),
+            params=one,
+            gives=ReportWhole,
+        ),
+        Endpoint(
+            *("DELETE", at, MAIL, "deleteReport", "Delete a report"),
+            do.by("report.delete"),
+            params=one,
+        ),
+    ]
+
+
+def _clients(do: Operations) -> Sequence[Endpoint]:
+    return [
+        Endpoint(
+            *("GET", "/admin/oauth-clients", SERVER, "listClients", "Clients of OAuth"),
+            do.by("oauth.client.list"),
+            *(Access.OWN, None, Paging, Page[Client]),
+            order=lambda row: (row["id"],),
+        ),
+        Endpoint(
+            *("POST", "/admin/oauth-clients", SERVER, "addClient", "Make a client of OAuth"),
+            do.by("oauth.client.add"),
+            *(Access.SESSION, ClientBody),
+            gives=NewClient,
+            status=201,
+            secret=True,
+        ),
+        Endpoint(
+            *("DELETE", "/admin/oauth-clients/{id}", SERVER, "deleteClient", "Delete a client"),
+            do.by("oauth.client.delete"),
+            Access.SESSION,
+            params={"id": Annotated[str, Field(max_length=200)]},
+        ),
+    ]
