@@ -20,6 +20,14 @@ from storage.errors import (
     TooMany,
 )
 from storage.preferences import NoSuchTag, TooManyTags
+from storage.quarantine import NotInQuarantine
+from storage.script_values import (
+    NoSuchScript,
+    ScriptActive,
+    ScriptChanged,
+    ScriptExists,
+    TooManyScripts,
+)
 from web.rest.errors import RestError
 
 _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
@@ -27,12 +35,18 @@ _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (NoSuchAccount, 404),
     (NoSuchMailbox, 404),
     (NoSuchTag, 404),
+    (NoSuchScript, 404),
+    (NotInQuarantine, 404),
     (MessageMissing, 404),
     (AlreadyExists, 409),
     (MailboxExists, 409),
     (MailboxHasChildren, 409),
     (MailboxHasMessages, 409),
     (TooManyTags, 409),
+    (ScriptExists, 409),
+    (ScriptChanged, 409),
+    (ScriptActive, 409),
+    (TooManyScripts, 409),
     (MailboxForbidden, 422),
     (TooMany, 422),
     (OverQuota, 507),
