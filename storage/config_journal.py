@@ -27,8 +27,8 @@ class Kind(StrEnum):
     """What was changed."""
 
     SCRIPT = "script"
-    PERSON = "person"
-    GROUP = "group"
+    BOOK = "address-book"
+    CARD = "card"
     TAG = "tag"
     PREFERENCE = "preference"
     IDENTITY = "identity"
@@ -56,21 +56,38 @@ async def note(at: AsyncConnection, account: AccountId, changes: Sequence[Change
 
     Raises NoSuchAccount.
     """
+    last = await skip(at, account, len(changes))
+    first = last - len(changes) + 1
+    rows = [
+        {
+            "account": account,
+            "modseq": modseq,
+            "kind": change.kind.value,
+            "what": f"{change.how.value} {change.what}",
+        }
+        for modseq, change in enumerate(changes, first)
+    ]
+    if rows:
+        await at.execute(insert(journal), rows)
+    if first // 256 != last // 256 or last % 256 == 0:
+        await at.execute(delete(journal).where(_j.account == account, _j.modseq <= last - KEPT))
+    return last
+
+
+async def skip(at: AsyncConnection, account: AccountId, count: int) -> int:
+    """Takes modseqs for changes that the journal does not name one by one; the last of them.
+
+    Raises NoSuchAccount.
+    """
     row = (
         update(accounts)
         .where(accounts.c.id == account)
-        .values(modseq=accounts.c.modseq + len(changes))
+        .values(modseq=accounts.c.modseq + count)
         .returning(accounts.c.modseq)
     )
     last: int | None = (await at.execute(row)).scalar()
     if last is None:
         raise NoSuchAccount("The account is gone")
-    first = last - len(changes) + 1
-    for modseq, change in enumerate(changes, first):
-        values = {"kind": change.kind.value, "what": f"{change.how.value} {change.what}"}
-        await at.execute(insert(journal).values(account=account, modseq=modseq, **values))
-    if first // 256 != last // 256 or last % 256 == 0:
-        await at.execute(delete(journal).where(_j.account == account, _j.modseq <= last - KEPT))
     at.info.setdefault(NOTED, set()).add(account)
     return last
 

@@ -9,6 +9,7 @@ from sqlalchemy.schema import CreateColumn
 from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_base import metadata
 from storage.config_blob_tables import blob, blob_ref
+from storage.config_contacts_moved import move_contacts
 from storage.config_defence_tables import audit, known_login
 from storage.config_factor_tables import factor_spent, factor_tries, passkey, reset_code, sms_factor
 from storage.config_oauth_tables import create_oauth
@@ -37,16 +38,7 @@ from storage.config_schema import (
 from storage.config_sending_tables import identity
 from storage.config_service_tables import service_endpoint
 from storage.config_signup_tables import code_sent, invite, reached, sign_up
-from storage.config_user_tables import (
-    contact_group,
-    contact_member,
-    correspondent,
-    person,
-    person_email,
-    preference,
-    script,
-    tag,
-)
+from storage.config_user_tables import correspondent, preference, script, tag
 
 
 def _first(connection: Connection) -> None:
@@ -125,8 +117,7 @@ def _scripts(connection: Connection) -> None:
 
 
 def _contacts(connection: Connection) -> None:
-    for table in (person, person_email, contact_group, contact_member, correspondent):
-        table.create(connection, checkfirst=True)
+    correspondent.create(connection, checkfirst=True)
 
 
 def _preferences(connection: Connection) -> None:
@@ -231,4 +222,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _identities,
     _blobs,
     create_answers,
+    move_contacts,
 )

@@ -1,4 +1,4 @@
-"""Tables of config.db for what users keep: Sieve scripts, contacts, preferences."""
+"""Tables of config.db for what users keep: Sieve scripts, correspondents, preferences."""
 
 from sqlalchemy import (
     BigInteger,
@@ -36,59 +36,6 @@ Index(
     unique=True,
     sqlite_where=script.c.active,
     postgresql_where=script.c.active,
-)
-
-# Address books (storage/contacts.py). `more` is JSON; `key` of an address is for look-ups.
-person = Table(
-    "config_person",
-    metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), nullable=False),
-    Column("uid", String, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("given_name", Text, nullable=False),
-    Column("family_name", Text, nullable=False),
-    Column("nickname", Text, nullable=False),
-    Column("organization", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("note", Text, nullable=False),
-    Column("more", Text, nullable=False),
-    Column("created", Float, nullable=False),
-    Column("changed", Float, nullable=False),
-    UniqueConstraint("account", "uid", name="config_person_uid"),
-    sqlite_autoincrement=True,
-)
-
-person_email = Table(
-    "config_person_email",
-    metadata,
-    Column("person", ForeignKey("config_person.id", ondelete="CASCADE"), primary_key=True),
-    Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("account", BigInteger, nullable=False),
-    Column("key", String, nullable=False),
-    Column("address", String, nullable=False),
-    Column("label", String, nullable=False),
-    Index("config_person_email_key", "account", "key"),
-)
-
-contact_group = Table(
-    "config_contact_group",
-    metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), nullable=False),
-    Column("uid", String, nullable=False),
-    Column("name", String, nullable=False),
-    UniqueConstraint("account", "uid", name="config_contact_group_uid"),
-    UniqueConstraint("account", "name", name="config_contact_group_name"),
-    sqlite_autoincrement=True,
-)
-
-contact_member = Table(
-    "config_contact_member",
-    metadata,
-    Column("group", ForeignKey("config_contact_group.id", ondelete="CASCADE"), primary_key=True),
-    Column("person", ForeignKey("config_person.id", ondelete="CASCADE"), primary_key=True),
-    Index("config_contact_member_person", "person"),
 )
 
 # Whom accounts wrote to (storage/correspondents.py). `account` has no foreign key: a row is written

@@ -1,78 +1,179 @@
-"""People and groups of an address book as values, their bounds, and why a change is refused. Pure.
+"""Address books and their cards as values, their bounds, and why a change is refused. Pure.
 
-The fields are those of vCard (RFC 6350 §6) under plain names; what has no field here stays in
-`more`, as unfolded vCard lines, so that a card comes back as it went in.
+A card is a JSContact Card (RFC 9553) and the vCard that goes with it, byte for byte as a client
+put it. Times are seconds since 1970, modseqs those of the account in config.db.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from storage.directory_names import address_key
+from message.jscontact import Card, canonical
 from storage.errors import StoreError
 
-MAX_PEOPLE: Final = 20_000
-MAX_GROUPS: Final = 1_000
-MAX_ADDRESSES: Final = 50
+MAX_BOOKS: Final = 200
+MAX_CARDS: Final = 100_000
+MAX_OCTETS: Final = 1024 * 1024
+"""Of one card, as vCard and as JSON."""
+MAX_ALL_OCTETS: Final = 1024 * 1024 * 1024
+"""Of all cards of an account as vCard."""
+MAX_ADDRESSES: Final = 100
+"""Of one card: those by which it is found."""
+MAX_MEMBERS: Final = 10_000
 MAX_TEXT: Final = 4_096
-MAX_MORE: Final = 256 * 1024
-_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+MAX_NAME: Final = 255
+MAX_PROPERTIES: Final = 64 * 1024
+_NO_NAME: Final = re.compile("[\x00-\x1f\x7f/\ud800-\udfff]")
+_NO_TEXT: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
-class BadContact(StoreError):
-    """A person or group that can't be stored; the text says why."""
+class ContactError(StoreError):
+    """A change of contacts was refused; the text says why."""
 
 
-class NoSuchContact(StoreError):
-    """No person or group of that id."""
+class BadContact(ContactError):
+    """A card or book that can't be stored."""
 
 
-class ContactExists(StoreError):
-    """A group has that name, or a person or group that UID."""
+class NoSuchContact(ContactError):
+    """No card, book or group of that name or id."""
 
 
-class TooManyContacts(StoreError):
+class ContactExists(ContactError):
+    """Another card of the book has that UID or name, or a book that name."""
+
+    def __init__(self, text: str, href: str = "") -> None:
+        super().__init__(text)
+        self.href = href
+
+
+class TooManyContacts(ContactError):
     """The account has as many as it may have."""
 
 
+class Conflict(ContactError):
+    """The card is another than the client knew (If-Match, If-None-Match)."""
+
+
+class BookNotEmpty(ContactError):
+    """The book has cards still."""
+
+
 @dataclass(frozen=True, slots=True)
-class Email:
-    """EMAIL; `label` is its TYPE, such as "home"."""
-
-    address: str
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """`id` is 0 until stored, `uid` (UID) is made then if it is missing. Times in seconds since
-    1970.
+class Book:
+    """`changed` is the modseq of what was changed last in it: a ctag. `standard`: the default
+    book; `colour` as CSS, `properties` what clients keep about it.
     """
 
     name: str
-    emails: tuple[Email, ...] = ()
-    given_name: str = ""
-    family_name: str = ""
-    nickname: str = ""
-    organization: str = ""
-    title: str = ""
-    note: str = ""
-    more: tuple[str, ...] = ()
-    uid: str = ""
+    slug: str = ""
+    description: str = ""
+    colour: str = ""
+    position: int = 0
+    standard: bool = False
+    subscribed: bool = True
+    properties: Mapping[str, str] = field(default_factory=dict)
     id: int = 0
-    created: float = 0.0
-    changed: float = 0.0
+    born: int = 0
+    modseq: int = 0
+    changed: int = 0
+    cards: int = 0
+
+
+DEFAULT: Final = Book("Contacts", "default", standard=True)
+"""What an account gets that has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """`members` are ids of people, in rising order."""
+class Content:
+    """A card's JSContact as canonical JSON, and the vCard of `version` that says the same."""
 
+    text: str
+    raw: bytes
+    version: str
+
+    @classmethod
+    def of(cls, made: Mapping[str, Any], raw: bytes, version: str) -> "Content":
+        return cls(canonical(made), raw, version)
+
+    def card(self) -> Card:
+        """The JSContact."""
+        made: Card = json.loads(self.text)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A card without its content. `etag` is without quotes."""
+
+    id: int
+    book: int
+    href: str
+    uid: str
+    kind: str
     name: str
-    members: tuple[int, ...] = ()
-    uid: str = ""
-    id: int = 0
+    etag: str
+    octets: int
+    version: str
+    born: int
+    modseq: int
+    created: float
+    changed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A card."""
+
+    listed: Listed
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a client knows of the card that it writes: `etag` of If-Match ("*" for any), or that
+    there is none (If-None-Match: *). Without either, the last writer wins.
+    """
+
+    etag: str | None = None
+    absent: bool = False
+
+
+ANY: Final = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class BookChanges:
+    """Of one book up to `modseq`: cards that are new or changed, and hrefs that are gone."""
+
+    modseq: int
+    changed: tuple[Listed, ...]
+    gone: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a card was until a change at `replaced`."""
+
+    id: int
+    card: int
+    book: int
+    href: str
+    content: Content
+    modseq: int
+    replaced: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOf:
+    """A group of an address book by its name; `id` is its card's."""
+
+    id: int
+    name: str
+    members: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +188,7 @@ class Correspondent:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What an account has to do with an address. `groups`: names of those that its people are in;
+    """What an account has to do with an address. `groups`: names of those that its cards are in;
     `written`: how often the account wrote there, `last` when it did so last.
     """
 
@@ -102,41 +203,44 @@ class Relation:
         return self.contact or self.written > 0
 
 
-TEXTS: Final = tuple(
-    field.name for field in fields(Person) if field.type is str and field.name != "uid"
-)
+def etag_of(raw: bytes) -> str:
+    """Equal for equal bytes alone."""
+    return hashlib.sha256(raw).hexdigest()[:40]
 
 
-def check_person(person: Person) -> None:
+def check_card(content: Content) -> Card:
+    """The JSContact of what is to be stored. Raises BadContact."""
+    if len(content.raw) > MAX_OCTETS or len(content.text) > 4 * MAX_OCTETS:
+        raise BadContact(f"A card has at most {MAX_OCTETS} octets")
+    card = content.card()
+    uid = card.get("uid")
+    if not isinstance(uid, str) or not uid.strip() or len(uid) > MAX_TEXT or _NO_TEXT.search(uid):
+        raise BadContact("A card has a UID")
+    members = card.get("members")
+    if isinstance(members, dict) and len(members) > MAX_MEMBERS:
+        raise BadContact(f"A group has at most {MAX_MEMBERS} members")
+    return card
+
+
+def check_href(href: str) -> None:
     """Raises BadContact."""
-    texts = [getattr(person, name) for name in (*TEXTS, "uid")]
-    check_texts(
-        texts + [one.address for one in person.emails] + [one.label for one in person.emails]
-    )
-    if not person.name.strip() and not person.emails:
-        raise BadContact("A person has a name or an address")
-    if len(person.emails) > MAX_ADDRESSES:
-        raise BadContact(f"A person has at most {MAX_ADDRESSES} addresses")
-    for one in person.emails:
-        if not address_key(one.address):
-            raise BadContact(f"{one.address!r} is not an address")
-    if sum(map(len, person.more)) > MAX_MORE or any(map(_FORBIDDEN.search, person.more)):
-        raise BadContact("The further lines of the card are too long, or no text")
-    if any("\n" in line for line in person.more):
-        raise BadContact("A further line of the card is one line")
+    if not href or len(href.encode("utf-8", "replace")) > MAX_NAME or _NO_NAME.search(href):
+        raise BadContact("The name of a card or book is one segment of a path")
+    if href in (".", ".."):
+        raise BadContact("The name of a card or book is one segment of a path")
 
 
-def check_texts(texts: Iterable[str]) -> None:
+def check_book(book: Book) -> None:
     """Raises BadContact."""
-    for text in texts:
-        if len(text) > MAX_TEXT:
-            raise BadContact(f"A text has at most {MAX_TEXT} characters")
-        if _FORBIDDEN.search(text):
-            raise BadContact("A text holds no control characters")
-
-
-def check_group(group: Group) -> None:
-    """Raises BadContact."""
-    check_texts((group.name, group.uid))
-    if not group.name.strip() or "\n" in group.name:
-        raise BadContact("A group has a name of one line")
+    check_href(book.slug)
+    if not book.name.strip() or len(book.name.encode("utf-8", "replace")) > MAX_NAME:
+        raise BadContact(f"A book has a name of at most {MAX_NAME} octets")
+    if "\n" in book.name or "\t" in book.name:
+        raise BadContact("A book has a name of one line")
+    for text in (book.name, book.description, book.colour):
+        if len(text) > MAX_TEXT or _NO_TEXT.search(text):
+            raise BadContact(f"A text has at most {MAX_TEXT} characters, none of them for control")
+    if not 0 <= book.position < 2**31:
+        raise BadContact("The place of a book in lists is from 0 to 2147483647")
+    if len(json.dumps(dict(book.properties))) > MAX_PROPERTIES:
+        raise BadContact(f"A book has at most {MAX_PROPERTIES} octets of properties")

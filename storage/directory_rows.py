@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_blob_tables import blob_ref
+from storage.config_contact_tables import CONTACT_TABLES
 from storage.config_role_tables import delegation, domain_limit
 from storage.config_schema import (
     account,
@@ -25,16 +26,7 @@ from storage.config_schema import (
     journal,
 )
 from storage.config_sending_tables import identity
-from storage.config_user_tables import (
-    contact_group,
-    contact_member,
-    correspondent,
-    person,
-    person_email,
-    preference,
-    script,
-    tag,
-)
+from storage.config_user_tables import correspondent, preference, script, tag
 from storage.directory_values import Account, Alias, AlreadyExists, Submission
 from storage.values import AccountId
 
@@ -142,9 +134,9 @@ async def remove_account(at: AsyncConnection, number: AccountId) -> None:
 
 
 async def _remove_own(at: AsyncConnection, number: AccountId) -> None:
-    groups = select(contact_group.c.id).where(contact_group.c.account == number)
-    await at.execute(delete(contact_member).where(contact_member.c.group.in_(groups)))
-    for table in (contact_group, person_email, person, correspondent, tag, preference, identity):
+    for table in reversed(CONTACT_TABLES):
+        await at.execute(delete(table).where(table.c.account == number))
+    for table in (correspondent, tag, preference, identity):
         await at.execute(delete(table).where(table.c.account == number))
 
 

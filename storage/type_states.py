@@ -39,8 +39,8 @@ MAIL: Final[Mapping[ChangeKind, Sequence[str]]] = {
 """Types whose state is the account's modseq of mail."""
 CONFIG: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.SCRIPT: ("SieveScript",),
-    Kind.PERSON: ("ContactCard",),
-    Kind.GROUP: ("ContactCard",),
+    Kind.BOOK: ("AddressBook",),
+    Kind.CARD: ("ContactCard",),
     Kind.IDENTITY: ("Identity",),
 }
 """Types whose state is the last number of a row of theirs in the journal of config.db."""

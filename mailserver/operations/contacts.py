@@ -1,33 +1,44 @@
-"""`mailserver contact ...`: the address book of an account, and whom it wrote to.
+"""`mailserver contact ...`: the address books of an account, and whom it wrote to.
 
 A contact is {id,name,emails,groups}, a correspondent {address,count,first,last}, times RFC 3339.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from config.clock import rfc3339
 from mailserver.operations.errors import OperationError
 from mailserver.operations.sieve import account_of
 from mailserver.services import Services
-from storage.contact_values import Email, Group, NoSuchContact, Person
-from storage.values import AccountId
+from message.jscontact import Card, emails_of, full_name, kind_of, members_of, uid_key
+from storage.contact_service import ContactService
 
 Args = Mapping[str, Any]
+
+
+def service_of(services: Services) -> ContactService:
+    return ContactService(services.directory.contacts, services.offload)
 
 
 async def contact_list(services: Services, args: Args) -> list[dict[str, Any]]:
     """All people, by name."""
     account = await account_of(services, args)
-    book = services.directory.contacts
-    groups = await book.groups(account.id)
-    people = sorted(await book.people(account.id), key=lambda one: (one.name.casefold(), one.id))
-    held: dict[int, list[str]] = {}
-    for group in groups:
-        for number in group.members:
-            held.setdefault(number, []).append(group.name)
-    return [_shown(one, held.get(one.id, ())) for one in people]
+    people: list[tuple[int, Card]] = []
+    groups: list[Card] = []
+    async for stored in services.directory.contacts.cards.stored(account.id):
+        card = stored.content.card()
+        if kind_of(card) == "group":
+            groups.append(card)
+        else:
+            people.append((stored.listed.id, card))
+    held: dict[str, list[str]] = {}
+    for group in sorted(groups, key=full_name):
+        for uid in members_of(group):
+            held.setdefault(uid_key(uid), []).append(full_name(group))
+    people.sort(key=lambda one: (full_name(one[1]).casefold(), one[0]))
+    return [
+        _shown(number, card, held.get(uid_key(str(card["uid"])), ())) for number, card in people
+    ]
 
 
 async def contact_written(services: Services, args: Args) -> list[dict[str, Any]]:
@@ -49,47 +60,32 @@ async def contact_add(services: Services, args: Args) -> dict[str, Any]:
     `groups`, which are made too.
     """
     account = await account_of(services, args)
-    book, email, name = services.directory.contacts, str(args["email"]), str(args.get("name") or "")
-    found = await book.with_address(account.id, email)
-    if found is None:
-        found = await book.add(account.id, Person(name, (Email(email),)))
-    elif name and name != found.name:
-        found = await book.change(account.id, replace(found, name=name))
+    service, email = service_of(services), str(args["email"])
+    stored = await service.add_address(account.id, email, str(args.get("name") or ""))
     for group in args.get("groups") or ():
-        await _join(services, account.id, str(group), found.id)
-    groups = await book.groups(account.id)
-    return _shown(found, [group.name for group in groups if found.id in group.members])
+        await service.join(account.id, str(group), [stored.listed.uid])
+    relation = await services.directory.contacts.relation(account.id, email)
+    return _shown(stored.listed.id, stored.content.card(), sorted(relation.groups))
 
 
 async def contact_delete(services: Services, args: Args) -> None:
     """The person with the address `email`; or the group `group`, whose people stay."""
     account = await account_of(services, args)
-    book = services.directory.contacts
+    contacts = services.directory.contacts
     if args.get("group"):
-        found = await book.group_named(account.id, str(args["group"]))
-        await book.delete_group(account.id, found.id)
+        found = await contacts.group_named(account.id, str(args["group"]))
+        await contacts.cards.delete_id(account.id, found.id)
         return
-    person = await book.with_address(account.id, str(args["email"]))
-    if person is None:
+    people = await contacts.with_address(account.id, str(args["email"]))
+    if not people:
         raise OperationError(f"no contact has the address {args['email']}")
-    await book.delete(account.id, person.id)
+    await contacts.cards.delete_id(account.id, people[0].id)
 
 
-async def _join(services: Services, account: AccountId, name: str, person: int) -> None:
-    book = services.directory.contacts
-    try:
-        group = await book.group_named(account, name)
-    except NoSuchContact:
-        await book.add_group(account, Group(name, (person,)))
-        return
-    if person not in group.members:
-        await book.change_group(account, replace(group, members=(*group.members, person)))
-
-
-def _shown(one: Person, groups: Sequence[str]) -> dict[str, Any]:
+def _shown(number: int, card: Card, groups: Sequence[str]) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "name": one.name,
-        "emails": [email.address for email in one.emails],
+        "id": number,
+        "name": full_name(card),
+        "emails": list(emails_of(card)),
         "groups": list(groups),
     }

@@ -10,7 +10,7 @@ import pytest
 from mailserver.operations.errors import OperationError
 from mailserver.operations.registry import perform
 from mailserver.services import Services
-from storage.contact_values import Email, Person
+from storage.contact_service import ContactService
 from storage.values import AccountId, Append, Content, Flags, System
 from tests.support.services import open_test_services
 
@@ -73,8 +73,8 @@ async def uids_and_flags(services: Services, account: AccountId, mailbox: Any) -
 async def test_what_would_change_is_told_and_nothing_is_done(services: Services) -> None:
     account = await services.directory.account(ADA)
     assert account is not None
-    friend = Person("Friend", (Email("friend@world.test"),))
-    await services.directory.contacts.add(account.id, friend)
+    service = ContactService(services.directory.contacts, services.offload)
+    await service.add_address(account.id, "friend@world.test", "Friend")
     for data, flags in (
         (message("nothing"), None),
         (message("lists and more"), None),

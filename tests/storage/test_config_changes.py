@@ -13,7 +13,7 @@ from storage.errors import NoSuchAccount, TooOld
 from storage.values import AccountId
 from tests.support.directories import make_settings, open_directory, own_database
 
-PEOPLE = frozenset((Kind.PERSON, Kind.GROUP))
+PEOPLE = frozenset((Kind.CARD, Kind.BOOK))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -30,12 +30,12 @@ async def _account(directory: Directory, name: str = "ada") -> AccountId:
 
 
 async def _note(directory: Directory, account: AccountId, *told: str) -> int:
-    """`+a` a person was made, `=a` changed, `-a` deleted; `*a` a tag was made."""
+    """`+a` a card was made, `=a` changed, `-a` deleted; `*a` a tag was made."""
     kinds = {"+": How.CREATED, "=": How.UPDATED, "-": How.DELETED}
     changes = [
         Change(Kind.TAG, How.CREATED, one[1:])
         if one[0] == "*"
-        else Change(Kind.PERSON, kinds[one[0]], one[1:])
+        else Change(Kind.CARD, kinds[one[0]], one[1:])
         for one in told
     ]
     async with directory.database.writing() as at:

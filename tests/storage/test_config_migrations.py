@@ -12,6 +12,8 @@ from sqlalchemy import Connection, inspect
 from storage.config_migrations import MIGRATIONS
 from storage.directory import Directory
 from storage.directory_values import Submission
+from storage.values import AccountId
+from tests.support.config_journal import changes_after
 from tests.support.directories import make_settings, open_directory, own_database
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -27,6 +29,16 @@ INSERT INTO config_alias (key, domain, alias, created)
     VALUES ('team@example.test', 'example.test', 'team@example.test', 1.5);
 INSERT INTO config_alias_target (alias_key, position, target)
     VALUES ('team@example.test', 0, 'ada@example.test'), ('team@example.test', 1, 'x@a.test');
+INSERT INTO config_person
+    (id, account, uid, name, given_name, family_name, nickname, organization, title, note, more,
+     created, changed)
+    VALUES (3, 7, 'ann', 'Ann Noor', 'Ann', 'Noor', '', 'A; B', '', 'two
+lines', '["TEL;TYPE=CELL:+49 1", "X-A:\u00fc"]', 1.5, 2.5);
+INSERT INTO config_person_email (person, position, account, key, address, label)
+    VALUES (3, 0, 7, 'Ann@world.test', 'Ann@World.test', 'work');
+INSERT INTO config_contact_group (id, account, uid, name) VALUES (4, 7, 'g', 'Friends');
+INSERT INTO config_contact_member ("group", person) VALUES (4, 3);
+INSERT INTO config_journal (account, modseq, kind, what) VALUES (7, 1, 'person', 'created 3');
 """
 
 
@@ -92,8 +104,29 @@ async def test_schema_22_becomes_the_one_of_today(kind: str, tmp_path: Path) -> 
             assert (ada.id, ada.admin, ada.quota_bytes, ada.source) == (7, True, 5, "")
             assert ada.administers == () and not ada.absent
             assert await directory.may_send_as(ada.id, "team@example.test")
+            await contacts_are_cards(directory, ada.id)
             made = await directory.add_account("bob@example.test", "hash")
             await directory.delegations.allow(ada.id, made.id, on_behalf=False)
+
+
+async def contacts_are_cards(directory: Directory, ada: AccountId) -> None:
+    contacts = directory.contacts
+    (book,) = await contacts.books.all(ada)
+    ann, friends = [one async for one in contacts.cards.stored(ada, book.id)]
+    card = ann.content.card()
+    assert (card["uid"], card["name"]["full"], ann.listed.created) == ("ann", "Ann Noor", 1.5)
+    assert card["emails"] == {"1": {"address": "Ann@World.test", "contexts": {"work": True}}}
+    assert card["organizations"]["1"]["name"] == "A; B"
+    assert card["notes"]["1"]["note"] == "two\nlines"
+    assert card["phones"]["1"] == {"number": "+49 1", "features": {"mobile": True}}
+    assert card["vCardProps"] == [["x-a", {}, "unknown", "ü"]]
+    assert friends.content.card()["members"] == {"ann": True}
+    relation = await contacts.relation(ada, "ann@world.test")
+    assert relation.contact and relation.groups == {"Friends"}
+    told = await contacts.cards.changes(ada, book.id, 0)
+    assert (len(told.changed), book.cards, told.modseq) == (2, 2, 3)
+    async with directory.database.reading() as at:
+        assert await changes_after(at, ada, 0) == []
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

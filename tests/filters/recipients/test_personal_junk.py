@@ -14,7 +14,7 @@ from filters.rules.values import Address, Compare, NeverSpam, Rule, Who
 from filters.rules.writing import format_rules
 from filters.spam.result import SpamResult
 from filters.verdict import Action, Scored, Verdict
-from storage.contact_values import Email, Person
+from storage.contact_service import ContactService
 from storage.spam_values import NOTHING, Label, Lesson
 from tests.support.script_site import ADA, BEN, OUTSIDE, TEXT, Site, script_site
 
@@ -26,8 +26,9 @@ BORDER = SpamResult((Scored("PHISHING", 6.0),), junk_at=5.0)
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with script_site(tmp_path) as made:
-        friend = Person("Friend", (Email(OUTSIDE),))
-        await made.services.directory.contacts.add(made.accounts[ADA], friend)
+        services = made.services
+        service = ContactService(services.directory.contacts, services.offload)
+        await service.add_address(made.accounts[ADA], OUTSIDE, "Friend")
         yield made
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from filters.recipients.contact_lists import group_of
-from storage.contact_values import Email, Group, Person
+from storage.contact_service import ContactService
 from tests.support.script_site import ADA, BEN, OUTSIDE, TEXT, Site, codes, script_site
 
 
@@ -108,9 +108,10 @@ async def test_a_script_includes_another(site: Site) -> None:
 
 async def test_the_address_book_and_its_groups(site: Site) -> None:
     contacts, ada = site.services.directory.contacts, site.accounts[ADA]
-    friend = await contacts.add(ada, Person("Friend", (Email(OUTSIDE),)))
-    other = await contacts.add(ada, Person("Other", (Email("other@far.test"),)))
-    await contacts.add_group(ada, Group("Lunch club", (friend.id, other.id)))
+    service = ContactService(contacts, site.services.offload)
+    friend = await service.add_address(ada, OUTSIDE, "Friend")
+    other = await service.add_address(ada, "other@far.test", "Other")
+    await service.join(ada, "Lunch club", [friend.listed.uid, other.listed.uid])
     await site.mailboxes("Known", "Club")
     await site.script(
         'require ["extlists", "fileinto", "copy", "envelope"];'

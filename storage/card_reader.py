@@ -1,0 +1,137 @@
+"""Reading the cards of address books; they are changed by storage/cards.py."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from sqlalchemy import ColumnElement, select
+
+from message.jscontact import uid_key
+from storage.config_contact_tables import card, card_gone, card_history
+from storage.config_database import ConfigDatabase
+from storage.config_journal import modseq_of
+from storage.contact_rows import (
+    LISTED,
+    STORED,
+    batches,
+    find_book,
+    listed_of,
+    stored_of,
+    version_of,
+)
+from storage.contact_values import BookChanges, Listed, NoSuchContact, Stored, Version
+from storage.values import AccountId
+
+PAGE: Final = 1_000
+_c, _g, _h = card.c, card_gone.c, card_history.c
+
+
+class CardReader:
+    """Every call raises StoreUnavailable; books and cards of other accounts are not there."""
+
+    def __init__(self, database: ConfigDatabase) -> None:
+        self._database = database
+
+    async def listed(self, account: AccountId, book: int | None = None) -> AsyncIterator[Listed]:
+        """The cards of a book, or of all, without their content, in order of id."""
+        last = 0
+        while True:
+            page = await self._database.finish(self._page(account, book, last))
+            for one in page:
+                yield one
+            if len(page) < PAGE:
+                return
+            last = page[-1].id
+
+    async def stored(self, account: AccountId, book: int | None = None) -> AsyncIterator[Stored]:
+        """The same with their content, read in pieces."""
+        ids: list[int] = []
+        async for one in self.listed(account, book):
+            ids.append(one.id)
+            if len(ids) == 50:
+                for found in await self.by_id(account, ids):
+                    yield found
+                ids = []
+        for found in await self.by_id(account, ids):
+            yield found
+
+    async def by_href(self, account: AccountId, book: int, hrefs: Sequence[str]) -> list[Stored]:
+        """Those that are there, in no order. They are in memory together: ask for few at once."""
+        wheres = [
+            (_c.account == account) & (_c.book == book) & _c.href.in_(some)
+            for some in batches(hrefs)
+        ]
+        return await self._database.finish(self._where(wheres))
+
+    async def by_id(self, account: AccountId, ids: Sequence[int]) -> list[Stored]:
+        """Those that are there, in order of id. As by_href."""
+        wheres = [(_c.account == account) & _c.id.in_(some) for some in batches(sorted(set(ids)))]
+        found = await self._database.finish(self._where(wheres))
+        return sorted(found, key=lambda one: one.listed.id)
+
+    async def by_uid(self, account: AccountId, uid: str) -> list[Stored]:
+        """In order of id: a UID is in several books at most once each."""
+        where = (_c.account == account) & (_c.uid_key == uid_key(uid))
+        found = await self._database.finish(self._where([where]))
+        return sorted(found, key=lambda one: one.listed.id)
+
+    async def get(self, account: AccountId, number: int) -> Stored:
+        """Raises NoSuchContact."""
+        found = await self.by_id(account, [number])
+        if not found:
+            raise NoSuchContact("There is no such contact")
+        return found[0]
+
+    async def changes(self, account: AccountId, book: int, since: int) -> BookChanges:
+        """Of one book since a modseq, 0 for all of it. Raises NoSuchContact, NoSuchAccount."""
+        return await self._database.finish(self._changes(account, book, since))
+
+    async def _page(self, account: AccountId, book: int | None, last: int) -> list[Listed]:
+        query = select(*LISTED).where(_c.account == account, _c.id > last)
+        if book is not None:
+            query = query.where(_c.book == book)
+        async with self._database.reading() as at:
+            return [listed_of(row) for row in await at.execute(query.order_by(_c.id).limit(PAGE))]
+
+    async def _where(self, wheres: Sequence[ColumnElement[bool]]) -> list[Stored]:
+        found: list[Stored] = []
+        async with self._database.reading() as at:
+            for where in wheres:
+                found += [stored_of(row) for row in await at.execute(select(*STORED).where(where))]
+        return found
+
+    async def _changes(self, account: AccountId, book: int, since: int) -> BookChanges:
+        async with self._database.reading() as at:
+            # first: what happens while the rest is read is told again, never left out
+            modseq = await modseq_of(at, account)
+            await find_book(at, account, book)
+            query = select(*LISTED).where(_c.book == book, _c.modseq > since)
+            changed = tuple(map(listed_of, await at.execute(query.order_by(_c.modseq))))
+            went = (_g.book == book) & (_g.modseq > since) & (_g.born <= since)
+            there = select(_c.href).where(_c.book == book)
+            query_gone = select(_g.href).where(went, _g.card.is_not(None), _g.href.not_in(there))
+            gone = (await at.execute(query_gone.order_by(_g.modseq))).scalars()
+            return BookChanges(modseq, changed, tuple(dict.fromkeys(gone)))
+
+    async def versions(self, account: AccountId, number: int) -> list[Version]:
+        """What a card was before, the last first; of one that is deleted too."""
+        where = (_h.account == account) & (_h.card == number)
+        return await self._database.finish(self._versions(where))
+
+    async def version(self, account: AccountId, number: int) -> Version:
+        """Raises NoSuchContact."""
+        found = await self._database.finish(
+            self._versions((_h.account == account) & (_h.id == number))
+        )
+        if not found:
+            raise NoSuchContact("That version is not kept")
+        return found[0]
+
+    async def replaced(self, account: AccountId, since: float) -> list[Version]:
+        """What changes since then replaced or removed, the last first; 200 at most."""
+        where = (_h.account == account) & (_h.replaced >= since)
+        return await self._database.finish(self._versions(where))
+
+    async def _versions(self, where: ColumnElement[bool]) -> list[Version]:
+        query = select(card_history).where(where).order_by(_h.id.desc()).limit(200)
+        async with self._database.reading() as at:
+            return [version_of(row) for row in await at.execute(query)]
