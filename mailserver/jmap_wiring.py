@@ -14,12 +14,14 @@ from web.jmap.mail.mailbox import MAIL
 from web.jmap.mail.mailbox_set import MailboxSet
 from web.jmap.mail.thread import ThreadType
 from web.jmap.methods import Methods
+from web.jmap.requests import Requests
+from web.jmap.session import WEBSOCKET
 from web.jmap.standard import Standard
 from web.jmap.submission.identity import SUBMISSION, IdentityType
 
 
-def build_jmap(services: Services, store: Store, entrance: Entrance) -> JmapApi:
-    """The API."""
+def build_jmap(services: Services, store: Store, entrance: Entrance) -> tuple[JmapApi, Requests]:
+    """The API, and what answers its requests."""
     limits = Limits()
     granted = Granted(services.auth.agents)
     methods = Methods[Context](limits, get_logger("jmap"), granted.call)
@@ -35,7 +37,6 @@ def build_jmap(services: Services, store: Store, entrance: Entrance) -> JmapApi:
     standard.add_get(identities)
     standard.add_set(identities)
     downloads = Downloads(emails, services.offload)
-    return JmapApi(
-        *(entrance, methods, frozenset((MAIL, SUBMISSION)), limits, downloads, granted),
-        *(entrance.answering, services.offload),
-    )
+    capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET))
+    requests = Requests(methods, capabilities, limits, services.offload)
+    return JmapApi(entrance, requests, downloads, granted), requests

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, WebSocketRoute
 
 from auth.admission import Admission
 from config.logging import get_logger
@@ -14,6 +14,8 @@ from web.jmap.entrance import Entrance
 from web.jmap.push.event_source import EventSource
 from web.jmap.push.hub import Hub
 from web.jmap.push.streams import Streams
+from web.jmap.push.web_socket import JmapSockets
+from web.jmap.requests import Requests
 from web.jmap.session import PREFIX
 
 
@@ -35,11 +37,22 @@ class Push:
         await self.hub.stop()
 
 
-def build_push(services: Services, store: Store, admission: Admission, entrance: Entrance) -> Push:
+def build_push(
+    services: Services,
+    store: Store,
+    admission: Admission,
+    entrance: Entrance,
+    requests: Requests,
+) -> Push:
     """The hub and its routes."""
     config = services.directory.database
     states = TypeStates(store.database, config)
     hub = Hub(states, store.bus, config, store.mailboxes, get_logger("push"))
-    streams = Streams(services.auth, admission)
+    streams = Streams(services.auth, admission, services.clock)
     source = EventSource(hub, streams)
-    return Push(hub, streams, [entrance.route(f"{PREFIX}/events", source.answer, "GET")])
+    sockets = JmapSockets(entrance, requests, hub, streams)
+    routes = [
+        entrance.route(f"{PREFIX}/events", source.answer, "GET"),
+        WebSocketRoute(f"{PREFIX}/ws", sockets),
+    ]
+    return Push(hub, streams, routes)

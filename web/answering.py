@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from auth.admission import Admission
@@ -62,14 +62,11 @@ class Answering:
         """
 
         async def answer(request: Request) -> Response:
-            settings = self._settings()
-            if not may_have_secrets(request, settings):
+            caller = self.caller(request)
+            if caller is None:
                 return ProblemResponse(403, "TLS is needed")
-            address = address_of(request, settings.http.trusted_proxies)
-            if counted and not await self._admission.ask_everywhere(address):
+            if counted and not await self._admission.ask_everywhere(caller.peer):
                 return ProblemResponse(429, "Too many requests from your address", wait=MINUTE)
-            client = client_name(request.headers.get("user-agent"))
-            caller = Caller(address, Protocol.WEB, client=client)
             try:
                 return await handler(request, caller)
             except BadBody as bad:
@@ -85,7 +82,16 @@ class Answering:
 
         return answer
 
-    def origin(self, request: Request) -> str:
+    def caller(self, connection: HTTPConnection) -> Caller | None:
+        """Who asks; None where TLS is needed."""
+        settings = self._settings()
+        if not may_have_secrets(connection, settings):
+            return None
+        address = address_of(connection, settings.http.trusted_proxies)
+        client = client_name(connection.headers.get("user-agent"))
+        return Caller(address, Protocol.WEB, client=client)
+
+    def origin(self, request: HTTPConnection) -> str:
         """As origin_of, by the proxies that are trusted."""
         return origin_of(request, self._settings().http.trusted_proxies)
 

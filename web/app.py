@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from starlette.datastructures import URL
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +14,7 @@ from web.discovery.routes import PATHS
 from web.envelope import Envelope
 from web.gateway import create_gateway
 from web.peer import may_have_secrets, peer_of
+from web.problem import ProblemResponse
 from web.registry import Registry, Service
 
 PLAIN_PATHS = frozenset(("/healthz", *PATHS))
@@ -40,7 +41,7 @@ def create_app(
 
 class HttpsOnly:
     """Sends plain HTTP to HTTPS with 308, but for auth.plaintext_from and PLAIN_PATHS; that of a
-    trusted proxy to where the proxy has it, on the usual port.
+    trusted proxy to where the proxy has it, on the usual port. A WebSocket gets 403.
     """
 
     def __init__(
@@ -49,8 +50,11 @@ class HttpsOnly:
         self._app, self._settings, self._https_port = app, settings, https_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._must_redirect(scope):
+        if not self._must_redirect(scope):
             await self._app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":  # clients of those follow no redirect
+            await ProblemResponse(403, "TLS is needed")(scope, receive, send)
             return
         proxied = in_networks(peer_of(Request(scope)), self._settings().http.trusted_proxies)
         port = None if proxied else self._https_port
@@ -60,4 +64,4 @@ class HttpsOnly:
     def _must_redirect(self, scope: Scope) -> bool:
         if self._https_port is None or scope["path"].lower() in PLAIN_PATHS:
             return False
-        return not may_have_secrets(Request(scope), self._settings())
+        return not may_have_secrets(HTTPConnection(scope), self._settings())

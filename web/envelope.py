@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.logging import REQUEST
@@ -18,6 +18,7 @@ from config.settings import Settings
 from web.peer import is_secure
 
 REQUEST_ID: Final = "x-request-id"
+_STARTS: Final = ("http.response.start", "websocket.http.response.start")
 _GOOD: Final = re.compile(r"[A-Za-z0-9._~-]{8,64}")
 DEFAULTS: Final = {
     "content-security-policy": (
@@ -36,14 +37,11 @@ class Envelope:
         self._app, self._settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         number = request_id(Headers(scope=scope))
         sts = self._sts(scope)
 
         async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in _STARTS:
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = number
                 for name, value in DEFAULTS.items():
@@ -60,7 +58,7 @@ class Envelope:
 
     def _sts(self, scope: Scope) -> str:
         http = self._settings().http
-        if not http.hsts or not is_secure(Request(scope), http.trusted_proxies):
+        if not http.hsts or not is_secure(HTTPConnection(scope), http.trusted_proxies):
             return ""
         return f"max-age={int(http.hsts)}"
 

@@ -21,6 +21,7 @@ from web.problem import ProblemResponse
 from web.registry import Registry
 
 _NO_TABLE: Final = -1
+_SERVER_ERROR: Final = 1011  # RFC 6455 §7.4.1
 
 
 class _Table(Router):
@@ -50,6 +51,12 @@ class _Table(Router):
                 return
         allowed = sorted({method for route in found for method in route.methods or ()})
         raise HTTPException(405, headers={"Allow": ", ".join(allowed)})
+
+    async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await ProblemResponse(404)(scope, receive, send)
+            return
+        await super().not_found(scope, receive, send)
 
 
 def _is_fixed(route: Route) -> bool:
@@ -94,6 +101,9 @@ class _Dispatch(Router):
         except Exception:
             # here, since the log names the request only while it is worked on
             self._log.exception("request failed", path=scope.get("path", ""))
+            if begun and scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": _SERVER_ERROR})
+                return
             if begun:
                 raise
             await ProblemResponse(500)(scope, receive, send)

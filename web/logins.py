@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from cachetools import TTLCache
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from auth.caller import Caller
@@ -40,7 +40,7 @@ class Logins:
         self._following: dict[int, list[AccountChange]] = {}
         self.close = authenticator.on_revoke(self._forget)
 
-    async def admit(self, request: Request, caller: Caller) -> Login | Response:
+    async def admit(self, request: HTTPConnection, caller: Caller) -> Login | Response:
         """Whose request it is, or what answers it instead. Raises StoreError."""
         found = await self.login(request.headers.get("authorization", ""), caller)
         if isinstance(found, Login):

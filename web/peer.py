@@ -5,7 +5,7 @@ reverse proxy does.
 import re
 from collections.abc import Sequence
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from auth.networks import in_networks
 from auth.policy import plaintext_allowed
@@ -17,12 +17,12 @@ from net.networks import Address, parse_address
 _NAMED = re.compile(r"(?:\[(?P<literal>[^\]]*)\]|(?P<four>[0-9.]+))(?::[0-9]{1,5})?")
 
 
-def peer_of(request: Request) -> str:
+def peer_of(request: HTTPConnection) -> str:
     """The IP address at the other end of the connection."""
     return request.client.host if request.client else ""
 
 
-def address_of(request: Request, proxies: Sequence[Network]) -> str:
+def address_of(request: HTTPConnection, proxies: Sequence[Network]) -> str:
     """The peer, or behind `proxies` the last of X-Forwarded-For that is none of them: what stands
     further left anybody may have written.
     """
@@ -41,16 +41,16 @@ def _address_in(text: str) -> Address | None:
     return parse_address(text if found is None else found["literal"] or found["four"] or "")
 
 
-def is_secure(request: Request, proxies: Sequence[Network]) -> bool:
+def is_secure(request: HTTPConnection, proxies: Sequence[Network]) -> bool:
     """Whether it came over TLS, to us or, as its X-Forwarded-Proto says, to one of `proxies`."""
-    if request.scope["scheme"] == "https":
+    if request.scope["scheme"] in ("https", "wss"):
         return True
     named = ",".join(request.headers.getlist("x-forwarded-proto"))
     said = named.rpartition(",")[2].strip().lower()
     return said == "https" and in_networks(peer_of(request), proxies)
 
 
-def may_have_secrets(request: Request, settings: Settings) -> bool:
+def may_have_secrets(request: HTTPConnection, settings: Settings) -> bool:
     """Whether passwords may come with it: over TLS, or from auth.plaintext_from. Of those networks
     has to be who asks: a proxy there does not make strangers' passwords safe.
     """
@@ -58,7 +58,7 @@ def may_have_secrets(request: Request, settings: Settings) -> bool:
     return plaintext_allowed(address_of(request, proxies), is_secure(request, proxies), settings)
 
 
-def origin_of(request: Request, proxies: Sequence[Network]) -> str:
+def origin_of(request: HTTPConnection, proxies: Sequence[Network]) -> str:
     """Where the client sees this server, such as https://mx.example.test."""
     scheme = "https" if is_secure(request, proxies) else "http"
     return f"{scheme}://{request.url.netloc}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from web.form_route import FormRoute
 from web.registry_remote import RemoteService
@@ -84,12 +84,14 @@ class Registry:
 
 def accepted(routes: Sequence[BaseRoute]) -> list[str]:
     """Each route as "METHOD /path", HEAD left out where there is GET; "POST /path form" has what
-    brings a form and leaves the rest to another.
+    brings a form and leaves the rest to another; "WEBSOCKET /path" is one of those.
     """
     found: list[str] = []
     for route in routes:
         path = getattr(route, "path", "")
         methods = (route.methods if isinstance(route, Route) else None) or {"*"}
+        if isinstance(route, WebSocketRoute):
+            methods = {"WEBSOCKET"}
         forms = " form" if isinstance(route, FormRoute) else ""
         for one in sorted(methods - {"HEAD"}):
             found.append(f"{one} {path}{forms if one == 'POST' else ''}")

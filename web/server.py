@@ -18,9 +18,12 @@ from net.listener import address_of, bind
 from net.tls import TlsContexts
 from web.admission import Open, guarded
 from web.heads import bounded
-from web.held import holding
+from web.held import holding, upgraded
 
 STOP_SECONDS = 5
+MAX_MESSAGE = 10 * 1024 * 1024
+"""Octets of a message by WebSocket; a longer one ends the connection with 1009."""
+PING_SECONDS = 30.0
 
 
 class _Quiet(uvicorn.Server):
@@ -91,6 +94,11 @@ class HttpServer:
             timeout_keep_alive=30,
             timeout_graceful_shutdown=STOP_SECONDS,
             http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=MAX_MESSAGE,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
+            ws_per_message_deflate=False,  # its memory would be the most of a connection's
             proxy_headers=False,
         )
         config.load()
@@ -99,6 +107,7 @@ class HttpServer:
         if self._admission is not None:
             protocol = guarded(protocol, self._admission, self._open)
         config.http_protocol_class = protocol
+        config.ws_protocol_class = upgraded(config.ws_protocol_class)
         server = _Quiet(config)
         own = [] if self._proxies else sockets
         task = asyncio.create_task(server.serve(sockets=own))

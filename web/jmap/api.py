@@ -13,23 +13,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from net.limits import MINUTE
-from net.threads import Offload
-from web.answering import Answering
 from web.jmap.context import Context
 from web.jmap.entrance import Entrance
 from web.jmap.errors import RequestError
 from web.jmap.granted import Granted
-from web.jmap.limits import Limits
 from web.jmap.mail.download import Downloads
-from web.jmap.methods import CORE, Methods
-from web.jmap.request import ApiRequest, parse_request, problem_of, response
-from web.jmap.session import PREFIX, session_object, session_state
+from web.jmap.requests import Requests
+from web.jmap.session import PREFIX, session_object
 from web.jmap.turns import Held, Turns
 from web.json_body import BadBody, read_body
 from web.problem import ProblemResponse
 
 WELL_KNOWN: Final = "/.well-known/jmap"
-_QUICK: Final = 128 * 1024
 _MAX_DETAIL: Final = 100
 _NO_STORE: Final = {"Cache-Control": "no-cache, no-store, must-revalidate"}
 
@@ -40,18 +35,14 @@ class JmapApi:
     def __init__(
         self,
         entrance: Entrance,
-        methods: Methods[Context],
-        capabilities: frozenset[str],
-        limits: Limits,
+        requests: Requests,
         downloads: Downloads,
         granted: Granted,
-        answering: Answering,
-        offload: Offload,
     ) -> None:
-        self._route, self._methods, self._limits = entrance.route, methods, limits
-        self._capabilities, self._downloads = capabilities | {CORE}, downloads
-        self._granted, self._answering, self._offload = granted, answering, offload
-        self._turns, self._loads = Turns(limits.concurrent_requests), Turns(limits.downloads)
+        self._route, self._answering = entrance.route, entrance.answering
+        self._requests, self._limits = requests, requests.limits
+        self._downloads, self._granted = downloads, granted
+        self._loads = Turns(self._limits.downloads)
 
     def routes(self) -> Sequence[Route]:
         """For the registry."""
@@ -71,11 +62,9 @@ class JmapApi:
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
                 raise RequestError("notJSON", "a body of the type application/json is needed")
-            async with self._turns.turn(context.login.account):
-                asked = await self._asked(await read_body(request, self._limits.request))
-                found = await self._methods.run(asked, context)
-                state = session_state(context, self._limits)
-                data = await response(found, state, asked.created_ids)
+            async with self._requests.turns.turn(context.login.account):
+                found = await self._requests.read(await read_body(request, self._limits.request))
+                data = await self._requests.answer(found, context)
         except BadBody as bad:
             if bad.status != 413:
                 raise
@@ -84,14 +73,6 @@ class JmapApi:
         except RequestError as error:
             return _refused(error)
         return Response(data, media_type="application/json", headers=_NO_STORE)
-
-    async def _asked(self, data: bytes) -> ApiRequest:
-        """Raises RequestError."""
-        if len(data) > _QUICK:
-            if problem := await self._offload.process(problem_of, data):
-                raise RequestError(*problem)
-            return parse_request(data, self._limits, self._capabilities, checked=True)
-        return parse_request(data, self._limits, self._capabilities)
 
     async def _blob(self, request: Request, context: Context) -> Response:
         params = request.path_params

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -13,6 +13,7 @@ from storage.credential_values import Protocol
 from web.answering import Answering
 from web.jmap.context import Context
 from web.logins import Logins
+from web.problem import ProblemResponse
 
 Handler = Callable[[Request, Context], Awaitable[Response]]
 
@@ -22,6 +23,14 @@ class Entrance:
 
     def __init__(self, logins: Logins, answering: Answering) -> None:
         self.logins, self.answering = logins, answering
+
+    async def open(self, connection: HTTPConnection) -> Context | Response:
+        """Who opens a WebSocket, or what refuses it. Raises StoreError."""
+        caller = self.answering.caller(connection)
+        if caller is None:
+            return ProblemResponse(403, "TLS is needed")
+        found = await self.logins.admit(connection, replace(caller, protocol=Protocol.JMAP))
+        return Context(found, caller.peer) if isinstance(found, Login) else found
 
     def route(self, path: str, handler: Handler, method: str) -> Route:
         """Nothing is awaited between the login and the handler."""

@@ -6,7 +6,7 @@ object included.
 
 import asyncio
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,18 +38,20 @@ class ApiRequest:
     created_ids: dict[str, str] | None = field(default=None)
 
 
-def parse_request(
-    data: bytes, limits: Limits, capabilities: Container[str], *, checked: bool = False
-) -> ApiRequest:
-    """`checked`: `problem_of` found nothing. Raises RequestError: notJSON, notRequest,
-    unknownCapability, limit.
+def value_of(data: bytes, limits: Limits, *, checked: bool = False) -> Any:
+    """The JSON value; `checked`: `problem_of` found nothing. Raises RequestError: notJSON,
+    notRequest, limit.
     """
     if len(data) > limits.request:
         text = f"the request has more than {limits.request} octets"
         raise RequestError("limit", text, limit="maxSizeRequest")
     if not checked and (problem := problem_of(data)):
         raise RequestError(*problem)
-    found = orjson.loads(data)
+    return orjson.loads(data)
+
+
+def request_of(found: Any, limits: Limits, capabilities: Container[str]) -> ApiRequest:
+    """Of a JSON value. Raises RequestError: notRequest, unknownCapability, limit."""
     if not isinstance(found, dict) or not found.keys() >= {"using", "methodCalls"}:
         raise _not_request("an object with using and methodCalls is needed")
     if unknown := found.keys() - _MEMBERS:
@@ -70,10 +72,16 @@ def parse_request(
 
 
 async def response(
-    responses: list[Invocation], session_state: str, created_ids: dict[str, str] | None
+    responses: list[Invocation],
+    session_state: str,
+    created_ids: dict[str, str] | None,
+    more: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """The Response object as JSON. Others have their turn between large objects in a list."""
+    """The Response object as JSON, with further members. Others have their turn between large
+    objects in a list.
+    """
     found: dict[str, Any] = {
+        **(more or {}),
         "methodResponses": [[one.name, await _written(one), one.call_id] for one in responses],
         "sessionState": session_state,
     }

@@ -13,6 +13,8 @@ from web.jmap.methods import CORE
 from web.jmap.submission.identity import SUBMISSION
 
 PREFIX: Final = "/jmap"
+WEBSOCKET: Final = "urn:ietf:params:jmap:websocket"
+"""RFC 8887 §3."""
 MAX_NAME: Final = 255
 
 
@@ -47,7 +49,12 @@ def session_object(context: Context, limits: Limits, origin: str) -> dict[str, A
         "eventSourceUrl": f"{origin}{PREFIX}/events"
         "?types={types}&closeafter={closeafter}&ping={ping}",
     }
-    return found | {"state": _state(found)}
+    state = _state(found)
+    found["capabilities"][WEBSOCKET] = {
+        "url": f"{origin.replace('http', 'ws', 1)}{PREFIX}/ws",
+        "supportsPush": True,
+    }
+    return found | {"state": state}
 
 
 def session_state(context: Context, limits: Limits) -> str:

@@ -15,7 +15,8 @@ from web.jmap.methods import CORE, Call, Methods, Results
 from web.jmap.octets import Budget
 from web.jmap.patch import patched
 from web.jmap.references import evaluate, resolved
-from web.jmap.request import Invocation, parse_request, response
+from web.jmap.request import Invocation, response, value_of
+from web.jmap.request import request_of as parsed_request
 
 LIMITS = Limits(request=4096, calls=4)
 KNOWN = {CORE, "urn:test"}
@@ -56,7 +57,7 @@ def test_a_request_that_is_none_is_refused_by_the_name_of_what_is_wrong(
     data: bytes, kind: str
 ) -> None:
     with pytest.raises(RequestError) as found:
-        parse_request(data, LIMITS, KNOWN)
+        parsed_request(value_of(data, LIMITS), LIMITS, KNOWN)
     assert found.value.members["type"] == f"urn:ietf:params:jmap:error:{kind}"
     limits = {"calls": "maxCallsInRequest", "size": "maxSizeRequest"}
     assert (found.value.limit in limits.values()) is (kind == "limit")
@@ -65,7 +66,7 @@ def test_a_request_that_is_none_is_refused_by_the_name_of_what_is_wrong(
 @given(st.binary(max_size=60))
 def test_any_octets_are_parsed_or_refused(data: bytes) -> None:
     try:
-        parse_request(data, LIMITS, KNOWN)
+        parsed_request(value_of(data, LIMITS), LIMITS, KNOWN)
     except RequestError as error:
         assert error.kind in {"notJSON", "notRequest"}
 
@@ -160,7 +161,7 @@ async def answers(data: bytes) -> list[Invocation]:
 
     methods.add("urn:test", "T/broken", broken)
     methods.add("urn:test", "T/twice", twice)
-    return await methods.run(parse_request(data, LIMITS, KNOWN), None)
+    return await methods.run(parsed_request(value_of(data, LIMITS), LIMITS, KNOWN), None)
 
 
 async def test_calls_are_answered_in_order_and_an_error_stops_none_after_it() -> None:

@@ -2,14 +2,19 @@
 of the server.
 """
 
+import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from auth.admission import Admission
 from auth.login import Authenticator
 from auth.login_values import Login
+from config.clock import Clock
 from storage.directory_values import AccountChange
 from storage.values import AccountId
+
+LONGEST: Final = 86400.0
+"""Seconds until a stream of a login that ends some time is ended; it may come again."""
 
 
 class Stream(Protocol):
@@ -25,9 +30,10 @@ class Stream(Protocol):
 class Streams:
     """They count as connections of their account, as those of other protocols do."""
 
-    def __init__(self, authenticator: Authenticator, admission: Admission) -> None:
-        self._admission = admission
+    def __init__(self, authenticator: Authenticator, admission: Admission, clock: Clock) -> None:
+        self._admission, self._clock = admission, clock
         self._open: dict[AccountId, set[Stream]] = {}
+        self._timers: dict[Stream, asyncio.TimerHandle] = {}
         self._closed = False
         self._unsubscribe: Callable[[], None] = authenticator.on_revoke(self._revoked)
 
@@ -37,6 +43,10 @@ class Streams:
         if self._closed or not self._admission.log_in(account, stream.peer):
             return False
         self._open.setdefault(account, set()).add(stream)
+        if stream.login.grant.expires is not None:
+            left = max(0.0, stream.login.grant.expires - self._clock.now())
+            loop = asyncio.get_running_loop()
+            self._timers[stream] = loop.call_later(min(left, LONGEST), stream.end)
         if stream.login.by is not None:
             self._open.setdefault(stream.login.by, set()).add(stream)
         return True
@@ -46,6 +56,8 @@ class Streams:
         account = stream.login.account
         if stream in self._open.get(account, ()):
             self._admission.log_out(account)
+        if (timer := self._timers.pop(stream, None)) is not None:
+            timer.cancel()
         for one in {account, stream.login.by or account}:
             if (mine := self._open.get(one)) is not None:
                 mine.discard(stream)

@@ -1,0 +1,49 @@
+"""Requests of JMAP, however they come: read, run and answered (RFC 8620 §3)."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from net.threads import Offload
+from web.jmap.context import Context
+from web.jmap.errors import RequestError
+from web.jmap.limits import Limits
+from web.jmap.methods import CORE, Methods
+from web.jmap.request import problem_of, request_of, response, value_of
+from web.jmap.session import session_state
+from web.jmap.turns import Turns
+
+_QUICK: Final = 128 * 1024
+
+
+class Requests:
+    """Those of one account that run at once are bounded, over all of its connections."""
+
+    def __init__(
+        self,
+        methods: Methods[Context],
+        capabilities: frozenset[str],
+        limits: Limits,
+        offload: Offload,
+    ) -> None:
+        self.turns, self.limits = Turns(limits.concurrent_requests), limits
+        self._methods, self._offload = methods, offload
+        self._capabilities = capabilities | {CORE}
+
+    async def read(self, data: bytes) -> Any:
+        """The JSON value. Raises RequestError."""
+        if not _QUICK < len(data) <= self.limits.request:
+            return value_of(data, self.limits)
+        if problem := await self._offload.process(problem_of, data):
+            raise RequestError(*problem)
+        return value_of(data, self.limits, checked=True)
+
+    async def answer(
+        self, found: Any, context: Context, more: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """The Response object as JSON, with further members, for what was read. Takes no turn.
+        Raises RequestError.
+        """
+        asked = request_of(found, self.limits, self._capabilities)
+        results = await self._methods.run(asked, context)
+        state = session_state(context, self.limits)
+        return await response(results, state, asked.created_ids, more)
