@@ -21,6 +21,7 @@ from auth.sign_up import SignUpDesk
 from auth.sms_factor import SmsFactorDesk
 from config.logging import get_logger
 from config.reach import Reach, reach_of
+from filters.blob_scanning import BlobScanner
 from filters.code_mail import CodeMails
 from filters.login_notice import LoginNotices
 from mailserver.jmap_wiring import build_jmap
@@ -111,6 +112,7 @@ def build_gateway(
     http: HttpServer,
     provider: Provider,
     outside: Outside,
+    scanner: BlobScanner,
 ) -> Gateway:
     """What this process serves by HTTP, without /healthz."""
     registry, directory = Registry(), services.directory
@@ -173,7 +175,7 @@ def build_gateway(
     registry.register(Service("discovery", _discovery(services).routes()))
     logins = Logins(services.auth, services.clock)
     entrance = Entrance(logins, answering)
-    jmap, requests = build_jmap(services, home.store, entrance)
+    jmap, requests = build_jmap(services, home.store, entrance, scanner)
     registry.register(Service("jmap", jmap.routes()))
     push = build_push(services, home.store, admission, entrance, requests)
     registry.register(Service("push", push.routes))

@@ -1,14 +1,18 @@
 """Builds JMAP: its methods, one line an object type, and the routes."""
 
 from config.logging import get_logger
+from filters.blob_scanning import BlobScanner
 from mailserver.services import Services
 from storage.store import Store
 from web.jmap.api import JmapApi
+from web.jmap.blob.downloads import Downloads
+from web.jmap.blob.management import BLOB, BlobMethods
+from web.jmap.blob.reading import BlobReader
+from web.jmap.blob.uploads import Uploads
 from web.jmap.context import Context
 from web.jmap.entrance import Entrance
 from web.jmap.granted import Granted
 from web.jmap.limits import Limits
-from web.jmap.mail.download import Downloads
 from web.jmap.mail.email_set import EmailSet
 from web.jmap.mail.mailbox import MAIL
 from web.jmap.mail.mailbox_set import MailboxSet
@@ -20,7 +24,9 @@ from web.jmap.standard import Standard
 from web.jmap.submission.identity import SUBMISSION, IdentityType
 
 
-def build_jmap(services: Services, store: Store, entrance: Entrance) -> tuple[JmapApi, Requests]:
+def build_jmap(
+    services: Services, store: Store, entrance: Entrance, scanner: BlobScanner
+) -> tuple[JmapApi, Requests]:
     """The API, and what answers its requests."""
     limits = Limits()
     granted = Granted(services.auth.agents)
@@ -36,7 +42,9 @@ def build_jmap(services: Services, store: Store, entrance: Entrance) -> tuple[Jm
     identities = IdentityType(services.directory)
     standard.add_get(identities)
     standard.add_set(identities)
-    downloads = Downloads(emails, services.offload)
-    capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET))
+    reader = BlobReader(emails, services.blobs, scanner, services.offload)
+    uploads = Uploads(services.blobs, scanner, limits, services.clock)
+    BlobMethods(reader, uploads, store, emails, limits, services.offload).add_to(methods)
+    capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET, BLOB))
     requests = Requests(methods, capabilities, limits, services.offload)
-    return JmapApi(entrance, requests, downloads, granted), requests
+    return JmapApi(entrance, requests, Downloads(reader), uploads, granted), requests

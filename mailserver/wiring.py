@@ -308,6 +308,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             http,
             provider,
             outside,
+            blob_scanner,
         ),
         login_notices=notices,
         source_rounds=SourceRounds(services.sources, services.directory, services.clock),

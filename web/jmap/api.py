@@ -1,4 +1,4 @@
-"""JMAP over HTTP: the Session, the API, and downloads (RFC 8620 §2, §3.1, §6.2).
+"""JMAP over HTTP: the Session, the API, uploads and downloads (RFC 8620 §2, §3.1, §6).
 
 Requests of one account that run at once are bounded; those beyond wait for a moment before they are
 refused.
@@ -13,11 +13,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from net.limits import MINUTE
+from web.jmap.blob.downloads import Downloads
+from web.jmap.blob.uploads import Uploads
 from web.jmap.context import Context
 from web.jmap.entrance import Entrance
 from web.jmap.errors import RequestError
 from web.jmap.granted import Granted
-from web.jmap.mail.download import Downloads
 from web.jmap.requests import Requests
 from web.jmap.session import PREFIX, session_object
 from web.jmap.turns import Held, Turns
@@ -37,12 +38,15 @@ class JmapApi:
         entrance: Entrance,
         requests: Requests,
         downloads: Downloads,
+        uploads: Uploads,
         granted: Granted,
     ) -> None:
         self._route, self._answering = entrance.route, entrance.answering
         self._requests, self._limits = requests, requests.limits
         self._downloads, self._granted = downloads, granted
         self._loads = Turns(self._limits.downloads)
+        self._uploads = uploads
+        self._uploading = Turns(self._limits.concurrent_uploads, "maxConcurrentUpload")
 
     def routes(self) -> Sequence[Route]:
         """For the registry."""
@@ -50,6 +54,7 @@ class JmapApi:
             self._route(WELL_KNOWN, self._session, "GET"),
             self._route(f"{PREFIX}/session", self._session, "GET"),
             self._route(f"{PREFIX}/api", self._api, "POST"),
+            self._route(f"{PREFIX}/upload/{{account}}/", self._upload, "POST"),
             self._route(f"{PREFIX}/download/{{account}}/{{blob}}/{{name:path}}", self._blob, "GET"),
         ]
 
@@ -73,6 +78,15 @@ class JmapApi:
         except RequestError as error:
             return _refused(error)
         return Response(data, media_type="application/json", headers=_NO_STORE)
+
+    async def _upload(self, request: Request, context: Context) -> Response:
+        if not self._granted.take(context, "upload"):
+            return ProblemResponse(429, "Too many requests of this login", wait=MINUTE)
+        try:
+            async with self._uploading.turn(context.login.account):
+                return await self._uploads.answer(request, context, request.path_params["account"])
+        except RequestError as error:  # what is left of the body is not read
+            return _refused(error, Connection="close")
 
     async def _blob(self, request: Request, context: Context) -> Response:
         params = request.path_params

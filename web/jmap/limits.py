@@ -7,14 +7,14 @@ from typing import Any, Final
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in octets; `answer` is that of all Emails got by a request, `downloads` how many run at
-    once, `ids_in_query` how many ids a /query tells; there are no uploads. Requests of one user
+    once, `ids_in_query` how many ids a /query tells;  Requests of one user
     beyond `concurrent_requests` wait for a moment before they are refused: browsers with several
     pages open run into it. A message may wait for the time that its sender set for `delayed_send`
     seconds.
     """
 
-    upload: int = 0
-    concurrent_uploads: int = 1
+    upload: int = 50 * 1024 * 1024
+    concurrent_uploads: int = 4
     request: int = 10 * 1024 * 1024
     answer: int = 32 * 1024 * 1024
     concurrent_requests: int = 16

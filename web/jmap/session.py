@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from storage.object_ids import account_number
+from web.jmap.blob.management import BLOB, account_capability
 from web.jmap.context import Context
 from web.jmap.limits import Limits
 from web.jmap.mail.mailbox import MAIL
@@ -32,16 +33,20 @@ def session_object(context: Context, limits: Limits, origin: str) -> dict[str, A
     }
     submission = {"maxDelayedSend": limits.delayed_send, "submissionExtensions": {}}
     found: dict[str, Any] = {
-        "capabilities": {CORE: limits.capability, MAIL: {}, SUBMISSION: {}},
+        "capabilities": {CORE: limits.capability, MAIL: {}, SUBMISSION: {}, BLOB: {}},
         "accounts": {
             account_id: {
                 "name": login.address,
                 "isPersonal": True,
                 "isReadOnly": login.grant.read_only,
-                "accountCapabilities": {MAIL: mail, SUBMISSION: submission},
+                "accountCapabilities": {
+                    MAIL: mail,
+                    SUBMISSION: submission,
+                    BLOB: account_capability(limits),
+                },
             }
         },
-        "primaryAccounts": {MAIL: account_id, SUBMISSION: account_id},
+        "primaryAccounts": {MAIL: account_id, SUBMISSION: account_id, BLOB: account_id},
         "username": login.address,
         "apiUrl": f"{origin}{PREFIX}/api",
         "downloadUrl": f"{origin}{PREFIX}/download/{{accountId}}/{{blobId}}/{{name}}?type={{type}}",

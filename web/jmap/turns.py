@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from storage.values import AccountId
@@ -22,8 +22,9 @@ _PIECE: Final = 256 * 1024
 class Turns:
     """`most` at once."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, limit: str = "maxConcurrentRequests") -> None:
+        """`limit` is its name in the Session."""
+        self._most, self._limit = most, limit
         self._running: WeakValueDictionary[AccountId, asyncio.Semaphore] = WeakValueDictionary()
 
     async def take(self, account: AccountId) -> asyncio.Semaphore:
@@ -37,7 +38,7 @@ class Turns:
                 await turns.acquire()
         except TimeoutError:
             text = "too many requests at once"
-            raise RequestError("limit", text, limit="maxConcurrentRequests") from None
+            raise RequestError("limit", text, limit=self._limit) from None
         return turns
 
     @asynccontextmanager
@@ -52,21 +53,29 @@ class Turns:
 
 class Held(Response):
     """Sends another response in pieces, each when the client has taken the last, and gives its turn
-    back afterwards: until then it is held in memory.
+    back afterwards: until then it is held in memory, or its file open.
     """
 
     def __init__(self, response: Response, taken: asyncio.Semaphore) -> None:
         super().__init__(status_code=response.status_code)
-        self.raw_headers, self._octets = response.raw_headers, memoryview(response.body)
-        self._taken = taken
+        self.raw_headers, self._taken = response.raw_headers, taken
+        self._pieces = (
+            response.body_iterator
+            if isinstance(response, StreamingResponse)
+            else _pieces(response.body)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             start = {"status": self.status_code, "headers": self.raw_headers}
             await send({"type": "http.response.start", **start})
-            for offset in range(0, len(self._octets), _PIECE):
-                piece = bytes(self._octets[offset : offset + _PIECE])
+            async for piece in self._pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._taken.release()
+
+
+async def _pieces(octets: bytes | memoryview) -> AsyncIterator[bytes]:
+    for offset in range(0, len(octets), _PIECE):
+        yield bytes(octets[offset : offset + _PIECE])

@@ -14,6 +14,7 @@ from web.jmap.mail.body import (
     body_value,
     fields_of,
     header_list,
+    octets,
     part_object,
     tree,
     walk,
@@ -129,3 +130,11 @@ def _of_body(
             number: body_value(data, node, limit) for number, node in wanted.items()
         }
     return found
+
+
+def part_octets(data: bytes, number: str) -> bytes | None:
+    """The octets of the part of that number, its transfer encoding undone."""
+    for node in walk(tree(scan_crlf(data))):
+        if node.number == number and not node.is_multipart:
+            return octets(data, node.part)
+    return None

@@ -1,0 +1,99 @@
+"""What a blobId stands for: a message, a part of one, or an upload.
+
+An id opens nothing by itself: a message must be in a mailbox that the login may read, an upload be
+referred to by the account. Invariant: octets that somebody put here leave only with the virus
+scanner's word.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from functools import partial
+
+from filters.blob_scanning import BlobScanner
+from net.threads import Offload
+from storage.blob_values import Blob, NoSuchBlob, Scan, blob_hash
+from storage.blobs import PIECE, Blobs
+from storage.errors import MessageMissing
+from storage.rendering import is_quick
+from web.jmap.context import Account
+from web.jmap.mail.blobs import mail_blob
+from web.jmap.mail.content import part_octets
+from web.jmap.mail.email import EmailType
+
+
+class BlobHeldBack(Exception):
+    """Its octets may not leave: `scan` says why, the text is for people."""
+
+    def __init__(self, scan: Scan) -> None:
+        texts = {Scan.INFECTED: "a virus was found in it", Scan.PENDING: "it is being scanned"}
+        super().__init__(texts.get(scan, "it could not be scanned for viruses"))
+        self.scan = scan
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`size` octets: those of mail are at hand, those of an upload on the disk."""
+
+    size: int
+    data: bytes | None = None
+    upload: Blob | None = None
+
+
+class BlobReader:
+    """By account and blobId."""
+
+    def __init__(
+        self, emails: EmailType, blobs: Blobs, scanner: BlobScanner, offload: Offload
+    ) -> None:
+        self._emails, self._blobs = emails, blobs
+        self._scanner, self._offload = scanner, offload
+
+    async def find(self, account: Account, blob_id: str, *, leaving: bool = True) -> Found:
+        """`leaving`: the octets are given out, and not only put into what is scanned as a whole.
+        Raises NoSuchBlob, BlobHeldBack.
+        """
+        name = blob_hash(blob_id)
+        if name is None:
+            data = await self._of_mail(account, blob_id)
+            return Found(len(data), data)
+        blob = await self._blobs.get(account.id, name)
+        if leaving:
+            blob = await self._scanner.judged(blob)
+            if not self._scanner.may_leave(blob):
+                raise BlobHeldBack(blob.scan)
+        return Found(blob.size, upload=blob)
+
+    async def pieces(
+        self, found: Found, start: int = 0, end: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Octets from `start` up to `end`. Raises MessageMissing, StoreError."""
+        if found.upload is not None:
+            async for piece in self._blobs.pieces(found.upload.hash, start, end):
+                yield piece
+        elif found.data is not None:
+            end = found.size if end is None else min(end, found.size)
+            for at in range(start, end, PIECE):
+                yield found.data[at : min(at + PIECE, end)]
+
+    async def octets(self, found: Found, start: int = 0, end: int | None = None) -> bytes:
+        """As `pieces`, in one."""
+        if found.data is not None:
+            return found.data[start:end]
+        return b"".join([piece async for piece in self.pieces(found, start, end)])
+
+    async def _of_mail(self, account: Account, blob_id: str) -> bytes:
+        wanted = mail_blob(blob_id)
+        if wanted is None:
+            raise NoSuchBlob("there is no such blob")
+        blob, numbers = wanted
+        try:
+            data = await self._emails.octets(account, blob)
+        except MessageMissing:
+            raise NoSuchBlob("there is no such blob") from None
+        if not numbers:
+            return data
+        work = partial(part_octets, number=".".join(map(str, numbers)))
+        part = work(data) if is_quick(data) else await self._offload.process(work, data)
+        if part is None:
+            raise NoSuchBlob("there is no such blob")
+        return part
