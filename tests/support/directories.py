@@ -1,9 +1,10 @@
 """Directories, clocks and databases of their own for tests of accounts and logins."""
 
+import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,15 @@ async def own_database(kind: str) -> AsyncIterator[str]:
             await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await connection.close()
+
+
+@contextmanager
+def database_of_module(kind: str) -> Iterator[str]:
+    """As own_database, for fixtures that are not async."""
+    with asyncio.Runner() as runner:
+        opened = own_database(kind)
+        url = runner.run(opened.__aenter__())
+        try:
+            yield url
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
