@@ -220,7 +220,7 @@ def _skippable(value: str) -> str:
 
 
 class PolicyRule(Section):
-    listener: Some[Literal["smtp", "submission", "submissions", "lmtp"]] = []
+    listener: Some[Literal["smtp", "submission", "submissions", "lmtp", "http"]] = []
     network: Some[Net] = []
     account: Some[AccountName] = []
     sender_domain: Some[Pattern] = []

@@ -6,10 +6,8 @@ For commands and HTTP alike.
 
 from config.clock import Clock
 from storage.queue import QueueStore
-from storage.queue_values import Claim, Result, State
+from storage.queue_values import CANCELLED, Claim, Result, State
 from storage.values import AccountId, QueueId
-
-_REPLY = "cancelled by its sender"
 
 
 class NotCancelled(Exception):
@@ -32,7 +30,7 @@ async def cancel(
     if why:
         await queue.give_back([claim])
         raise NotCancelled(why)
-    results = {one.position: Result(State.FAILED, _REPLY) for one in claim.recipients}
+    results = {one.position: Result(State.FAILED, CANCELLED) for one in claim.recipients}
     recorded = await queue.record(claim, results)
     if len(recorded.applied) < len(results):
         raise NotCancelled("it is being sent at this moment")

@@ -41,7 +41,8 @@ from storage.directory_values import Resolution, Status
 from storage.errors import StoreError, StoreFull
 from storage.seen import Kind as Seen
 from storage.store import Store
-from storage.values import AccountId, Content
+from storage.submission_values import AlreadySubmitted
+from storage.values import AccountId, Content, QueueId
 
 ADMISSION_SECONDS = 10.0
 _ADMISSION_STEP = 0.05
@@ -50,6 +51,7 @@ _FULL = (452, "4.3.1", "Insufficient system storage, try again later")
 _FAILED = (451, "4.3.0", "Mail store not available, try again later")
 _LOOP = (554, "5.4.6", "Mail loop detected")
 _NOBODY = (550, "5.1.1", "No recipient left")
+_KEPT_BACK = (550, "5.7.1", "The message looks dangerous and is not sent")
 _NO_REPORT = (550, "5.6.1", "Only reports are read at this address, and this message has none")
 Answer = tuple[int, str, str]
 Stored = tuple[values.Delivery, values.DeliveryResult]
@@ -98,6 +100,42 @@ class Delivery:
             await self._tell_success(envelope, message, decided.refusals)
         await self._follow(envelope, message.header, decided)
         return await self._outcomes(envelope, message, decided.refusals)
+
+    async def submit(
+        self, envelope: Envelope, message: Message, verdict: Verdict, sending: values.Sending
+    ) -> tuple[Answer, QueueId | None]:
+        """Queues what a user sends and follows: for all recipients, to be delivered at its time,
+        `hold_until` of the envelope, which may be now; the queue's id. Raises AlreadySubmitted.
+        """
+        if verdict.action is Action.QUARANTINE:
+            return _KEPT_BACK, None
+        answer, stored = await self._submit(envelope, message, verdict, sending)
+        self._report(envelope, message, verdict, answer, _NOTHING[0])
+        self._recorder.message(envelope, message, verdict, answer, stored)
+        if not stored:
+            return answer, None
+        self._remember(envelope, verdict)
+        return answer, stored[0][1].queue_id
+
+    async def _submit(
+        self, envelope: Envelope, message: Message, verdict: Verdict, sending: values.Sending
+    ) -> tuple[Answer, Sequence[Stored]]:
+        if is_looping(message.header):
+            return _LOOP, ()
+        try:
+            message = without_spoofed(message, self._hostname)
+            job = await self._jobs.job(Group(envelope, message, ()), verdict)
+            if not await self.admit(job.content.size):
+                return _FULL, ()
+            job = replace(job, sending=sending)
+            return _OK, [(job, await self._store.deliver(job))]
+        except AlreadySubmitted:
+            raise
+        except StoreFull:
+            return _FULL, ()
+        except (StoreError, OSError, Busy) as error:
+            self._log.error("delivery failed", **ids_of(envelope), reason=repr(error))
+            return _FAILED, ()
 
     async def deliver_notice(
         self,

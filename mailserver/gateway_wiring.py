@@ -25,6 +25,7 @@ from filters.blob_scanning import BlobScanner
 from filters.code_mail import CodeMails
 from filters.login_notice import LoginNotices
 from mailserver.jmap_wiring import build_jmap
+from mailserver.mailing_wiring import Mailing
 from mailserver.push_wiring import Push, build_push
 from mailserver.rest_wiring import build_rest
 from mailserver.services import Services
@@ -113,6 +114,7 @@ def build_gateway(
     provider: Provider,
     outside: Outside,
     scanner: BlobScanner,
+    mailing: Mailing,
 ) -> Gateway:
     """What this process serves by HTTP, without /healthz."""
     registry, directory = Registry(), services.directory
@@ -175,7 +177,7 @@ def build_gateway(
     registry.register(Service("discovery", _discovery(services).routes()))
     logins = Logins(services.auth, services.clock)
     entrance = Entrance(logins, answering)
-    jmap, requests = build_jmap(services, home.store, entrance, scanner)
+    jmap, requests = build_jmap(services, home.store, entrance, scanner, mailing)
     registry.register(Service("jmap", jmap.routes()))
     push = build_push(services, home.store, admission, entrance, requests)
     registry.register(Service("push", push.routes))

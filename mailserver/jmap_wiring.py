@@ -2,6 +2,7 @@
 
 from config.logging import get_logger
 from filters.blob_scanning import BlobScanner
+from mailserver.mailing_wiring import Mailing
 from mailserver.services import Services
 from storage.store import Store
 from web.jmap.api import JmapApi
@@ -21,14 +22,16 @@ from web.jmap.methods import Methods
 from web.jmap.requests import Requests
 from web.jmap.session import WEBSOCKET
 from web.jmap.standard import Standard
+from web.jmap.standard_query import StandardQuery
+from web.jmap.submission.email_submission import SubmissionSet, SubmissionType
 from web.jmap.submission.identity import SUBMISSION, IdentityType
 
 
 def build_jmap(
-    services: Services, store: Store, entrance: Entrance, scanner: BlobScanner
+    services: Services, store: Store, entrance: Entrance, scanner: BlobScanner, mailing: Mailing
 ) -> tuple[JmapApi, Requests]:
     """The API, and what answers its requests."""
-    limits = Limits()
+    limits = Limits(delayed_send=int(services.settings.smtp.hold_at_most))
     granted = Granted(services.auth.agents)
     methods = Methods[Context](limits, get_logger("jmap"), granted.call)
     standard = Standard(methods, limits)
@@ -39,12 +42,34 @@ def build_jmap(
     standard.add_get(emails)
     standard.add_set(emails)
     standard.add_get(ThreadType(store, emails))
-    identities = IdentityType(services.directory)
-    standard.add_get(identities)
-    standard.add_set(identities)
+    queries = StandardQuery(methods, limits, lambda context: context.login.grant)
+    _add_submission(services, store, mailing, emails, methods, standard, queries, limits)
     reader = BlobReader(emails, services.blobs, scanner, services.offload)
     uploads = Uploads(services.blobs, scanner, limits, services.clock)
     BlobMethods(reader, uploads, store, emails, limits, services.offload).add_to(methods)
     capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET, BLOB))
     requests = Requests(methods, capabilities, limits, services.offload)
     return JmapApi(entrance, requests, Downloads(reader), uploads, granted), requests
+
+
+def _add_submission(
+    services: Services,
+    store: Store,
+    mailing: Mailing,
+    emails: EmailSet,
+    methods: Methods[Context],
+    standard: Standard[Context],
+    queries: StandardQuery[Context],
+    limits: Limits,
+) -> None:
+    """What mail is sent with."""
+    identities = IdentityType(services.directory)
+    standard.add_get(identities)
+    standard.add_set(identities)
+    submissions = SubmissionType(
+        *(store, emails, identities, mailing.submitter, mailing.grammar, mailing.loader),
+        *(services.clock, limits),
+    )
+    standard.add_get(submissions)
+    queries.add(submissions)
+    methods.add(SUBMISSION, "EmailSubmission/set", SubmissionSet(standard, submissions, emails))

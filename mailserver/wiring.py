@@ -47,6 +47,7 @@ from filters.virus_scanner import VirusScanner
 from imap.managesieve.server import ManageSieveServer
 from imap.server import ImapServer
 from mailserver.gateway_wiring import Gateway, LocalHome, build_gateway
+from mailserver.mailing_wiring import build_mailing
 from mailserver.personal_wiring import build_imap_events, build_personal, build_trainer
 from mailserver.services import Services
 from net.client_tls import client_tls
@@ -197,6 +198,14 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     )
     services.auth.accept_outside(outside.of_access_token)
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
+    submitting = Submitting(
+        settings,
+        services.directory,
+        clock,
+        get_logger("submission"),
+        sent=sent,
+        audit=services.auth.audit,
+    )
     return Parts(
         pipeline=pipeline,
         delivery=delivery,
@@ -212,14 +221,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             clock,
             services.offload,
             get_logger("smtp"),
-            submitting=Submitting(
-                settings,
-                services.directory,
-                clock,
-                get_logger("submission"),
-                sent=sent,
-                audit=services.auth.audit,
-            ),
+            submitting=submitting,
             admission=admission,
             recorder=recorder,
         ),
@@ -309,6 +311,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             provider,
             outside,
             blob_scanner,
+            build_mailing(services, pipeline, delivery, submitting),
         ),
         login_notices=notices,
         source_rounds=SourceRounds(services.sources, services.directory, services.clock),

@@ -29,6 +29,7 @@ from storage.schema import (
     message,
     mirror,
     place,
+    submission,
     subscription,
     suspect,
     threaded,
@@ -50,7 +51,7 @@ DEFAULTS = (
     ("Archive", "\\Archive"),
 )
 _OWN = (account, mailbox, folder, keyword_set, subscription, mirror, threaded, suspect)
-_BULK = (message, blob, place, journal, conversation)
+_BULK = (message, blob, place, journal, conversation, submission)
 
 
 class AddAccountJob(Job[None]):

@@ -8,7 +8,7 @@ from array import array
 
 from sqlalchemy import delete
 
-from storage import queue_file, queue_jobs
+from storage import queue_file, queue_jobs, submission_rows
 from storage.files import NewFile
 from storage.job import Job, Stage, find_account, find_box
 from storage.jobs_insert import Copy, add_blob, add_message, count
@@ -84,13 +84,17 @@ class DeliverJob(Job[DeliveryResult]):
 
     def apply(self, tx: Tx) -> bool:
         modseqs: dict[AccountId, int] = {}
-        envelope = self.envelope
+        envelope, sending = self.envelope, self._delivery.sending
+        if sending is not None and sending.key is not None and self._delivery.account is not None:
+            submission_rows.refuse_known(tx.conn, self._delivery.account, sending.key)
         self.result = DeliveryResult(
             tuple([self._insert(tx, copy, modseqs) for copy in self._copies]),
             None if envelope is None else envelope.id,
         )
         if envelope is not None:
             self._enqueue(tx, envelope)
+            if sending is not None:
+                submission_rows.add(tx.conn, self._delivery, envelope.id, self._blob, tx.now)
         return True
 
     def _enqueue(self, tx: Tx, envelope: Envelope) -> None:

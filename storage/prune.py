@@ -87,7 +87,8 @@ def _border(oldest: Sequence[tuple[int, float]], before: float) -> int:
 
 
 class Pruner:
-    """Looks at every account now and then; `followers` are asked before anything goes."""
+    """Looks at every account now and then; `followers` are asked before anything goes, `others`
+    forget what is theirs at the same times."""
 
     def __init__(
         self,
@@ -101,6 +102,7 @@ class Pruner:
         self._database, self._run, self._clock = database, run, clock
         self._keep_seconds, self._keep_numbers = keep_seconds, keep_numbers
         self.followers: list[Watermark] = []
+        self.others: list[Callable[[], Awaitable[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -136,6 +138,8 @@ class Pruner:
             await asyncio.sleep(_PAUSE)
             try:
                 gone = await self.prune()
+                for forget in self.others:
+                    await forget()
             except Exception:
                 _log.exception("journals could not be shortened; it is tried again")
             else:

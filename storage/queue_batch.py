@@ -18,6 +18,7 @@ from storage.queue_values import Claim, Result, State
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
 from storage.statements import InSet, Query, id_list
+from storage.submission_rows import learn
 from storage.values import QueueId
 
 MOST_ROWS = 2000
@@ -236,6 +237,7 @@ def record_many(
     left = _left(conn, [claim for claim, _ in settled])
     recorded: list[Recorded] = []
     done: list[int] = []
+    told: dict[QueueId, dict[int, Result]] = defaultdict(dict)
     for claim, results in settled:
         mine = left.get(claim.queue, {})
         applied = frozenset(p for p in results if mine.get(p) == claim.owner)
@@ -243,14 +245,18 @@ def record_many(
             if results[position].state is not State.WAITING:
                 del mine[position]
         whole = bool(applied) and not mine
+        taken = {p: results[p] for p in applied}
+        if claim.account is not None and taken:
+            told[claim.queue] |= taken
         if whole:
             done.append(claim.queue)
         else:
-            _write(conn, claim.queue, {p: results[p] for p in applied})
+            _write(conn, claim.queue, taken)
         recorded.append(Recorded(applied, whole))
     if done:
         _FORGET_RECIPIENTS.run(conn, some=_ids(conn, done))
         _FORGET_MESSAGES.run(conn, some=_ids(conn, done))
+    learn(conn, told)
     return recorded
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, select, update
 
 from storage.queue_file import QueueFileDamaged, read_queue_file
-from storage.queue_values import State
+from storage.queue_values import Result, State
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
+from storage.submission_rows import learn
 from storage.values import QueueId
 
 PIECE = 500
@@ -61,6 +62,8 @@ def end_leases(
             conn.execute(delete(recipient).where(mine))
             conn.execute(delete(message).where(message.c.id == queue))
             done.append(queue)
+    finished = Result(State.DELIVERED, "")
+    learn(conn, {queue: dict.fromkeys(places, finished) for queue, places in known.items()})
     ended = conn.execute(
         update(recipient).where(_LEASED).values(lease_until=None, lease_owner="")
     ).rowcount

@@ -20,6 +20,10 @@ RECIPIENTS = 100
 """Of one claim at most: every server takes so many in a transaction (RFC 5321 §4.5.3.1.8)."""
 
 
+CANCELLED = "cancelled by its sender"
+"""The last reply of recipients that nobody tries any more, since the sender took it back."""
+
+
 class State(IntEnum):
     """Of one recipient. Finished ones stay in the table until the whole message is finished."""
 

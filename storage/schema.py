@@ -338,6 +338,34 @@ queue_recipient = Table(
     sqlite_with_rowid=False,
 )
 
+# What users sent by HTTP (storage/submissions.py): `id` is that of the queue, which knows it until
+# it is sent. `email` and `thread` are 0 where they were not known; `envelope` is JSON of who sent
+# it, `recipients` JSON of what became of each, in the order of the queue; `undo` is
+# submission_values.Undo. `changed` orders the changes of an account, `made` is the first of a row;
+# `key` is unique in the account.
+submission = Table(
+    "submission",
+    metadata,
+    _id("account"),
+    _id("id"),
+    _text("identity"),
+    _big("email"),
+    _big("thread"),
+    _text("envelope"),
+    _text("recipients"),
+    _time("created"),
+    _time("send_at"),
+    Column("undo", SmallInteger, nullable=False, server_default="0"),
+    _big("made"),
+    _big("changed"),
+    Column("destroyed", Boolean, nullable=False, server_default=false()),
+    Column("key", Text),
+    Index("submission_id", "id"),
+    Index("submission_changed", "account", "changed"),
+    UniqueConstraint("account", "key", name="submission_key"),
+    sqlite_with_rowid=False,
+)
+
 # What is known of other mail domains, learnt again when it is lost (storage/transport.py). `mx` is
 # a JSON list of patterns; `record` the id of the TXT record that the policy came with.
 sts_policy = Table(

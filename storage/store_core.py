@@ -43,6 +43,7 @@ from storage.search.databases import SearchDatabase, open_search
 from storage.search.index import SearchIndex
 from storage.snapshots import Snapshots, folder_of
 from storage.state import State
+from storage.submissions import Submissions
 from storage.threads import Threads
 from storage.transport import TransportStore
 from storage.values import AccountId, MailboxId, QueueChanged
@@ -87,6 +88,7 @@ class StoreCore:
             clock=clock,
             publish=self.bus.publish,
         )
+        self.submissions = Submissions(database, self.submit, clock)
         self.transport = TransportStore(self.submit)
         self.mirror = Mirror(
             database,
@@ -101,6 +103,7 @@ class StoreCore:
         self.pruner = Pruner(database, self.run_job, clock)
         self.search = SearchIndex(database, search, self.maildir, offload, clock, self.bus)
         self.pruner.followers.append(self.search.followed)
+        self.pruner.others.append(self.submissions.forget)
         self._failure: str | None = None
         self._on_failure: list[Callable[[str], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()

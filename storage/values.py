@@ -130,6 +130,21 @@ class DeliverBy:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """How a user has a message sent: under which identity, which content of theirs it is, 0 for the
+    copy that the delivery makes, in which thread, 0 if unknown; `envelope` is JSON as they gave it,
+    `here` the recipients whose mailboxes are here. `key`: a second one with it is refused.
+    """
+
+    identity: str
+    email: BlobId
+    thread: int
+    envelope: str
+    here: frozenset[str]
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One accepted message with all of its recipients: one job, one transaction.
 
@@ -138,7 +153,8 @@ class Delivery:
     and `eightbit` say what the next hop must support (RFC 6531, RFC 6152), `require_tls` how it
     must be reached (RFC 8689); `held` keeps it in the queue until an operator
     releases it, `hold_until` until that time in Unix seconds (RFC 4865). `priority` is -9 to 9
-    (RFC 6710). `local_prefix` stands before the content of local copies alone.
+    (RFC 6710). `local_prefix` stands before the content of local copies alone. `sending` makes it
+    one that its sender follows (storage/submissions.py), in the same transaction.
     """
 
     content: Content
@@ -158,6 +174,7 @@ class Delivery:
     hold_until: float | None = None
     deliver_by: DeliverBy | None = None
     priority: int = 0
+    sending: Sending | None = None
 
 
 @dataclass(frozen=True, slots=True)

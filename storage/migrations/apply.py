@@ -17,6 +17,7 @@ from storage.migrations import (
     m0006_queue_lanes,
     m0007_queue_hold,
     m0008_journal_ids,
+    m0009_submissions,
 )
 from storage.schema import schema_version
 
@@ -29,6 +30,7 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     m0006_queue_lanes.apply,
     m0007_queue_hold.apply,
     m0008_journal_ids.apply,
+    m0009_submissions.apply,
 )
 
 

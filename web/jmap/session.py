@@ -17,6 +17,11 @@ PREFIX: Final = "/jmap"
 WEBSOCKET: Final = "urn:ietf:params:jmap:websocket"
 """RFC 8887 §3."""
 MAX_NAME: Final = 255
+EXTENSIONS: Final = {
+    name: list[str]()
+    for name in ("8BITMIME", "DELIVERBY", "DSN", "FUTURERELEASE", "MT-PRIORITY", "REQUIRETLS")
+} | {"SMTPUTF8": list[str]()}
+"""Of SMTP, that a submission may use (RFC 8621 §1.3.2)."""
 
 
 def session_object(context: Context, limits: Limits, origin: str) -> dict[str, Any]:
@@ -31,7 +36,7 @@ def session_object(context: Context, limits: Limits, origin: str) -> dict[str, A
         "emailQuerySortOptions": [],
         "mayCreateTopLevelMailbox": login.grant.writes and not login.grant.folders,
     }
-    submission = {"maxDelayedSend": limits.delayed_send, "submissionExtensions": {}}
+    submission = {"maxDelayedSend": limits.delayed_send, "submissionExtensions": EXTENSIONS}
     found: dict[str, Any] = {
         "capabilities": {CORE: limits.capability, MAIL: {}, SUBMISSION: {}, BLOB: {}},
         "accounts": {

@@ -120,7 +120,7 @@ class Standard(Generic[C]):
         """/set."""
 
         async def set_(call: Call[C], members: Object) -> Results:
-            return [(f"{kind.name}/set", await self._set(kind, call, Arguments(members)))]
+            return [(f"{kind.name}/set", await self.set(kind, call, Arguments(members)))]
 
         self._methods.add(kind.capability, f"{kind.name}/set", set_)
 
@@ -163,8 +163,8 @@ class Standard(Generic[C]):
             **found.more,
         }
 
-    async def _set(self, kind: Changeable[C, A], call: Call[C], arguments: Arguments) -> Object:
-        """RFC 8620 §5.3."""
+    async def set(self, kind: Changeable[C, A], call: Call[C], arguments: Arguments) -> Object:
+        """/set by itself (RFC 8620 §5.3). Raises MethodError."""
         account_id = arguments.id("accountId")
         in_state = arguments.text("ifInState")
         create, update = arguments.objects("create"), arguments.objects("update")

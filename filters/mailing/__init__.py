@@ -1,0 +1,1 @@
+"""Mail that users send and handle by HTTP: JMAP, REST and the plain verbs."""
