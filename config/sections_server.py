@@ -55,6 +55,10 @@ def _origin(value: object) -> str:
     raise ValueError("https, a host name in lower case and perhaps a port, without a path")
 
 
+def _base(value: object) -> str:
+    return "" if value == "" else _origin(value)
+
+
 def _nameserver(value: object) -> Endpoint:
     """An address with or without a port; a name could not be looked up."""
     try:
@@ -142,6 +146,14 @@ def _page_origin(text: str) -> str:
     if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", text):
         raise ValueError("such as https://app.example.test: in lower case, without a path")
     return text
+
+
+class Drive(Section):
+    url: Annotated[str, BeforeValidator(_base)] = ""
+    max_size: Annotated[Size, Field(ge=1)] = 100 * 1024**2
+    quota: Size = 0
+    link_expires: Annotated[Duration, Field(ge=60)] = 30 * 86400.0
+    link_expires_most: Annotated[Duration, Field(ge=60)] = 366 * 86400.0
 
 
 class Http(Section):

@@ -35,6 +35,7 @@ from config.sections_server import (
     Auth,
     Discovery,
     Dns,
+    Drive,
     Http,
     Imap,
     Limits,
@@ -76,6 +77,7 @@ class Settings(Section):
     dmarc: Dmarc = Dmarc()
     reports: Reports = Reports()
     http: Http = Http()
+    drive: Drive = Drive()
     discovery: Discovery = Discovery()
     virus: Virus = Virus()
     attachments: Attachments = Attachments()

@@ -23,6 +23,7 @@ from storage.blobs import Blobs
 from storage.cache.opening import make_cache
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
+from storage.drive_store import DriveStore
 from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
 from storage.quarantine import Quarantine
@@ -62,6 +63,7 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
         store=store,
         directory=directory,
         blobs=blobs,
+        drive=DriveStore.of(directory.database, blobs, clock),
         history=history,
         auto_tags=AutoTags(directory, TagModels(history), offload),
         reputation=Reputation(history, clock),
@@ -96,5 +98,6 @@ async def close_services(services: Services) -> None:
     await services.quarantine.close()
     await services.explain.close()
     await services.history.close()
+    await services.drive.close()
     await services.directory.close()
     services.offload.close()

@@ -22,6 +22,7 @@ from config.settings import Settings
 from filters.delivery import Delivery
 from filters.own.own import OwnFilters
 from mailserver.control import ControlServer, Progress
+from mailserver.drive_wiring import Drive
 from mailserver.notify import sd_notify
 from mailserver.opening import close_services, open_services
 from mailserver.operations.accounts import settle_accounts
@@ -85,6 +86,11 @@ class Server:
         return self._parts.delivery
 
     @property
+    def drive(self) -> Drive:
+        """Files, attachments and links."""
+        return self._parts.drive
+
+    @property
     def registry(self) -> Registry:
         """The services of the gateway."""
         return self._parts.gateway.registry
@@ -131,6 +137,7 @@ class Server:
             await parts.training.start()
         services.quarantine.start()
         parts.blob_collector.start()
+        parts.drive.tidier.start()
         services.store.on_failure(self._fail)
         self._refresher = asyncio.create_task(self._refresh_certificate())
         self._state = "ok"
@@ -176,6 +183,7 @@ class Server:
             await self._parts.training.stop()
         await self._parts.clear.stop()
         await self._parts.blob_collector.stop()
+        await self._parts.drive.tidier.stop()
         await self._control.stop()
         await self._parts.http.stop()
         await self._parts.gateway.stop()

@@ -18,6 +18,7 @@ from net.threads import Offload
 from storage.blobs import Blobs
 from storage.cache.cache import Cache
 from storage.directory import Directory
+from storage.drive_store import DriveStore
 from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
 from storage.quarantine import Quarantine
@@ -40,6 +41,7 @@ class Services:
     store: Store
     directory: Directory
     blobs: Blobs
+    drive: DriveStore
     history: HistoryDatabase
     auto_tags: AutoTags
     reputation: Reputation

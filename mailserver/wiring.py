@@ -46,6 +46,7 @@ from filters.submitting import Submitting
 from filters.virus_scanner import VirusScanner
 from imap.managesieve.server import ManageSieveServer
 from imap.server import ImapServer
+from mailserver.drive_wiring import Drive, build_drive
 from mailserver.gateway_wiring import Gateway, LocalHome, build_gateway
 from mailserver.mailing_wiring import build_mailing
 from mailserver.personal_wiring import build_imap_events, build_personal, build_trainer
@@ -89,6 +90,7 @@ class Parts:
     own: OwnFilters
     scanner: VirusScanner
     blob_scanner: BlobScanner
+    drive: Drive
     blob_collector: BlobCollector
     training: Training | None
     tag_trainer: Trainer
@@ -103,6 +105,7 @@ class Parts:
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
+        await self.drive.gate.close()
         await self.blob_scanner.close()
         self.scanner.close()
         self.forwarding.limits.close()
@@ -167,6 +170,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
     mails = CodeMails(settings, delivery, clock, get_logger("sign-up"))
+    drive = build_drive(services, scanner, mails)
     desk = SignUpDesk(
         settings,
         services.directory,
@@ -293,6 +297,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         own=own,
         scanner=scanner,
         blob_scanner=blob_scanner,
+        drive=drive,
         blob_collector=BlobCollector(services.blobs, get_logger("blobs")),
         training=_training(services),
         tag_trainer=build_trainer(services),
@@ -312,6 +317,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             outside,
             blob_scanner,
             build_mailing(services, pipeline, delivery, submitting),
+            drive.service,
         ),
         login_notices=notices,
         source_rounds=SourceRounds(services.sources, services.directory, services.clock),

@@ -126,3 +126,34 @@ def _find(parts: bytes, numbers: tuple[int, ...]) -> Row | None:
 
 def _row(parts: bytes, index: int) -> Row:
     return _ROW.unpack_from(parts, index * _ROW.size)
+
+
+class Leaf(NamedTuple):
+    """A part that holds no others, by its numbers; its header and body stand one behind the
+    other.
+    """
+
+    numbers: tuple[int, ...]
+    header_offset: int
+    body_offset: int
+    length: int
+    encoding: str
+
+
+def leaves(parts: bytes) -> list[Leaf]:
+    """What BODY[n] of the message gives without another multipart or message in it, in order;
+    what is inside a message/rfc822 belongs to that message, which is one leaf.
+    """
+    found: list[Leaf] = []
+    pending: list[tuple[int, tuple[int, ...]]] = [(0, ())]
+    while pending:
+        index, numbers = pending.pop()
+        node = _row(parts, index)
+        if node[0] == _MULTIPART:
+            children = range(node[2])
+            pending += [(node[3] + one, (*numbers, one + 1)) for one in reversed(children)]
+            continue
+        composite = node[0] == _MESSAGE
+        encoding = "binary" if composite else _ENCODINGS[node[1]]
+        found.append(Leaf(numbers or (1,), node[4], node[6], node[7], encoding))
+    return found

@@ -11,6 +11,7 @@ from storage.config_base import metadata
 from storage.config_blob_tables import blob, blob_ref
 from storage.config_contacts_moved import move_contacts
 from storage.config_defence_tables import audit, known_login
+from storage.config_drive_tables import create_drive
 from storage.config_factor_tables import factor_spent, factor_tries, passkey, reset_code, sms_factor
 from storage.config_oauth_tables import create_oauth
 from storage.config_rest_tables import create_answers
@@ -223,4 +224,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _blobs,
     create_answers,
     move_contacts,
+    create_drive,
 )

@@ -16,6 +16,7 @@ from mailserver.cli import (
     credentials,
     devices,
     domains,
+    drive,
     explaining,
     filters,
     importing,
@@ -101,6 +102,7 @@ app.add_typer(sieve.app, name="sieve")
 app.add_typer(contacts.app, name="contact")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tags.app, name="tags")
+app.add_typer(drive.app, name="drive")
 app.add_typer(services.app, name="service")
 app.add_typer(importing.app, name="import")
 app.add_typer(spam.app, name="spam")

@@ -82,6 +82,13 @@ OF_ACCOUNT: Final[Mapping[str, tuple[Right, str]]] = {
     "tags.auto": (Right.MAIL_READ, "address"),
     "tags.learn": (Right.MAIL_READ, "address"),
     "tags.why": (Right.MAIL_READ, "address"),
+    "drive.list": (Right.MAIL_READ, "address"),
+    "drive.links": (Right.MAIL_READ, "address"),
+    "drive.link": (Right.MAIL_READ, "address"),
+    "drive.reads": (Right.MAIL_READ, "address"),
+    "drive.revoke": (Right.MAIL_READ, "address"),
+    "drive.keep": (Right.MAIL_READ, "address"),
+    "drive.delete": (Right.MAIL_READ, "address"),
 }
 """The right, and the argument that names the account. Without that argument all are meant."""
 
@@ -112,7 +119,7 @@ LISTED: Final[Mapping[str, tuple[Right, str]]] = {
     "domain.list": (Right.DOMAIN_SEE, "name"),
 }
 """Lists of which an account sees its part: the right, and what names whose a row is."""
-_READING: Final = frozenset({"list", "show", "written", "shape", "why"})
+_READING: Final = frozenset({"list", "show", "written", "shape", "why", "links", "reads"})
 _TELLING: Final = frozenset(
     {
         "account.role",

@@ -19,6 +19,7 @@ from storage.blobs import Blobs
 from storage.cache.memory import MemoryCache
 from storage.directory import Directory
 from storage.dkim_keys import DkimKeys
+from storage.drive_store import DriveStore
 from storage.explain import ExplainStore
 from storage.history_database import HistoryDatabase
 from storage.quarantine import Quarantine
@@ -46,6 +47,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
     directory = await Directory.open(settings, clock, offload)
     blobs = Blobs(settings.data_dir, directory.database, clock, offload)
     await blobs.open()
+    drive = DriveStore.of(directory.database, blobs, clock)
     history = await HistoryDatabase.open("sqlite", settings.data_dir, offload)
     reputation = Reputation(history, clock)
     learned = Learned(SpamLessons(history, clock), offload, get_logger("test"))
@@ -64,6 +66,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
             store=store,
             directory=directory,
             blobs=blobs,
+            drive=drive,
             history=history,
             auto_tags=AutoTags(directory, TagModels(history), offload),
             reputation=reputation,
@@ -83,6 +86,7 @@ async def open_test_services(folder: Path) -> AsyncIterator[Services]:
         await learned.stop()
         await reputation.close()
         await explain.close()
+        await drive.close()
         await history.close()
         await directory.close()
         await store.close()

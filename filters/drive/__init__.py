@@ -1,0 +1,1 @@
+"""The drive: files and attachments of accounts, and signed links to them."""
