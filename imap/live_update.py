@@ -22,13 +22,13 @@ from imap.grammar.search_key import (
 )
 from imap.grammar.values import STAR, SequenceSet
 from imap.live import LiveResult
-from imap.pacing import Slices
 from imap.replies import Bad, CommandError
 from imap.results import Searching, find
 from imap.selected import Selected
 from imap.session import Session
 from imap.sorting import columns_of, insertions
 from message.pieces import Pieces
+from net.pacing import Slices
 from net.threads import Busy
 from storage.errors import StoreError
 

@@ -27,13 +27,13 @@ from imap.grammar.search_key import (
 )
 from imap.grammar.values import NO_MESSAGES, SequenceSet
 from imap.grammar.window import Window
-from imap.pacing import Slices
 from imap.replies import Bad, No
 from imap.search import Search as Program
 from imap.selected import Selected
 from imap.session import Session
 from imap.thread_keys import resolved
 from message.pieces import Pieces, order_by
+from net.pacing import Slices
 
 Searching: TypeAlias = Search | Sort
 Score: TypeAlias = Callable[[int], int]

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from imap.grammar.search_commands import SortCriterion, SortField, ThreadAlgorithm
-from imap.pacing import Slices
 from imap.selected import Selected
 from imap.session import Session
 from imap.sort_columns import Column, Columns
 from message.pieces import Pieces, order_by
 from message.threads import Forest, Keys, ordered_subject, references, refs, written
 from message.threads_kept import REFERENCES, REFS, KeptThreads
+from net.pacing import Slices
 
 _FIELDS: Final[Mapping[SortField, Column]] = {
     field: Column(field.value) for field in SortField if field is not SortField.RELEVANCY

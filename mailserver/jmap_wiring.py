@@ -10,12 +10,14 @@ from web.jmap.blob.downloads import Downloads
 from web.jmap.blob.management import BLOB, BlobMethods
 from web.jmap.blob.reading import BlobReader
 from web.jmap.blob.uploads import Uploads
-from web.jmap.context import Context
+from web.jmap.context import Context, scope_of
 from web.jmap.entrance import Entrance
 from web.jmap.granted import Granted
 from web.jmap.limits import Limits
+from web.jmap.mail.email_query import EmailQuery
 from web.jmap.mail.email_set import EmailSet
 from web.jmap.mail.mailbox import MAIL
+from web.jmap.mail.mailbox_query import MailboxQuery
 from web.jmap.mail.mailbox_set import MailboxSet
 from web.jmap.mail.thread import ThreadType
 from web.jmap.methods import Methods
@@ -41,8 +43,10 @@ def build_jmap(
     standard.add_set(mailboxes)
     standard.add_get(emails)
     standard.add_set(emails)
+    queries = StandardQuery(methods, limits, scope_of)
+    queries.add(MailboxQuery(store, services.directory))
+    queries.add(EmailQuery(store, services.directory, services.offload, limits))
     standard.add_get(ThreadType(store, emails))
-    queries = StandardQuery(methods, limits, lambda context: context.login.grant)
     _add_submission(services, store, mailing, emails, methods, standard, queries, limits)
     reader = BlobReader(emails, services.blobs, scanner, services.offload)
     uploads = Uploads(services.blobs, scanner, limits, services.clock)

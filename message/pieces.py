@@ -5,7 +5,7 @@ Pure; who runs one decides what happens between the pieces.
 
 from bisect import bisect_left
 from collections.abc import Generator, Sequence
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 Pieces: TypeAlias = Generator[None, None, T]
@@ -26,7 +26,13 @@ def finish(pieces: Pieces[T]) -> T:
             return result
 
 
-def order_by(items: Sequence[int], keys: Sequence[Any], reverse: bool = False) -> Pieces[list[int]]:
+class Indexed(Protocol):
+    """What is compared of an item."""
+
+    def __getitem__(self, item: int, /) -> Any: ...
+
+
+def order_by(items: Sequence[int], keys: Indexed, reverse: bool = False) -> Pieces[list[int]]:
     """`items` by `keys[item]`; equal keys keep their order, also in reverse."""
     if len(items) <= AT_ONCE:
         return sorted(items, key=keys.__getitem__, reverse=reverse)

@@ -9,6 +9,7 @@ import errno
 import os
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -27,7 +28,16 @@ from storage.rendering import Prepared, is_quick, render_bytes
 from storage.row_selects import NARROW, OWN_FILE, PLACED, SUMMARY, SUMMARY_IDS, WHOLE
 from storage.schema import blob, folder, place
 from storage.statements import Query
-from storage.values import AccountId, BlobId, MailboxId, MessageRow, Narrow, PlacedRow, Summary
+from storage.values import (
+    NO_FLAGS,
+    AccountId,
+    BlobId,
+    MailboxId,
+    MessageRow,
+    Narrow,
+    PlacedRow,
+    Summary,
+)
 
 PIECE = 250
 READ_INLINE = 256 * 1024
@@ -45,6 +55,13 @@ _PLACES = Query(
     )
 )
 _FOLDERS = Query(lambda _: select(_f.mailbox).where(_f.account == bindparam("account")))
+_METAS = Query(
+    lambda among: (
+        select(blob.c.id, blob.c.meta)
+        .where(blob.c.account == bindparam("account"), among(blob.c.id, "blobs"))
+        .order_by(blob.c.id)
+    )
+)
 _FOLDER = Query(
     lambda _: select(_f.path).where(
         _f.account == bindparam("account"), _f.mailbox == bindparam("mailbox")
@@ -189,6 +206,21 @@ class Reads:
                 except FileNotFoundError:
                     continue
         return await self._search(account, blob_id, mailbox, use)
+
+    async def metas(self, account: AccountId, blobs: Sequence[BlobId]) -> dict[BlobId, bytes]:
+        """`meta` of up to a few hundred contents; those that there are."""
+        wanted = sorted(blobs)
+        found: dict[BlobId, bytes] = {}
+        while wanted:
+            ids = self._database.ids(wanted)
+            some, complete = await self._database.fetch_some(_METAS, 1, account=account, blobs=ids)
+            rows = [MessageRow(0, 0, NO_FLAGS, 0.0, None, 0, *row) for row in some]
+            for row in rows:
+                with suppress(MessageMissing):
+                    renewed = await self._renewed(account, MailboxId(0), row)
+                    found[row.blob] = renewed.meta
+            wanted = [] if complete else [one for one in wanted if one > rows[-1].blob]
+        return found
 
     async def _current(self, account: AccountId, mailbox: MailboxId, rows: list[R]) -> list[R]:
         """The rows, rendered again where an older program did it."""

@@ -73,6 +73,7 @@ class Store(StoreReads):
             RemoveAccountJob(account, self._layout.maildir, self._layout.orphans)
         )
         await self.search.drop(account)
+        self.mail_search.forget(account)
         await self._views.forget(account)
 
     # Mail that comes in.

@@ -32,6 +32,9 @@ from storage.job import Job, account_root
 from storage.jobs_account import PurgeJob
 from storage.jobs_raw import RawJob
 from storage.lock import StoreLock
+from storage.mail_query.search import MailSearch
+from storage.mail_query.tables import Tables
+from storage.mail_query.texts import Texts
 from storage.mailbox_counts import MailboxCounts
 from storage.mirror import Mirror
 from storage.packed_views import PackedViews
@@ -56,7 +59,8 @@ _log = logging.getLogger(__name__)
 
 class StoreCore:
     """Made by `open`. `bus` publishes what was committed, `queue` is the outbound queue,
-    `transport` what is known of other domains' TLS, `search` the word index.
+    `transport` what is known of other domains' TLS, `search` the word index, `mail_search` finds
+    and sorts Emails.
     """
 
     def __init__(
@@ -104,6 +108,9 @@ class StoreCore:
         self.search = SearchIndex(database, search, self.maildir, offload, clock, self.bus)
         self.pruner.followers.append(self.search.followed)
         self.pruner.others.append(self.submissions.forget)
+        tables = Tables(database, self._images, self.threads)
+        texts = Texts(self.search, self._reads, offload)
+        self.mail_search = MailSearch(database, tables, texts)
         self._failure: str | None = None
         self._on_failure: list[Callable[[str], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()

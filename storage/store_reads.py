@@ -168,6 +168,10 @@ class StoreReads(StoreCore):
         """The number of the account's last change of mail. Raises NoSuchAccount."""
         return await last_modseq(self.database, account)
 
+    async def known_modseq(self, account: AccountId) -> int:
+        """As `modseq`, from memory: of the last change that was told to everybody."""
+        return (await self._images.get(account)).modseq
+
     async def mailbox_counts(self, account: AccountId) -> Mapping[MailboxId, Counts]:
         """Emails and threads by mailbox. Raises NoSuchAccount."""
         await self.threads.settle(account)

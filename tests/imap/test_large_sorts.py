@@ -10,12 +10,12 @@ from typing import Any, cast
 import pytest
 
 from imap.grammar.number_lists import as_set, spaced
-from imap.pacing import Slices
 from imap.sort_columns import Column, Columns, SortCache
 from message.meta import pack_meta
 from message.pieces import Pieces, finish, order_by
 from message.render import render
 from message.threads import Keys, references, written
+from net.pacing import Slices
 from storage.store import Store
 from storage.values import AccountId, MailboxId
 from storage.view import View

@@ -9,8 +9,9 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
+T = TypeVar("T", bound=Hashable)
 KEPT: Final = 64 * 1024 * 1024
 _EACH: Final = 500
 _ID: Final = 80
@@ -32,6 +33,7 @@ class KeptResults:
     def __init__(self, most: int = KEPT) -> None:
         self._most, self._size = most, 0
         self._kept: OrderedDict[tuple[Hashable, str], Sequence[str]] = OrderedDict()
+        self._latest: dict[Hashable, str] = {}
         self._turns: dict[Hashable, asyncio.Lock] = {}
 
     def get(self, question: Hashable, state: str) -> Sequence[str] | None:
@@ -41,15 +43,22 @@ class KeptResults:
             self._kept.move_to_end((question, state))
         return found
 
+    def latest(self, question: Hashable) -> Sequence[str] | None:
+        """The result that was kept last."""
+        return self._kept.get((question, self._latest.get(question, "")))
+
     def put(self, question: Hashable, state: str, ids: Sequence[str]) -> None:
         """Keeps a result; those that were not used for longest go."""
         before = self._kept.pop((question, state), None)
         self._size -= 0 if before is None else _octets(before)
         self._kept[question, state] = ids
+        self._latest[question] = state
         self._size += _octets(ids)
         while self._size > self._most and self._kept:
-            _, gone = self._kept.popitem(last=False)
+            (asked, told), gone = self._kept.popitem(last=False)
             self._size -= _octets(gone)
+            if self._latest.get(asked) == told:
+                del self._latest[asked]
 
     def turn(self, question: Hashable) -> asyncio.Lock:
         """Who looks for a result holds it, so that it is worked out once."""
@@ -68,13 +77,13 @@ def difference(old: Sequence[str], new: Sequence[str]) -> Difference:
     """Exact: what keeps its place among the others is not named (RFC 8620 §5.6)."""
     place = {id_: at for at, id_ in enumerate(old)}
     common = [(place[id_], id_) for id_ in new if id_ in place]
-    staying = _in_order(common)
+    staying = in_order(common)
     removed = [id_ for id_ in old if id_ not in staying]
     added = [(id_, at) for at, id_ in enumerate(new) if id_ not in staying]
     return Difference(removed, added)
 
 
-def _in_order(places: Sequence[tuple[int, str]]) -> set[str]:
+def in_order(places: Sequence[tuple[int, T]]) -> set[T]:
     """The ids of a longest run of ascending places."""
     ends: list[int] = []
     last: list[int] = []
@@ -84,7 +93,7 @@ def _in_order(places: Sequence[tuple[int, str]]) -> set[str]:
         ends[length : length + 1] = [place]
         last[length : length + 1] = [at]
         before.append(last[length - 1] if length else -1)
-    found: set[str] = set()
+    found: set[T] = set()
     at = last[-1] if last else -1
     while at >= 0:
         found.add(places[at][1])

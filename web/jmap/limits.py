@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from message.collations import COMPARED
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -40,4 +42,4 @@ class Limits:
         }
 
 
-COLLATIONS: Final = ["i;ascii-casemap", "i;ascii-numeric", "i;unicode-casemap"]
+COLLATIONS: Final = list(COMPARED)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from message.casemap import casemap
+from message.collations import COMPARED, USUAL
 from web.jmap.errors import MethodError, invalid_arguments
 from web.jmap.filters import meets
 from web.jmap.standard import Object
@@ -29,9 +30,7 @@ class Listed(Queryable[C, A, Condition]):
     """
 
     sort_keys: ClassVar[Mapping[str, Callable[[Object], Any]]]
-    """By property what is compared of an object; `sorts` has the same names. Texts compare by
-    i;unicode-casemap.
-    """
+    """By property what is compared of an object; `sorts` has the same names."""
 
     @abstractmethod
     async def objects(self, account: A) -> Sequence[Object]:
@@ -49,23 +48,33 @@ class Listed(Queryable[C, A, Condition]):
         return tests
 
     async def query(self, account: A, query: Query[Condition]) -> Sequence[str]:
-        found = [
-            one
-            for one in await self.objects(account)
-            if meets(query.filter, lambda tests, one=one: all(test(one) for test in tests))  # type: ignore[misc]
-        ]
-        found.sort(key=lambda one: str(one["id"]))
+        found = self.matching(await self.objects(account), query)
+        return [str(one["id"]) for one in self.ordered(found, query)]
+
+    def matching(self, objects: Sequence[Object], query: Query[Condition]) -> list[Object]:
+        """Those that meet the filter."""
+
+        def met(one: Object) -> bool:
+            return meets(query.filter, lambda tests: all(test(one) for test in tests))
+
+        return [one for one in objects if met(one)]
+
+    def ordered(self, objects: Sequence[Object], query: Query[Condition]) -> list[Object]:
+        """In the order of the query."""
+        found = sorted(objects, key=lambda one: str(one["id"]))
         for comparator in reversed(query.sort):
             key = self.sort_keys[comparator.property]
-            found.sort(key=lambda one: _ordered(key(one)), reverse=not comparator.ascending)
-        return [str(one["id"]) for one in found]
+            compared = COMPARED[comparator.collation or USUAL]
+            keys = {one["id"]: _ordered(key(one), compared) for one in found}
+            found.sort(key=lambda one: keys[one["id"]], reverse=not comparator.ascending)
+        return found
 
 
-def _ordered(value: Any) -> tuple[bool, Any]:
+def _ordered(value: Any, compared: Callable[[str], Any]) -> tuple[bool, Any]:
     """Absent ones first; all others of a property have one type."""
     if value is None:
         return False, 0
-    return True, casemap(value) if isinstance(value, str) else value
+    return True, compared(value) if isinstance(value, str) else value
 
 
 def holds(property_: str) -> Callable[[Any], Test | None]:
@@ -80,11 +89,11 @@ def holds(property_: str) -> Callable[[Any], Test | None]:
     return made
 
 
-def equals(property_: str, kind: type) -> Callable[[Any], Test | None]:
-    """A condition on a value of a type, null included where the property is absent or null."""
+def equals(property_: str, kind: type, *, nullable: bool = False) -> Callable[[Any], Test | None]:
+    """A condition on a value of a type; null, where it may be, is that of an absent property."""
 
     def made(value: Any) -> Test | None:
-        if value is not None and type(value) is not kind:
+        if type(value) is not kind and not (nullable and value is None):
             return None
         return lambda one: one.get(property_) == value
 

@@ -9,6 +9,7 @@ from storage.object_ids import account_number
 from web.jmap.blob.management import BLOB, account_capability
 from web.jmap.context import Context
 from web.jmap.limits import Limits
+from web.jmap.mail.email_conditions import SORTS
 from web.jmap.mail.mailbox import MAIL
 from web.jmap.methods import CORE
 from web.jmap.submission.identity import SUBMISSION
@@ -33,7 +34,7 @@ def session_object(context: Context, limits: Limits, origin: str) -> dict[str, A
         "maxMailboxDepth": None,
         "maxSizeMailboxName": MAX_NAME,
         "maxSizeAttachmentsPerEmail": 50 * 1024 * 1024,
-        "emailQuerySortOptions": [],
+        "emailQuerySortOptions": SORTS,
         "mayCreateTopLevelMailbox": login.grant.writes and not login.grant.folders,
     }
     submission = {"maxDelayedSend": limits.delayed_send, "submissionExtensions": EXTENSIONS}

@@ -1,4 +1,4 @@
-"""The body of an Email: its parts, and which of them are its text (RFC 8621 §4.1.4). Pure.
+"""The body of an Email: its parts and what is told of them (RFC 8621 §4.1.4). Pure.
 
 A part's id is its number as IMAP counts, "1.2". Sizes are octets after the transfer encoding is
 undone. Bounded by what message/scan.py bounds; nothing raises.
@@ -30,7 +30,6 @@ PART_PROPERTIES: Final = (
     "subParts",
 )
 DEFAULT_PART: Final = tuple(one for one in PART_PROPERTIES if one not in ("headers", "subParts"))
-_INLINE: Final = (b"image", b"audio", b"video")
 
 
 @dataclass(slots=True)
@@ -42,6 +41,21 @@ class Node:
     children: list["Node"] = field(default_factory=list)
     size: int | None = None
     """Octets with the transfer encoding undone, once they were counted."""
+
+    @property
+    def type(self) -> bytes:
+        """Lower case, as the subtype."""
+        return self.part.type
+
+    @property
+    def subtype(self) -> bytes:
+        """Lower case."""
+        return self.part.subtype
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it has a file name."""
+        return bool(self.part.filename)
 
     @property
     def is_multipart(self) -> bool:
@@ -77,83 +91,6 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in node.children:
         yield from walk(child)
-
-
-@dataclass(slots=True)
-class Bodies:
-    """Parts to show as text, as HTML, and to offer as files."""
-
-    text: list[Node] = field(default_factory=list)
-    html: list[Node] = field(default_factory=list)
-    attachments: list[Node] = field(default_factory=list)
-
-    @property
-    def has_attachment(self) -> bool:
-        """Whether a client should offer something for download."""
-        return any(one.disposition != b"inline" for one in self.attachments)
-
-
-def bodies(root: Node) -> Bodies:
-    """As the algorithm of §4.1.4 finds them."""
-    found = Bodies()
-    _sort([root], b"mixed", False, found.text, found.html, found.attachments)
-    return found
-
-
-def _sort(
-    nodes: Sequence[Node],
-    inside: bytes,
-    alternative: bool,
-    text: list[Node] | None,
-    html: list[Node] | None,
-    attachments: list[Node],
-) -> None:
-    """`inside` is the subtype of the multipart; a list is None once the other one has won."""
-    before_text = -1 if text is None else len(text)
-    before_html = -1 if html is None else len(html)
-    for place, node in enumerate(nodes):
-        part = node.part
-        media = part.type in _INLINE
-        if node.is_multipart:
-            below = alternative or part.subtype == b"alternative"
-            _sort(node.children, part.subtype, below, text, html, attachments)
-        elif not _is_inline(node, place, inside):
-            attachments.append(node)
-        elif inside == b"alternative":
-            kind = (part.type, part.subtype)
-            if kind == (b"text", b"plain"):
-                _add(text, node)
-            elif kind == (b"text", b"html"):
-                _add(html, node)
-            else:
-                attachments.append(node)
-        else:
-            if alternative and part.type == b"text":
-                html = None if part.subtype == b"plain" else html
-                text = None if part.subtype == b"html" else text
-            _add(text, node)
-            _add(html, node)
-            if media and (text is None or html is None):
-                attachments.append(node)
-    if inside == b"alternative" and text is not None and html is not None:
-        if before_text == len(text) and before_html != len(html):
-            text.extend(html[before_html:])
-        elif before_html == len(html) and before_text != len(text):
-            html.extend(text[before_text:])
-
-
-def _add(nodes: list[Node] | None, node: Node) -> None:
-    if nodes is not None:
-        nodes.append(node)
-
-
-def _is_inline(node: Node, place: int, inside: bytes) -> bool:
-    part = node.part
-    media = part.type in _INLINE
-    shown = media or (part.type == b"text" and part.subtype in (b"plain", b"html"))
-    if not shown or node.disposition == b"attachment":
-        return False
-    return place == 0 or (inside != b"related" and (media or not part.filename))
 
 
 def part_object(data: bytes, node: Node, blob: str, properties: Sequence[str]) -> dict[str, Any]:

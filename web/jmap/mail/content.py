@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from message.preview import preview
 from message.scan import scan_crlf
+from message.shown import bodies
 from web.jmap.mail.body import (
     Node,
-    bodies,
     body_value,
     fields_of,
     header_list,

@@ -1,0 +1,211 @@
+"""The Emails of an account as columns: what a search compares most, a row each, by content.
+
+Invariants: rows ascend by blob, and a row stays where it is; an Email without a visible copy has a
+row with no mailboxes. Values change in place, new rows come at the end; where one has to come in
+between, the table begins new columns, and who uses the old ones has them still. The loop's thread
+only.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from functools import lru_cache
+from typing import Final, Generic, TypeVar
+
+from storage.emails import StoredEmail
+from storage.values import NO_FLAGS, BlobId, Flags, MailboxId, System
+
+K = TypeVar("K", bound=Hashable)
+UNKNOWN: Final = -1
+_OCTETS: Final = 60
+"""Of a row, about."""
+
+
+Loaded = tuple[BlobId, MailboxId, Flags, float, int, int | None]
+"""A copy: its blob, mailbox, flags, internal date, size and thread."""
+
+
+class Interned(Generic[K]):
+    """Values by number; equal ones have one. Numbers never change."""
+
+    __slots__ = ("_numbers", "values")
+
+    def __init__(self, first: Iterable[K] = ()) -> None:
+        self.values: list[K] = list(first)
+        self._numbers: dict[K, int] = {value: at for at, value in enumerate(self.values)}
+
+    def number(self, value: K) -> int:
+        found = self._numbers.get(value)
+        if found is None:
+            found = self._numbers[value] = len(self.values)
+            self.values.append(value)
+        return found
+
+
+class Rows:
+    """Columns of equal length. `boxes` and `flags` are numbers in the table's interned values,
+    `threads` 0 where none was given yet; `received` are whole seconds. The others are filled when
+    somebody asks: UNKNOWN where nobody did.
+    """
+
+    __slots__ = (
+        "attached",
+        "blobs",
+        "boxes",
+        "flags",
+        "received",
+        "senders",
+        "sent",
+        "sizes",
+        "subjects",
+        "threads",
+        "to",
+    )
+
+    def __init__(self) -> None:
+        self.blobs = array("q")
+        self.boxes = array("I")
+        self.flags = array("I")
+        self.received = array("q")
+        self.sizes = array("q")
+        self.threads = array("q")
+        self.attached = array("b")
+        self.sent = array("q")
+        self.subjects = array("i")
+        self.senders = array("i")
+        self.to = array("i")
+
+    def __len__(self) -> int:
+        return len(self.blobs)
+
+    def place(self, blob: int) -> int:
+        """The row of a blob, -1 where there is none."""
+        at = bisect_left(self.blobs, blob)
+        return at if at < len(self.blobs) and self.blobs[at] == blob else -1
+
+    def insert(self, at: int, blob: BlobId) -> None:
+        """A row of which nothing is known."""
+        self.blobs.insert(at, blob)
+        for column in (self.boxes, self.flags, self.received, self.sizes, self.threads):
+            column.insert(at, 0)
+        for column in (self.attached, self.sent, self.subjects, self.senders, self.to):
+            column.insert(at, UNKNOWN)
+
+    def fill(self) -> None:
+        """As many values of the columns that are filled when asked for as there are rows."""
+        for column in (self.attached, self.sent, self.subjects, self.senders, self.to):
+            column.extend(array(column.typecode, [UNKNOWN]) * (len(self.blobs) - len(column)))
+
+    def copy(self) -> "Rows":
+        """The same values in columns of their own."""
+        made = Rows()
+        for name in self.__slots__:
+            setattr(made, name, getattr(self, name)[:])
+        return made
+
+
+class Table:
+    """As of all changes up to `modseq`. `texts` are those of subjects and names."""
+
+    def __init__(self) -> None:
+        self.modseq = 0
+        self.rows = Rows()
+        self.boxes: Interned[frozenset[MailboxId]] = Interned((frozenset(),))
+        self.flags: Interned[Flags] = Interned((NO_FLAGS,))
+        self.texts: Interned[str] = Interned(("",))
+        self.lacking: set[BlobId] = set()
+        """Those without a thread."""
+
+        self.hidden = 0
+        """Rows without mailboxes."""
+
+    @property
+    def octets(self) -> int:
+        """In memory, about."""
+        return _OCTETS * len(self.rows) + 100 * len(self.texts.values)
+
+    def add(self, emails: Sequence[StoredEmail]) -> None:
+        """New ones; those that come behind the last row are cheap."""
+        for email in sorted(emails, key=lambda one: one.blob):
+            rows = self.rows
+            at = bisect_left(rows.blobs, email.blob)
+            if at < len(rows):
+                rows = self.rows = rows.copy()
+            rows.insert(at, email.blob)
+            self.hidden += 1
+            self._set(at, email)
+
+    def load(self, found: Sequence[Loaded], within: Collection[MailboxId] | None) -> None:
+        """Copies in the order of their blobs, all behind the last row; those of one Email come in
+        one call.
+        """
+        rows, boxes, flags = self.rows, self.boxes, self.flags
+        last = 0
+        for blob, box, kept, date, size, thread in found:
+            seen = not kept.system & System.DELETED and (within is None or box in within)
+            if blob == last:
+                if seen:
+                    self._unite(box, kept, date)
+                continue
+            last = blob
+            rows.blobs.append(blob)
+            rows.boxes.append(boxes.number(frozenset((box,))) if seen else 0)
+            rows.flags.append(flags.number(_lower(kept)) if seen else 0)
+            rows.received.append(int(date))
+            rows.sizes.append(size)
+            rows.threads.append(thread or 0)
+            self.hidden += not seen
+            if thread is None and seen:
+                self.lacking.add(blob)
+        rows.fill()
+
+    def _unite(self, box: MailboxId, kept: Flags, date: float) -> None:
+        """Another visible copy of the Email in the last row."""
+        rows, before = self.rows, self.boxes.values[self.rows.boxes[-1]]
+        self._show(len(rows) - 1, self.boxes.number(before | {box}))
+        if not before:
+            rows.flags[-1], rows.received[-1] = self.flags.number(_lower(kept)), int(date)
+            return
+        one, other = self.flags.values[rows.flags[-1]], _lower(kept)
+        both = Flags(one.system | other.system, one.keywords | other.keywords)
+        rows.flags[-1] = self.flags.number(both)
+        rows.received[-1] = min(rows.received[-1], int(date))
+
+    def change(self, blobs: Collection[BlobId], found: dict[BlobId, StoredEmail]) -> None:
+        """What is so of these Emails; those not found are not visible."""
+        fresh: list[StoredEmail] = []
+        for blob in blobs:
+            at = self.rows.place(blob)
+            email = found.get(blob)
+            if at < 0:
+                fresh += [email] if email is not None else []
+            elif email is None:
+                self._show(at, 0)
+                self.lacking.discard(blob)
+            else:
+                self._set(at, email)
+        self.add(fresh)
+
+    def _set(self, at: int, email: StoredEmail) -> None:
+        rows = self.rows
+        self._show(at, self.boxes.number(frozenset(box for box, _ in email.places)))
+        rows.flags[at] = self.flags.number(_lower(email.flags))
+        rows.received[at] = int(email.received)
+        rows.sizes[at] = email.size
+        rows.threads[at] = email.thread or 0
+        if email.thread is None:
+            self.lacking.add(email.blob)
+        else:
+            self.lacking.discard(email.blob)
+
+    def _show(self, at: int, boxes: int) -> None:
+        before = self.rows.boxes[at]
+        self.hidden += (boxes == 0) - (before == 0)
+        self.rows.boxes[at] = boxes
+
+
+@lru_cache(10_000)
+def _lower(flags: Flags) -> Flags:
+    if not flags.keywords:
+        return flags
+    return Flags(flags.system, frozenset(word.lower() for word in flags.keywords))
