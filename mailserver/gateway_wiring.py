@@ -25,6 +25,7 @@ from filters.blob_scanning import BlobScanner
 from filters.code_mail import CodeMails
 from filters.drive.service import DriveService
 from filters.login_notice import LoginNotices
+from mailserver.dav_wiring import build_dav
 from mailserver.jmap_wiring import build_jmap
 from mailserver.mailing_wiring import Mailing
 from mailserver.push_wiring import Push, build_push
@@ -183,6 +184,7 @@ def build_gateway(
     entrance = Entrance(logins, answering)
     jmap, requests = build_jmap(services, home.store, entrance, scanner, mailing)
     registry.register(Service("jmap", jmap.routes()))
+    registry.register(Service("carddav", build_dav(services, logins, answering).routes()))
     push = build_push(services, home.store, admission, entrance, requests)
     registry.register(Service("push", push.routes))
     registry.register(build_rest(services, auth, answering))

@@ -1,0 +1,1 @@
+"""WebDAV and CardDAV: address books over HTTP."""
