@@ -19,6 +19,7 @@ from web.jmap.mail.email_set import EmailSet
 from web.jmap.mail.mailbox import MAIL
 from web.jmap.mail.mailbox_query import MailboxQuery
 from web.jmap.mail.mailbox_set import MailboxSet
+from web.jmap.mail.snippets import Snippets
 from web.jmap.mail.thread import ThreadType
 from web.jmap.methods import Methods
 from web.jmap.requests import Requests
@@ -46,6 +47,7 @@ def build_jmap(
     queries = StandardQuery(methods, limits, scope_of)
     queries.add(MailboxQuery(store, services.directory))
     queries.add(EmailQuery(store, services.directory, services.offload, limits))
+    Snippets(emails, services.offload, limits).add_to(methods)
     standard.add_get(ThreadType(store, emails))
     _add_submission(services, store, mailing, emails, methods, standard, queries, limits)
     reader = BlobReader(emails, services.blobs, scanner, services.offload)

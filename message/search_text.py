@@ -49,6 +49,15 @@ def search_text(data: bytes) -> SearchText:
     return SearchText(_form([header]), _form(reader.body), _form(reader.attached))
 
 
+def body_text(data: bytes) -> str:
+    """The text that a reader sees first, as it is, of a message in its CRLF form: that of its text
+    parts, without attachments.
+    """
+    reader = _Reader(data)
+    reader.walk(scan_crlf(data))
+    return "\n".join(reader.body)
+
+
 def octets(text: str) -> bytes:
     """A search string, or a text, in the form that is compared."""
     return casemap(text).encode("utf-8", "replace")

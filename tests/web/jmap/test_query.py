@@ -229,3 +229,70 @@ def test_states_that_nobody_gave_are_refused(jmap: Jmap) -> None:
         found = jmap.call("Email/queryChanges", sinceQueryState=state)
         assert found == {"error": "cannotCalculateChanges"}, state
     assert jmap.call("Email/queryChanges") == {"error": "invalidArguments"}
+
+
+def test_snippets_show_what_matches(jmap: Jmap, ids: dict[str, str]) -> None:
+    filter_ = {
+        "operator": "AND",
+        "conditions": [
+            {"text": "red"},
+            {"operator": "NOT", "conditions": [{"text": "apple"}, {"body": "green"}]},
+        ],
+    }
+    asked = [ids["apple"], ids["berry"], "M1"]
+    found = jmap.call("SearchSnippet/get", filter=filter_, emailIds=asked)
+    assert found["list"] == [
+        {"emailId": ids["apple"], "subject": None, "preview": "<mark>red</mark> and green"},
+        {"emailId": ids["berry"], "subject": None, "preview": None},
+    ]
+    assert found["notFound"] == ["M1"]
+    both = {"subject": "'pie'", "body": "sweet"}
+    found = jmap.call("SearchSnippet/get", filter=both, emailIds=[ids["cherry"]])
+    assert found["list"][0]["subject"] == "cherry <mark>pie</mark>"
+    assert found["list"][0]["preview"] == "<mark>sweet</mark>"
+    assert found["notFound"] is None
+    for arguments, error in (
+        ({"filter": {"x": 1}, "emailIds": []}, "unsupportedFilter"),
+        ({"filter": None}, "invalidArguments"),
+        ({"emailIds": [f"M{number:x}" for number in range(1, 1002)]}, "requestTooLarge"),
+    ):
+        assert jmap.call("SearchSnippet/get", **arguments) == {"error": error}
+
+
+def test_mailboxes_are_found_and_sorted_as_a_tree(jmap: Jmap, imap: imaplib.IMAP4) -> None:
+    for name in ("zoo", "zoo/b", "zoo/b/deep", "zoo/a", "alpha"):
+        imap.create(name)
+    imap.unsubscribe("zoo/b")
+    told = jmap.call("Mailbox/get", ids=None, properties=["name", "role"])["list"]
+    names = {one["id"]: one["name"] for one in told if one["role"] is None}
+
+    def found(**arguments: Any) -> list[str]:
+        answer = jmap.call("Mailbox/query", **arguments)
+        return [names[one] for one in answer["ids"] if one in names]
+
+    by_name = [{"property": "name"}]
+    last = [{"property": "name", "isAscending": False}]
+    assert found(sort=by_name) == ["a", "alpha", "b", "deep", "zoo"]
+    assert found(sort=by_name, sortAsTree=True) == ["alpha", "zoo", "a", "b", "deep"]
+    assert found(sort=last, sortAsTree=True) == ["zoo", "b", "deep", "a", "alpha"]
+    plain = {"filter": {"hasAnyRole": False, "isSubscribed": True}, "sort": by_name}
+    assert found(**plain) == ["a", "alpha", "deep", "zoo"]
+    assert found(**plain, filterAsTree=True) == ["a", "alpha", "zoo"]
+    zoo = next(id_ for id_, name in names.items() if name == "zoo")
+    assert found(filter={"parentId": zoo}, sort=by_name) == ["a", "b"]
+    assert found(filter={"parentId": None}, sort=by_name) == ["alpha", "zoo"]
+    assert found(filter={"name": "ALP"}) == ["alpha"]
+    (inbox,) = jmap.call("Mailbox/query", filter={"role": "inbox"})["ids"]
+    assert inbox not in names
+    order = jmap.call("Mailbox/query", sort=[{"property": "sortOrder"}])["ids"]
+    assert order[0] == inbox
+    assert jmap.call("Mailbox/query", filter={"role": 1}) == {"error": "invalidArguments"}
+    assert jmap.call("Mailbox/query", filter={"x": 1}) == {"error": "unsupportedFilter"}
+    assert jmap.call("Mailbox/query", sort=[{"property": "id"}]) == {"error": "unsupportedSort"}
+    before = jmap.call("Mailbox/query", sort=by_name)
+    imap.create("middle")
+    imap.delete("alpha")
+    after = jmap.call("Mailbox/query", sort=by_name)
+    changes = jmap.call("Mailbox/queryChanges", sort=by_name, sinceQueryState=before["queryState"])
+    assert len(changes["removed"]) == len(changes["added"]) == 1
+    assert applied(before["ids"], changes) == after["ids"]
