@@ -19,17 +19,26 @@ from mailserver.services import Services
 from storage.attachments import Attachments
 from storage.directory import Directory
 from storage.values import AccountId
+from web.drive.endpoints import DriveWeb
+from web.drive.streams import Streams
 
 
 @dataclass(frozen=True, slots=True)
 class Drive:
     """`start` the tidier, `stop` it, `close` the gate in the end."""
 
-    service: DriveService
+    web: DriveWeb
     gate: Gate
     tidier: DriveTidier
-    base: Callable[[], str]
-    """Scheme and authority of links in mail."""
+
+    @property
+    def service(self) -> DriveService:
+        return self.web.service
+
+    @property
+    def base(self) -> Callable[[], str]:
+        """Scheme and authority of links in mail."""
+        return self.web.base
 
 
 def build_drive(services: Services, scanner: VirusScanner, mails: CodeMails) -> Drive:
@@ -64,7 +73,8 @@ def build_drive(services: Services, scanner: VirusScanner, mails: CodeMails) -> 
         settings = services.settings
         return settings.drive.url or reach_of(settings, bound).origin
 
-    return Drive(service, gate, tidier, base)
+    web = DriveWeb(service, Streams(), lambda: services.settings.drive.max_size, base)
+    return Drive(web, gate, tidier)
 
 
 def listing_of(services: Services) -> Listing:

@@ -23,7 +23,6 @@ from config.logging import get_logger
 from config.reach import Reach, reach_of
 from filters.blob_scanning import BlobScanner
 from filters.code_mail import CodeMails
-from filters.drive.service import DriveService
 from filters.login_notice import LoginNotices
 from mailserver.dav_wiring import build_dav
 from mailserver.jmap_wiring import build_jmap
@@ -40,8 +39,8 @@ from storage.values import AccountId
 from web.answering import Answering
 from web.auth import AuthApi
 from web.discovery.routes import Discovery
+from web.drive.endpoints import DriveWeb
 from web.drive.links import LinkRoutes
-from web.drive.streams import Streams
 from web.jmap.entrance import Entrance
 from web.logins import Logins
 from web.mta_sts import mta_sts_route
@@ -119,7 +118,7 @@ def build_gateway(
     outside: Outside,
     scanner: BlobScanner,
     mailing: Mailing,
-    drive: DriveService,
+    drive: DriveWeb,
 ) -> Gateway:
     """What this process serves by HTTP, without /healthz."""
     registry, directory = Registry(), services.directory
@@ -187,8 +186,8 @@ def build_gateway(
     registry.register(Service("carddav", build_dav(services, logins, answering).routes()))
     push = build_push(services, home.store, admission, entrance, requests)
     registry.register(Service("push", push.routes))
-    registry.register(build_rest(services, auth, answering))
-    links = LinkRoutes(drive, logins, answering, Streams())
+    registry.register(build_rest(services, auth, answering, drive))
+    links = LinkRoutes(drive.service, logins, answering, drive.streams)
     registry.register(Service("drive", links.routes()))
     remote = () if elsewhere is None else (elsewhere,)
     return Gateway(registry, changes, services.cache, remote, logins, push)

@@ -11,6 +11,7 @@ from mailserver.operations.registry import perform
 from mailserver.services import Services
 from storage.answers import Answers
 from web.answering import Answering
+from web.drive.endpoints import DriveWeb
 from web.registry import Service
 from web.rest.api import RestApi
 from web.rest.callers import Callers
@@ -21,7 +22,9 @@ from web.rest.repeats import Repeats
 from web.rest.resources.endpoints import Parts, endpoints
 
 
-def build_rest(services: Services, auth: AuthService, answering: Answering) -> Service:
+def build_rest(
+    services: Services, auth: AuthService, answering: Answering, drive: DriveWeb
+) -> Service:
     """To be registered behind the services whose paths are below its own."""
     directory = services.directory
     log = get_logger("rest")
@@ -33,7 +36,8 @@ def build_rest(services: Services, auth: AuthService, answering: Answering) -> S
         except OperationError as error:
             raise refusal(error) from error
 
-    parts = Parts(done, directory.preferences, UserRules(directory.scripts, services.offload))
+    rules = UserRules(directory.scripts, services.offload)
+    parts = Parts(done, directory.preferences, rules, drive)
     found = endpoints(parts)
     callers = Callers(services.auth, auth, directory, services.auth.agents, services.clock)
     repeats = Repeats(Answers(directory.database, services.clock))

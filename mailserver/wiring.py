@@ -317,7 +317,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             outside,
             blob_scanner,
             build_mailing(services, pipeline, delivery, submitting),
-            drive.service,
+            drive.web,
         ),
         login_notices=notices,
         source_rounds=SourceRounds(services.sources, services.directory, services.clock),

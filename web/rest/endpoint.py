@@ -77,7 +77,8 @@ Order = Callable[[Any], Sequence[str | int]]
 class Endpoint:
     """`path` is below PREFIX, its parameters in braces and typed in `params`. `gives` is the shape
     of the answer, None for 204; `order` makes what the handler gives a list in pages. `ready`: the
-    handler makes the response itself, of type `media`. `secret`: the answer is not to be had again.
+    handler makes the response itself, of type `media`, and reads the body, of type `brings`.
+    `secret`: the answer is not to be had again.
     """
 
     method: str
@@ -96,6 +97,7 @@ class Endpoint:
     match: Match = Match.OPTIONAL
     secret: bool = False
     ready: bool = False
+    brings: str = ""
     media: str = "application/json"
     refused: tuple[int, ...] = ()
     limit: int = BODY

@@ -3,8 +3,11 @@
 from typing import Final
 
 from auth.service import Fault, Problem
+from filters.drive.service import Infected, NotPermitted, NotYet
 from net.threads import Busy
+from storage.blob_values import BlobTooLarge
 from storage.directory_values import Absent, AlreadyExists, DirectoryError
+from storage.drive_values import DriveFull, NoSuchItem, NoSuchLink
 from storage.errors import (
     MailboxExists,
     MailboxForbidden,
@@ -31,6 +34,13 @@ from storage.script_values import (
 from web.rest.errors import RestError
 
 _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
+    (NoSuchItem, 404),
+    (NoSuchLink, 404),
+    (NotPermitted, 403),
+    (BlobTooLarge, 413),
+    (DriveFull, 507),
+    (Infected, 451),
+    (NotYet, 503),
     (Absent, 404),
     (NoSuchAccount, 404),
     (NoSuchMailbox, 404),
@@ -67,6 +77,8 @@ def status_of(error: BaseException | None) -> int | None:
 def refused(error: StoreError) -> Exception:
     """What a request is refused with for it."""
     status = status_of(error) or 422
+    if isinstance(error, NotYet):
+        return RestError(status, str(error), wait=5)
     if status == 503:
         return error
     return RestError(status, str(error))

@@ -101,6 +101,8 @@ def _operation(one: Endpoint, references: Mapping[Key, Any]) -> dict[str, Any]:
     if one.takes is not None:
         content = {"application/json": {"schema": references[one.takes, "validation"]}}
         found["requestBody"] = {"required": True, "content": content}
+    elif one.brings:
+        found["requestBody"] = {"required": True, "content": {one.brings: {}}}
     return found
 
 

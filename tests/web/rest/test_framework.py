@@ -21,7 +21,7 @@ PROBLEM = "application/problem+json"
 
 def described() -> bytes:
     nothing: Any = None
-    return octets(endpoints(Parts(nothing, nothing, nothing)))
+    return octets(endpoints(Parts(nothing, nothing, nothing, nothing)))
 
 
 def test_the_document_in_docs_is_that_of_the_endpoints() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from filters.user_rules import UserRules
 from storage.preferences import Preferences
+from web.drive.endpoints import DriveResource, DriveWeb
 from web.rest.endpoint import Endpoint
 from web.rest.operations import Operations, Perform
 from web.rest.resources.accounts import (
@@ -30,6 +31,7 @@ class Parts:
     perform: Perform
     preferences: Preferences
     rules: UserRules
+    drive: DriveWeb
 
 
 def endpoints(parts: Parts) -> Sequence[Endpoint]:
@@ -41,6 +43,7 @@ def endpoints(parts: Parts) -> Sequence[Endpoint]:
         *security_endpoints(do),
         *TagResource(parts.preferences).endpoints(),
         *RuleResource(parts.rules, do).endpoints(),
+        *DriveResource(parts.drive).endpoints(),
         *held_endpoints(do),
         *administration_endpoints(do),
         *alias_endpoints(do),
