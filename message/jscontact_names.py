@@ -33,6 +33,7 @@ _NAME_DOUBLED: Final = {0: (5,), 4: (6,)}
 _OLD_ADDRESS: Final = 7
 _EXTENDED: Final = (7, 8, 9)
 _STREET: Final = (10, 11, 12, 13, 16, 17)
+_OWN: Final = (7, 9, 10, 12, 13, 14, 15, 16, 17)
 _OLD_NAME: Final = 5
 
 
@@ -74,16 +75,14 @@ def name_value(parts: Iterable[tuple[str, str]], *, old: bool) -> str:
 
 def address_value(parts: Iterable[tuple[str, str]], *, old: bool) -> str:
     """ADR, as name_value."""
-    found = list(parts)
-    held = _placed(found, ADDRESS)
-    own = any(held[place] for place in (7, 9, *_STREET) if ADDRESS[place] not in ("name",))
-    # where there is nothing new to say, the old places say it alone
+    held = _placed(parts, ADDRESS)
+    if not any(held[place] for place in _OWN):
+        return _written(held[:_OLD_ADDRESS])
+    # the old places repeat in one text what the new ones say apart
     held[8], held[11] = held[1], held[2]
-    street = [held[place] for place in (10, 11, 12, 13, 16, 17)]
-    extended = [held[place] for place in _EXTENDED]
-    held[1] = [" ".join(text for texts in extended for text in texts)]
-    held[2] = [" ".join(text for texts in street for text in texts)]
-    return _written(held if own and not old else held[:_OLD_ADDRESS])
+    for place, others in ((1, _EXTENDED), (2, _STREET)):
+        held[place] = [" ".join(text for other in others for text in held[other])]
+    return _written(held[:_OLD_ADDRESS] if old else held)
 
 
 def _placed(parts: Iterable[tuple[str, str]], kinds: Sequence[str]) -> list[list[str]]:

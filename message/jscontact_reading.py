@@ -12,8 +12,10 @@ from message.jscontact_dates import date_of, utc
 from message.jscontact_names import ADDRESS, NAME, address_parts, name_parts, ordered
 from message.jscontact_params import FEATURES, common, params_of, types_of
 from message.vcard import Property, Vcard
-from message.vcard_values import components, split, texts, unescaped
+from message.vcard_values import components, escaped, split, texts, unescaped, uri
 
+# Their places in JSContact keep no parameters, ALTID neither.
+_SETS: Final = ("CATEGORIES", "MEMBER", "RELATED", "X-ADDRESSBOOKSERVER-MEMBER")
 _IMAGE: Final = {"PHOTO": "image", "LOGO": "image", "SOUND": "audio"}
 
 
@@ -33,6 +35,7 @@ class _Reading:
         groups = [one.group for one in vcard.properties if one.group]
         self._shared = {group for group in groups if groups.count(group) > 2}
         self._used: set[str] = set()
+        self._languages: dict[tuple[str, str], str] = {}
         later = [one for one in vcard.properties if one.name != "JSPROP"]
         for one in later:
             if one.name != "X-ABLABEL" or not one.group:
@@ -48,6 +51,8 @@ class _Reading:
         self.card.setdefault("uid", uid)
 
     def _read(self, one: Property) -> None:
+        if one.name == "FN" and not one.value.strip():
+            return  # a vCard must have one
         handler = _HANDLERS.get(one.name)
         if handler is None or self._other_language(one) or not handler(self, one):
             self.keep(one)
@@ -55,21 +60,22 @@ class _Reading:
     def _other_language(self, one: Property) -> bool:
         """The same in another language than that which came first: kept as it is."""
         altid = one.first("ALTID")
-        if not altid:
+        if not altid or one.name in _SETS:
             return False
-        known = f"{one.name} {altid}"
-        if known in self._used:
-            return True
-        self._used.add(known)
-        return False
+        language = one.first("LANGUAGE").lower()
+        return self._languages.setdefault((one.name, altid), language) != language
 
     def keep(self, one: Property) -> None:
         """As jCard, its value as it is escaped (RFC 7095 §5.1)."""
-        params = params_of(one, "VALUE")
+        kind, value = one.first("VALUE").lower() or "unknown", one.value
+        if kind == "text":
+            value = unescaped(one.value)
+            if escaped(value) != one.value:  # several texts: what is escaped tells them apart
+                kind, value = "unknown", one.value
+        params = params_of(one, *(() if kind == "unknown" else ("VALUE",)))
         if one.group:
             params["group"] = one.group
-        kind = one.first("VALUE").lower() or "unknown"
-        made = [one.name.lower(), params, kind, one.value]
+        made = [one.name.lower(), params, kind, value]
         self.card.setdefault("vCardProps", []).append(made)
 
     def _pointed(self, one: Property) -> bool:
@@ -131,8 +137,10 @@ def _object(name: str, key: str, **fixed: str) -> _Handler:
 
 
 def _full_name(to: _Reading, one: Property) -> bool:
+    if one.first("DERIVED").lower() == "true":
+        return True  # made of other properties (RFC 9554 §4.4)
     name = to.card.setdefault("name", {})
-    if "full" in name or not one.value.strip():
+    if "full" in name:
         return False
     name["full"] = unescaped(one.value)
     return True
@@ -199,10 +207,10 @@ def _phone(to: _Reading, one: Property) -> bool:
 
 
 def _online(to: _Reading, one: Property) -> bool:
-    value = unescaped(one.value).strip()
     names = ("SERVICE-TYPE", "X-SERVICE-TYPE", "USERNAME", "X-USER")
     made: dict[str, Any] = to.common(one, *names)
-    is_text = one.first("VALUE").lower() == "text" or ":" not in value
+    is_text = one.first("VALUE").lower() == "text" or ":" not in one.value
+    value = unescaped(one.value).strip() if is_text else uri(one.value)
     made["user" if is_text else "uri"] = value
     if user := one.first("USERNAME") or one.first("X-USER"):
         made["user"] = user
@@ -230,9 +238,9 @@ def _address(to: _Reading, one: Property) -> bool:
 
 
 def _media(to: _Reading, one: Property) -> bool:
-    if not (uri := _resource(one, _IMAGE.get(one.name, ""))):
+    if not (found := _resource(one, _IMAGE.get(one.name, ""))):
         return False
-    made = {"kind": one.name.lower(), "uri": uri, **to.common(one, *_BINARY)}
+    made = {"kind": one.name.lower(), "uri": found, **to.common(one, *_BINARY)}
     if media := one.first("MEDIATYPE"):
         made["mediaType"] = media
     return to.put("media", one, made)
@@ -242,11 +250,11 @@ _BINARY: Final = ("ENCODING", "MEDIATYPE", "TYPE")
 
 
 def _key(to: _Reading, one: Property) -> bool:
-    uri = _resource(one, "application")
-    made: dict[str, Any] = {"uri": uri, **to.common(one, *_BINARY)}
+    found = _resource(one, "application")
+    made: dict[str, Any] = {"uri": found, **to.common(one, *_BINARY)}
     if media := one.first("MEDIATYPE"):
         made["mediaType"] = media
-    return bool(uri) and to.put("cryptoKeys", one, made)
+    return bool(found) and to.put("cryptoKeys", one, made)
 
 
 def _resource(one: Property, tree: str) -> str:
@@ -254,7 +262,7 @@ def _resource(one: Property, tree: str) -> str:
     if one.first("ENCODING").upper() not in ("B", "BASE64"):
         value = one.value.strip()
         is_text = one.first("VALUE").lower() == "text"
-        return "" if is_text or ":" not in value else value.replace("\\,", ",").replace("\\;", ";")
+        return "" if is_text or ":" not in value else uri(value)
     kind = next((each for each in types_of(one) if each not in ("home", "work", "pref")), "")
     subtype = {"jpg": "jpeg", "": "jpeg" if tree == "image" else "octet-stream"}.get(kind, kind)
     media = subtype if "/" in subtype else f"{tree}/{subtype}"
@@ -281,13 +289,13 @@ def _anniversary(kind: str) -> _Handler:
 
 def _resources(name: str, kind: str = "") -> _Handler:
     def handle(to: _Reading, one: Property) -> bool:
-        uri = unescaped(one.value).strip()
-        made: dict[str, Any] = {"uri": uri, **to.common(one, "MEDIATYPE")}
+        found = uri(one.value)
+        made: dict[str, Any] = {"uri": found, **to.common(one, "MEDIATYPE")}
         if kind:
             made["kind"] = kind
         if media := one.first("MEDIATYPE"):
             made["mediaType"] = media
-        return bool(uri) and to.put(name, one, made)
+        return bool(found) and to.put(name, one, made)
 
     return handle
 
@@ -311,7 +319,7 @@ def _note(to: _Reading, one: Property) -> bool:
 
 
 def _related(to: _Reading, one: Property) -> bool:
-    value = unescaped(one.value).strip()
+    value = _uri_or_text(one)
     relation = dict.fromkeys(types_of(one), True)
     held = to.card.setdefault("relatedTo", {}) if value else {}
     held.setdefault(value, {}).setdefault("relation", {}).update(relation)
@@ -319,7 +327,7 @@ def _related(to: _Reading, one: Property) -> bool:
 
 
 def _member(to: _Reading, one: Property) -> bool:
-    value = unescaped(one.value).strip()
+    value = _uri_or_text(one)
     if value:
         to.card.setdefault("members", {})[value] = True
     return bool(value)
@@ -342,13 +350,13 @@ def _personal(kind: str) -> _Handler:
 
 def _directory(kind: str) -> _Handler:
     def handle(to: _Reading, one: Property) -> bool:
-        uri = unescaped(one.value).strip()
-        made: dict[str, Any] = {"kind": kind, "uri": uri, **to.common(one, "INDEX", "MEDIATYPE")}
+        found = uri(one.value)
+        made: dict[str, Any] = {"kind": kind, "uri": found, **to.common(one, "INDEX", "MEDIATYPE")}
         if one.first("INDEX").isdecimal():
             made["listAs"] = int(one.first("INDEX"))
         if media := one.first("MEDIATYPE"):
             made["mediaType"] = media
-        return bool(uri) and to.put("directories", one, made)
+        return bool(found) and to.put("directories", one, made)
 
     return handle
 
@@ -368,6 +376,11 @@ def _pronouns(to: _Reading, one: Property) -> bool:
     key = one.first("PROP-ID") or str(len(held) + 1)
     held[key] = {"pronouns": value, **to.common(one)}
     return bool(value)
+
+
+def _uri_or_text(one: Property) -> str:
+    is_text = one.first("VALUE").lower() == "text" or ":" not in one.value
+    return unescaped(one.value).strip() if is_text else uri(one.value)
 
 
 def _lower(text: str) -> str:
@@ -410,7 +423,7 @@ _HANDLERS: Final[dict[str, _Handler]] = {
     "CONTACT-URI": _resources("links", "contact"),
     "CALURI": _resources("calendars", "calendar"),
     "FBURL": _resources("calendars", "freeBusy"),
-    "CALADRURI": _object("schedulingAddresses", "uri"),
+    "CALADRURI": _resources("schedulingAddresses"),
     "SOURCE": _directory("entry"),
     "ORG-DIRECTORY": _directory("directory"),
     "CATEGORIES": _categories,

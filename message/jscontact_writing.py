@@ -16,7 +16,7 @@ from message.vcard import V4, Params, Property, Vcard
 from message.vcard_values import escaped
 
 _DATA: Final = re.compile(r"data:([^;,]*)(?:;[^,]*)?;base64,(.*)", re.DOTALL | re.IGNORECASE)
-_GROUPS: Final = re.compile(r"\"group\": \"(item\d+)\"")
+_GROUPS: Final = re.compile(r'"group": "(item[0-9]+)"')
 _LEVELS: Final = {"low": "beginner", "medium": "average", "high": "expert"}
 _APPLE: Final = "X-ADDRESSBOOKSERVER-"
 _NOT_PROPERTIES: Final = ("@type", "version", "vCardProps")
@@ -31,11 +31,11 @@ class _Writing:
     def __init__(self, card: Card, version: str) -> None:
         self.card, self.version = card, version
         self.new = version == V4
-        self._groups = {str(params.get("group", "")).lower() for _, params, _, _ in _kept(card)}
+        self._groups = set(_GROUPS.findall(json.dumps(card).lower()))
         self._labels = 0
 
     def lines(self) -> Iterator[Property]:
-        yield Property("FN", escaped(full_name(self.card)))
+        yield self._full()
         names = [name for name in _WRITERS if name in self.card]
         for name in names:
             yield from _WRITERS[name](self, self.card[name])
@@ -47,6 +47,14 @@ class _Writing:
             if name not in _WRITERS and name not in _NOT_PROPERTIES:
                 pointer = (("JSPTR", (name,)),)
                 yield Property("JSPROP", escaped(json.dumps(value)), pointer)
+
+    def _full(self) -> Property:
+        """FN, which every vCard has; DERIVED says that it repeats something (RFC 9554 §4.4)."""
+        name = self.card.get("name")
+        if isinstance(name, dict) and text_of(name.get("full")).strip():
+            return Property("FN", escaped(text_of(name["full"])))
+        derived: Params = (("DERIVED", ("true",)),) if self.new else ()
+        return Property("FN", escaped(full_name(self.card)), derived)
 
     def objects(self, held: object) -> Iterator[tuple[str, dict[str, Any]]]:
         """With the key to write as PROP-ID: "" where reading gives the same."""
@@ -99,7 +107,7 @@ def _property(name: str, params: dict[str, Any], kind: str, value: object) -> Pr
         for key, values in params.items()
         if key.lower() != "group" and is_token(key)
     )
-    if kind != "unknown" and is_token(kind) and kind != "text":
+    if kind != "unknown" and is_token(kind):
         found = (*found, ("VALUE", (kind,)))
     return Property(name.upper(), _jcard_value(kind, value), found, group_of(rest))
 
@@ -137,9 +145,9 @@ def _stamp(name: str) -> _Writer:
 def _members(to: _Writing, value: Any) -> Iterator[Property]:
     for uid, there in value.items() if isinstance(value, dict) else ():
         if there is True:
-            is_uri = ":" in uid or not to.new
-            params: Params = () if is_uri else (("VALUE", ("text",)),)
-            yield Property("MEMBER" if to.new else f"{_APPLE}MEMBER", escaped(uid), params)
+            text = uid if ":" in uid else escaped(uid)
+            params: Params = () if ":" in uid or not to.new else (("VALUE", ("text",)),)
+            yield Property("MEMBER" if to.new else f"{_APPLE}MEMBER", text, params)
 
 
 def _name(to: _Writing, value: Any) -> Iterator[Property]:

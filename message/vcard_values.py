@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_URI_ESCAPES: Final = re.compile(r"\\+([,;:])")
 _TO_ESCAPE: Final = re.compile(r"[\\,;\n]")
 _CARETS: Final = re.compile(r"\^([n'^])")
 _DECODED: Final = {"n": "\n", "'": '"', "^": "^"}
@@ -23,6 +24,11 @@ def caret_encoded(value: str) -> str:
 def unescaped(value: str) -> str:
     """A text (RFC 6350 §3.4)."""
     return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)
+
+
+def uri(value: str) -> str:
+    """A URI, which is not escaped (RFC 6350 §4.2); older programs escape it all the same."""
+    return _URI_ESCAPES.sub(r"\1", value.strip())
 
 
 def escaped(text: str) -> str:
