@@ -184,6 +184,10 @@ class Discovery(Section):
     security_contact: Annotated[str, BeforeValidator(_contact)] = ""
 
 
+class Push(Section):
+    networks: list[Net] = []
+
+
 class Imap(Section):
     uidonly: bool = False
     message_limit: Annotated[int, Field(ge=0)] = 0

@@ -41,6 +41,7 @@ from config.sections_server import (
     Limits,
     Listen,
     PolicyRule,
+    Push,
     Services,
     Smtp,
     Store,
@@ -79,6 +80,7 @@ class Settings(Section):
     http: Http = Http()
     drive: Drive = Drive()
     discovery: Discovery = Discovery()
+    push: Push = Push()
     virus: Virus = Virus()
     attachments: Attachments = Attachments()
     spam: Spam = Spam()

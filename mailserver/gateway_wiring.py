@@ -30,6 +30,7 @@ from mailserver.mailing_wiring import Mailing
 from mailserver.push_wiring import Push, build_push
 from mailserver.rest_wiring import build_rest
 from mailserver.services import Services
+from net.https import HttpsClient
 from net.link import Offer
 from storage.cache.cache import Cache
 from storage.service_endpoints import KEY, ServiceEndpoints
@@ -116,6 +117,7 @@ def build_gateway(
     http: HttpServer,
     provider: Provider,
     outside: Outside,
+    outward: HttpsClient,
     scanner: BlobScanner,
     mailing: Mailing,
     drive: DriveWeb,
@@ -184,7 +186,7 @@ def build_gateway(
     jmap, requests = build_jmap(services, home.store, entrance, scanner, mailing)
     registry.register(Service("jmap", jmap.routes()))
     registry.register(Service("carddav", build_dav(services, logins, answering).routes()))
-    push = build_push(services, home.store, admission, entrance, requests)
+    push = build_push(services, home.store, admission, entrance, requests, outward)
     registry.register(Service("push", push.routes))
     registry.register(build_rest(services, auth, answering, drive))
     links = LinkRoutes(drive.service, logins, answering, drive.streams)

@@ -23,7 +23,7 @@ from web.jmap.mail.snippets import Snippets
 from web.jmap.mail.thread import ThreadType
 from web.jmap.methods import Methods
 from web.jmap.requests import Requests
-from web.jmap.session import WEBSOCKET
+from web.jmap.session import VAPID, WEBSOCKET
 from web.jmap.standard import Standard
 from web.jmap.standard_query import StandardQuery
 from web.jmap.submission.email_submission import SubmissionSet, SubmissionType
@@ -53,7 +53,7 @@ def build_jmap(
     reader = BlobReader(emails, services.blobs, scanner, services.offload)
     uploads = Uploads(services.blobs, scanner, limits, services.clock)
     BlobMethods(reader, uploads, store, emails, limits, services.offload).add_to(methods)
-    capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET, BLOB))
+    capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET, VAPID, BLOB))
     requests = Requests(methods, capabilities, limits, services.offload)
     return JmapApi(entrance, requests, Downloads(reader), uploads, granted), requests
 

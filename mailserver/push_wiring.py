@@ -8,12 +8,17 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from auth.admission import Admission
 from config.logging import get_logger
 from mailserver.services import Services
+from net.https import HttpsClient
+from storage.push_subscriptions import PushSubscriptions
 from storage.store import Store
 from storage.type_states import TypeStates
 from web.jmap.entrance import Entrance
+from web.jmap.push.encryption import encoded
 from web.jmap.push.event_source import EventSource
 from web.jmap.push.hub import Hub
+from web.jmap.push.outgoing import PushSender
 from web.jmap.push.streams import Streams
+from web.jmap.push.subscription import PushSubscriptionMethods
 from web.jmap.push.web_socket import JmapSockets
 from web.jmap.requests import Requests
 from web.jmap.session import PREFIX
@@ -26,14 +31,19 @@ class Push:
     hub: Hub
     streams: Streams
     routes: Sequence[BaseRoute]
+    sender: PushSender
+    requests: Requests
 
     async def start(self) -> None:
         """When the store is open."""
         self.hub.start()
+        self.requests.push_key = encoded(await self.sender.application_key())
+        await self.sender.start()
 
     async def stop(self) -> None:
         """Ends every stream."""
         self.streams.close()
+        await self.sender.stop()
         await self.hub.stop()
 
 
@@ -43,6 +53,7 @@ def build_push(
     admission: Admission,
     entrance: Entrance,
     requests: Requests,
+    outward: HttpsClient,
 ) -> Push:
     """The hub and its routes."""
     config = services.directory.database
@@ -55,4 +66,13 @@ def build_push(
         entrance.route(f"{PREFIX}/events", source.answer, "GET"),
         WebSocketRoute(f"{PREFIX}/ws", sockets),
     ]
-    return Push(hub, streams, routes)
+    subscriptions = PushSubscriptions(config, services.clock)
+    sender = PushSender(
+        *(hub, subscriptions, services.directory, services.auth, outward),
+        f"mailto:postmaster@{services.settings.hostname}",
+        *(services.clock, get_logger("push")),
+    )
+    PushSubscriptionMethods(subscriptions, sender, requests.limits, services.clock).add_to(
+        requests.methods
+    )
+    return Push(hub, streams, routes, sender, requests)

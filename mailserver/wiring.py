@@ -200,6 +200,8 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         clock,
         lambda address, name: make_account(services.directory, store, address, "", name=name),
     )
+    away = GuardedResolver(settings.dns.nameservers, lambda: services.settings.push.networks)
+    outward = HttpsClient(away, services.offload, client.verified)
     services.auth.accept_outside(outside.of_access_token)
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
     submitting = Submitting(
@@ -315,6 +317,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             http,
             provider,
             outside,
+            outward,
             blob_scanner,
             build_mailing(services, pipeline, delivery, submitting),
             drive.web,

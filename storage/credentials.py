@@ -19,6 +19,7 @@ from storage.config_schema import account as accounts
 from storage.credential_uses import CredentialUses
 from storage.credential_values import Credential, CredentialId, CredentialKind, Terms, Use
 from storage.directory_values import Absent, AccountChange, ChangeKind, NotAllowed
+from storage.push_subscriptions import end_of_password
 from storage.token_cache import TokenCache
 from storage.values import AccountId
 
@@ -175,10 +176,11 @@ class Credentials:
         return self._passwords[account]
 
     async def end_by_password(self, connection: AsyncConnection, account: AccountId) -> None:
-        """In the transaction of a new account password: tokens and sessions go."""
+        """In the transaction of a new account password: tokens, sessions and pushes go."""
         self._passwords[account] += 1
         mine = (_c.account == account) & _c.kind.in_(_BY_PASSWORD)
         await connection.execute(delete(table).where(mine))
+        await end_of_password(connection, account)
 
     def heard(self, change: AccountChange) -> None:
         """Another process changed an account."""

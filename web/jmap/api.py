@@ -60,7 +60,7 @@ class JmapApi:
 
     async def _session(self, request: Request, context: Context) -> Response:
         origin = self._answering.origin(request)
-        return _json(session_object(context, self._limits, origin))
+        return _json(session_object(context, self._limits, origin, self._requests.push_key))
 
     async def _api(self, request: Request, context: Context) -> Response:
         try:

@@ -16,7 +16,9 @@ _QUICK: Final = 128 * 1024
 
 
 class Requests:
-    """Those of one account that run at once are bounded, over all of its connections."""
+    """Those of one account that run at once are bounded, over all of its connections. `push_key` is
+    the key by which push services know the server, in base64url.
+    """
 
     def __init__(
         self,
@@ -26,7 +28,8 @@ class Requests:
         offload: Offload,
     ) -> None:
         self.turns, self.limits = Turns(limits.concurrent_requests), limits
-        self._methods, self._offload = methods, offload
+        self.methods, self._offload = methods, offload
+        self.push_key = ""
         self._capabilities = capabilities | {CORE}
 
     async def read(self, data: bytes) -> Any:
@@ -44,6 +47,6 @@ class Requests:
         Raises RequestError.
         """
         asked = request_of(found, self.limits, self._capabilities)
-        results = await self._methods.run(asked, context)
-        state = session_state(context, self.limits)
+        results = await self.methods.run(asked, context)
+        state = session_state(context, self.limits, self.push_key)
         return await response(results, state, asked.created_ids, more)

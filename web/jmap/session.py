@@ -17,6 +17,8 @@ from web.jmap.submission.identity import SUBMISSION
 PREFIX: Final = "/jmap"
 WEBSOCKET: Final = "urn:ietf:params:jmap:websocket"
 """RFC 8887 §3."""
+VAPID: Final = "urn:ietf:params:jmap:webpush-vapid"
+"""RFC 9749 §3."""
 MAX_NAME: Final = 255
 EXTENSIONS: Final = {
     name: list[str]()
@@ -25,8 +27,10 @@ EXTENSIONS: Final = {
 """Of SMTP, that a submission may use (RFC 8621 §1.3.2)."""
 
 
-def session_object(context: Context, limits: Limits, origin: str) -> dict[str, Any]:
-    """`origin` is scheme and authority by which the client came."""
+def session_object(
+    context: Context, limits: Limits, origin: str, push_key: str = ""
+) -> dict[str, Any]:
+    """`origin` is scheme and authority by which the client came; `push_key` as in Requests."""
     login = context.login
     account_id = account_number(login.account)
     mail: dict[str, Any] = {
@@ -60,6 +64,8 @@ def session_object(context: Context, limits: Limits, origin: str) -> dict[str, A
         "eventSourceUrl": f"{origin}{PREFIX}/events"
         "?types={types}&closeafter={closeafter}&ping={ping}",
     }
+    if push_key:
+        found["capabilities"][VAPID] = {"applicationServerKey": push_key}
     state = _state(found)
     found["capabilities"][WEBSOCKET] = {
         "url": f"{origin.replace('http', 'ws', 1)}{PREFIX}/ws",
@@ -68,9 +74,9 @@ def session_object(context: Context, limits: Limits, origin: str) -> dict[str, A
     return found | {"state": state}
 
 
-def session_state(context: Context, limits: Limits) -> str:
+def session_state(context: Context, limits: Limits, push_key: str = "") -> str:
     """What `sessionState` says: it differs once anything in the object does."""
-    state: str = session_object(context, limits, "")["state"]
+    state: str = session_object(context, limits, "", push_key)["state"]
     return state
 
 
