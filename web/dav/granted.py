@@ -1,4 +1,4 @@
-"""How much an agent may do by CardDAV, and what it did: each request is a command."""
+"""How much a login with a rate may do by CardDAV: each request is a command."""
 
 from auth.agents import Agents
 from auth.login_values import Login
