@@ -23,7 +23,8 @@ class BlobScanner:
     """One for all protocols. `close` at the end."""
 
     def __init__(self, blobs: Blobs, scanner: VirusScanner, log: Logger) -> None:
-        self._blobs, self._scanner, self._log = blobs, scanner, log
+        self._blobs, self._log = blobs, log
+        self.scanner = scanner
         self._running: dict[BlobHash, asyncio.Task[Blob]] = {}
 
     async def close(self) -> None:
@@ -35,14 +36,14 @@ class BlobScanner:
 
     def begin(self, blob: Blob) -> None:
         """Scans it in the background, where it is to be scanned."""
-        if self._scanner.on and blob.hash not in self._running:
+        if self.scanner.on and blob.hash not in self._running:
             task = asyncio.create_task(self._judged(blob), name="blob-scan")
             self._running[blob.hash] = task
             task.add_done_callback(lambda done: self._done(blob.hash, done))
 
     async def judged(self, blob: Blob, *, wait: float = SOON) -> Blob:
         """The blob with the scanner's word; PENDING when that takes longer than `wait` seconds."""
-        if not self._scanner.on:
+        if not self.scanner.on:
             return blob
         if blob.scan in (Scan.CLEAN, Scan.INFECTED) and await self._current(blob):
             return blob
@@ -55,21 +56,21 @@ class BlobScanner:
 
     def may_leave(self, blob: Blob) -> bool:
         """Whether its octets may be given out: `virus.on_error` speaks for what was not scanned."""
-        if not self._scanner.on or blob.scan is Scan.CLEAN:
+        if not self.scanner.on or blob.scan is Scan.CLEAN:
             return True
-        return blob.scan is Scan.ERROR and self._scanner.accepts_unscanned
+        return blob.scan is Scan.ERROR and self.scanner.accepts_unscanned
 
     async def _current(self, blob: Blob) -> bool:
         try:
-            return await self._scanner.version() == blob.signatures
+            return await self.scanner.version() == blob.signatures
         except ClamdError:  # what was said last holds until there is somebody to ask
             return True
 
     async def _judged(self, blob: Blob) -> Blob:
         key = bytes.fromhex(blob.hash[1:]), blob.size
         try:
-            signatures = await self._scanner.version()
-            found = await self._scanner.scan_pieces(key, lambda: self._blobs.pieces(blob.hash))
+            signatures = await self.scanner.version()
+            found = await self.scanner.scan_pieces(key, lambda: self._blobs.pieces(blob.hash))
         except (Unscanned, ClamdError):
             return await self._put(replace(blob, scan=Scan.ERROR, signatures="", found=""))
         scan = Scan.INFECTED if found.infected else Scan.CLEAN

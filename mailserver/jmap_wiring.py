@@ -14,8 +14,13 @@ from web.jmap.context import Context, scope_of
 from web.jmap.entrance import Entrance
 from web.jmap.granted import Granted
 from web.jmap.limits import Limits
+from web.jmap.mail.creating import Creating
+from web.jmap.mail.email import EmailType
+from web.jmap.mail.email_copy import EmailCopy
+from web.jmap.mail.email_import import EmailImport
 from web.jmap.mail.email_query import EmailQuery
 from web.jmap.mail.email_set import EmailSet
+from web.jmap.mail.intake import Intake
 from web.jmap.mail.mailbox import MAIL
 from web.jmap.mail.mailbox_query import MailboxQuery
 from web.jmap.mail.mailbox_set import MailboxSet
@@ -38,19 +43,21 @@ def build_jmap(
     granted = Granted(services.auth.agents)
     methods = Methods[Context](limits, get_logger("jmap"), granted.call)
     standard = Standard(methods, limits)
-    emails = EmailSet(store, services.directory, services.offload, limits)
+    emails = EmailType(store, services.directory, services.offload, limits)
+    reader = BlobReader(emails, services.blobs, scanner, services.offload)
+    intake = Intake(store, scanner.scanner, services.offload)
     mailboxes = MailboxSet(store, services.directory)
     standard.add_get(mailboxes)
     standard.add_set(mailboxes)
     standard.add_get(emails)
-    standard.add_set(emails)
+    email_set = _mail_in(services, store, methods, emails, reader, intake, limits)
+    standard.add_set(email_set)
     queries = StandardQuery(methods, limits, scope_of)
     queries.add(MailboxQuery(store, services.directory))
     queries.add(EmailQuery(store, services.directory, services.offload, limits))
     Snippets(emails, services.offload, limits).add_to(methods)
     standard.add_get(ThreadType(store, emails))
-    _add_submission(services, store, mailing, emails, methods, standard, queries, limits)
-    reader = BlobReader(emails, services.blobs, scanner, services.offload)
+    _add_submission(services, store, mailing, email_set, methods, standard, queries, limits)
     uploads = Uploads(services.blobs, scanner, limits, services.clock)
     BlobMethods(reader, uploads, store, emails, limits, services.offload).add_to(methods)
     capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET, VAPID, BLOB))
@@ -79,3 +86,21 @@ def _add_submission(
     standard.add_get(submissions)
     queries.add(submissions)
     methods.add(SUBMISSION, "EmailSubmission/set", SubmissionSet(standard, submissions, emails))
+
+
+def _mail_in(
+    services: Services,
+    store: Store,
+    methods: Methods[Context],
+    emails: EmailType,
+    reader: BlobReader,
+    intake: Intake,
+    limits: Limits,
+) -> EmailSet:
+    """What brings mail in; Email/set is yet to be added."""
+    directory, offload, clock = services.directory, services.offload, services.clock
+    creating = Creating(reader, intake, clock, offload)
+    email_set = EmailSet(store, directory, offload, limits, creating)
+    EmailImport(emails, reader, intake, store, directory, limits, offload, clock).add_to(methods)
+    EmailCopy(email_set, reader, intake, store, directory, limits).add_to(methods)
+    return email_set

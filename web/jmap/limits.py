@@ -5,6 +5,11 @@ from typing import Any, Final
 
 from message.collations import COMPARED
 
+MAX_MESSAGE: Final = 50 * 1024 * 1024
+"""Octets of a message."""
+MAX_ATTACHED: Final = 36 * 1024 * 1024
+"""Octets of all attachments: so many, encoded, still are a message within its bound."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -8,7 +8,7 @@ import orjson
 from storage.object_ids import account_number
 from web.jmap.blob.management import BLOB, account_capability
 from web.jmap.context import Context
-from web.jmap.limits import Limits
+from web.jmap.limits import MAX_ATTACHED, Limits
 from web.jmap.mail.email_conditions import SORTS
 from web.jmap.mail.mailbox import MAIL
 from web.jmap.methods import CORE
@@ -37,7 +37,7 @@ def session_object(
         "maxMailboxesPerEmail": None,
         "maxMailboxDepth": None,
         "maxSizeMailboxName": MAX_NAME,
-        "maxSizeAttachmentsPerEmail": 50 * 1024 * 1024,
+        "maxSizeAttachmentsPerEmail": MAX_ATTACHED,
         "emailQuerySortOptions": SORTS,
         "mayCreateTopLevelMailbox": login.grant.writes and not login.grant.folders,
     }

@@ -18,7 +18,7 @@ from web.jmap.blob.uploads import Uploads
 from web.jmap.context import Account, Context, account_of
 from web.jmap.errors import MethodError, SetError, invalid_arguments, invalid_properties
 from web.jmap.limits import Limits
-from web.jmap.mail.blobs import mail_blob
+from web.jmap.mail.blobs import mail_blob, split_blob
 from web.jmap.mail.email import EmailType
 from web.jmap.methods import CORE, Call, Methods, Results
 
@@ -287,11 +287,12 @@ class BlobMethods:
         return [("Blob/lookup", {"accountId": account_id, "list": found, "notFound": missing})]
 
     async def _matched(self, account: Account, id_: str) -> Mapping[str, Sequence[str]]:
-        mail = mail_blob(id_)
+        wanted = split_blob(id_)
+        mail = None if wanted is None else mail_blob(wanted[0])
         if mail is None:
             return {}
         readable = await self._emails.readable(account)
-        email = (await self._store.emails(account.id, [mail[0]], readable)).get(mail[0])
+        email = (await self._store.emails(account.id, [mail], readable)).get(mail)
         if email is None:
             return {}
         boxes = dict.fromkeys(mailbox_number(account.id, box) for box, _ in email.places)

@@ -8,17 +8,20 @@ scanner's word.
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from filters.blob_scanning import BlobScanner
 from net.threads import Offload
-from storage.blob_values import Blob, NoSuchBlob, Scan, blob_hash
+from storage.blob_values import Blob, BlobHash, NoSuchBlob, Scan, blob_hash
 from storage.blobs import PIECE, Blobs
 from storage.errors import MessageMissing
 from storage.rendering import is_quick
 from web.jmap.context import Account
-from web.jmap.mail.blobs import mail_blob
+from web.jmap.mail.blobs import mail_blob, split_blob
 from web.jmap.mail.content import part_octets
 from web.jmap.mail.email import EmailType
+
+MAX_PARSED: Final = 50 * 1024 * 1024
 
 
 class BlobHeldBack(Exception):
@@ -52,10 +55,26 @@ class BlobReader:
         """`leaving`: the octets are given out, and not only put into what is scanned as a whole.
         Raises NoSuchBlob, BlobHeldBack.
         """
-        name = blob_hash(blob_id)
+        wanted = split_blob(blob_id)
+        if wanted is None:
+            raise NoSuchBlob("there is no such blob")
+        whole, parts = wanted
+        name = blob_hash(whole)
         if name is None:
-            data = await self._of_mail(account, blob_id)
-            return Found(len(data), data)
+            data = await self._of_mail(account, whole)
+            found = Found(len(data), data)
+        else:
+            found = await self._of_upload(account, name, leaving)
+        if not parts:
+            return found
+        if found.size > MAX_PARSED:
+            raise NoSuchBlob("it is no message")
+        data = await self.octets(found)
+        for number in parts:
+            data = await self._part(data, number)
+        return Found(len(data), data)
+
+    async def _of_upload(self, account: Account, name: BlobHash, leaving: bool) -> Found:
         blob = await self._blobs.get(account.id, name)
         if leaving:
             blob = await self._scanner.judged(blob)
@@ -82,17 +101,16 @@ class BlobReader:
         return b"".join([piece async for piece in self.pieces(found, start, end)])
 
     async def _of_mail(self, account: Account, blob_id: str) -> bytes:
-        wanted = mail_blob(blob_id)
-        if wanted is None:
+        blob = mail_blob(blob_id)
+        if blob is None:
             raise NoSuchBlob("there is no such blob")
-        blob, numbers = wanted
         try:
-            data = await self._emails.octets(account, blob)
+            return await self._emails.octets(account, blob)
         except MessageMissing:
             raise NoSuchBlob("there is no such blob") from None
-        if not numbers:
-            return data
-        work = partial(part_octets, number=".".join(map(str, numbers)))
+
+    async def _part(self, data: bytes, number: str) -> bytes:
+        work = partial(part_octets, number=number)
         part = work(data) if is_quick(data) else await self._offload.process(work, data)
         if part is None:
             raise NoSuchBlob("there is no such blob")

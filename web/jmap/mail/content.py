@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from message.crlf import to_crlf
 from message.preview import preview
 from message.scan import scan_crlf
 from message.shown import bodies
@@ -74,8 +75,8 @@ def is_content(name: str) -> bool:
 def counted_content(
     data: bytes, blob: str, properties: frozenset[str], options: BodyOptions
 ) -> tuple[dict[str, Any], int]:
-    """As email_content, and how many octets of JSON it is."""
-    found = email_content(data, blob, properties, options)
+    """As email_content, and how many octets of JSON it is; line ends may be bare LF."""
+    found = email_content(to_crlf(data), blob, properties, options)
     return found, octets_of(found)
 
 
@@ -134,6 +135,7 @@ def _of_body(
 
 def part_octets(data: bytes, number: str) -> bytes | None:
     """The octets of the part of that number, its transfer encoding undone."""
+    data = to_crlf(data)
     for node in walk(tree(scan_crlf(data))):
         if node.number == number and not node.is_multipart:
             return octets(data, node.part)

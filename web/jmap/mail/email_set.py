@@ -1,52 +1,68 @@
-"""Email/set (RFC 8621 §4.6): keywords and mailboxes of Emails, and their end.
+"""Email/set (RFC 8621 §4.6): new Emails (creating.py), keywords and mailboxes, and the end.
 
 Keywords are set on every copy that the login sees; others it neither sees nor touches. A change of
 mailboxes copies first, which may be refused, then marks, and removes last: what breaks off in
 between leaves a copy too many.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from auth.rights import NONE, Rights
+from net.threads import Offload
+from storage.directory import Directory
 from storage.emails import StoredEmail
 from storage.errors import NoSuchMailbox, OverQuota, TooMany
-from storage.object_ids import blob_of, mailbox_number, mailbox_of
-from storage.values import FlagChange, Flags, MailboxId, Settable, System
+from storage.object_ids import blob_of, mailbox_number
+from storage.store import Store
+from storage.values import FlagChange, Flags, MailboxId, System
 from web.jmap.context import Account, Context
 from web.jmap.errors import SetError, invalid_properties
+from web.jmap.limits import Limits
 from web.jmap.mail.body import DEFAULT_PART
 from web.jmap.mail.content import BodyOptions
-from web.jmap.mail.email import KEYWORDS, EmailType, keywords
+from web.jmap.mail.creating import Creating
+from web.jmap.mail.email import EmailType, keywords
+from web.jmap.mail.intake import check_targets, refusal
+from web.jmap.mail.keyword_values import flags_of, settable
+from web.jmap.mail.placing import mailboxes_of, place_of, rights_of
 from web.jmap.methods import Call
 from web.jmap.patch import patched
 from web.jmap.standard import Changeable, Object
 
-MAX_KEYWORDS: Final = 100
-_WORD: Final = re.compile(r"[!-~]{1,255}")
-_NOT_IN_IMAP: Final = frozenset('(){]%*"\\')
 _OTHERS: Final = (EmailType.properties | {"id", "headers", "bodyStructure"}) - {
     "mailboxIds",
     "keywords",
 }
-_SYSTEM: Final = {name: flag for flag, name in KEYWORDS.items()}
 
 
 class EmailSet(EmailType, Changeable[Context, Account]):
-    """Email with /set; Emails come into being by delivery and by IMAP."""
+    """Email with /set."""
+
+    def __init__(
+        self,
+        store: Store,
+        directory: Directory,
+        offload: Offload,
+        limits: Limits,
+        creating: Creating,
+    ) -> None:
+        super().__init__(store, directory, offload, limits)
+        self._creating = creating
 
     def is_read_only(self, account: Account) -> bool:
         return account.grant.read_only
 
     async def create(self, call: Call[Context], account: Account, made: Object) -> Object:
-        raise SetError("forbidden", "Emails cannot be made by JMAP")
+        rights = await rights_of(self._store, self._directory, account)
+        place = place_of(call, account, made, rights)
+        return await self._creating.create(call, account, made, place)
 
     async def update(
         self, call: Call[Context], account: Account, id_: str, patch: Object
     ) -> Object | None:
-        rights = await self._rights(account)
+        rights = await rights_of(self._store, self._directory, account)
         email = await self._email(account, id_, rights)
         by_box = _by_box(email)
         before = {
@@ -56,11 +72,10 @@ class EmailSet(EmailType, Changeable[Context, Account]):
         changing = {_same_case(name): value for name, value in patch.items()}
         changing = await self._settable(account, id_, changing)
         after = patched(before, changing)
-        wanted = self._mailboxes(call, account, after["mailboxIds"], rights)
-        flags = _flags({} if after["keywords"] is None else after["keywords"])
+        wanted = mailboxes_of(call, account, after["mailboxIds"], rights)
+        flags = flags_of({} if after["keywords"] is None else after["keywords"])
         added, gone = wanted - by_box.keys(), by_box.keys() - wanted
-        if any("i" not in rights.get(box, "") for box in added):
-            raise SetError("forbidden", "nothing may be added to this mailbox")
+        check_targets(sorted(added), rights)
         _check_removal(gone, rights)
         _check_marks(email, flags, rights)
         copies = await self._add(account, email, added, rights)
@@ -95,17 +110,12 @@ class EmailSet(EmailType, Changeable[Context, Account]):
     async def destroy(
         self, call: Call[Context], account: Account, id_: str, arguments: Any
     ) -> None:
-        rights = await self._rights(account)
+        rights = await rights_of(self._store, self._directory, account)
         email = await self._email(account, id_, rights)
         by_box = _by_box(email)
         _check_removal(by_box, rights)
         for box, uids in by_box.items():
             await self._store.remove(account.id, box, uids)
-
-    async def _rights(self, account: Account) -> dict[MailboxId, Rights]:
-        lists = await self._directory.acl.lists(account.id)
-        boxes = await self._store.mailboxes(account.id)
-        return {box.id: account.rights(box, lists) for box in boxes if box.selectable}
 
     async def _email(
         self, account: Account, id_: str, rights: Mapping[MailboxId, Rights]
@@ -115,21 +125,6 @@ class EmailSet(EmailType, Changeable[Context, Account]):
         found = (await self._store.emails(account.id, [blob], seen)).get(blob)
         if found is None:
             raise SetError("notFound")
-        return found
-
-    def _mailboxes(
-        self, call: Call[Context], account: Account, ids: Any, rights: Mapping[MailboxId, Rights]
-    ) -> set[MailboxId]:
-        """Raises SetError."""
-        if not isinstance(ids, dict) or not ids or not all(one is True for one in ids.values()):
-            raise invalid_properties("an object of ids, each true, is needed", "mailboxIds")
-        found = set[MailboxId]()
-        for id_ in ids:
-            real = call.created.get(id_[1:], "") if id_.startswith("#") else id_
-            box = mailbox_of(real, account.id)
-            if box is None or "l" not in rights.get(box, ""):
-                raise invalid_properties("there is no such mailbox", "mailboxIds")
-            found.add(box)
         return found
 
     async def _mark(
@@ -146,7 +141,7 @@ class EmailSet(EmailType, Changeable[Context, Account]):
         """
         added, taken = _marks(email, wanted)
         for box, uids in places.items():
-            kept = _kept(rights.get(box, NONE))
+            kept = settable(rights.get(box, NONE))
             more = kept.among(wanted) if box in copies else added
             for change, flags in (
                 (FlagChange.ADD, more),
@@ -167,7 +162,7 @@ class EmailSet(EmailType, Changeable[Context, Account]):
         made: dict[MailboxId, Sequence[int]] = {}
         try:
             for target in sorted(targets):
-                keep = _kept(rights[target])
+                keep = settable(rights[target])
                 done = await self._store.copy(account.id, source, [uid], target, keep=keep)
                 if not done.target:
                     raise SetError("notFound")
@@ -176,10 +171,7 @@ class EmailSet(EmailType, Changeable[Context, Account]):
             for target, uids in made.items():
                 with suppress(NoSuchMailbox):
                     await self._store.remove(account.id, target, uids)
-            if isinstance(error, NoSuchMailbox):
-                text = "there is no such mailbox"
-                raise invalid_properties(text, "mailboxIds") from None
-            raise (error if isinstance(error, SetError) else SetError("overQuota")) from None
+            raise (error if isinstance(error, SetError) else refusal(error)) from None
         return made
 
 
@@ -220,27 +212,3 @@ def _needs(flags: Flags) -> set[str]:
     seen = {"s"} if flags.system & System.SEEN else set[str]()
     others = flags.system & ~System.SEEN or flags.keywords
     return seen | ({"w"} if others else set())
-
-
-def _kept(rights: Rights) -> Settable:
-    system = System.SEEN if "s" in rights else System(0)
-    if "w" in rights:
-        system |= System.ANSWERED | System.FLAGGED | System.DRAFT
-    return Settable(system, keywords="w" in rights)
-
-
-def _flags(wanted: Any) -> Flags:
-    """Keywords that IMAP can carry (RFC 8621 §4.1.1). Raises SetError."""
-    if not isinstance(wanted, dict) or not all(one is True for one in wanted.values()):
-        raise invalid_properties("an object of keywords, each true, is needed", "keywords")
-    if len(wanted) > MAX_KEYWORDS:
-        raise SetError("tooManyKeywords")
-    system, words = System(0), set[str]()
-    for word in wanted:
-        if not _WORD.fullmatch(word) or not _NOT_IN_IMAP.isdisjoint(word):
-            raise invalid_properties("no keyword that IMAP can carry", "keywords")
-        if (flag := _SYSTEM.get(word.lower())) is not None:
-            system |= flag
-        else:
-            words.add(word.lower())
-    return Flags(system, frozenset(words))
