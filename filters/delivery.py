@@ -8,7 +8,7 @@ of their own); an account is asked once however many of its addresses were named
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from config.clock import Clock
@@ -58,6 +58,16 @@ Stored = tuple[values.Delivery, values.DeliveryResult]
 _NOTHING = (Decided(()), ())
 
 
+@dataclass(frozen=True, slots=True)
+class SentCopy:
+    """A mailbox of the sender's that gets the message too, seen, with a field that nobody else
+    gets.
+    """
+
+    mailbox: str
+    private: bytes = b""
+
+
 class Delivery:
     """The one way of a message into the store, for SMTP, LMTP, notices and HTTP."""
 
@@ -102,14 +112,19 @@ class Delivery:
         return await self._outcomes(envelope, message, decided.refusals)
 
     async def submit(
-        self, envelope: Envelope, message: Message, verdict: Verdict, sending: values.Sending
+        self,
+        envelope: Envelope,
+        message: Message,
+        verdict: Verdict,
+        sending: values.Sending,
+        copy: SentCopy | None = None,
     ) -> tuple[Answer, QueueId | None]:
         """Queues what a user sends and follows: for all recipients, to be delivered at its time,
         `hold_until` of the envelope, which may be now; the queue's id. Raises AlreadySubmitted.
         """
         if verdict.action is Action.QUARANTINE:
             return _KEPT_BACK, None
-        answer, stored = await self._submit(envelope, message, verdict, sending)
+        answer, stored = await self._submit(envelope, message, verdict, sending, copy)
         self._report(envelope, message, verdict, answer, _NOTHING[0])
         self._recorder.message(envelope, message, verdict, answer, stored)
         if not stored:
@@ -118,13 +133,20 @@ class Delivery:
         return answer, stored[0][1].queue_id
 
     async def _submit(
-        self, envelope: Envelope, message: Message, verdict: Verdict, sending: values.Sending
+        self,
+        envelope: Envelope,
+        message: Message,
+        verdict: Verdict,
+        sending: values.Sending,
+        copy: SentCopy | None,
     ) -> tuple[Answer, Sequence[Stored]]:
         if is_looping(message.header):
             return _LOOP, ()
         try:
             message = without_spoofed(message, self._hostname)
-            job = await self._jobs.job(Group(envelope, message, ()), verdict)
+            job = await self._jobs.job(Group(envelope, message, _copies(envelope, copy)), verdict)
+            if copy is not None:
+                job = replace(job, local_prefix=copy.private)
             if not await self.admit(job.content.size):
                 return _FULL, ()
             job = replace(job, sending=sending)
@@ -359,6 +381,14 @@ def _is(recipient: Recipient, account: AccountId) -> bool:
     """Whether the recipient is the account itself and nobody else."""
     found = recipient.resolution
     return not found.remote and {one.account for one in found.local} == {account}
+
+
+def _copies(envelope: Envelope, copy: SentCopy | None) -> tuple[values.LocalRecipient, ...]:
+    if copy is None or envelope.account is None:
+        return ()
+    seen = values.Flags(values.System.SEEN)
+    account, address = envelope.account, envelope.source.login
+    return (values.LocalRecipient(account, address, copy.mailbox, seen),)
 
 
 def _leads_on(group: Group) -> bool:

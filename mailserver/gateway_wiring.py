@@ -39,10 +39,13 @@ from storage.store import Store
 from storage.values import AccountId
 from web.answering import Answering
 from web.auth import AuthApi
+from web.bearers import Bearers
 from web.discovery.routes import Discovery
 from web.drive.endpoints import DriveWeb
 from web.drive.links import LinkRoutes
+from web.jmap.blob.uploads import Uploads
 from web.jmap.entrance import Entrance
+from web.jmap.limits import Limits
 from web.logins import Logins
 from web.mta_sts import mta_sts_route
 from web.oauth.endpoints import OAuthEndpoints
@@ -57,6 +60,7 @@ from web.passkeys import PasskeyApi
 from web.registry import Registry, Service
 from web.registry_remote import RemoteService, proxy
 from web.remembered_auth import RememberedAuth
+from web.send_email import SendEmail
 from web.server import HttpServer
 
 
@@ -183,6 +187,10 @@ def build_gateway(
     registry.register(Service("discovery", _discovery(services).routes()))
     logins = Logins(services.auth, services.clock)
     entrance = Entrance(logins, answering)
+    bearers = Bearers(logins, services.auth.agents)
+    uploads = Uploads(services.blobs, scanner, Limits(), services.clock)
+    sending = SendEmail(mailing.emails, uploads, bearers, answering)
+    registry.register(Service("email", sending.routes()))
     jmap, requests = build_jmap(services, home.store, entrance, scanner, mailing)
     registry.register(Service("jmap", jmap.routes()))
     registry.register(Service("carddav", build_dav(services, logins, answering).routes()))

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 from config.logging import get_logger
 from filters.delivery import Delivery
+from filters.drive.service import DriveService
+from filters.mailing.email_service import EmailService
+from filters.mailing.handling import Handling
 from filters.mailing.loading import Loader
+from filters.mailing.local import LocalEmailService
+from filters.mailing.posting import Posting
 from filters.mailing.submitter import Submitter
 from filters.mailing.values import Grammar
 from filters.pipeline import Pipeline
@@ -20,10 +25,15 @@ class Mailing:
     submitter: Submitter
     grammar: Grammar
     loader: Loader
+    emails: EmailService
 
 
 def build_mailing(
-    services: Services, pipeline: Pipeline, delivery: Delivery, submitting: Submitting
+    services: Services,
+    pipeline: Pipeline,
+    delivery: Delivery,
+    submitting: Submitting,
+    drive: DriveService,
 ) -> Mailing:
     """`submitting` is that of SMTP: it counts what an account sends by any protocol."""
     submitter = Submitter(
@@ -37,4 +47,12 @@ def build_mailing(
         get_logger("submission"),
     )
     grammar = EnvelopeReader(lambda: services.settings, services.clock)
-    return Mailing(submitter, grammar, Loader(services.store, services.offload))
+    store, directory = services.store, services.directory
+    clock, offload = services.clock, services.offload
+    loader = Loader(store, offload)
+    posting = Posting(
+        *(lambda: services.settings, store, directory, services.blobs, drive),
+        *(submitter, loader, clock, offload),
+    )
+    emails = LocalEmailService(store, posting, Handling(store, directory), clock, offload)
+    return Mailing(submitter, grammar, loader, emails)

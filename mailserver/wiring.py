@@ -319,7 +319,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             outside,
             outward,
             blob_scanner,
-            build_mailing(services, pipeline, delivery, submitting),
+            build_mailing(services, pipeline, delivery, submitting, drive.service),
             drive.web,
         ),
         login_notices=notices,

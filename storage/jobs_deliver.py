@@ -56,6 +56,8 @@ class DeliverJob(Job[DeliveryResult]):
         self._local_path, self._queue_path = local_path, queue_path
         self._copies: list[Copy | None] = []
         self._blob = BlobId(0)
+        own = delivery.sending is not None  # what a user sends is no mail that came
+        self._origin = (Origin.CLIENT if own else Origin.DELIVERY).value
         self.messages = 1
         self.size = delivery.content.size
         self.rows = 4 * len(delivery.local) + len(delivery.queued)
@@ -150,7 +152,7 @@ class DeliverJob(Job[DeliveryResult]):
         count(owner, box, self._item.size)
         tx.appended(owner, box, copy.uid, field, modseq)
         uids = array("I", (copy.uid,))
-        name, old = Origin.DELIVERY.value, " ".join(copy.flags.keywords)
+        name, old = self._origin, " ".join(copy.flags.keywords)
         tx.log(owner, modseq, ChangeKind.APPEND, box.id, uids, name=name, old=old)
         return Delivered(copy.account, copy.mailbox, copy.uid, self._blob, modseq)
 

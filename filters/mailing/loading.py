@@ -40,14 +40,15 @@ class Loader:
             await self._read(account, email, taking)
             return taking.message()
         except BaseException:
-            await self._remove(path)
+            await self.remove(path)
             raise
 
     async def drop(self, message: Message) -> None:
         """It is not sent."""
-        await self._remove(message.content.path)
+        await self.remove(message.content.path)
 
-    async def _remove(self, path: Path | None) -> None:
+    async def remove(self, path: Path | None) -> None:
+        """The file of a message that is not sent."""
         if path is not None:
             await self._offload.disk(lambda: path.unlink(missing_ok=True))
 

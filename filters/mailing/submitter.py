@@ -17,7 +17,7 @@ from config.logging import Logger
 from config.settings import Settings
 from filters.changing import changed_message, changed_recipients
 from filters.context import Context, Kind, Message, Peer, Recipient
-from filters.delivery import Delivery
+from filters.delivery import Delivery, SentCopy
 from filters.envelope import Envelope, Source, make_trace, needs_smtputf8
 from filters.filter import Stage
 from filters.mailing.values import NotSent, Sent, To, Why, Wish
@@ -63,13 +63,14 @@ class Submitter:
         message: Message,
         sending: Sending,
         protocol: Protocol,
+        copy: SentCopy | None = None,
     ) -> Sent:
         """The message waits in the queue for its time, which may be now, when this returns. Raises
-        NotSent, AlreadySubmitted, StoreError.
+        NotSent, AlreadySubmitted, StoreError. With `copy` it is in the sender's mailbox too.
         """
         taken = False
         try:
-            sent = await self._submit(login, peer, wish, message, sending, protocol)
+            sent = await self._submit(login, peer, wish, message, sending, protocol, copy)
             taken = True
             return sent
         except (OSError, Busy) as error:
@@ -88,6 +89,7 @@ class Submitter:
         message: Message,
         sending: Sending,
         protocol: Protocol,
+        copy: SentCopy | None,
     ) -> Sent:
         context = self._context(login, peer, wish, message)
         await self._check(login, wish, message)
@@ -105,7 +107,7 @@ class Submitter:
             one.address for one in recipients if one.resolution.local and not one.resolution.remote
         )
         answer, queue = await self._delivery.submit(
-            envelope, done.sent, verdict, replace(sending, here=here)
+            envelope, done.sent, verdict, replace(sending, here=here), copy
         )
         if queue is None:
             raise NotSent(Why.FORBIDDEN_TO_SEND if answer[0] >= 500 else Why.LATER, answer[2])

@@ -315,7 +315,7 @@ class SubmissionType(Listed[Context, Account], Changeable[Context, Account]):
             "identityId": one.identity,
             "emailId": email_number(one.email),
             "threadId": thread_number(thread),
-            "envelope": orjson.loads(one.envelope),
+            "envelope": _envelope(one),
             "sendAt": _utc(one.send_at),
             "undoStatus": _UNDO[undo],
             "deliveryStatus": {to.address: _status(to) for to in one.recipients},
@@ -454,6 +454,11 @@ def _reply(to: Followed) -> str:
         return found[1]
     code = {Fate.QUEUED: "451 4.4.0", Fate.FAILED: "554 5.4.0"}.get(to.fate, "250 2.0.0")
     return f"{code} {to.reply}"
+
+
+def _envelope(one: Submission) -> Object:
+    found = orjson.loads(one.envelope)
+    return {name: found[name] for name in ("mailFrom", "rcptTo")}
 
 
 def _mail_from(one: Submission) -> str:
