@@ -77,10 +77,11 @@ class AuthApi:
     async def _reset(self, request: Request, caller: Caller) -> Response:
         fields = await read_fields(request, LIMIT)
         username, code = fields.text("username"), fields.text("code", needed=False)
+        second = fields.text("second_factor", needed=False)
+        password = fields.text("password", needed=bool(code))
         if not code:
             await self._service.reset_begin(username, caller)
             return json_of({"expires_in": int(LIFE)}, 202)
-        password, second = fields.text("password"), fields.text("second_factor", needed=False)
         await self._service.reset(username, code, password, second, caller)
         return EMPTY()
 

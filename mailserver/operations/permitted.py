@@ -76,6 +76,7 @@ OF_ACCOUNT: Final[Mapping[str, tuple[Right, str]]] = {
     "sieve.deactivate": (Right.MAIL_READ, "address"),
     "sieve.rename": (Right.MAIL_READ, "address"),
     "sieve.delete": (Right.MAIL_READ, "address"),
+    "sieve.test": (Right.MAIL_READ, "address"),
     "tags.list": (Right.MAIL_READ, "address"),
     "tags.add": (Right.MAIL_READ, "address"),
     "tags.delete": (Right.MAIL_READ, "address"),

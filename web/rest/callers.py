@@ -13,7 +13,7 @@ from auth.agents import Agents
 from auth.caller import Caller
 from auth.grant import Grant
 from auth.login import Authenticator
-from auth.login_values import Login, Refused
+from auth.login_values import Cause, Login, Refused
 from auth.service import AuthService, Fault, Problem
 from auth.sessions import FRESH
 from config.clock import Clock
@@ -67,7 +67,8 @@ class Callers:
         found = await self._authenticator.login_bearer("", bearer(request), caller)
         if isinstance(found, Refused):
             if found.temporary:
-                raise Problem(Fault.BUSY, found.text, wait=10)
+                fault = Fault.TOO_MANY if found.cause is Cause.THROTTLED else Fault.BUSY
+                raise Problem(fault, found.text, wait=10)
             raise Problem(Fault.TOKEN, found.text)
         return found
 

@@ -173,13 +173,13 @@ def _responses(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 
 def _statuses(one: Endpoint) -> set[int]:
-    found = {400, 403, 404, 429, 503, *one.refused}
+    found = {400, 403, 404, 422, 429, 503, *one.refused}
     if one.access is not Access.PUBLIC:
         found.add(401)
     if one.takes is not None:
         found |= {408, 413, 415, 422}
     if one.method != "GET":
-        found |= {409, 422, 507}
+        found |= {409, 507}
     if one.method in CHANGES:
         found.add(412)
     if one.match is Match.NEEDED:

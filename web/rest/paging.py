@@ -73,4 +73,4 @@ def _list_of(call: Call) -> str:
 
 
 def _bad() -> RestError:
-    return RestError(400, "the cursor is none of this list: ask without one")
+    return RestError(422, "the cursor is none of this list: ask without one")

@@ -97,7 +97,7 @@ def test_names_cannot_leave_their_place(ada: Rest) -> None:
         assert (found.status, found.kind) == (404, PROBLEM), path
         assert "x-evil" not in found.fields
     found = ada.ask("GET", "/outbox?cursor=a%0d%0aX-Evil:%201")
-    assert found.status == 400
+    assert found.status == 422
     assert "x-evil" not in found.fields
 
 
@@ -121,7 +121,7 @@ def test_a_list_comes_in_pages_that_changes_do_not_shift(ada: Rest) -> None:
     assert [one["keyword"] for one in second["items"]] == ["page3", "page4", "page5"]
     last = ada.get(f"/tags?limit=3&cursor={second['next']}")
     assert ([one["keyword"] for one in last["items"]], last["next"]) == (["page6"], None)
-    assert ada.ask("GET", f"/outbox?cursor={second['next']}").status == 400
+    assert ada.ask("GET", f"/outbox?cursor={second['next']}").status == 422
     for number in (0, 1, 3, 4, 5, 6):
         assert ada.ask("DELETE", f"/tags/page{number}").status == 204
 

@@ -25,10 +25,10 @@ class RegisterBody(Loose):
 
     username: Words
     password: Words
-    phone: str = ""
-    email: str = ""
-    name: str = ""
-    invite: str = ""
+    phone: str | None = None
+    email: str | None = None
+    name: str | None = None
+    invite: str | None = None
 
 
 class VerifyBody(Loose):
@@ -43,15 +43,15 @@ class LoginBody(Loose):
 
     username: Words
     password: Words
-    code: str = ""
+    code: str | None = None
 
 
 class SecondBody(Loose):
     """`ticket` of the first step, and the code; or `send`: "sms" for one."""
 
     ticket: Words
-    code: str = ""
-    send: str = ""
+    code: str | None = None
+    send: str | None = None
 
 
 class RefreshBody(Loose):
@@ -64,29 +64,29 @@ class ResetBody(Loose):
     """First the name alone; then with the code, and the password from here on."""
 
     username: Words
-    code: str = ""
-    password: str = ""
-    second_factor: str = ""
+    code: str | None = None
+    password: str | None = None
+    second_factor: str | None = None
 
 
 class TicketBody(Loose):
     """Of a login under way, or none."""
 
-    ticket: str = ""
+    ticket: str | None = None
 
 
 class PasskeyBody(Loose):
     """What the browser's authenticator gave (WebAuthn Level 3 §5.1)."""
 
     passkey: dict[str, Any]
-    ticket: str = ""
+    ticket: str | None = None
 
 
 class NewPasskeyBody(Loose):
     """The same for a new one; `second_factor`: the password is not enough any more."""
 
     passkey: dict[str, Any]
-    name: str = ""
+    name: str | None = None
     second_factor: bool = True
 
 

@@ -24,6 +24,7 @@ from web.rest.operations import Operations
 
 TAG: Final = "security"
 _OPENED: Final = (CredentialKind.SESSION, CredentialKind.BROWSER, CredentialKind.OAUTH)
+Network = Annotated[str, Field(pattern="^[0-9A-Fa-f.:/]{1,50}$")]
 Id = Annotated[int, Field(ge=1, le=(1 << 53) - 1)]
 
 
@@ -184,6 +185,7 @@ def security_endpoints(do: Operations) -> Sequence[Endpoint]:
             *("DELETE", "/devices/{network}", TAG, "forgetDevice", "Forget a network"),
             do.by("account.device.forget", own="address"),
             Access.SESSION,
+            params={"network": Network},
         ),
         Endpoint(
             *("GET", "/sign-ins", TAG, "listSignIns", "The audit log of the account, newest first"),

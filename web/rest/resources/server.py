@@ -41,7 +41,7 @@ def _network(text: str) -> str:
     return text
 
 
-Network = Annotated[str, Field(max_length=50), AfterValidator(_network)]
+Network = Annotated[str, Field(pattern="^[0-9A-Fa-f.:/]{1,50}$"), AfterValidator(_network)]
 
 
 class ServedDomain(Give):
@@ -313,7 +313,7 @@ def server_endpoints(do: Operations) -> Sequence[Endpoint]:
     async def explain(call: Any) -> Any:
         asked = call.asked(Sought).model_dump(exclude_none=True)
         if "id" not in asked and not {"account", "uid"} <= asked.keys():
-            raise RestError(400, "an id is needed, or account and uid")
+            raise RestError(422, "an id is needed, or account and uid")
         return {"messages": await do.do(call, "explain", asked)}
 
     return [
