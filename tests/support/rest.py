@@ -1,10 +1,13 @@
 """A client of REST, for tests over real connections."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from tests.support.http_api import Answer, ask, post
 from tests.support.server import PASSWORD, ServerProcess
+from web.rest.endpoint import Endpoint
+from web.rest.resources.endpoints import Parts, endpoints
 
 API = "/api/v1"
 ADA, BOB, ROOT = "ada@example.test", "bob@example.test", "root@example.test"
@@ -41,3 +44,9 @@ def asked(
     if token:
         fields["Authorization"] = f"Bearer {token}"
     return ask(server, method, f"{API}{path}", body, fields)
+
+
+def declared() -> Sequence[Endpoint]:
+    """All endpoints, over nothing."""
+    nothing: list[Any] = [None for _ in fields(Parts)]
+    return endpoints(Parts(*nothing))

@@ -10,18 +10,16 @@ from typing import Any
 import pytest
 
 from tests.support.http_api import ask, post
-from tests.support.rest import ADA, API, BOB, Rest, asked
+from tests.support.rest import ADA, API, BOB, Rest, asked, declared
 from tests.support.server import PASSWORD, ServerProcess
 from web.rest.described import octets
-from web.rest.resources.endpoints import Parts, endpoints
 
 ROOT_FOLDER = Path(__file__).parents[3]
 PROBLEM = "application/problem+json"
 
 
 def described() -> bytes:
-    nothing: Any = None
-    return octets(endpoints(Parts(nothing, nothing, nothing, nothing)))
+    return octets(declared())
 
 
 def test_the_document_in_docs_is_that_of_the_endpoints() -> None:

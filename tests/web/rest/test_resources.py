@@ -6,13 +6,11 @@ from typing import Any
 import pytest
 
 from tests.support.http_api import ask, post
-from tests.support.rest import ADA, API, BOB, Rest, asked
-from tests.support.server import PASSWORD, ServerProcess
+from tests.support.rest import ADA, API, BOB, Rest, asked, declared
+from tests.support.server import ServerProcess
 from web.rest.endpoint import Access
-from web.rest.resources.endpoints import Parts, endpoints
 
-NOTHING: Any = None
-ENDPOINTS = [one for one in endpoints(Parts(NOTHING, NOTHING, NOTHING)) if one.handler is not None]
+ENDPOINTS = [one for one in declared() if one.handler is not None]
 NEW = {"password": "another horse battery"}
 
 
