@@ -172,6 +172,11 @@ def _contact(value: object) -> str:
     raise ValueError("mailto:, https:// or tel: with what belongs behind it")
 
 
+class Images(Section):
+    proxy: bool = True
+    networks: list[Net] = []
+
+
 class Discovery(Section):
     host: Annotated[str, BeforeValidator(_site)] = ""
     imap: Port = 0

@@ -37,6 +37,7 @@ from config.sections_server import (
     Dns,
     Drive,
     Http,
+    Images,
     Imap,
     Limits,
     Listen,
@@ -81,6 +82,7 @@ class Settings(Section):
     drive: Drive = Drive()
     discovery: Discovery = Discovery()
     push: Push = Push()
+    images: Images = Images()
     virus: Virus = Virus()
     attachments: Attachments = Attachments()
     spam: Spam = Spam()

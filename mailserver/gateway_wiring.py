@@ -30,6 +30,8 @@ from mailserver.mailing_wiring import Mailing
 from mailserver.push_wiring import Push, build_push
 from mailserver.rest_wiring import build_rest
 from mailserver.services import Services
+from net.client_tls import client_tls
+from net.guarded import GuardedResolver
 from net.https import HttpsClient
 from net.link import Offer
 from storage.cache.cache import Cache
@@ -43,6 +45,8 @@ from web.bearers import Bearers
 from web.discovery.routes import Discovery
 from web.drive.endpoints import DriveWeb
 from web.drive.links import LinkRoutes
+from web.images.fetching import ImageFetcher
+from web.images.routes import ImageProxy
 from web.jmap.blob.uploads import Uploads
 from web.jmap.entrance import Entrance
 from web.jmap.limits import Limits
@@ -184,6 +188,7 @@ def build_gateway(
     registry.register(Service("oauth", shown))
     policy = mta_sts_route(lambda: services.settings, services.directory.serves)
     registry.register(Service("mta-sts", [policy]))
+    registry.register(Service("images", _images(services).routes()))
     registry.register(Service("discovery", _discovery(services).routes()))
     logins = Logins(services.auth, services.clock)
     entrance = Entrance(logins, answering)
@@ -201,6 +206,15 @@ def build_gateway(
     registry.register(Service("drive", links.routes()))
     remote = () if elsewhere is None else (elsewhere,)
     return Gateway(registry, changes, services.cache, remote, logins, push)
+
+
+def _images(services: Services) -> ImageProxy:
+    guarded = GuardedResolver(
+        services.settings.dns.nameservers, lambda: services.settings.images.networks
+    )
+    client = HttpsClient(guarded, services.offload, client_tls().verified)
+    fetcher = ImageFetcher(client, lambda: services.settings.images.proxy)
+    return ImageProxy(fetcher, services.directory.secrets.get, services.clock)
 
 
 def _discovery(services: Services) -> Discovery:

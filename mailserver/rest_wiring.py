@@ -37,7 +37,7 @@ def build_rest(
             raise refusal(error) from error
 
     rules = UserRules(directory.scripts, services.offload)
-    parts = Parts(done, directory.preferences, rules, drive)
+    parts = Parts(done, directory.preferences, rules, drive, directory.secrets.get, services.clock)
     found = endpoints(parts)
     callers = Callers(services.auth, auth, directory, services.auth.agents, services.clock)
     repeats = Repeats(Answers(directory.database, services.clock))

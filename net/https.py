@@ -18,6 +18,8 @@ from net.dns import DnsError, Resolver
 from net.threads import Offload
 
 MAX_ADDRESSES = 4
+HTTP_PORT = 80
+HTTPS_PORT = 443
 USER_AGENT = "mailserver"
 
 
@@ -31,18 +33,26 @@ class CertificateNotTrusted(HttpsError):
 
 @dataclass(frozen=True, slots=True)
 class HttpsResponse:
-    """`media_type` in lower case without parameters; `body` is whole."""
+    """`media_type` in lower case without parameters; `body` is whole; `location` as it came, ""
+    without one.
+    """
 
     status: int
     media_type: str
     body: bytes
+    location: str = ""
 
 
 class HttpsClient:
     """`context` verifies servers; tests give another port and other trust anchors."""
 
     def __init__(
-        self, resolver: Resolver, offload: Offload, context: ssl.SSLContext, *, port: int = 443
+        self,
+        resolver: Resolver,
+        offload: Offload,
+        context: ssl.SSLContext,
+        *,
+        port: int = HTTPS_PORT,
     ) -> None:
         self.resolver, self._offload = resolver, offload
         self.context, self._port = context, port
@@ -56,11 +66,14 @@ class HttpsClient:
         seconds: float,
         port: int | None = None,
         headers: Mapping[str, str] | None = None,
+        plain: bool = False,
     ) -> HttpsResponse:
         """At most `limit` octets of body within `seconds` in all; `port` None is the usual one.
-        Raises HttpsError.
+        `plain`: without TLS, for what is no secret and needs no trust. Raises HttpsError.
         """
-        return await self._bounded("GET", host, port, path, limit, seconds, headers=headers)
+        return await self._bounded(
+            "GET", host, port, path, limit, seconds, headers=headers, plain=plain
+        )
 
     async def post(
         self,
@@ -91,14 +104,17 @@ class HttpsClient:
         *,
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        plain: bool = False,
     ) -> HttpsResponse:
+        usual = HTTP_PORT if plain else HTTPS_PORT
+        own = HTTP_PORT if plain else self._port
         try:
             async with asyncio.timeout(seconds):
                 addresses = await self.resolver.addresses(host)
                 aiohttp = await self._offload.disk(importlib.import_module, "aiohttp")
-                named = host if port in (None, 443) else f"{host}:{port}"  # RFC 9110 §7.2
+                named = host if port in (None, usual) else f"{host}:{port}"  # RFC 9110 §7.2
                 request = _Request(
-                    *(method, host, port or self._port, path, data, dict(headers or {}), named)
+                    *(method, host, port or own, path, data, dict(headers or {}), named, plain)
                 )
                 return await self._first(aiohttp, request, addresses[:MAX_ADDRESSES], limit)
         except DnsError as error:
@@ -133,15 +149,16 @@ class HttpsClient:
             ) as session,
             session.request(
                 request.method,
-                f"https://{literal}:{request.port}{request.path}",
+                f"{'http' if request.plain else 'https'}://{literal}:{request.port}{request.path}",
                 data=request.data,
                 headers={"Host": request.named, "User-Agent": USER_AGENT, **request.headers},
-                server_hostname=request.host,
+                server_hostname=None if request.plain else request.host,
                 allow_redirects=False,
             ) as response,
         ):
             body = await _body(response, limit, request.host)
-            return HttpsResponse(response.status, response.content_type.lower(), body)
+            location = response.headers.get("Location", "")
+            return HttpsResponse(response.status, response.content_type.lower(), body, location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +170,7 @@ class _Request:
     data: bytes | None
     headers: dict[str, str]
     named: str
+    plain: bool
 
 
 async def _body(response: Any, limit: int, host: str) -> bytes:

@@ -40,7 +40,9 @@ class HttpsServer:
         head = f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\n{more}"
         self.answer = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
-    async def start(self, context: ssl.SSLContext, host: str = "127.0.0.1", port: int = 0) -> None:
+    async def start(
+        self, context: ssl.SSLContext | None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self._server = await asyncio.start_server(self._serve, host, port, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -83,7 +85,7 @@ class HttpsServer:
 
 @asynccontextmanager
 async def https_server(
-    context: ssl.SSLContext, host: str = "127.0.0.1", port: int = 0
+    context: ssl.SSLContext | None, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[HttpsServer]:
     """A running server, closed at the end."""
     server = HttpsServer()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from config.clock import Clock
 from filters.user_rules import UserRules
 from storage.preferences import Preferences
 from web.drive.endpoints import DriveResource, DriveWeb
@@ -18,6 +19,7 @@ from web.rest.resources.accounts import (
 )
 from web.rest.resources.entry import entry_endpoints
 from web.rest.resources.held import held_endpoints, queue_endpoints
+from web.rest.resources.images import ImageResource, Secret
 from web.rest.resources.rules import RuleResource
 from web.rest.resources.security import security_endpoints
 from web.rest.resources.server import defence_endpoints, domain_endpoints, server_endpoints
@@ -32,6 +34,8 @@ class Parts:
     preferences: Preferences
     rules: UserRules
     drive: DriveWeb
+    secret: Secret
+    clock: Clock
 
 
 def endpoints(parts: Parts) -> Sequence[Endpoint]:
@@ -44,6 +48,7 @@ def endpoints(parts: Parts) -> Sequence[Endpoint]:
         *TagResource(parts.preferences).endpoints(),
         *RuleResource(parts.rules, do).endpoints(),
         *DriveResource(parts.drive).endpoints(),
+        *ImageResource(parts.secret, parts.clock).endpoints(),
         *held_endpoints(do),
         *administration_endpoints(do),
         *alias_endpoints(do),

@@ -1,0 +1,1 @@
+"""Remote images of mail, fetched by the server in the reader's place."""
