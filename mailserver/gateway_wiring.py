@@ -24,6 +24,7 @@ from config.reach import Reach, reach_of
 from filters.blob_scanning import BlobScanner
 from filters.code_mail import CodeMails
 from filters.login_notice import LoginNotices
+from filters.profiles.local import LocalProfileService
 from mailserver.dav_wiring import build_dav
 from mailserver.jmap_wiring import build_jmap
 from mailserver.mailing_wiring import Mailing
@@ -61,6 +62,7 @@ from web.pages.reset import ResetPages
 from web.pages.second import SecondPages
 from web.pages.sign_up import SignUpPages
 from web.passkeys import PasskeyApi
+from web.profile import ProfileApi
 from web.registry import Registry, Service
 from web.registry_remote import RemoteService, proxy
 from web.remembered_auth import RememberedAuth
@@ -196,6 +198,10 @@ def build_gateway(
     uploads = Uploads(services.blobs, scanner, Limits(), services.clock)
     sending = SendEmail(mailing.emails, uploads, bearers, answering)
     registry.register(Service("email", sending.routes()))
+    profiles = LocalProfileService(
+        directory, services.blobs, scanner, drive.service, services.clock
+    )
+    registry.register(Service("profile", ProfileApi(profiles, bearers, answering).routes()))
     jmap, requests = build_jmap(services, home.store, entrance, scanner, mailing)
     registry.register(Service("jmap", jmap.routes()))
     registry.register(Service("carddav", build_dav(services, logins, answering).routes()))

@@ -37,7 +37,7 @@ from storage.config_schema import (
     source_count,
     suppression,
 )
-from storage.config_sending_tables import identity
+from storage.config_sending_tables import identity, profile
 from storage.config_service_tables import service_endpoint
 from storage.config_signup_tables import code_sent, invite, reached, sign_up
 from storage.config_user_tables import correspondent, preference, script, tag
@@ -191,6 +191,10 @@ def _blobs(connection: Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _profiles(connection: Connection) -> None:
+    profile.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -227,4 +231,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     move_contacts,
     create_drive,
     create_push_subscriptions,
+    _profiles,
 )

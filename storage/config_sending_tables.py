@@ -1,6 +1,6 @@
-"""Tables of config.db for what users send as: identities."""
+"""Tables of config.db for what users send as, and are shown as: identities, profiles."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, String, Table, Text
 
 from storage.config_base import Id, metadata
 
@@ -22,4 +22,15 @@ identity = Table(
     Column("standing", Boolean, nullable=False),
     Index("config_identity_account", "account"),
     sqlite_autoincrement=True,
+)
+
+# Profiles (storage/profiles.py): `photo` is a blob's hash, "" for none.
+profile = Table(
+    "config_profile",
+    metadata,
+    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), primary_key=True),
+    Column("photo", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("changed", Float, nullable=False),
 )

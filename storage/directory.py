@@ -20,6 +20,7 @@ from storage.acl import AclTable
 from storage.audit import AuditLog
 from storage.blocks import Blocks
 from storage.config_database import ConfigDatabase
+from storage.config_journal import note
 from storage.contacts import Contacts
 from storage.credentials import Credentials
 from storage.delegations import Delegations, Sending
@@ -40,11 +41,12 @@ from storage.directory_values import (
 from storage.domain_limits import DomainLimits, refuse_beyond
 from storage.finished import finished
 from storage.hold_rules import HoldRules
-from storage.identities import Identities
+from storage.identities import Identities, touch_names
 from storage.known_logins import KnownLogins
 from storage.outside import Outside
 from storage.passkeys import Passkeys
 from storage.preferences import Preferences
+from storage.profiles import Profiles
 from storage.resolver import Resolver
 from storage.rewritten import Rewritten
 from storage.scripts import Scripts
@@ -76,6 +78,7 @@ class Directory(AliasDirectory):
         self.contacts = Contacts(database, clock)
         self.preferences = Preferences(database)
         self.identities = Identities(database)
+        self.profiles = Profiles(database, clock)
         self.credentials = Credentials(database, clock, self._tell)
         self.second_factors = factors = SecondFactors(database, clock, self._tell)
         self.passkeys = Passkeys(database, clock, self._tell, factors.forget)
@@ -294,6 +297,18 @@ class Directory(AliasDirectory):
         if changed is not None:
             self._publish(changed, ChangeKind.EDITED)
         return changed is not None
+
+    @finished
+    async def set_name(self, account: Account, name: str) -> Account:
+        """The name that is shown, which identities without one of their own have. Raises Absent."""
+        async with self.database.writing() as connection:
+            changed = await rows.update_account(connection, account.key, {"name": name})
+            if changed is None:
+                raise Absent(f"There is no account {account.address}")
+            if told := await touch_names(connection, account.id):
+                await note(connection, account.id, told)
+        self._publish(changed, ChangeKind.EDITED)
+        return changed
 
     async def set_enabled(self, address: str, enabled: bool) -> Account:
         """Raises Absent."""

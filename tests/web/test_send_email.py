@@ -159,6 +159,23 @@ def test_blobs_are_attached_and_those_of_others_are_not(site: Site, bearer: dict
     assert post(server, letter, bearer).status == 422
 
 
+def test_a_file_of_the_drive_is_attached(site: Site, bearer: dict[str, str]) -> None:
+    server, sink = site
+    connection = HTTPConnection("127.0.0.1", server.port("http"), timeout=20)
+    try:
+        connection.request("POST", "/api/v1/drive/items?name=plan.txt", b"the plan", bearer)
+        made = answer_of(connection.getresponse())
+    finally:
+        connection.close()
+    assert made.status == 201, made.body
+    files = [{"drive_id": made.body["id"]}]
+    letter = {"to": FAR, "subject": "drive", "text": "x", "attachments": files}
+    assert post(server, letter, bearer).status == 202
+    until(lambda: sent(sink, "drive"))
+    (file,) = sent(sink, "drive")[0].iter_attachments()
+    assert (file.get_filename(), file.get_payload(decode=True)) == ("plan.txt", b"the plan")
+
+
 @pytest.mark.parametrize(
     ("letter", "status", "reason"),
     [

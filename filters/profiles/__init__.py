@@ -1,0 +1,1 @@
+"""Profiles of users: the name that is shown, and a photo."""
