@@ -118,6 +118,7 @@ class LocalDrive:
         content = await self._content(asker, number)
         if not content.item.is_part:
             raise BadDriveValue("Only an attachment can be kept")
+        await self._pass(content)
         octets = content.subject.octets
         pieces = octets.pieces(0, octets.size)
         try:
