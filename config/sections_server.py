@@ -154,6 +154,8 @@ class Drive(Section):
     quota: Size = 0
     link_expires: Annotated[Duration, Field(ge=60)] = 30 * 86400.0
     link_expires_most: Annotated[Duration, Field(ge=60)] = 366 * 86400.0
+    attachment_links: Literal["never", "wish", "always"] = "never"
+    links_above: Annotated[Size, Field(ge=1)] = 20 * 1024**2
 
 
 class Http(Section):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isinf
+from typing import Protocol
 
 from auth.audit import Audit
 from auth.login_values import Login
@@ -25,7 +26,7 @@ from filters.verdict import ACCEPT, Verdict, defer, reject
 from message.authors import Authors, AuthorsError, authors, sender
 from message.completion import Facts, Submitter, completed
 from storage.audit_values import Kind
-from storage.credential_values import Protocol
+from storage.credential_values import Protocol as LoginProtocol
 from storage.delegations import Sending, SendingRight
 from storage.directory import Directory
 from storage.directory_values import NO_CHOICE, Account
@@ -64,6 +65,13 @@ class Completed:
     kept: Message | None
 
 
+class LinkMaker(Protocol):
+    """Makes links of large attachments (filters/drive/detaching.py)."""
+
+    async def lightened(self, login: Login, message: Message) -> Message:
+        """The message as it goes on. Raises OSError, Busy."""
+
+
 class Submitting:
     """One for all protocols, since limits count what an account sends by any of them."""
 
@@ -76,11 +84,12 @@ class Submitting:
         *,
         sent: SentCopies | None = None,
         audit: Audit | None = None,
+        links: LinkMaker | None = None,
     ) -> None:
         self._settings, self._directory, self._clock, self._log = settings, directory, clock, log
         self._sent = SendLimits(clock, directory.sent_counts)
         self._ours = secrets.token_hex(6)
-        self.sent, self._audit = sent, audit
+        self.sent, self._audit, self._links = sent, audit, links
 
     def reload(self, settings: Settings) -> None:
         """Takes [submission] of a changed configuration."""
@@ -146,7 +155,7 @@ class Submitting:
         return tuple(found)
 
     def tell_owners(
-        self, login: Login, authorship: Authorship, peer: str, protocol: Protocol
+        self, login: Login, authorship: Authorship, peer: str, protocol: LoginProtocol
     ) -> None:
         """A message was taken: the audit log of each account for which it is sent has by whom."""
         if self._audit is None:
@@ -160,6 +169,12 @@ class Submitting:
                 protocol=protocol.value,
                 detail=f"by {login.address} ({other.how.value})",
             )
+
+    async def lightened(self, login: Login, message: Message) -> Message:
+        """The message with links for large attachments, where that is wanted. Raises OSError,
+        Busy.
+        """
+        return message if self._links is None else await self._links.lightened(login, message)
 
     def complete(
         self, login: Login, message: Message, authorship: Authorship, envelope_sender: str

@@ -7,6 +7,7 @@ from config.logging import get_logger
 from config.reach import reach_of
 from filters.code_mail import CodeMails
 from filters.drive.contents import Contents
+from filters.drive.detaching import Detacher
 from filters.drive.following import Following
 from filters.drive.gate import Gate
 from filters.drive.listing import Listing
@@ -30,6 +31,7 @@ class Drive:
     web: DriveWeb
     gate: Gate
     tidier: DriveTidier
+    detacher: Detacher
 
     @property
     def service(self) -> DriveService:
@@ -74,7 +76,16 @@ def build_drive(services: Services, scanner: VirusScanner, mails: CodeMails) -> 
         return settings.drive.url or reach_of(settings, bound).origin
 
     web = DriveWeb(service, Streams(), lambda: services.settings.drive.max_size, base)
-    return Drive(web, gate, tidier)
+    detacher = Detacher(
+        service,
+        directory.preferences,
+        lambda: services.settings.drive,
+        base,
+        offload,
+        services.clock,
+        get_logger("drive"),
+    )
+    return Drive(web, gate, tidier, detacher)
 
 
 def listing_of(services: Services) -> Listing:

@@ -170,7 +170,6 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     )
     pipeline = Pipeline(settings, tools, get_logger("filters"))
     mails = CodeMails(settings, delivery, clock, get_logger("sign-up"))
-    drive = build_drive(services, scanner, mails)
     desk = SignUpDesk(
         settings,
         services.directory,
@@ -204,6 +203,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     outward = HttpsClient(away, services.offload, client.verified)
     services.auth.accept_outside(outside.of_access_token)
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
+    drive = build_drive(services, scanner, mails)
     submitting = Submitting(
         settings,
         services.directory,
@@ -211,6 +211,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         get_logger("submission"),
         sent=sent,
         audit=services.auth.audit,
+        links=drive.detacher,
     )
     return Parts(
         pipeline=pipeline,

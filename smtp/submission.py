@@ -166,6 +166,10 @@ class SubmissionSession(Session):
         context, submitting = self.context, self.shared.submitting
         login, found = context.login, self._authorship
         assert login is not None and found is not None
+        try:
+            message = await submitting.lightened(login, message)
+        except (OSError, Busy) as error:
+            self.log.warning("attachments sent as they are", reason=str(error))
         submitting.count(login, len(context.recipients))
         done = submitting.complete(login, message, found, context.sender)
         if done.kept is not None and submitting.sent is not None:

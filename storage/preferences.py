@@ -66,6 +66,8 @@ TIME_ZONE: Final = Key("time_zone", "")
 AUTO_TAGS: Final = Key("auto_tags", default=False)
 UNDO_SECONDS: Final = Key("undo_seconds", 0)
 """How long mail sent by REST waits, so that it can be taken back: 0 to 30."""
+ATTACHMENT_LINKS: Final = Key("attachment_links", "")
+"""Whether large attachments of sent mail become links: "on", "off", "" for the server's choice."""
 
 
 class Preferences:

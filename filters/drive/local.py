@@ -145,7 +145,7 @@ class LocalDrive:
 
     # Links.
 
-    async def link(self, asker: Asker, number: ItemId, wish: Wish) -> Link:
+    async def link(self, asker: Asker, number: ItemId, wish: Wish, *, ahead: bool = False) -> Link:
         _refuse_reader(asker.grant)
         drive = self._drive()
         seconds = wish.seconds or drive.link_expires
@@ -155,7 +155,8 @@ class LocalDrive:
         if wish.password and wish.audience is Audience.USERS:
             raise BadDriveValue("A link has a password, or is for users who log in, not both")
         content = await self._content(asker, number)
-        await self._pass(content)
+        if not ahead:
+            await self._pass(content)
         password = await self._hash_password(wish.password) if wish.password else None
         terms = Terms(
             ceil(self._clock.now() + seconds),

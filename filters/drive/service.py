@@ -201,8 +201,10 @@ class DriveService(Protocol):
     async def open(self, asker: Asker, number: ItemId) -> Opened:
         """For its owner. Raises Infected, NotYet."""
 
-    async def link(self, asker: Asker, number: ItemId, wish: Wish) -> Link:
-        """A new one. Raises Infected, NotYet, auth.password.PasswordError."""
+    async def link(self, asker: Asker, number: ItemId, wish: Wish, *, ahead: bool = False) -> Link:
+        """A new one. `ahead`: also before the scanner has said anything, who follows it waits.
+        Raises Infected, NotYet, auth.password.PasswordError.
+        """
 
     async def links(
         self,

@@ -100,6 +100,7 @@ class Submitter:
         message = await self._changed(context, message, verdict)
         recipients = tuple(context.recipients)
         self._submitting.count(login, len(recipients))
+        message = await self._submitting.lightened(login, message)
         done = self._submitting.complete(login, message, authorship, context.sender)
         send_at = wish.hold_until or self._clock.now()
         envelope = self._envelope(context, done.sent, send_at, wish)

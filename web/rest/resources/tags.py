@@ -2,11 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from storage.preferences import AUTO_TAGS, LANGUAGE, TIME_ZONE, Key, Preferences, Tag
+from storage.preferences import (
+    ATTACHMENT_LINKS,
+    AUTO_TAGS,
+    LANGUAGE,
+    TIME_ZONE,
+    Key,
+    Preferences,
+    Tag,
+)
 from web.rest.endpoint import Access, Call, Endpoint
 from web.rest.errors import absent
 from web.rest.models import Give, Page, Paging, Take
@@ -24,6 +32,7 @@ _KEYS: Final[dict[str, Key[Any]]] = {
     "language": LANGUAGE,
     "time_zone": TIME_ZONE,
     "auto_tags": AUTO_TAGS,
+    "attachment_links": ATTACHMENT_LINKS,
 }
 
 
@@ -58,6 +67,7 @@ class PreferenceShape(Give):
     language: str
     time_zone: str
     auto_tags: bool
+    attachment_links: str
 
 
 class PreferencePatch(Take):
@@ -70,6 +80,7 @@ class PreferencePatch(Take):
         Annotated[str, StringConstraints(max_length=64, pattern="^[A-Za-z0-9_+/-]*$")] | None
     ) = None
     auto_tags: bool | None = None
+    attachment_links: Literal["", "on", "off"] | None = None
 
 
 class TagResource:
