@@ -27,6 +27,7 @@ from web.jmap.mail.mailbox_set import MailboxSet
 from web.jmap.mail.snippets import Snippets
 from web.jmap.mail.thread import ThreadType
 from web.jmap.methods import Methods
+from web.jmap.quota import QUOTA, QuotaType
 from web.jmap.requests import Requests
 from web.jmap.session import VAPID, WEBSOCKET
 from web.jmap.standard import Standard
@@ -58,9 +59,12 @@ def build_jmap(
     Snippets(emails, services.offload, limits).add_to(methods)
     standard.add_get(ThreadType(store, emails))
     _add_submission(services, store, mailing, email_set, methods, standard, queries, limits)
+    quotas = QuotaType(store)
+    standard.add_get(quotas)
+    queries.add(quotas)
     uploads = Uploads(services.blobs, scanner, limits, services.clock)
     BlobMethods(reader, uploads, store, emails, limits, services.offload).add_to(methods)
-    capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET, VAPID, BLOB))
+    capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET, VAPID, BLOB, QUOTA))
     requests = Requests(methods, capabilities, limits, services.offload)
     return JmapApi(entrance, requests, Downloads(reader), uploads, granted), requests
 

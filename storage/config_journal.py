@@ -32,6 +32,7 @@ class Kind(StrEnum):
     TAG = "tag"
     PREFERENCE = "preference"
     IDENTITY = "identity"
+    QUOTA = "quota"
 
 
 class How(StrEnum):

@@ -20,7 +20,7 @@ from storage.acl import AclTable
 from storage.audit import AuditLog
 from storage.blocks import Blocks
 from storage.config_database import ConfigDatabase
-from storage.config_journal import note
+from storage.config_journal import Change, How, Kind, note
 from storage.contacts import Contacts
 from storage.credentials import Credentials
 from storage.delegations import Delegations, Sending
@@ -61,6 +61,7 @@ from storage.spent import Spent
 from storage.suppressions import Suppressions
 from storage.values import AccountId
 
+_QUOTAS = frozenset(("quota_bytes", "quota_messages"))
 Listener = Callable[[AccountChange], None]
 
 
@@ -380,6 +381,8 @@ class Directory(AliasDirectory):
             account = await rows.update_account(connection, key, {**values})
             if account is not None and old is not None:
                 await refuse_beyond(connection, account.domain, account.key, old.quota_bytes)
+            if account is not None and not _QUOTAS.isdisjoint(values):
+                await note(connection, account.id, [Change(Kind.QUOTA, How.UPDATED, "")])
             if account is not None and kind is ChangeKind.PASSWORD:
                 await self.credentials.end_by_password(connection, account.id)
         if account is None:

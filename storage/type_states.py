@@ -17,6 +17,7 @@ from storage.config_schema import account as directory_account
 from storage.config_schema import journal as config_journal
 from storage.database import Database
 from storage.email_changes import bounds, last_modseq
+from storage.quota_state import quota_state, usage_of
 from storage.schema import ChangeKind, Origin, journal
 from storage.schema import account as accounts
 from storage.statements import Query
@@ -25,10 +26,11 @@ from storage.values import AccountId, MailboxId
 DELIVERY: Final = "EmailDelivery"
 """Changes with what is delivered, not with what users do to their mail (RFC 8621 §1.5)."""
 _MESSAGES: Final = ("Email", "Mailbox", "Thread")
+_COUNTED: Final = (*_MESSAGES, "Quota")
 _BOXES: Final = ("Mailbox",)
 MAIL: Final[Mapping[ChangeKind, Sequence[str]]] = {
-    ChangeKind.APPEND: _MESSAGES,
-    ChangeKind.EXPUNGE: _MESSAGES,
+    ChangeKind.APPEND: _COUNTED,
+    ChangeKind.EXPUNGE: _COUNTED,
     ChangeKind.FLAGS: _MESSAGES,
     ChangeKind.CREATE: _BOXES,
     ChangeKind.RENAME: _BOXES,
@@ -36,15 +38,16 @@ MAIL: Final[Mapping[ChangeKind, Sequence[str]]] = {
     ChangeKind.SUBSCRIBE: _BOXES,
     ChangeKind.SPECIAL_USE: _BOXES,
 }
-"""Types whose state is the account's modseq of mail."""
+"""Types whose state is the account's modseq of mail; but that of Quota is made of what it says."""
 CONFIG: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.SCRIPT: ("SieveScript",),
     Kind.BOOK: ("AddressBook",),
     Kind.CARD: ("ContactCard",),
     Kind.IDENTITY: ("Identity",),
+    Kind.QUOTA: ("Quota",),
 }
 """Types whose state is the last number of a row of theirs in the journal of config.db."""
-MAIL_TYPES: Final = frozenset((*_MESSAGES, DELIVERY))
+MAIL_TYPES: Final = frozenset((*_COUNTED, DELIVERY))
 MAX_ROWS: Final = 2_000
 _PIECE: Final = 500
 _j, _c = journal.c, config_journal.c
@@ -129,11 +132,14 @@ class TypeStates:
         """
         mail = await self._of_mail(account, point.mail)
         config = await self._config.finish(self._of_config(account, point.config))
-        return TypeChanges(
-            StatePoint(mail.until.mail, config.until.config),
-            {**mail.states, **config.states},
-            mail.rows,
-        )
+        states = {**mail.states, **config.states}
+        if "Quota" in states:
+            usage = await usage_of(self._mail, account)
+            if usage.limit_bytes or usage.limit_messages or "Quota" in config.states:
+                states["Quota"] = quota_state(usage)
+            else:
+                del states["Quota"]
+        return TypeChanges(StatePoint(mail.until.mail, config.until.config), states, mail.rows)
 
     async def _config_modseq(self, account: AccountId) -> int:
         async with self._config.reading() as at:
@@ -163,7 +169,7 @@ class TypeStates:
             if delivered:
                 states.setdefault(DELIVERY, str(modseq))
             states |= dict.fromkeys(MAIL[change], str(last))
-            named = ("", "") if MAIL[change] is _MESSAGES else (name, old)
+            named = (name, old) if MAIL[change] is _BOXES else ("", "")
             places.setdefault((mailbox, *named), set()).update(types)
         return TypeChanges(
             StatePoint(last, 0),

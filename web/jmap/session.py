@@ -12,6 +12,7 @@ from web.jmap.limits import MAX_ATTACHED, Limits
 from web.jmap.mail.email_conditions import SORTS
 from web.jmap.mail.mailbox import MAIL
 from web.jmap.methods import CORE
+from web.jmap.quota import QUOTA
 from web.jmap.submission.identity import SUBMISSION
 
 PREFIX: Final = "/jmap"
@@ -43,7 +44,13 @@ def session_object(
     }
     submission = {"maxDelayedSend": limits.delayed_send, "submissionExtensions": EXTENSIONS}
     found: dict[str, Any] = {
-        "capabilities": {CORE: limits.capability, MAIL: {}, SUBMISSION: {}, BLOB: {}},
+        "capabilities": {
+            CORE: limits.capability,
+            MAIL: {},
+            SUBMISSION: {},
+            BLOB: {},
+            QUOTA: {},
+        },
         "accounts": {
             account_id: {
                 "name": login.address,
@@ -53,10 +60,11 @@ def session_object(
                     MAIL: mail,
                     SUBMISSION: submission,
                     BLOB: account_capability(limits),
+                    QUOTA: {},
                 },
             }
         },
-        "primaryAccounts": {MAIL: account_id, SUBMISSION: account_id, BLOB: account_id},
+        "primaryAccounts": dict.fromkeys((MAIL, SUBMISSION, BLOB, QUOTA), account_id),
         "username": login.address,
         "apiUrl": f"{origin}{PREFIX}/api",
         "downloadUrl": f"{origin}{PREFIX}/download/{{accountId}}/{{blobId}}/{{name}}?type={{type}}",
