@@ -48,6 +48,7 @@ _ATTACHMENT: Final = re.compile(rb'\("ATTACHMENT" ', re.IGNORECASE)
 _NAME: Final = re.compile(
     rb'"(?:FILE)?NAME" (?:"((?:[^"\\]|\\.)*)"|\{\d+\}\r\n([^)]*))', re.IGNORECASE
 )
+_KEYWORD: Final = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]{1,64}")
 _STATES: Final[dict[ast.State, SearchKey]] = {
     ast.State.UNREAD: FlagKey(SEEN, False),
     ast.State.READ: FlagKey(SEEN),
@@ -60,6 +61,7 @@ _STATES: Final[dict[ast.State, SearchKey]] = {
 }
 _TEXTS: Final = {
     ast.Field.TEXT: TextField.TEXT,
+    ast.Field.BODY: TextField.BODY,
     ast.Field.FROM: TextField.FROM,
     ast.Field.CC: TextField.CC,
     ast.Field.BCC: TextField.BCC,
@@ -102,6 +104,8 @@ def _word(field: ast.Field, value: str) -> SearchKey:
         return OrKey(TextKey(TextField.TO, value), TextKey(TextField.CC, value))
     if field in _HEADERS:
         return HeaderKey(_HEADERS[field], value)
+    if field is ast.Field.TAG:
+        return FlagKey(Flag(value)) if _KEYWORD.fullmatch(value) else _NONE
     if field is ast.Field.FILENAME:
         return GmailKey(GmailField.FILENAME, value)
     return GmailKey(GmailField.LABELS, value)

@@ -207,7 +207,7 @@ def build_gateway(
     registry.register(Service("carddav", build_dav(services, logins, answering).routes()))
     push = build_push(services, home.store, admission, entrance, requests, outward)
     registry.register(Service("push", push.routes))
-    registry.register(build_rest(services, auth, answering, drive))
+    registry.register(build_rest(services, auth, answering, drive, mailing, home.store))
     links = LinkRoutes(drive.service, logins, answering, drive.streams)
     registry.register(Service("drive", links.routes()))
     remote = () if elsewhere is None else (elsewhere,)

@@ -5,13 +5,20 @@ from typing import Any
 
 from auth.service import AuthService
 from config.logging import get_logger
+from filters.explaining import Explainer
+from filters.mailing.handling import Handling
 from filters.user_rules import UserRules
+from mailserver.mailing_wiring import Mailing
 from mailserver.operations.errors import Forbidden, Missing, OperationError
 from mailserver.operations.registry import perform
 from mailserver.services import Services
 from storage.answers import Answers
+from storage.store import Store
 from web.answering import Answering
 from web.drive.endpoints import DriveWeb
+from web.jmap.limits import Limits
+from web.jmap.mail.email import EmailType
+from web.jmap.mail.mailbox import MailboxType
 from web.registry import Service
 from web.rest.api import RestApi
 from web.rest.callers import Callers
@@ -19,11 +26,17 @@ from web.rest.described import described_route
 from web.rest.errors import RestError
 from web.rest.faults import status_of
 from web.rest.repeats import Repeats
+from web.rest.resources.emails import MailParts
 from web.rest.resources.endpoints import Parts, endpoints
 
 
 def build_rest(
-    services: Services, auth: AuthService, answering: Answering, drive: DriveWeb
+    services: Services,
+    auth: AuthService,
+    answering: Answering,
+    drive: DriveWeb,
+    mailing: Mailing,
+    store: Store,
 ) -> Service:
     """To be registered behind the services whose paths are below its own."""
     directory = services.directory
@@ -37,12 +50,37 @@ def build_rest(
             raise refusal(error) from error
 
     rules = UserRules(directory.scripts, services.offload)
-    parts = Parts(done, directory.preferences, rules, drive, directory.secrets.get, services.clock)
+    parts = Parts(
+        perform=done,
+        preferences=directory.preferences,
+        rules=rules,
+        drive=drive,
+        secret=directory.secrets.get,
+        clock=services.clock,
+        mail=_mail(services, mailing, store),
+    )
     found = endpoints(parts)
     callers = Callers(services.auth, auth, directory, services.auth.agents, services.clock)
     repeats = Repeats(Answers(directory.database, services.clock))
     api = RestApi(found, callers, repeats, answering, lambda: services.settings.http.cors_origins)
     return Service("rest", [described_route(found), *api.routes()])
+
+
+def _mail(services: Services, mailing: Mailing, store: Store) -> MailParts:
+    directory, offload, clock = services.directory, services.offload, services.clock
+    explainer = Explainer(services.explain, store, directory, clock, services.settings.spam)
+    return MailParts(
+        mailing.emails,
+        Handling(store, directory),
+        store,
+        directory.preferences,
+        services.explain,
+        explainer,
+        EmailType(store, directory, offload, Limits()),
+        MailboxType(store, directory),
+        offload,
+        clock,
+    )
 
 
 def refusal(error: OperationError) -> RestError:

@@ -23,12 +23,14 @@ class Field(Enum):
     """Where a word is looked for; the value is the operator."""
 
     TEXT = "text"
+    BODY = "body"
     FROM = "from"
     TO = "to"
     CC = "cc"
     BCC = "bcc"
     SUBJECT = "subject"
     LABEL = "label"
+    TAG = "tag"
     FILENAME = "filename"
     LIST = "list"
     MESSAGE_ID = "rfc822msgid"
@@ -114,7 +116,7 @@ _TOKEN: Final = re.compile(
     r"\s*(?:(?P<open>[({])|(?P<close>[)}])|(?P<minus>-)(?=[^\s)}])|"
     r'(?P<operator>[A-Za-z][A-Za-z0-9_]*):(?=[^\s)}])|"(?P<phrase>[^"]*)"?|(?P<word>[^\s(){}"]+))'
 )
-_FIELDS: Final = {field.value: field for field in Field} | {"in": Field.LABEL, "body": Field.TEXT}
+_FIELDS: Final = {field.value: field for field in Field} | {"in": Field.LABEL}
 _STATES: Final = {state.value: state for state in State}
 _DAYS: Final = {"before": False, "older": False, "after": True, "newer": True}
 _AGES: Final = {"older_than": True, "newer_than": False}

@@ -33,6 +33,7 @@ LEFT_OUT = (
 )
 TAGS = {
     "account": ("account", "preferences", "tags", "outbox", "quarantine"),
+    "emails": ("emails",),
     "entry": ("entry", "security"),
     "drive": ("drive",),
     "sorting": ("rules", "sieve"),

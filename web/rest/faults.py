@@ -4,6 +4,8 @@ from typing import Final
 
 from auth.service import Fault, Problem
 from filters.drive.service import Infected, NotPermitted, NotYet
+from filters.mailing.email_service import NoSuchEmail
+from filters.mailing.email_service import NotPermitted as MailNotPermitted
 from net.threads import Busy
 from storage.blob_values import BlobTooLarge
 from storage.directory_values import Absent, AlreadyExists, DirectoryError
@@ -34,6 +36,8 @@ from storage.script_values import (
 from web.rest.errors import RestError
 
 _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
+    (NoSuchEmail, 404),
+    (MailNotPermitted, 403),
     (NoSuchItem, 404),
     (NoSuchLink, 404),
     (NotPermitted, 403),

@@ -17,6 +17,7 @@ from web.rest.resources.accounts import (
 from web.rest.resources.accounts import (
     entry_endpoints as log_endpoints,
 )
+from web.rest.resources.emails import EmailResource, MailParts
 from web.rest.resources.entry import entry_endpoints
 from web.rest.resources.held import held_endpoints, queue_endpoints
 from web.rest.resources.images import ImageResource, Secret
@@ -36,6 +37,7 @@ class Parts:
     drive: DriveWeb
     secret: Secret
     clock: Clock
+    mail: MailParts
 
 
 def endpoints(parts: Parts) -> Sequence[Endpoint]:
@@ -45,6 +47,7 @@ def endpoints(parts: Parts) -> Sequence[Endpoint]:
         *entry_endpoints(),
         *account_endpoints(do),
         *security_endpoints(do),
+        *EmailResource(parts.mail).endpoints(),
         *TagResource(parts.preferences).endpoints(),
         *RuleResource(parts.rules, do).endpoints(),
         *DriveResource(parts.drive).endpoints(),
