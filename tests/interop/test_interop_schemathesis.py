@@ -35,7 +35,7 @@ TAGS = {
     "account": ("account", "preferences", "tags", "outbox", "quarantine"),
     "emails": ("emails",),
     "entry": ("entry", "security"),
-    "drive": ("drive",),
+    "drive": ("drive", "images"),
     "sorting": ("rules", "sieve"),
     "accounts": ("accounts",),
     "served": ("aliases", "audit", "domains", "defence"),
