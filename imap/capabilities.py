@@ -31,6 +31,7 @@ class Condition(Flag):
     LOGIN_REFUSED = auto()  # a password may not be sent on this connection
     LOGIN_ALLOWED = auto()
     SIEVE_SERVED = auto()
+    JMAP_SERVED = auto()  # for the same login
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ TABLE = (
     Capability("CONTEXT=SORT", "RFC 5267 §4"),
     Capability("MULTISEARCH", "RFC 7377"),
     Capability("OBJECTID", "RFC 8474"),
+    Capability("JMAPACCESS", "RFC 9698", Phase.LOGGED_IN, Condition.JMAP_SERVED),
     Capability("WITHIN", "RFC 5032"),
     Capability("SEARCH=FUZZY", "RFC 6203"),
     Capability("I18NLEVEL=1", "RFC 5255 §4.3"),
@@ -128,7 +130,8 @@ ENABLE = {row.name.upper(): row.name for row in TABLE if row.enabled_by}
 class Stage(NamedTuple):
     """Where a connection stands. `append_limit` in octets, `message_limit` in messages,
     `mechanisms` those allowed here; names in `masked` and `granted` are in upper case. `sieve` is
-    where scripts are kept (RFC 5804 §3), "" where they can't be.
+    where scripts are kept (RFC 5804 §3), "" where they can't be; `jmap`: the login is good for JMAP
+    too, which is served.
     """
 
     tls: bool
@@ -141,6 +144,7 @@ class Stage(NamedTuple):
     granted: frozenset[str] = frozenset()
     message_limit: int = 0
     sieve: str = ""
+    jmap: bool = False
 
     @property
     def phase(self) -> Phase:
@@ -152,7 +156,10 @@ class Stage(NamedTuple):
     def conditions(self) -> Condition:
         login = Condition.LOGIN_ALLOWED if self.login_allowed else Condition.LOGIN_REFUSED
         sieve = Condition.SIEVE_SERVED if self.sieve else Condition.NONE
-        return login | sieve | (Condition.TLS_OFFERED if self.tls_offered else Condition.NONE)
+        jmap = Condition.JMAP_SERVED if self.jmap else Condition.NONE
+        return (
+            login | sieve | jmap | (Condition.TLS_OFFERED if self.tls_offered else Condition.NONE)
+        )
 
 
 @lru_cache(8)
@@ -219,6 +226,8 @@ def _mark(row: Capability, phase: Phase) -> str:
         return f"with imap.{row.setting}"
     if row.condition is Condition.SIEVE_SERVED:
         return "with listen.managesieve"
+    if row.condition is Condition.JMAP_SERVED:
+        return "with listen.https"
     if row.condition is Condition.TLS_OFFERED:
         return "yes, with a certificate"
     if phase is Phase.PLAIN and row.condition is Condition.LOGIN_REFUSED:

@@ -1,6 +1,7 @@
 """What every connection of the IMAP server shares: its parts and its limits."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from auth.admission import Admission
@@ -54,7 +55,9 @@ class Bounds(shared.Bounds):
 
 @dataclass(slots=True)
 class Context:
-    """Built once by the server."""
+    """Built once by the server; `web` tells where HTTPS is reached, such as https://mx.example.test,
+    "" where it is not.
+    """
 
     settings: Settings
     store: Store
@@ -72,6 +75,7 @@ class Context:
     sent: SentCopies | None = None
     scanner: VirusScanner | None = None
     events: ImapEvents | None = None
+    web: Callable[[], str] = lambda: ""
     sorts: SortCache = field(default_factory=SortCache)
     compressed: Holders = field(default_factory=Holders)
     progress: Progress = field(init=False)

@@ -30,6 +30,7 @@ from imap.commands.select import check, close, select, unselect
 from imap.commands.session import (
     capability,
     enable,
+    get_jmap_access,
     id_,
     logout,
     noop,
@@ -84,6 +85,7 @@ TABLE: dict[type, Row] = {
     session_commands.Login: Row(login, State.ANONYMOUS),
     session_commands.Compress: Row(compress, State.LOGGED_IN),
     session_commands.Unauthenticate: Row(unauthenticate, State.LOGGED_IN),
+    session_commands.GetJmapAccess: Row(get_jmap_access, State.LOGGED_IN),
     session_commands.Enable: Row(enable, State.LOGGED_IN),
     mailbox_commands.Select: Row(select, State.LOGGED_IN),
     mailbox_commands.Create: Row(create, State.LOGGED_IN),

@@ -17,7 +17,7 @@ from imap.grammar.message_commands import Idle, Move, Notify, Unselect
 from imap.grammar.metadata import GetMetadata, SetMetadata
 from imap.grammar.quota import GetQuota, GetQuotaRoot, SetQuota
 from imap.grammar.search_commands import CancelUpdate, Esearch, Sort, Thread
-from imap.grammar.session_commands import Compress, Enable, Id, Unauthenticate
+from imap.grammar.session_commands import Compress, Enable, GetJmapAccess, Id, Unauthenticate
 from storage.directory_values import Account
 
 GMAIL: Final = "X-GM-EXT-1"
@@ -46,6 +46,7 @@ _BUILDS_ON: Final[Mapping[str, tuple[str, ...]]] = {
     "SPECIAL-USE": ("CREATE-SPECIAL-USE",),
     "LIST-EXTENDED": ("LIST-STATUS", "LIST-METADATA", "LIST-MYRIGHTS"),
     "METADATA": ("LIST-METADATA", "FILTERS"),
+    "OBJECTID": ("JMAPACCESS",),
     "ACL": ("RIGHTS=KXTE", "LIST-MYRIGHTS"),
     "QUOTA": ("QUOTASET", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE"),
     "ESEARCH": ("SEARCHRES", "PARTIAL", "CONTEXT=SEARCH", "ESORT", "MULTISEARCH"),
@@ -71,6 +72,7 @@ _OF_COMMAND: Final[Mapping[type, tuple[str, ...]]] = {
     Namespace: ("NAMESPACE",),
     Notify: ("NOTIFY",),
     Replace: ("REPLACE",),
+    GetJmapAccess: ("JMAPACCESS",),
     Unauthenticate: ("UNAUTHENTICATE",),
     Unselect: ("UNSELECT",),
     Xlist: ("XLIST",),

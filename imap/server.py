@@ -8,6 +8,7 @@ from auth.admission import Admission, Denied
 from auth.login import Authenticator
 from config.clock import Clock
 from config.logging import Logger
+from config.reach import reach_of
 from config.settings import Settings
 from filters.recipients.imap_events import ImapEvents
 from filters.sent import SentCopies
@@ -45,6 +46,7 @@ class ImapServer(BaseServer[Context, Connection]):
         sent: SentCopies | None = None,
         scanner: VirusScanner | None = None,
         events: ImapEvents | None = None,
+        web: Callable[[], str] | None = None,
         timing: Timing | None = None,
         bounds: Bounds | None = None,
     ) -> None:
@@ -64,6 +66,7 @@ class ImapServer(BaseServer[Context, Connection]):
             sent=sent,
             scanner=scanner,
             events=events,
+            web=web or (lambda: reach_of(self._context.settings).origin),
         )
         super().__init__(context, directory, clock)
 

@@ -48,6 +48,7 @@ class Session(BaseSession[Context, "Connection"]):
     __slots__ = (
         "_unsubscribe",
         "_watching",
+        "certified",
         "choices",
         "command",
         "enabled",
@@ -68,6 +69,7 @@ class Session(BaseSession[Context, "Connection"]):
         self.mode: Mode = PLAIN
         self.enabled: set[str] = set()
         self.choices = NO_CHOICES
+        self.certified = False
         self.idling = False
         self.metadata: MetadataWatch | None = None
         self.command: Command | None = None
@@ -121,7 +123,19 @@ class Session(BaseSession[Context, "Connection"]):
             granted=self.choices.granted,
             message_limit=settings.imap.message_limit,
             sieve=self._scripts_at(),
+            jmap=bool(self.jmap_at()),
         )
+
+    def jmap_at(self) -> str:
+        """The Session of JMAP, "" where it is not served or this login is not good for it, as a
+        client's certificate is not.
+        """
+        origin = self.context.web()
+        if not origin or self.login is None or self.certified:
+            return ""
+        if Protocol.JMAP not in self.login.grant.protocols:
+            return ""
+        return f"{origin}/.well-known/jmap"
 
     def _scripts_at(self) -> str:
         settings = self.context.settings
@@ -155,6 +169,7 @@ class Session(BaseSession[Context, "Connection"]):
         """As after a fresh connection (RFC 8437 §2)."""
         super().log_out()
         self.choices = NO_CHOICES
+        self.certified = False
         self.mode = PLAIN
         self.enabled.clear()
 

@@ -20,7 +20,6 @@ from auth.sessions import Sessions
 from auth.sign_up import SignUpDesk
 from auth.sms_factor import SmsFactorDesk
 from config.logging import get_logger
-from config.reach import Reach, reach_of
 from filters.blob_scanning import BlobScanner
 from filters.code_mail import CodeMails
 from filters.login_notice import LoginNotices
@@ -30,7 +29,7 @@ from mailserver.jmap_wiring import build_jmap
 from mailserver.mailing_wiring import Mailing
 from mailserver.push_wiring import Push, build_push
 from mailserver.rest_wiring import build_rest
-from mailserver.services import Services
+from mailserver.services import Services, reached
 from net.client_tls import client_tls
 from net.guarded import GuardedResolver
 from net.https import HttpsClient
@@ -225,14 +224,13 @@ def _images(services: Services) -> ImageProxy:
 
 def _discovery(services: Services) -> Discovery:
     """Told are the addresses that the listeners have once they are bound."""
-
-    def reach() -> Reach:
-        bound = services.server.addresses if services.server is not None else None
-        return reach_of(services.settings, bound)
-
     directory = services.directory
     return Discovery(
-        lambda: services.settings, reach, directory.serves, services.offload, services.clock
+        lambda: services.settings,
+        lambda: reached(services),
+        directory.serves,
+        services.offload,
+        services.clock,
     )
 
 

@@ -8,6 +8,7 @@ from auth.login import Authenticator
 from auth.sources import Sources
 from config.clock import Clock
 from config.logging import Logger
+from config.reach import Reach, reach_of
 from config.settings import Settings
 from filters.autotags.auto_tags import AutoTags
 from filters.signing.keyring import Keyring
@@ -55,3 +56,9 @@ class Services:
     keyring: Keyring
     signer: Signer
     server: "Server | None" = field(default=None)
+
+
+def reached(services: Services) -> Reach:
+    """Where the listeners are reached, with the ports that they have once they are bound."""
+    bound = services.server.addresses if services.server is not None else None
+    return reach_of(services.settings, bound)

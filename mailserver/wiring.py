@@ -50,7 +50,7 @@ from mailserver.drive_wiring import Drive, build_drive
 from mailserver.gateway_wiring import Gateway, LocalHome, build_gateway
 from mailserver.mailing_wiring import build_mailing
 from mailserver.personal_wiring import build_imap_events, build_personal, build_trainer
-from mailserver.services import Services
+from mailserver.services import Services, reached
 from net.client_tls import client_tls
 from net.guarded import GuardedResolver
 from net.https import HttpsClient
@@ -246,6 +246,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             sent=sent,
             scanner=scanner,
             events=events,
+            web=lambda: reached(services).origin,
         ),
         managesieve=ManageSieveServer(
             settings,

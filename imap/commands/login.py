@@ -37,6 +37,7 @@ async def authenticate(session: Session, command: Authenticate) -> Reply:
         session.send(b"+ %s\r\n" % wire)
         return await session.connection.next_line()
 
+    session.certified = command.mechanism.upper() == "EXTERNAL"
     initial = command.initial
     wire = None if initial is None else b64encode(initial) or b"="
     result = await run_exchange(authenticator, exchange, wire, ask, session.caller)

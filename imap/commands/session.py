@@ -1,15 +1,17 @@
-"""CAPABILITY, NOOP, LOGOUT, UNAUTHENTICATE, ID, ENABLE and STARTTLS (RFC 9051 §6.1, §6.2.1, §6.3.1,
-RFC 2971, RFC 8437).
+"""CAPABILITY, NOOP, LOGOUT, UNAUTHENTICATE, ID, ENABLE, STARTTLS and GETJMAPACCESS (RFC 9051 §6.1,
+§6.2.1, §6.3.1, RFC 2971, RFC 8437, RFC 9698).
 """
 
 from collections.abc import Mapping
 
 from auth.caller import client_name
 from imap.capabilities import ENABLE
+from imap.grammar.encode import quoted
 from imap.grammar.responses import id_line
 from imap.grammar.session_commands import (
     Capability,
     Enable,
+    GetJmapAccess,
     Id,
     Logout,
     Noop,
@@ -67,6 +69,15 @@ def _take_name(session: Session, told: Mapping[str, str | None]) -> None:
     if session.login is not None:
         audit, login = session.context.authenticator.audit, session.login
         audit.client_named(login.account, login.address, session.caller)
+
+
+async def get_jmap_access(session: Session, _command: GetJmapAccess) -> Reply:
+    """Where the Session object of JMAP is (RFC 9698 §4)."""
+    url = session.jmap_at()
+    if not url:
+        raise Bad("JMAP is not there for this login")
+    session.send(untagged(b"JMAPACCESS " + quoted(url.encode())))
+    return Reply("GETJMAPACCESS completed")
 
 
 async def enable(session: Session, command: Enable) -> Reply:

@@ -45,6 +45,7 @@ from imap.grammar.session_commands import (
     Capability,
     Compress,
     Enable,
+    GetJmapAccess,
     Id,
     Login,
     Logout,
@@ -62,6 +63,7 @@ Command: TypeAlias = (
     | Authenticate
     | Login
     | Unauthenticate
+    | GetJmapAccess
     | Enable
     | Id
     | Select

@@ -16,6 +16,7 @@ from imap.grammar.session_commands import (
     Capability,
     Compress,
     Enable,
+    GetJmapAccess,
     Id,
     Login,
     Logout,
@@ -111,5 +112,6 @@ PARSERS: Final[Mapping[str, Parser]] = {
     "NOOP": _bare(Noop),
     "STARTTLS": _bare(StartTls),
     "UNAUTHENTICATE": _bare(Unauthenticate),
+    "GETJMAPACCESS": _bare(GetJmapAccess),
     "UNSELECT": _bare(Unselect),
 }

@@ -65,6 +65,13 @@ class Unauthenticate:
 
 
 @dataclass(frozen=True, slots=True)
+class GetJmapAccess:
+    """GETJMAPACCESS (RFC 9698 §4)."""
+
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
 class Enable:
     """ENABLE (RFC 9051 §6.3.1), the capabilities in upper case."""
 

@@ -244,6 +244,7 @@ _BARE: tuple[type[command.Command], ...] = (
     mailbox_commands.Namespace,
     session_commands.Noop,
     session_commands.StartTls,
+    session_commands.GetJmapAccess,
     session_commands.Unauthenticate,
     message_commands.Unselect,
 )
