@@ -21,6 +21,7 @@ from rich.table import Table
 
 from tests.bench import (
     authentication_rows,
+    carddav_rows,
     connection_rows,
     dkim_rows,
     explain_rows,
@@ -70,6 +71,7 @@ ROWS = [
     *judging_rows.ROWS,
     *login_storm_rows.ROWS,
     *hop_rows.ROWS,
+    *carddav_rows.ROWS,
 ]
 
 
