@@ -2,7 +2,8 @@
 chunks, trailers): uvicorn's protocol on httptools has none.
 
 Octets are counted as they come, with or without a line's end. A head has MAX_HEAD of them and
-SECONDS; a body may have as many beside it as it has itself, and MAX_HEAD more.
+SECONDS; a body may have as many beside it as it has itself, and MAX_HEAD more. A client that takes
+nothing of an answer for STUCK seconds is cut off.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 MAX_HEAD: Final = 64 * 1024
 SECONDS: float = 30.0
+STUCK: float = 60.0
 _TOO_LONG: Final = "431 Request Header Fields Too Large"  # RFC 6585 §5
 _TOO_LATE: Final = "408 Request Timeout"
 
@@ -22,6 +24,7 @@ def bounded(protocol: Any) -> type[asyncio.Protocol]:
         _body = 0
         _begun = False
         _timer: asyncio.TimerHandle | None = None
+        _stuck: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
@@ -29,7 +32,17 @@ def bounded(protocol: Any) -> type[asyncio.Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._wait_no_more()
+            self._moves()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._moves()
+            self._stuck = self.loop.call_later(STUCK, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._moves()
+            super().resume_writing()
 
         def data_received(self, data: bytes) -> None:
             self._beside += len(data)
@@ -63,6 +76,11 @@ def bounded(protocol: Any) -> type[asyncio.Protocol]:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+
+        def _moves(self) -> None:
+            if self._stuck is not None:
+                self._stuck.cancel()
+                self._stuck = None
 
         def _end(self, status: str) -> None:
             """Says so where no answer is under way."""

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 import web.heads
@@ -29,14 +29,32 @@ async def _answer(request: Request) -> Response:
 
 
 @pytest.fixture
-async def port(tmp_path: Path) -> AsyncIterator[int]:
-    """Of a listener with GET and POST /x, which answer how long the body was."""
+async def ended() -> asyncio.Event:
+    """Set when an answer of /flood is over."""
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def port(tmp_path: Path, ended: asyncio.Event) -> AsyncIterator[int]:
+    """Of a listener with GET and POST /x, which answer how long the body was, and GET /flood."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            for _ in range(FLOOD // 65536):
+                yield b"a" * 65536
+        finally:
+            ended.set()
+
+    async def _flood(_request: Request) -> Response:
+        return StreamingResponse(pieces())
+
     settings = make_settings(tmp_path)
     tls = await asyncio.to_thread(TlsContexts.create, None, None, tmp_path, "mx.example.test")
     server = HttpServer([parse_endpoint("127.0.0.1:0")], [], tls)
     server.bind()
     registry = Registry()
-    registry.register(Service("x", [Route("/x", _answer, methods=["GET", "POST"])]))
+    routes = [Route("/x", _answer, methods=["GET", "POST"]), Route("/flood", _flood)]
+    registry.register(Service("x", routes))
     await server.start(create_app(lambda: "ok", lambda: settings, None, registry))
     yield server.addresses["http"][0].port
     await server.stop()
@@ -118,3 +136,34 @@ async def test_a_head_has_its_time(
         writer.write(begin)
         async with asyncio.timeout(30):
             assert (await reader.read())[:13] == said
+
+
+async def test_who_takes_nothing_is_cut_off(
+    port: int, ended: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.heads, "STUCK", 0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    with closing(writer):
+        writer.write(b"GET /flood HTTP/1.1\r\nHost: mx.example.test\r\n\r\n")
+        assert await status(reader) == 200
+        async with asyncio.timeout(30):
+            await ended.wait()
+            got = 0
+            with suppress(ConnectionError):
+                while piece := await reader.read(1024 * 1024):
+                    got += len(piece)
+    assert got < FLOOD
+
+
+async def test_who_takes_an_answer_slowly_gets_all_of_it(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.heads, "STUCK", 5.0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with closing(writer):
+        writer.write(b"GET /flood HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        got = 0
+        async with asyncio.timeout(60):
+            while piece := await reader.read(4 * 1024 * 1024):
+                got += len(piece)
+    assert got > FLOOD

@@ -110,7 +110,8 @@ class DriveResource:
                 params=_ITEM,
                 ready=True,
                 media=OCTETS,
-                refused=(206, 304, 412, 416, *_GATE),
+                refused=(412, 416, *_GATE),
+                also=(206, 304),
             ),
             Endpoint(
                 *("POST", "/drive/items/{item}/keep", TAG, "keepDriveItem"),

@@ -17,7 +17,16 @@ from starlette.types import Receive, Scope, Send
 
 from filters.drive.service import Octets, Opened
 from web.drive.disposition import content_disposition
-from web.drive.ranges import Span, Unsatisfiable, if_range, is_changed, is_unchanged, spans_of
+from web.drive.ranges import (
+    MAX_RANGES,
+    Span,
+    Unsatisfiable,
+    if_range,
+    is_changed,
+    is_unchanged,
+    spans_of,
+)
+from web.problem import ProblemResponse
 
 _PIECE: Final = 256 * 1024
 _SAFE: Final = {
@@ -76,16 +85,20 @@ def response_of(request: Request, opened: Opened, release: Callable[[], None]) -
         "Accept-Ranges": "none" if opened.whole_only else "bytes",
     }
     if is_changed(asked("if-match"), asked("if-unmodified-since"), etag, at):
-        return _bare(412, headers, release)
+        release()
+        return ProblemResponse(412, "This is another version of the file")
     if is_unchanged(asked("if-none-match"), asked("if-modified-since"), etag, at):
-        return _bare(304, headers, release)
+        release()
+        return Response(status_code=304, headers=headers)
     size = opened.octets.size
     headers["Content-Disposition"] = content_disposition(opened.disposition, opened.name)
     kind = _shown_type(opened.type)
     try:
         spans = _spans(request, opened, etag)
     except Unsatisfiable:
-        return _bare(416, {**headers, "Content-Range": f"bytes */{size}"}, release)
+        release()
+        text = f"The file has {size} octets; at most {MAX_RANGES} ranges that do not overlap"
+        return ProblemResponse(416, text, headers={"Content-Range": f"bytes */{size}"})
     if len(spans) > 1:
         return _several(opened.octets, spans, kind, headers, release)
     headers["Content-Type"] = kind
@@ -125,11 +138,6 @@ def _several(
     headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
     headers["Content-Length"] = str(length)
     return FileResponse(octets, parts, tail, 206, headers, release)
-
-
-def _bare(status: int, headers: Mapping[str, str], release: Callable[[], None]) -> Response:
-    release()
-    return Response(status_code=status, headers=dict(headers))
 
 
 def _shown_type(kind: str) -> str:

@@ -78,7 +78,7 @@ class Endpoint:
     """`path` is below PREFIX, its parameters in braces and typed in `params`. `gives` is the shape
     of the answer, None for 204; `order` makes what the handler gives a list in pages. `ready`: the
     handler makes the response itself, of type `media`, and reads the body, of type `brings`.
-    `secret`: the answer is not to be had again.
+    `secret`: the answer is not to be had again; `also` are further statuses of success.
     """
 
     method: str
@@ -100,6 +100,7 @@ class Endpoint:
     brings: str = ""
     media: str = "application/json"
     refused: tuple[int, ...] = ()
+    also: tuple[int, ...] = ()
     limit: int = BODY
     seconds: float = 10.0
 

@@ -157,6 +157,7 @@ def _problems(one: Endpoint) -> dict[str, Any]:
         str(status): {"$ref": f"#/components/responses/{status}"}
         for status in sorted(_statuses(one))
     }
+    found |= {str(status): {"description": HTTPStatus(status).phrase} for status in one.also}
     if one.method == "GET" and one.gives is not None and one.handler is not None:
         found["304"] = {"description": "Not Modified"}
     return found

@@ -106,7 +106,7 @@ def _octets(body: bytes, part: Message) -> bytes:
 def test_ranges_that_are_not_there(server: ServerProcess, url: str) -> None:
     for asked in (f"bytes={len(DATA)}-", "bytes=0-9,5-20", "bytes=" + "1-1," * 9):
         got = get(server, url, Range=asked)
-        assert (got.status, got.body) == (416, b"")
+        assert got.status == 416
         assert got.fields["content-range"] == f"bytes */{len(DATA)}"
 
 
