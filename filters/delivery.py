@@ -116,7 +116,7 @@ class Delivery:
         envelope: Envelope,
         message: Message,
         verdict: Verdict,
-        sending: values.Sending,
+        sending: values.Sending | None,
         copy: SentCopy | None = None,
     ) -> tuple[Answer, QueueId | None]:
         """Queues what a user sends and follows: for all recipients, to be delivered at its time,
@@ -137,7 +137,7 @@ class Delivery:
         envelope: Envelope,
         message: Message,
         verdict: Verdict,
-        sending: values.Sending,
+        sending: values.Sending | None,
         copy: SentCopy | None,
     ) -> tuple[Answer, Sequence[Stored]]:
         if is_looping(message.header):

@@ -26,6 +26,9 @@ from web.jmap.mail.mailbox_query import MailboxQuery
 from web.jmap.mail.mailbox_set import MailboxSet
 from web.jmap.mail.snippets import Snippets
 from web.jmap.mail.thread import ThreadType
+from web.jmap.mdn.objects import MDN
+from web.jmap.mdn.parsing import MdnParsing
+from web.jmap.mdn.sending import MdnSending
 from web.jmap.methods import Methods
 from web.jmap.quota import QUOTA, QuotaType
 from web.jmap.requests import Requests
@@ -55,16 +58,18 @@ def build_jmap(
     standard.add_set(email_set)
     queries = StandardQuery(methods, limits, scope_of)
     queries.add(MailboxQuery(store, services.directory))
-    queries.add(EmailQuery(store, services.directory, services.offload, limits))
+    email_query = EmailQuery(store, services.directory, services.offload, limits)
+    queries.add(email_query)
     Snippets(emails, services.offload, limits).add_to(methods)
     standard.add_get(ThreadType(store, emails))
     _add_submission(services, store, mailing, email_set, methods, standard, queries, limits)
     quotas = QuotaType(store)
     standard.add_get(quotas)
     queries.add(quotas)
+    methods.add(MDN, "MDN/parse", MdnParsing(reader, email_query, limits, services.offload))
     uploads = Uploads(services.blobs, scanner, limits, services.clock)
     BlobMethods(reader, uploads, store, emails, limits, services.offload).add_to(methods)
-    capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET, VAPID, BLOB, QUOTA))
+    capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET, VAPID, BLOB, QUOTA, MDN))
     requests = Requests(methods, capabilities, limits, services.offload)
     return JmapApi(entrance, requests, Downloads(reader), uploads, granted), requests
 
@@ -90,6 +95,11 @@ def _add_submission(
     standard.add_get(submissions)
     queries.add(submissions)
     methods.add(SUBMISSION, "EmailSubmission/set", SubmissionSet(standard, submissions, emails))
+    notifying = MdnSending(
+        *(emails, emails, identities, standard, store, mailing.submitter, limits),
+        *(services.clock, services.offload),
+    )
+    methods.add(MDN, "MDN/send", notifying)
 
 
 def _mail_in(

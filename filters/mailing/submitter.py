@@ -61,12 +61,13 @@ class Submitter:
         peer: str,
         wish: Wish,
         message: Message,
-        sending: Sending,
+        sending: Sending | None,
         protocol: Protocol,
         copy: SentCopy | None = None,
     ) -> Sent:
-        """The message waits in the queue for its time, which may be now, when this returns. Raises
-        NotSent, AlreadySubmitted, StoreError. With `copy` it is in the sender's mailbox too.
+        """The message waits in the queue for its time, which may be now, when this returns; nobody
+        follows one without `sending`. With `copy` it is in the sender's mailbox too. Raises
+        NotSent, AlreadySubmitted, StoreError.
         """
         taken = False
         try:
@@ -87,7 +88,7 @@ class Submitter:
         peer: str,
         wish: Wish,
         message: Message,
-        sending: Sending,
+        sending: Sending | None,
         protocol: Protocol,
         copy: SentCopy | None,
     ) -> Sent:
@@ -108,7 +109,7 @@ class Submitter:
             one.address for one in recipients if one.resolution.local and not one.resolution.remote
         )
         answer, queue = await self._delivery.submit(
-            envelope, done.sent, verdict, replace(sending, here=here), copy
+            envelope, done.sent, verdict, sending and replace(sending, here=here), copy
         )
         if queue is None:
             raise NotSent(Why.FORBIDDEN_TO_SEND if answer[0] >= 500 else Why.LATER, answer[2])

@@ -11,6 +11,7 @@ from web.jmap.context import Context
 from web.jmap.limits import MAX_ATTACHED, Limits
 from web.jmap.mail.email_conditions import SORTS
 from web.jmap.mail.mailbox import MAIL
+from web.jmap.mdn.objects import MDN
 from web.jmap.methods import CORE
 from web.jmap.quota import QUOTA
 from web.jmap.submission.identity import SUBMISSION
@@ -50,6 +51,7 @@ def session_object(
             SUBMISSION: {},
             BLOB: {},
             QUOTA: {},
+            MDN: {},
         },
         "accounts": {
             account_id: {
@@ -61,10 +63,11 @@ def session_object(
                     SUBMISSION: submission,
                     BLOB: account_capability(limits),
                     QUOTA: {},
+                    MDN: {},
                 },
             }
         },
-        "primaryAccounts": dict.fromkeys((MAIL, SUBMISSION, BLOB, QUOTA), account_id),
+        "primaryAccounts": dict.fromkeys((MAIL, SUBMISSION, BLOB, QUOTA, MDN), account_id),
         "username": login.address,
         "apiUrl": f"{origin}{PREFIX}/api",
         "downloadUrl": f"{origin}{PREFIX}/download/{{accountId}}/{{blobId}}/{{name}}?type={{type}}",

@@ -1,0 +1,1 @@
+"""Message disposition notifications: MDN/send and MDN/parse (RFC 9007)."""
