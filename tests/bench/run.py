@@ -30,6 +30,7 @@ from tests.bench import (
     hop_rows,
     imap_rows,
     judging_rows,
+    large_mail_rows,
     login_storm_rows,
     mailbox_rows,
     queue_rows,
@@ -72,6 +73,7 @@ ROWS = [
     *login_storm_rows.ROWS,
     *hop_rows.ROWS,
     *carddav_rows.ROWS,
+    *large_mail_rows.ROWS,
 ]
 
 
