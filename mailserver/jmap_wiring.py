@@ -2,6 +2,7 @@
 
 from config.logging import get_logger
 from filters.blob_scanning import BlobScanner
+from filters.scripts import language
 from mailserver.mailing_wiring import Mailing
 from mailserver.services import Services
 from storage.store import Store
@@ -37,6 +38,14 @@ from web.jmap.standard import Standard
 from web.jmap.standard_query import StandardQuery
 from web.jmap.submission.email_submission import SubmissionSet, SubmissionType
 from web.jmap.submission.identity import SUBMISSION, IdentityType
+from web.jmap.submission.sieve_script import (
+    SIEVE,
+    ScriptBlobs,
+    SieveSet,
+    SieveType,
+    SieveValidate,
+)
+from web.jmap.submission.vacation_response import VACATION, VacationType
 
 
 def build_jmap(
@@ -48,7 +57,10 @@ def build_jmap(
     methods = Methods[Context](limits, get_logger("jmap"), granted.call)
     standard = Standard(methods, limits)
     emails = EmailType(store, services.directory, services.offload, limits)
-    reader = BlobReader(emails, services.blobs, scanner, services.offload)
+    reader = BlobReader(
+        *(emails, services.blobs, scanner, services.offload),
+        [ScriptBlobs(services.directory.scripts)],
+    )
     intake = Intake(store, scanner.scanner, services.offload)
     mailboxes = MailboxSet(store, services.directory)
     standard.add_get(mailboxes)
@@ -63,13 +75,16 @@ def build_jmap(
     Snippets(emails, services.offload, limits).add_to(methods)
     standard.add_get(ThreadType(store, emails))
     _add_submission(services, store, mailing, email_set, methods, standard, queries, limits)
+    _add_filtering(services, methods, standard, queries, reader)
     quotas = QuotaType(store)
     standard.add_get(quotas)
     queries.add(quotas)
     methods.add(MDN, "MDN/parse", MdnParsing(reader, email_query, limits, services.offload))
     uploads = Uploads(services.blobs, scanner, limits, services.clock)
     BlobMethods(reader, uploads, store, emails, limits, services.offload).add_to(methods)
-    capabilities = frozenset((MAIL, SUBMISSION, WEBSOCKET, VAPID, BLOB, QUOTA, MDN))
+    capabilities = frozenset(
+        (MAIL, SUBMISSION, VACATION, SIEVE, WEBSOCKET, VAPID, BLOB, QUOTA, MDN)
+    )
     requests = Requests(methods, capabilities, limits, services.offload)
     return JmapApi(entrance, requests, Downloads(reader), uploads, granted), requests
 
@@ -100,6 +115,26 @@ def _add_submission(
         *(services.clock, services.offload),
     )
     methods.add(MDN, "MDN/send", notifying)
+
+
+def _add_filtering(
+    services: Services,
+    methods: Methods[Context],
+    standard: Standard[Context],
+    queries: StandardQuery[Context],
+    reader: BlobReader,
+) -> None:
+    """What accounts do with mail that comes."""
+    directory = services.directory
+    vacation = VacationType(directory.database, directory.vacations)
+    standard.add_get(vacation, changes=False)
+    standard.add_set(vacation)
+    known = language(services.offload)
+    scripts = SieveType(directory.database, directory.scripts, known, reader)
+    standard.add_get(scripts, changes=False)
+    queries.add(scripts, changes=False)
+    methods.add(SIEVE, "SieveScript/set", SieveSet(standard, scripts, directory.scripts))
+    methods.add(SIEVE, "SieveScript/validate", SieveValidate(scripts))
 
 
 def _mail_in(

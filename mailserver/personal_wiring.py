@@ -8,6 +8,7 @@ from filters.autotags.choosing import Reader
 from filters.autotags.trainer import Trainer
 from filters.delivery import Delivery
 from filters.recipients.answers import Answers
+from filters.recipients.away import Away
 from filters.recipients.compiled import Compiled
 from filters.recipients.deciding import Deciding, Personal
 from filters.recipients.following import Following
@@ -35,7 +36,10 @@ def build_personal(
     scripting = build_scripting(services, metadata, duplicates, scans)
     hostname = services.settings.hostname
     junk = PersonalJunk(services.settings, directory, learned)
-    deciding = Deciding(directory, store, scripting, junk, services.auto_tags, offload, log)
+    away = Away(directory, scripting, clock)
+    deciding = Deciding(
+        *(directory, store, scripting, junk, services.auto_tags, away, offload, log)
+    )
     following = Following(directory, store, duplicates, clock, hostname, log, deciding.place)
     return Personal(deciding, following, scripting, junk)
 

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     PREFERENCE = "preference"
     IDENTITY = "identity"
     QUOTA = "quota"
+    VACATION = "vacation"
 
 
 class How(StrEnum):

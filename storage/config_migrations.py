@@ -37,7 +37,7 @@ from storage.config_schema import (
     source_count,
     suppression,
 )
-from storage.config_sending_tables import identity, profile
+from storage.config_sending_tables import identity, profile, vacation
 from storage.config_service_tables import service_endpoint
 from storage.config_signup_tables import code_sent, invite, reached, sign_up
 from storage.config_user_tables import correspondent, preference, script, tag
@@ -195,6 +195,10 @@ def _profiles(connection: Connection) -> None:
     profile.create(connection, checkfirst=True)
 
 
+def _vacations(connection: Connection) -> None:
+    vacation.create(connection, checkfirst=True)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -232,4 +236,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_drive,
     create_push_subscriptions,
     _profiles,
+    _vacations,
 )

@@ -1,4 +1,4 @@
-"""Tables of config.db for what users send as, and are shown as: identities, profiles."""
+"""Tables of config.db for what users send as, are shown as, and answer while they are away."""
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, String, Table, Text
 
@@ -32,5 +32,19 @@ profile = Table(
     Column("photo", String, nullable=False),
     Column("type", String, nullable=False),
     Column("created", Float, nullable=False),
+    Column("changed", Float, nullable=False),
+)
+
+# Vacation responses (storage/vacations.py); times in seconds since 1970, NULL for none.
+vacation = Table(
+    "config_vacation",
+    metadata,
+    Column("account", ForeignKey("config_account.id", ondelete="CASCADE"), primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("from_date", Float),
+    Column("to_date", Float),
+    Column("subject", Text),
+    Column("text_body", Text),
+    Column("html_body", Text),
     Column("changed", Float, nullable=False),
 )

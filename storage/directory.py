@@ -59,6 +59,7 @@ from storage.sms_factors import SmsFactors
 from storage.source_counts import SourceCounts
 from storage.spent import Spent
 from storage.suppressions import Suppressions
+from storage.vacations import Vacations
 from storage.values import AccountId
 
 _QUOTAS = frozenset(("quota_bytes", "quota_messages"))
@@ -80,6 +81,7 @@ class Directory(AliasDirectory):
         self.preferences = Preferences(database)
         self.identities = Identities(database)
         self.profiles = Profiles(database, clock)
+        self.vacations = Vacations(database, clock)
         self.credentials = Credentials(database, clock, self._tell)
         self.second_factors = factors = SecondFactors(database, clock, self._tell)
         self.passkeys = Passkeys(database, clock, self._tell, factors.forget)
@@ -421,6 +423,7 @@ class Directory(AliasDirectory):
         if change.kind is ChangeKind.DELETED:
             self.acl.clear()
             self.scripts.forget(change.account)
+            self.vacations.forget(change.account)
             self.contacts.forget(change.account)
             self.known_logins.forget(change.account)
             self.delegations.forget()

@@ -26,7 +26,7 @@ from storage.config_schema import (
     entry,
     journal,
 )
-from storage.config_sending_tables import identity, profile
+from storage.config_sending_tables import identity, profile, vacation
 from storage.config_user_tables import correspondent, preference, script, tag
 from storage.directory_values import Account, Alias, AlreadyExists, Submission
 from storage.values import AccountId
@@ -137,7 +137,7 @@ async def remove_account(at: AsyncConnection, number: AccountId) -> None:
 async def _remove_own(at: AsyncConnection, number: AccountId) -> None:
     for table in reversed(CONTACT_TABLES):
         await at.execute(delete(table).where(table.c.account == number))
-    for table in (correspondent, tag, preference, identity, profile):
+    for table in (correspondent, tag, preference, identity, profile, vacation):
         await at.execute(delete(table).where(table.c.account == number))
 
 

@@ -99,6 +99,13 @@ class Scripts:
         rows = await self._database.finish(self._rows(query))
         return sorted(map(_line, rows), key=lambda one: one.name)
 
+    async def all(self, account: AccountId) -> list[Script]:
+        """With their texts, in order of name."""
+        rows = await self._database.finish(
+            self._rows(select(*_COLUMNS).where(_s.account == account))
+        )
+        return sorted(map(_script, rows), key=lambda one: one.name)
+
     async def get(self, account: AccountId, name: str) -> Script:
         """Raises NoSuchScript, BadScriptName."""
         where = (_s.account == account) & (_s.name == script_name(name))

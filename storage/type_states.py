@@ -45,6 +45,7 @@ CONFIG: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.CARD: ("ContactCard",),
     Kind.IDENTITY: ("Identity",),
     Kind.QUOTA: ("Quota",),
+    Kind.VACATION: ("VacationResponse",),
 }
 """Types whose state is the last number of a row of theirs in the journal of config.db."""
 MAIL_TYPES: Final = frozenset((*_COUNTED, DELIVERY))

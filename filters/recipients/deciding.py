@@ -17,6 +17,7 @@ from config.logging import Logger
 from filters.autotags.auto_tags import AutoTags
 from filters.context import Message, Recipient
 from filters.envelope import Envelope
+from filters.recipients.away import Away
 from filters.recipients.contact_lists import ContactLists
 from filters.recipients.disposition import Decided, Disposition, Group, Later, Refusal, Version
 from filters.recipients.following import Following
@@ -64,12 +65,13 @@ class Deciding:
         scripting: Scripting,
         junk: PersonalJunk,
         auto_tags: AutoTags,
+        away: Away,
         offload: Offload,
         log: Logger,
     ) -> None:
         self._directory, self._store, self._log = directory, store, log
         self._scripting, self._junk, self._offload = scripting, junk, offload
-        self._auto_tags = auto_tags
+        self._auto_tags, self._away = auto_tags, away
         self._lists = ContactLists(directory.contacts)
 
     async def decide(
@@ -84,8 +86,13 @@ class Deciding:
         return await asking.run()
 
     async def _any_script(self, recipients: Iterable[Recipient]) -> bool:
-        active = self._directory.scripts.active
-        return any([await active(target.account) is not None for target in targets_of(recipients)])
+        active, is_on = self._directory.scripts.active, self._away.is_on
+        return any(
+            [
+                await active(target.account) is not None or await is_on(target.account)
+                for target in targets_of(recipients)
+            ]
+        )
 
     async def judge(
         self, envelope: Envelope, message: Message, verdict: Verdict, account: AccountId
@@ -107,15 +114,15 @@ class Deciding:
         script = await self._directory.scripts.active(pending.target.account)
         if script is None:
             return None
-        subject = Subject(
-            envelope,
-            pending.message,
-            b"" if pending.finished else trace(),
-            pending.target,
-            pending.recipient,
-            judged,
-        )
-        return await self._scripting.run(script, subject)
+        return await self._scripting.run(script, _subject(pending, envelope, judged, trace))
+
+    async def answer(
+        self, pending: Pending, envelope: Envelope, judged: Judged, trace: Callable[[], bytes]
+    ) -> Later | None:
+        """What is answered for an account whose user is away."""
+        if not await self._away.is_on(pending.target.account):
+            return None
+        return await self._away.later(_subject(pending, envelope, judged, trace))
 
     async def resolve(self, address: str) -> Resolution:
         return await self._directory.resolve(address)
@@ -166,6 +173,13 @@ class Deciding:
 
     def report(self, text: str, **more: object) -> None:
         self._log.warning(text, **more)
+
+
+def _subject(
+    pending: Pending, envelope: Envelope, judged: Judged, trace: Callable[[], bytes]
+) -> Subject:
+    above = b"" if pending.finished else trace()
+    return Subject(envelope, pending.message, above, pending.target, pending.recipient, judged)
 
 
 class _Asking:
@@ -219,6 +233,10 @@ class _Asking:
         account = one.target.account
         judged, told = await self._deciding.judge(envelope, one.message, site, account)
         found = await self._deciding.disposition(one, envelope, judged, self._trace)
+        if found is None or not (found.refusal or found.vacations):
+            answer = await self._deciding.answer(one, envelope, judged, self._trace)
+            if answer is not None:
+                self._later.append(answer)
         own = self._gathered_of(one)
         told = (*told, *(found.told if found is not None else ()))
         if told:

@@ -15,6 +15,8 @@ from web.jmap.mdn.objects import MDN
 from web.jmap.methods import CORE
 from web.jmap.quota import QUOTA
 from web.jmap.submission.identity import SUBMISSION
+from web.jmap.submission.sieve_script import ABILITIES, SIEVE
+from web.jmap.submission.vacation_response import VACATION
 
 PREFIX: Final = "/jmap"
 WEBSOCKET: Final = "urn:ietf:params:jmap:websocket"
@@ -49,6 +51,8 @@ def session_object(
             CORE: limits.capability,
             MAIL: {},
             SUBMISSION: {},
+            VACATION: {},
+            SIEVE: {"implementation": "mailserver"},
             BLOB: {},
             QUOTA: {},
             MDN: {},
@@ -61,13 +65,17 @@ def session_object(
                 "accountCapabilities": {
                     MAIL: mail,
                     SUBMISSION: submission,
+                    VACATION: {},
+                    SIEVE: ABILITIES,
                     BLOB: account_capability(limits),
                     QUOTA: {},
                     MDN: {},
                 },
             }
         },
-        "primaryAccounts": dict.fromkeys((MAIL, SUBMISSION, BLOB, QUOTA, MDN), account_id),
+        "primaryAccounts": dict.fromkeys(
+            (MAIL, SUBMISSION, VACATION, SIEVE, BLOB, QUOTA, MDN), account_id
+        ),
         "username": login.address,
         "apiUrl": f"{origin}{PREFIX}/api",
         "downloadUrl": f"{origin}{PREFIX}/download/{{accountId}}/{{blobId}}/{{name}}?type={{type}}",

@@ -104,17 +104,18 @@ class Standard(Generic[C]):
     def __init__(self, methods: Methods[C], limits: Limits) -> None:
         self._methods, self._limits = methods, limits
 
-    def add_get(self, kind: ObjectType[C, A]) -> None:
-        """/get and /changes."""
+    def add_get(self, kind: ObjectType[C, A], *, changes: bool = True) -> None:
+        """/get, and /changes where the type has it."""
 
         async def get(call: Call[C], members: Object) -> Results:
             return [(f"{kind.name}/get", await self._get(kind, call, Arguments(members)))]
 
-        async def changes(call: Call[C], members: Object) -> Results:
+        async def changed(call: Call[C], members: Object) -> Results:
             return [(f"{kind.name}/changes", await self._changes(kind, call, Arguments(members)))]
 
         self._methods.add(kind.capability, f"{kind.name}/get", get)
-        self._methods.add(kind.capability, f"{kind.name}/changes", changes)
+        if changes:
+            self._methods.add(kind.capability, f"{kind.name}/changes", changed)
 
     def add_set(self, kind: Changeable[C, A]) -> None:
         """/set."""

@@ -121,18 +121,19 @@ class StandardQuery(Generic[C]):
         self._methods, self._limits, self._scope = methods, limits, scope
         self._kept = KeptResults()
 
-    def add(self, kind: Queryable[C, A, F]) -> None:
-        """Both methods."""
+    def add(self, kind: Queryable[C, A, F], *, changes: bool = True) -> None:
+        """/query, and /queryChanges where the type has it."""
 
         async def query(call: Call[C], members: Object) -> Results:
             return [(f"{kind.name}/query", await self._query(kind, call, Arguments(members)))]
 
-        async def changes(call: Call[C], members: Object) -> Results:
+        async def changed(call: Call[C], members: Object) -> Results:
             found = await self._changes(kind, call, Arguments(members))
             return [(f"{kind.name}/queryChanges", found)]
 
         self._methods.add(kind.capability, f"{kind.name}/query", query)
-        self._methods.add(kind.capability, f"{kind.name}/queryChanges", changes)
+        if changes:
+            self._methods.add(kind.capability, f"{kind.name}/queryChanges", changed)
 
     async def _query(self, kind: Queryable[C, A, F], call: Call[C], arguments: Arguments) -> Object:
         """RFC 8620 §5.5."""

@@ -5,10 +5,10 @@ referred to by the account. Invariant: octets that somebody put here leave only 
 scanner's word.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from filters.blob_scanning import BlobScanner
 from net.threads import Offload
@@ -42,12 +42,25 @@ class Found:
     upload: Blob | None = None
 
 
+class Texts(Protocol):
+    """Blobs of objects of another type."""
+
+    async def octets(self, account: Account, blob_id: str) -> bytes | None:
+        """None for what is none of these."""
+
+
 class BlobReader:
     """By account and blobId."""
 
     def __init__(
-        self, emails: EmailType, blobs: Blobs, scanner: BlobScanner, offload: Offload
+        self,
+        emails: EmailType,
+        blobs: Blobs,
+        scanner: BlobScanner,
+        offload: Offload,
+        others: Sequence[Texts] = (),
     ) -> None:
+        self._others = others
         self._emails, self._blobs = emails, blobs
         self._scanner, self._offload = scanner, offload
 
@@ -61,7 +74,9 @@ class BlobReader:
         whole, parts = wanted
         name = blob_hash(whole)
         if name is None:
-            data = await self._of_mail(account, whole)
+            data = await self._of_others(account, whole)
+            if data is None:
+                data = await self._of_mail(account, whole)
             found = Found(len(data), data)
         else:
             found = await self._of_upload(account, name, leaving)
@@ -73,6 +88,12 @@ class BlobReader:
         for number in parts:
             data = await self._part(data, number)
         return Found(len(data), data)
+
+    async def _of_others(self, account: Account, blob_id: str) -> bytes | None:
+        for one in self._others:
+            if (found := await one.octets(account, blob_id)) is not None:
+                return found
+        return None
 
     async def _of_upload(self, account: Account, name: BlobHash, leaving: bool) -> Found:
         blob = await self._blobs.get(account.id, name)
