@@ -150,7 +150,7 @@ def _page_origin(text: str) -> str:
 
 class Drive(Section):
     url: Annotated[str, BeforeValidator(_base)] = ""
-    max_size: Annotated[Size, Field(ge=1)] = 100 * 1024**2
+    max_size: Annotated[Size, Field(ge=1)] = 50 * 1024**2
     quota: Size = 0
     link_expires: Annotated[Duration, Field(ge=60)] = 30 * 86400.0
     link_expires_most: Annotated[Duration, Field(ge=60)] = 366 * 86400.0

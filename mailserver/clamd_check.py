@@ -27,6 +27,7 @@ _TAIL = (
     b'\r\n--b\r\nContent-Type: application/octet-stream; name="probe.com"\r\n'
     b"Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 )
+_OURS = "limits.message_size and drive.max_size"
 Told = tuple[bool, str, str]
 """Whether all is well, what was found, and how to mend it."""
 
@@ -39,7 +40,7 @@ async def look_at_clamd(settings: Settings, address: str, offload: Offload) -> T
     except ClamdError as error:
         return False, str(error), "start clamd, or correct virus.clamd"
     client = ClamdClient(address, _SECONDS, 1)
-    size = settings.limits.message_size
+    size = max(settings.limits.message_size, settings.drive.max_size)
     try:
         problem = await _problem(client, size)
     except ClamdError as error:
@@ -59,10 +60,10 @@ async def _problem(client: ClamdClient, size: int) -> tuple[str, str] | None:
     try:
         found = await client.scan(lambda: _probe(size))
     except ClamdTooLarge:
-        fix = f"set StreamMaxLength {largest} for clamd, or limits.message_size lower"
-        return f"it takes no message of {largest}, which limits.message_size allows", fix
+        fix = f"set StreamMaxLength {largest} for clamd, or {_OURS} lower"
+        return f"it takes no message of {largest}, which {_OURS} allow", fix
     if not found.signature:
-        fix = f"set MaxScanSize and MaxFileSize {largest} for clamd, or limits.message_size lower"
+        fix = f"set MaxScanSize and MaxFileSize {largest} for clamd, or {_OURS} lower"
         return f"it looks at a part of a message of {largest} only", fix
     return None
 

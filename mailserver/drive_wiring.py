@@ -62,7 +62,7 @@ def build_drive(services: Services, scanner: VirusScanner, mails: CodeMails) -> 
         rows.reads,
         rows.keys,
         contents,
-        Listing(rows.items, parts),
+        Listing(rows.items, parts, lambda: scanner.on),
         Following(rows.links, rows.keys, contents, offload, services.clock),
         lambda: services.settings.drive,
         services.auth.hash_password,
@@ -90,7 +90,8 @@ def build_drive(services: Services, scanner: VirusScanner, mails: CodeMails) -> 
 
 def listing_of(services: Services) -> Listing:
     """What an account has, without a serving process too."""
-    return Listing(services.drive.items, _parts(services))
+    settings = services.settings
+    return Listing(services.drive.items, _parts(services), lambda: bool(settings.virus.clamd))
 
 
 def _parts(services: Services) -> Parts:

@@ -4,12 +4,13 @@ Each page is bounded in what it looks at: it may have fewer items than were aske
 be the last.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from filters.drive.parts import FoundPart, Parts
 from filters.drive.service import Asker, Page, Place
 from storage.drive_items import DriveItems
-from storage.drive_values import Item
+from storage.drive_values import Item, State
 from storage.values import BlobId, MailboxId
 
 MAX_PAGE = 200
@@ -18,8 +19,9 @@ MAX_PAGE = 200
 class Listing:
     """Of all accounts."""
 
-    def __init__(self, items: DriveItems, parts: Parts) -> None:
-        self._items, self._parts = items, parts
+    def __init__(self, items: DriveItems, parts: Parts, scans: Callable[[], bool]) -> None:
+        """`scans`: whether there is a scanner to say anything."""
+        self._items, self._parts, self._scans = items, parts, scans
 
     async def visible(self, asker: Asker) -> frozenset[MailboxId]:
         """Mailboxes whose messages the login may read."""
@@ -44,7 +46,10 @@ class Listing:
         rest: BlobId | None = None
         if not place.parts_over:
             mail, rest = await self._mail(asker, place, limit)
-        return _merged(kept, mail, rest, place, limit)
+        page = _merged(kept, mail, rest, place, limit)
+        if self._scans():
+            return page
+        return replace(page, items=tuple(map(_unscanned, page.items)))
 
     async def _mail(
         self, asker: Asker, place: Place, limit: int
@@ -55,6 +60,11 @@ class Listing:
         if before is not None and place.told:
             before = BlobId(before + 1)
         return await self._parts.page(asker.account, within, before, limit + place.told)
+
+
+def _unscanned(item: Item) -> Item:
+    pending = item.state in (State.PENDING, State.ERROR)
+    return replace(item, state=State.UNSCANNED) if pending else item
 
 
 def _merged(

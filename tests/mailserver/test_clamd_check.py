@@ -14,13 +14,17 @@ from tests.support.run import free_port
 from tests.support.server import PASSWORD, ServerProcess, configuration
 
 ADA = "ada@example.test"
-LIMIT = '[limits]\nmessage_size = "4M"\n'
+LIMIT = '[limits]\nmessage_size = "4M"\n[drive]\nmax_size = "4M"\n'
 INFECTED = b"Subject: x\r\n\r\n" + EICAR + b"\r\n"
 
 
-async def told(address: str, size: str = "8M") -> tuple[bool, str, str]:
+OURS = "limits.message_size and drive.max_size"
+
+
+async def told(address: str, size: str = "8M", files: str = "1M") -> tuple[bool, str, str]:
+    limits, drive = {"message_size": size}, {"max_size": files}
     settings = Settings.model_validate(
-        {"hostname": "mx.example.test", "limits": {"message_size": size}}
+        {"hostname": "mx.example.test", "limits": limits, "drive": drive}
     )
     offload = Offload(processes=1)
     try:
@@ -42,9 +46,10 @@ async def test_one_that_takes_less_than_we_do() -> None:
     with running_clamd(limit="4M") as clamd:
         ok, detail, fix = await told(clamd.unix)
         assert not ok
-        assert detail.endswith("it takes no message of 8M, which limits.message_size allows")
-        assert fix == "set StreamMaxLength 8M for clamd, or limits.message_size lower"
+        assert detail.endswith(f"it takes no message of 8M, which {OURS} allow")
+        assert fix == f"set StreamMaxLength 8M for clamd, or {OURS} lower"
         assert (await told(clamd.unix, "4M"))[0]
+        assert not (await told(clamd.unix, "1M", "8M"))[0]
 
 
 async def test_one_that_looks_at_the_beginning_only() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.drive import ADA, BOB, attach, get, items, link
+from tests.support.drive import ADA, BOB, attach, get, items, letter, link
 from tests.support.server import PASSWORD, ServerProcess, until
 
 DATA = random.Random(7).randbytes(700_001)
@@ -127,7 +127,9 @@ def test_ranges_read_at_the_same_time_make_the_whole(server: ServerProcess, url:
         assert b"".join(pool.map(read, starts)) == DATA
 
 
-def test_whatever_is_changed_of_a_link_is_the_same_404(server: ServerProcess, url: str) -> None:
+def test_whatever_is_changed_of_a_link_is_the_same_404(
+    server: ServerProcess, item: str, url: str
+) -> None:
     never = re.sub(r"/d/[^/]+/", "/d/AAAAAAAAAAAAAAAAAAAAAA/", url)
     expires = re.search(r"e=(\d+)", url)
     assert expires is not None
@@ -137,6 +139,9 @@ def test_whatever_is_changed_of_a_link_is_the_same_404(server: ServerProcess, ur
     assert signature is not None
     wrong = url.replace(signature[0], "s=" + signature[1][::-1])
     tries = [never, later, url.replace(key[0], "k=77"), wrong, url.split("?")[0], url + "x"]
+    other = re.search(r"s=([\w-]+)", str(link(server, item)["url"]))
+    assert other is not None
+    tries.append(url.replace(signature[0], other[0]))
     tries += [url.replace(key[0], "k=-1"), url.replace(signature[0], "s=%00%ff"), url + "&e=1"]
     answers = [get(server, one) for one in tries]
     assert {one.status for one in answers} == {404}
@@ -308,3 +313,18 @@ def test_another_key_signs_and_the_old_one_is_good_until_it_is_forgotten(
     assert [get(server, one).status for one in (old, new)] == [200, 200]
     server.perform("drive.rotate", forget=True)
     assert [get(server, one).status for one in (old, new)] == [404, 404]
+
+
+def test_links_end_with_their_account(server: ServerProcess) -> None:
+    eve = "eve@example.test"
+    server.perform("account.add", address=eve, password=PASSWORD)
+    client = imaplib.IMAP4("127.0.0.1", server.port("imap"))
+    client.login(eve, PASSWORD)
+    client.append("INBOX", "", "", letter("eve.bin", b"of eve"))
+    client.logout()
+    (part,) = items(server, eve)
+    kept = server.perform("drive.keep", address=eve, item=part["id"])
+    urls = [link(server, one, eve)["url"] for one in (part["id"], kept["id"])]
+    assert [get(server, one).body for one in urls] == [b"of eve"] * 2
+    server.perform("account.delete", address=eve)
+    assert [get(server, one).status for one in urls] == [404, 404]
