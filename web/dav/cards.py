@@ -171,8 +171,9 @@ class CardMethods:
         owner said otherwise.
         """
         if not seen.shows_groups and seen.mine:
-            properties = {**seen.book.properties, GROUPS: tag(GROUPS, "yes")}
-            await self._contacts.books.change(seen.owner, replace(seen.book, properties=properties))
+            book = await self._contacts.books.get(seen.owner, seen.book.id)
+            properties = {GROUPS: tag(GROUPS, "yes"), **book.properties}
+            await self._contacts.books.change(seen.owner, replace(book, properties=properties))
 
 
 def _accepted(value: str | None) -> str:

@@ -55,7 +55,8 @@ class Moving:
         owner, number = book.seen.owner, stored.listed.id
         try:
             place = (book.seen.book.id, name)
-            await self._contacts.cards.change(owner, number, place=place)
+            wanted = Wanted(stored.listed.etag)
+            await self._contacts.cards.change(owner, number, place=place, wanted=wanted)
         except Conflict:
             raise DavError(412) from None
         except NoSuchContact:

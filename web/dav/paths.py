@@ -88,7 +88,7 @@ def _encoded(segment: str) -> str:
 
 
 def parse_path(path: str) -> Path:
-    """An encoded path, with or without the "/" at the end of a collection. Raises DavError."""
+    """An encoded path, with or without "/" at its end. Raises DavError."""
     if len(path) > MAX_PATH:
         raise DavError(414)
     if path in ("/", PREFIX, ROOT):

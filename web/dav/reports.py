@@ -19,6 +19,7 @@ from web.dav.answers import minimal, preferred, streamed
 from web.dav.asking import Asking
 from web.dav.card_text import AS_IT_IS, found_all, needs_work, shown_all
 from web.dav.errors import DavError, absent
+from web.dav.headers import Depth, depth_of
 from web.dav.multistatus import response_of
 from web.dav.names import ADDRESS_DATA, D
 from web.dav.paths import Kind, card_in, path_of
@@ -50,6 +51,8 @@ class BookReports:
             raise DavError(403, D + "supported-report")
         if resource.kind is Kind.CARD and resource.card is not None:
             cards: AsyncIterator[Listed] = _only(resource.card)
+        elif depth_of(asking.header("depth"), Depth.ZERO) is Depth.ZERO:
+            cards = _each(())  # the book itself is no card (RFC 6352 §8.6)
         else:
             assert resource.seen is not None
             cards = self._tree.listed(resource.seen, groups=_groups(resource, report.asked))

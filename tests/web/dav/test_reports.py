@@ -83,6 +83,17 @@ def test_a_query_finds(dav: Dav, people: str, filters: str, test: str, names: st
     assert all(part.text(D + "getetag") for part in found.values())
 
 
+def test_a_query_looks_as_deep_as_it_says(dav: Dav, people: str) -> None:
+    """Without Depth, at the book itself, which is no card (RFC 6352 §8.6)."""
+    body = (
+        '<C:addressbook-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav">'
+        "<D:prop><D:getetag/></D:prop><C:filter/></C:addressbook-query>"
+    )
+    assert dav.ask("REPORT", people, body).responses == {}
+    counts = [len(dav.report(people, body, depth).responses) for depth in ("0", "1", "infinity")]
+    assert counts == [0, 3, 3]
+
+
 def test_limits_of_a_query(dav: Dav, people: str) -> None:
     answer = dav.query(people, prop("FN"), limit=2)
     found = answer.responses
@@ -293,3 +304,15 @@ def test_a_large_book_is_told_whole(dav: Dav) -> None:
     }
     assert set(dav.sync(book, "", C + "address-data").responses) == hrefs
     assert set(dav.query(book, prop("FN", text("ann"))).responses) == hrefs
+
+
+def test_a_report_that_names_very_many(dav: Dav, people: str) -> None:
+    """Large bodies are read beside the loop, in a process of their own."""
+    hrefs = [f"{people}{number:050}.vcf" for number in range(5_000)]
+    found = dav.multiget(people, *hrefs, people + "ann.vcf").responses
+    assert len(found) == 5_001
+    assert found[people + "ann.vcf"].found
+    assert {found[href].status for href in hrefs} == {NOT_FOUND}
+    doctype = "<!DOCTYPE x>" + " " * 400_000 + "<x/>"
+    refused = dav.report(people, doctype)
+    assert (refused.status, refused.condition) == (403, D + "no-external-entities")
