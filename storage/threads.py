@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
 from message.conversation import Links, links
 from message.meta import meta_keys, meta_version
@@ -59,16 +59,31 @@ _KNOWN = Query(
         _c.account == _MINE, among(_c.reference, "numbers")
     )
 )
+# By the index of blobs, then by the key, as storage/emails.py has it.
+_h = message.alias("here").c
 _GIVEN = Query(
-    lambda among: select(_m.blob, _m.thread).where(
-        _m.account == _MINE, among(_m.blob, "blobs"), _m.thread.is_not(None)
+    lambda among: (
+        select(_m.blob, _m.thread)
+        .select_from(
+            _h.account.table.outerjoin(
+                message,
+                (_m.account == _h.account) & (_m.mailbox == _h.mailbox) & (_m.uid == _h.uid),
+            )
+        )
+        .where(_h.account == _MINE, among(_h.blob, "blobs"))
     )
 )
 # While a piece is written, `-blob` in the table of conversations says what the blob is to get.
 _GIVE = Query(
     lambda among: (
         update(message)
-        .where(_m.account == _MINE, among(_m.blob, "blobs"), _m.thread.is_(None))
+        .where(
+            _m.account == _MINE,
+            tuple_(_m.mailbox, _m.uid).in_(
+                select(_h.mailbox, _h.uid).where(_h.account == _MINE, among(_h.blob, "blobs"))
+            ),
+            _m.thread.is_(None),
+        )
         .values(
             thread=select(_c.thread)
             .where(_c.account == _m.account, _c.reference == -_m.blob)
@@ -175,7 +190,8 @@ def give(
         _KNOWN.run(conn, account=account, numbers=id_list(dialect, sorted(numbers)))
     )
     blobs = id_list(dialect, [one.blob for one in candidates])
-    given: dict[int, int] = dict(_GIVEN.run(conn, account=account, blobs=blobs))
+    rows = _GIVEN.run(conn, account=account, blobs=blobs)
+    given: dict[int, int] = {blob: thread for blob, thread in rows if thread is not None}
     fresh: dict[int, int] = {}
     for one in candidates:
         thread = given.get(one.blob) or _thread(one.links, known)

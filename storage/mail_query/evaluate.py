@@ -216,10 +216,22 @@ class Evaluation:
         order = query.order or _NEWEST
         columns = await self.columns(order, among)
         found: Sequence[int] = among if order[-1].ascending else among[::-1]
-        for one, column in zip(reversed(order), reversed(columns), strict=True):
-            # equal keys keep their order
-            found = await self._pause.run(order_by(found, column, not one.ascending))
+        if len(order) > 1 or not await self._in_order(columns[0], among):
+            for one, column in zip(reversed(order), reversed(columns), strict=True):
+                # equal keys keep their order
+                found = await self._pause.run(order_by(found, column, not one.ascending))
         return await self._collapsed(found) if query.collapse else list(found)
+
+    async def _in_order(self, column: Indexed, among: Places) -> bool:
+        """Whether rows ascend already, as times of arrival mostly do."""
+        last = None
+        for start in range(0, len(among), _BLOCK):
+            values = [column[at] for at in among[start : start + _BLOCK]]
+            if (last is not None and values[0] < last) or values != sorted(values):
+                return False
+            last = values[-1]
+            await self._pause()
+        return True
 
     async def columns(self, order: Sequence[Order], among: Places) -> list[Indexed]:
         """What each key compares, by row."""
@@ -268,6 +280,14 @@ class Evaluation:
             return (left < right) is order[-1].ascending
 
         return before
+
+    async def blobs(self, order: Sequence[int]) -> "array[int]":
+        """Those of rows."""
+        blobs, found = self._rows.blobs, array("q")
+        for start in range(0, len(order), _BLOCK):
+            found.extend([blobs[at] for at in order[start : start + _BLOCK]])
+            await self._pause()
+        return found
 
     async def in_threads(self, threads: set[int]) -> Places:
         """All rows of threads, those that are not visible included."""

@@ -63,10 +63,9 @@ class MailSearch:
             renewed = await self._renewed(scope, table, evaluation, query, before)
             if renewed is not None:
                 return Found(renewed, modseq)
-        blobs = table.rows.blobs
         found = await evaluation.matching(query.condition, await evaluation.every())
         order = await evaluation.ordered(query, found)
-        return Found(array("q", [blobs[at] for at in order]), modseq)
+        return Found(await evaluation.blobs(order), modseq)
 
     async def touched(self, scope: Scope, query: MailQuery, since: int) -> set[BlobId] | None:
         """Emails that may have come into the result, left it or moved since a modseq; more than

@@ -8,7 +8,7 @@ only.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
@@ -21,8 +21,8 @@ _OCTETS: Final = 60
 """Of a row, about."""
 
 
-Loaded = tuple[BlobId, MailboxId, Flags, float, int, int | None]
-"""A copy: its blob, mailbox, flags, internal date, size and thread."""
+Loaded = tuple[BlobId, MailboxId, int, float, int, int | None]
+"""A copy: its blob, mailbox, flag field, internal date, size and thread."""
 
 
 class Interned(Generic[K]):
@@ -135,41 +135,60 @@ class Table:
             self.hidden += 1
             self._set(at, email)
 
-    def load(self, found: Sequence[Loaded], within: Collection[MailboxId] | None) -> None:
+    def load(
+        self,
+        found: Sequence[Loaded],
+        flags_of: Callable[[int], Flags],
+        within: Collection[MailboxId] | None,
+    ) -> None:
         """Copies in the order of their blobs, all behind the last row; those of one Email come in
-        one call.
+        one call. Few mailboxes and flags, hence they are looked up once.
         """
-        rows, boxes, flags = self.rows, self.boxes, self.flags
+        rows, hidden = self.rows, self.hidden
+        boxes: dict[int, int] = {}
+        flags: dict[int, int] = {}
         last = 0
-        for blob, box, kept, date, size, thread in found:
-            seen = not kept.system & System.DELETED and (within is None or box in within)
+        for blob, box, field, date, size, thread in found:
+            if field not in flags:
+                flags[field] = self._seen(flags_of(field))
+            if box not in boxes:
+                there = within is None or box in within
+                boxes[box] = self.boxes.number(frozenset((box,))) if there else 0
+            in_box = boxes[box] if flags[field] >= 0 else 0
             if blob == last:
-                if seen:
-                    self._unite(box, kept, date)
+                if in_box:
+                    self.hidden = hidden
+                    self._unite(box, flags[field], int(date))
+                    hidden = self.hidden
                 continue
             last = blob
             rows.blobs.append(blob)
-            rows.boxes.append(boxes.number(frozenset((box,))) if seen else 0)
-            rows.flags.append(flags.number(_lower(kept)) if seen else 0)
+            rows.boxes.append(in_box)
+            rows.flags.append(max(flags[field], 0))
             rows.received.append(int(date))
             rows.sizes.append(size)
             rows.threads.append(thread or 0)
-            self.hidden += not seen
-            if thread is None and seen:
+            hidden += not in_box
+            if thread is None and in_box:
                 self.lacking.add(blob)
+        self.hidden = hidden
         rows.fill()
 
-    def _unite(self, box: MailboxId, kept: Flags, date: float) -> None:
+    def _seen(self, flags: Flags) -> int:
+        """The number of flags; below 0 where they hide a copy."""
+        return -1 if flags.system & System.DELETED else self.flags.number(_lower(flags))
+
+    def _unite(self, box: MailboxId, flags: int, received: int) -> None:
         """Another visible copy of the Email in the last row."""
         rows, before = self.rows, self.boxes.values[self.rows.boxes[-1]]
         self._show(len(rows) - 1, self.boxes.number(before | {box}))
         if not before:
-            rows.flags[-1], rows.received[-1] = self.flags.number(_lower(kept)), int(date)
+            rows.flags[-1], rows.received[-1] = flags, received
             return
-        one, other = self.flags.values[rows.flags[-1]], _lower(kept)
+        one, other = self.flags.values[rows.flags[-1]], self.flags.values[flags]
         both = Flags(one.system | other.system, one.keywords | other.keywords)
         rows.flags[-1] = self.flags.number(both)
-        rows.received[-1] = min(rows.received[-1], int(date))
+        rows.received[-1] = min(rows.received[-1], received)
 
     def change(self, blobs: Collection[BlobId], found: dict[BlobId, StoredEmail]) -> None:
         """What is so of these Emails; those not found are not visible."""

@@ -44,16 +44,6 @@ _LOAD = Query(
         .limit(bindparam("most"))
     )
 )
-_COPIES = Query(
-    lambda _: select(
-        _m.blob,
-        _m.mailbox,
-        _m.flags + _m.keywords * (1 << KEYWORD_SHIFT),
-        _m.internaldate,
-        _m.size,
-        _m.thread,
-    ).where(_m.account == bindparam("account"), _m.blob == bindparam("blob"))
-)
 
 
 class Scope(NamedTuple):
@@ -112,15 +102,17 @@ class Tables:
         modseq = await last_modseq(self._database, scope.account)
         words = await self._images.keywords(scope.account)
         table, after = Table(), 0
+        most = _PAGE
         while rows := await self._database.fetch(
-            _LOAD, account=scope.account, after=after, most=_PAGE
+            _LOAD, account=scope.account, after=after, most=most
         ):
-            after = rows[-1][0]
-            if len(rows) == _PAGE:  # the last one may have copies on the next page
-                whole = [row for row in rows if row[0] != after]
-                copies = await self._database.fetch(_COPIES, account=scope.account, blob=after)
-                rows = [*whole, *copies]
-            table.load([(*row[:2], words.flags(row[2]), *row[3:]) for row in rows], scope.within)
+            end = rows[-1][0]
+            if len(rows) == most:  # the last one may have copies on the next page
+                end -= 1
+                rows = [row for row in rows if row[0] <= end]
+            most = _PAGE if rows else 2 * most
+            after = end if rows else after
+            table.load(rows, words.flags, scope.within)
             await asyncio.sleep(0)
         table.modseq = modseq
         kept.table, kept.since = table, modseq

@@ -9,7 +9,7 @@ from tests.bench.sides import Side
 
 _COUNT = 10_000
 _PIECE = 200
-_WORD = "quagmire"
+WORD = "quagmire"
 _LETTERS = "etaoinshrdlucmfwypvbgk"
 _SETTLED = 60.0
 
@@ -19,8 +19,8 @@ def _message(number: int, chance: random.Random, vocabulary: list[str]) -> bytes
     words = [vocabulary[int(len(vocabulary) * chance.random() ** 4)] for _ in range(640)]
     word = ""
     if number % 50 == 0:
-        word = f" {_WORD}"
-        words[chance.randrange(640)] = _WORD
+        word = f" {WORD}"
+        words[chance.randrange(640)] = WORD
     lines = [" ".join(words[start : start + 12]) for start in range(0, 640, 12)]
     head = (
         f"From: Sender <sender@world.test>\r\nTo: User <b6@bench.test>\r\n"
@@ -53,7 +53,7 @@ def fill(side: Side) -> None:
         time.sleep(0.5)
 
 
-def search(side: Side, key: str, needle: str = _WORD) -> float:
+def search(side: Side, key: str, needle: str = WORD) -> float:
     """Milliseconds of one SEARCH that finds every fiftieth message."""
     client = selected(side, 6, b"Words")
     start = time.perf_counter()

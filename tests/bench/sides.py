@@ -28,7 +28,7 @@ submissions = []
 managesieve = []
 imap = ["127.0.0.1:0"]
 imaps = ["127.0.0.1:0"]
-http = []
+http = ["127.0.0.1:0"]
 https = []
 [auth]
 plaintext_from = ["127.0.0.0/8"]
@@ -73,6 +73,7 @@ class Side:
     sink: RelaySink | None = None
     submission_port: int = 0
     smtp_pid: int = 0
+    http_port: int = 0
 
     def cpu(self) -> float:
         """Seconds of CPU that its processes have used."""
@@ -142,6 +143,7 @@ class Ours:
             ours=True,
             sink=self._sink,
             submission_port=server.port("submission"),
+            http_port=server.port("http"),
         )
 
     def stop(self) -> None:
