@@ -156,7 +156,7 @@ class _Loader:
         for name, value in self._environment.items():
             if not name.startswith(ENVIRONMENT_PREFIX) or name in _NOT_KEYS | of_sources:
                 continue
-            found = _key_of(name.removeprefix(ENVIRONMENT_PREFIX).lower())
+            found = key_of(name.removeprefix(ENVIRONMENT_PREFIX).lower())
             if found is None:
                 self._refuse_misspelt(name)
                 continue
@@ -256,8 +256,8 @@ def _sections() -> dict[str, type[Section]]:
     }
 
 
-def _key_of(name: str) -> tuple[str, ...] | None:
-    """`auth_bcrypt_rounds` is ("auth", "bcrypt_rounds"); None for what is no key."""
+def key_of(name: str) -> tuple[str, ...] | None:
+    """Of a variable: `auth_bcrypt_rounds` is ("auth", "bcrypt_rounds"); None for what is no key."""
     if name in Settings.model_fields and name not in _sections():
         return (name,)
     found = _split(name)

@@ -1,4 +1,4 @@
-"""`mailserver serve`, `check`, `reload` and `repair`.
+"""`mailserver serve`, `check`, `reload`, `repair`, `overview` and `config`.
 
 The parts of the server are imported where they are used, so that other commands start quickly.
 """
@@ -9,15 +9,20 @@ from typing import Annotated
 import typer
 
 from mailserver.cli.context import fail, load_settings, perform
-from mailserver.cli.output import AsJson, print_json, print_one
+from mailserver.cli.output import AsJson, print_json, print_list, print_one
 from mailserver.cli.progress import ProgressPrinter
 from mailserver.operations.errors import OperationError
 from mailserver.stopping import CannotServe, stop_with_status_0
 
+_HOURS = (
+    *("at", "received", "sent", "spam", "refused", "quarantined"),
+    *("delivered", "deferred", "failed", "filter_milliseconds"),
+)
+
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands that stand at the top level."""
-    for command in (serve, check, reload, repair):
+    for command in (serve, check, reload, repair, overview, config):
         app.command()(command)
 
 
@@ -53,6 +58,22 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
 def reload(context: typer.Context, as_json: AsJson = False) -> None:
     """Apply the changed configuration to the running server."""
     print_one(perform(context.obj, "reload", {}), as_json)
+
+
+def overview(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show how the server is, and what came and went in the last day."""
+    found = perform(context.obj, "overview", {})
+    if as_json:
+        print_json(found)
+        return
+    hours = found.pop("hours")
+    print_one(found, as_json)
+    print_list(hours, _HOURS, as_json)
+
+
+def config(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show every key in force and where its value comes from; secrets are masked."""
+    print_list(perform(context.obj, "config.show", {}), ("key", "value", "origin"), as_json)
 
 
 def repair(

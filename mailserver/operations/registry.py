@@ -139,6 +139,8 @@ QUICK: dict[str, str] = {
     "filter.list": "filters.filter_list",
     "service.list": "services.service_list",
     "reload": "running.reload",
+    "overview": "overview.overview",
+    "config.show": "configuration.config_show",
 }
 LONG: dict[str, str] = {
     "import": "store.import_",

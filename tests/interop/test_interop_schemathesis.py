@@ -27,12 +27,16 @@ CONFIG = """[checks.positive_data_acceptance]
 expected-statuses = [
     "2xx", "400", "401", "403", "404", "409", "410", "412", "422", "428", "429", "507"
 ]
+[checks.negative_data_rejection]
+expected-statuses = [
+    "400", "401", "403", "404", "405", "409", "412", "413", "415", "422", "428", "429"
+]
 """
 LEFT_OUT = (
     "setPassword|setAccountPassword|enableAccount|deleteAccount|endSession|endToken|logout|reload"
 )
 TAGS = {
-    "account": ("account", "preferences", "tags", "outbox", "quarantine"),
+    "account": ("account", "profile", "preferences", "tags", "outbox", "quarantine"),
     "emails": ("emails",),
     "entry": ("entry", "security"),
     "drive": ("drive", "images"),

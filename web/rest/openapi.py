@@ -94,7 +94,10 @@ def _operation(one: Endpoint, references: Mapping[Key, Any]) -> dict[str, Any]:
         "summary": one.summary,
         "description": _MEANING[one.access],
         "parameters": [*_path_parameters(one), *_query_parameters(one.query), *_fields(one)],
-        "responses": {str(one.answers): _success(one, references), **_problems(one)},
+        "responses": {
+            **{str(status): _success(one, references, status) for status in _good(one)},
+            **_problems(one),
+        },
     }
     if one.access is not Access.PUBLIC:
         found["security"] = [{"bearer": []}, {"session": []}]
@@ -133,7 +136,7 @@ def _fields(one: Endpoint) -> list[dict[str, Any]]:
     found = []
     if one.method == "POST" and one.access is not Access.PUBLIC and one.handler is not None:
         found.append(_field("Idempotency-Key", {"type": "string", "maxLength": MAX_KEY}))
-    if one.method in CHANGES and one.access is not Access.PUBLIC:
+    if one.method in CHANGES and one.access is not Access.PUBLIC and one.handler is not None:
         found.append(_field("If-Match", {"type": "string"}))
     return found
 
@@ -142,8 +145,14 @@ def _field(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "header", "required": False, "schema": dict(schema)}
 
 
-def _success(one: Endpoint, references: Mapping[Key, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": HTTPStatus(one.answers).phrase}
+def _good(one: Endpoint) -> tuple[int, ...]:
+    return (one.answers, *one.also)
+
+
+def _success(one: Endpoint, references: Mapping[Key, Any], status: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    if status >= 300:
+        return found
     if one.gives is not None:
         schema = references[one.gives, "serialization"]
         found["content"] = {one.media: {"schema": schema}}
@@ -157,7 +166,6 @@ def _problems(one: Endpoint) -> dict[str, Any]:
         str(status): {"$ref": f"#/components/responses/{status}"}
         for status in sorted(_statuses(one))
     }
-    found |= {str(status): {"description": HTTPStatus(status).phrase} for status in one.also}
     if one.method == "GET" and one.gives is not None and one.handler is not None:
         found["304"] = {"description": "Not Modified"}
     return found

@@ -1,13 +1,15 @@
 """What users and administrators do by REST, and what they may not."""
 
 import imaplib
+import smtplib
 from typing import Any
 
 import pytest
 
 from tests.support.http_api import ask, post
+from tests.support.jmap import letter
 from tests.support.rest import ADA, API, BOB, Rest, asked, declared
-from tests.support.server import ServerProcess
+from tests.support.server import ServerProcess, until
 from web.rest.endpoint import Access
 
 ENDPOINTS = [one for one in declared() if one.handler is not None]
@@ -203,3 +205,31 @@ def test_what_is_bare_is_below_the_prefix_too(server: ServerProcess) -> None:
         bare, below = post(server, path, {}), post(server, API + path, {})
         assert (bare.status, bare.body) == (below.status, below.body) == (400, bare.body)
     assert ask(server, "GET", f"{API}/second-factor", None).status == 401
+
+
+def test_what_is_in_force_is_told_with_its_origin(root: Rest) -> None:
+    found: dict[str, Any] = {}
+    cursor: str | None = ""
+    while cursor is not None:
+        page = root.get(f"/admin/configuration?limit=100&cursor={cursor}")
+        found |= {one["key"]: one for one in page["items"]}
+        cursor = page["next"]
+    assert found["hostname"]["value"] == "mx.example.test"
+    assert found["hostname"]["origin"].startswith("mailserver.toml:1")
+    assert found["http.cors_origins"]["value"] == ["https://app.example.test"]
+    assert found["limits.recipients"]["origin"] == "default"
+    database = found["store.database"]["value"]
+    assert database in ("sqlite", "********")
+    assert not any("postgresql://" in str(one) for one in found.values())
+
+
+def test_the_overview_counts_what_came(server: ServerProcess, root: Rest) -> None:
+    before = root.get("/admin/overview")
+    assert (before["accounts"] >= 3, before["disk"]["free"] > 0) == (True, True)
+    with smtplib.SMTP("127.0.0.1", server.port("smtp")) as smtp:
+        smtp.sendmail("friend@elsewhere.test", [ADA], letter("Counted").replace(b"\n", b"\r\n"))
+
+    def received() -> int:
+        return sum(int(one["received"]) for one in root.get("/admin/overview")["hours"])
+
+    assert until(received)

@@ -17,6 +17,7 @@ from web.rest.resources.accounts import (
 from web.rest.resources.accounts import (
     entry_endpoints as log_endpoints,
 )
+from web.rest.resources.elsewhere import elsewhere_endpoints
 from web.rest.resources.emails import EmailResource, MailParts
 from web.rest.resources.entry import entry_endpoints
 from web.rest.resources.held import held_endpoints, queue_endpoints
@@ -47,6 +48,7 @@ def endpoints(parts: Parts) -> Sequence[Endpoint]:
         *entry_endpoints(),
         *account_endpoints(do),
         *security_endpoints(do),
+        *elsewhere_endpoints(),
         *EmailResource(parts.mail).endpoints(),
         *TagResource(parts.preferences).endpoints(),
         *RuleResource(parts.rules, do).endpoints(),

@@ -232,6 +232,64 @@ class Transport(Give):
     problem: str
 
 
+class Sum(Give):
+    """Recipients that mail waits for, and its octets."""
+
+    recipients: int
+    octets: int
+
+
+class Disk(Give):
+    """Octets where data_dir is."""
+
+    total: int
+    free: int
+
+
+class State(Give):
+    """Of a service."""
+
+    service: str
+    state: str
+
+
+class HourShape(Give):
+    """An hour; `filter_milliseconds` is what filters took for a message on average."""
+
+    at: Time
+    received: int
+    sent: int
+    spam: int
+    refused: int
+    quarantined: int
+    delivered: int
+    deferred: int
+    failed: int
+    filter_milliseconds: float
+
+
+class Overview(Give):
+    """The server at this moment, and the hours of the last day in which something happened."""
+
+    accounts: int
+    domains: int
+    quarantined: int
+    blocks: int
+    queue: Sum
+    disk: Disk
+    services: list[State]
+    hours: list[HourShape]
+    complete: bool
+
+
+class ConfigLine(Give):
+    """A key in force; secrets are masked. `origin`: "default", a variable, or file and line."""
+
+    key: str
+    value: Any
+    origin: str
+
+
 class Of(Query):
     """Of an account, else of the site."""
 
@@ -335,6 +393,17 @@ def server_endpoints(do: Operations) -> Sequence[Endpoint]:
             gives=Learned,
         ),
         *_reports(do),
+        Endpoint(
+            *("GET", "/admin/overview", SERVER, "getOverview", "How the server is"),
+            do.by("overview"),
+            gives=Overview,
+        ),
+        Endpoint(
+            *("GET", "/admin/configuration", SERVER, "listConfiguration", "What is in force"),
+            do.by("config.show"),
+            *(Access.SESSION, None, Paging, Page[ConfigLine]),
+            order=lambda row: (row["key"],),
+        ),
         Endpoint(
             *("GET", "/admin/filters", SERVER, "listFilters", "Filters of one's own"),
             do.by("filter.list"),
