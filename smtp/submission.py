@@ -1,5 +1,6 @@
 """Submission (RFC 6409): who sends has logged in, sends as itself, and may send anywhere."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from auth.admission import TOO_MANY_OF_ACCOUNT
@@ -19,6 +20,7 @@ from net.threads import Busy
 from smtp.grammar import replies
 from smtp.grammar.ehlo import Offer
 from smtp.grammar.mail import Mail
+from smtp.grammar.path import PathError, parse_path
 from smtp.grammar.rcpt import Rcpt
 from smtp.grammar.reply import Reply, reply
 from smtp.refusals import reply_of
@@ -27,6 +29,7 @@ from storage.credential_values import Protocol
 from storage.delegations import Sending
 from storage.directory_values import Resolution, Status
 from storage.errors import StoreError
+from storage.group_addresses import SUFFIX
 from storage.values import DeliverBy
 
 MAX_FAILURES = 5
@@ -129,6 +132,35 @@ class SubmissionSession(Session):
                 return replies.NOT_YOURS
         verdict = await self.shared.submitting.within_limits(login, 1)
         return reply_of(verdict) if verdict.refused else None
+
+    async def judge_recipients(self, rcpt: Rcpt) -> Sequence[Recipient] | Reply:
+        """A group of the account's contacts stands for its members."""
+        members = await self._members(rcpt)
+        if members is None:
+            return await super().judge_recipients(rcpt)
+        known = {one.address for one in self.context.recipients}
+        found = []
+        for address in members:
+            try:
+                one = replace(rcpt, recipient=parse_path(address))
+            except PathError:
+                return reply(550, "5.1.3", f"{address} of the group is no address")
+            answer = await self.judge_recipient(one)
+            if isinstance(answer, Reply):
+                return reply(answer.code, answer.status, f"{address} of the group: {answer.text}")
+            if answer.address not in known:
+                found.append(answer)
+        return found
+
+    async def _members(self, rcpt: Rcpt) -> list[str] | None:
+        login, mailbox = self.context.login, rcpt.recipient.mailbox
+        if login is None or mailbox is None or not mailbox.local.lower().endswith(SUFFIX):
+            return None
+        account = await self.shared.directory.account_by_id(login.account)
+        if account is None:
+            return None
+        members = await self.shared.directory.group_addresses.members(account, mailbox)
+        return members or None
 
     async def judge_recipient(self, rcpt: Rcpt) -> Recipient | Reply:
         login = self.context.login

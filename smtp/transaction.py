@@ -4,6 +4,8 @@ Invariant: a recipient is accepted only for what the directory resolved, or, aft
 anywhere.
 """
 
+from collections.abc import Sequence
+
 from filters.context import Peer, Recipient
 from filters.envelope import make_trace
 from filters.filter import Stage
@@ -112,11 +114,23 @@ class TransactionState(ConnectionState):
         if self.is_strange and self.shared.manners.guesses_too_much(context.peer.address):
             return self.refuse(Stage.RCPT, replies.GUESSING, recipient=rcpt.recipient.text)
         try:
-            answer = await self.judge_recipient(rcpt)
+            answers = await self.judge_recipients(rcpt)
         except StoreError:
             return replies.LOCAL_ERROR
-        if isinstance(answer, Reply):
-            return self._turn_away(rcpt, answer)
+        if isinstance(answers, Reply):
+            return self._turn_away(rcpt, answers)
+        if len(context.recipients) + len(answers) > self._rules.recipients():
+            return replies.TOO_MANY_RECIPIENTS
+        for answer in answers:
+            if (refused := await self._filtered(answer)) is not None:
+                return refused
+        for answer in answers:
+            self._rules.taken()
+            context.recipients.append(answer)
+        return replies.RECIPIENT_OK
+
+    async def _filtered(self, answer: Recipient) -> Reply | None:
+        context = self.context
         context.rcpt = answer
         denied = self._rules.at_rcpt(answer.address)
         if denied is not None:
@@ -126,9 +140,12 @@ class TransactionState(ConnectionState):
             return self.refuse(
                 Stage.RCPT, reply_of(verdict), recipient=answer.address, symbols=verdict.symbols
             )
-        self._rules.taken()
-        context.recipients.append(answer)
-        return replies.RECIPIENT_OK
+        return None
+
+    async def judge_recipients(self, rcpt: Rcpt) -> Sequence[Recipient] | Reply:
+        """Those for whom the recipient stands. Raises StoreError."""
+        answer = await self.judge_recipient(rcpt)
+        return answer if isinstance(answer, Reply) else (answer,)
 
     async def judge_recipient(self, rcpt: Rcpt) -> Recipient | Reply:
         """The recipient that mail may go to, or why not. Raises StoreError."""

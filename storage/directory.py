@@ -40,6 +40,7 @@ from storage.directory_values import (
 )
 from storage.domain_limits import DomainLimits, refuse_beyond
 from storage.finished import finished
+from storage.group_addresses import GroupAddresses
 from storage.hold_rules import HoldRules
 from storage.identities import Identities, touch_names
 from storage.known_logins import KnownLogins
@@ -98,6 +99,7 @@ class Directory(AliasDirectory):
         self.audit = AuditLog(database, clock, settings.auth.audit_keep)
         self.known_logins = KnownLogins(database, clock)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))
+        self.group_addresses = GroupAddresses(self.contacts, self._resolver)
         self.delegations = Delegations(database, clock, self._resolver, self._names_changed)
         self.domain_limits = DomainLimits(database)
         self._listeners: dict[object, Listener] = {}

@@ -29,7 +29,8 @@ from net.threads import Busy, Offload
 from storage.credential_values import Protocol
 from storage.delegations import Sending as Right
 from storage.directory import Directory
-from storage.directory_values import Resolution, Status
+from storage.directory_values import Account, Resolution, Status
+from storage.group_addresses import SUFFIX
 from storage.values import Sending
 
 LISTENER: Final = "http"
@@ -92,6 +93,7 @@ class Submitter:
         protocol: Protocol,
         copy: SentCopy | None,
     ) -> Sent:
+        wish = replace(wish, recipients=await self._members(login, wish.recipients))
         context = self._context(login, peer, wish, message)
         await self._check(login, wish, message)
         policies = await self._stages(context, wish)
@@ -116,6 +118,20 @@ class Submitter:
         self._submitting.tell_owners(login, authorship, peer, protocol)
         self._log.info("submitted", account=login.address, message=context.trace)
         return Sent(queue, context.trace, send_at)
+
+    async def _members(self, login: Login, wished: Sequence[To]) -> tuple[To, ...]:
+        """A group of the account's contacts stands for its members. Raises StoreError."""
+        found: dict[str, To] = {}
+        for to in wished:
+            members = None
+            if SUFFIX in to.address and (account := await self._account(login)) is not None:
+                members = await self._directory.group_addresses.members(account, to.address)
+            for address in members or (to.address,):
+                found.setdefault(address, replace(to, address=address))
+        return tuple(found.values())
+
+    async def _account(self, login: Login) -> Account | None:
+        return await self._directory.account_by_id(login.account)
 
     def _context(self, login: Login, peer: str, wish: Wish, message: Message) -> Context:
         local = in_networks(peer, self._settings().filters.local_networks)
