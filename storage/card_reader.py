@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from message.jscontact import uid_key
 from storage.config_contact_tables import card, card_gone, card_history
@@ -104,8 +105,7 @@ class CardReader:
             # first: what happens while the rest is read is told again, never left out
             modseq = await modseq_of(at, account)
             await find_book(at, account, book)
-            query = select(*LISTED).where(_c.book == book, _c.modseq > since)
-            changed = tuple(map(listed_of, await at.execute(query.order_by(_c.modseq))))
+            changed = tuple([one async for one in _changed(at, book, since)])
             went = (_g.book == book) & (_g.modseq > since) & (_g.born <= since)
             there = select(_c.href).where(_c.book == book)
             query_gone = select(_g.href).where(went, _g.card.is_not(None), _g.href.not_in(there))
@@ -135,3 +135,15 @@ class CardReader:
         query = select(card_history).where(where).order_by(_h.id.desc()).limit(200)
         async with self._database.reading() as at:
             return [version_of(row) for row in await at.execute(query)]
+
+
+async def _changed(at: AsyncConnection, book: int, since: int) -> AsyncIterator[Listed]:
+    """In order of modseq, in pieces, so that nothing else waits for a large book."""
+    while True:
+        query = select(*LISTED).where(_c.book == book, _c.modseq > since)
+        rows = (await at.execute(query.order_by(_c.modseq).limit(PAGE))).all()
+        for row in rows:
+            yield listed_of(row)
+        if len(rows) < PAGE:
+            return
+        since = rows[-1].modseq

@@ -19,7 +19,7 @@ from storage.card_reader import CardReader
 from storage.config_contact_tables import card
 from storage.config_database import ConfigDatabase
 from storage.config_journal import Change, How, Kind, note
-from storage.contact_limits import prune_history, refuse_more, refuse_uid
+from storage.contact_limits import prune_history, refuse_more, refuse_uid, refuse_uids
 from storage.contact_rows import (
     BATCH,
     LISTED,
@@ -190,17 +190,22 @@ class Cards(CardReader):
     ) -> list[Listed]:
         octets = sum(len(content.raw) for _, content, _ in cards)
         await refuse_more(at, account, len(cards), octets)
-        now, ids = self._clock.now(), []
+        now, rows = self._clock.now(), []
         for place, (href, content, made) in enumerate(cards):
             values = card_columns(content, made, etag_of(content.raw))
             values |= {"account": account, "book": book, "href": href, "created": now}
             values |= {"changed": now, "born": modseq + place, "modseq": modseq + place}
-            row = insert(card).values(values).returning(_c.id)
-            ids.append((await at.execute(row)).scalar_one())
+            rows.append(values)
+        made_rows = insert(card).returning(_c.id, sort_by_parameter_order=True)
+        ids = list((await at.execute(made_rows, rows)).scalars())
         await write_index(at, account, list(zip(ids, [one[2] for one in cards], strict=True)))
         await touch_book(at, book, modseq + len(cards) - 1, len(cards), octets)
         await note(at, account, [Change(Kind.CARD, How.CREATED, str(one)) for one in ids])
-        return [await _read(at, one) for one in ids]
+        found: list[Listed] = []
+        for some in batches(ids):
+            query = select(*LISTED).where(_c.id.in_(some)).order_by(_c.id)
+            found += [listed_of(row) for row in await at.execute(query)]
+        return found
 
     async def _add_all(
         self, account: AccountId, book: int, cards: Sequence[tuple[str, Content, Card]]
@@ -215,11 +220,7 @@ class Cards(CardReader):
                 query = select(_c.href).where(_c.book == book, _c.href.in_(some))
                 if (found := (await at.execute(query)).scalar()) is not None:
                     raise ContactExists(f"There is a card {found} already", found)
-            uids = {uid_key(str(made["uid"])) for _, _, made in cards}
-            if len(uids) != len(cards):
-                raise ContactExists("Two cards have one UID")
-            for _, _, made in cards:
-                await refuse_uid(at, account, book, str(made["uid"]))
+            await refuse_uids(at, account, book, [str(made["uid"]) for _, _, made in cards])
             return await self._insert(at, account, book, cards, modseq)
 
     async def _change(

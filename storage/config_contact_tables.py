@@ -104,7 +104,7 @@ card_word = Table(
     Column("account", BigInteger, primary_key=True, autoincrement=False),
     Column("word", Octets, primary_key=True),
     Column("card", ForeignKey("config_card.id", ondelete="CASCADE"), primary_key=True),
-    Index("config_card_word_card", "card"),
+    Index("config_card_word_card", "card", "word"),
 )
 
 # Members of groups: `card` is the group's, `uid_key` the member's, who need not be there.

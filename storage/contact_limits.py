@@ -1,5 +1,6 @@
 """What bounds the cards of an account, as statements inside a change of them."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import delete, func, select
@@ -7,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from message.jscontact import uid_key
 from storage.config_contact_tables import address_book, card, card_history
+from storage.contact_rows import batches
 from storage.contact_values import MAX_ALL_OCTETS, MAX_CARDS, ContactExists, TooManyContacts
 from storage.values import AccountId
 
@@ -35,6 +37,20 @@ async def refuse_uid(
     found = (await at.execute(select(_c.href).where(where, _c.id != but))).scalar()
     if found is not None:
         raise ContactExists(f"The card {found} has the UID {uid}", found)
+
+
+async def refuse_uids(
+    at: AsyncConnection, account: AccountId, book: int, uids: Sequence[str]
+) -> None:
+    """Raises ContactExists when two of them are one, or a card of the book has one."""
+    keys = sorted(set(map(uid_key, uids)))
+    if len(keys) != len(uids):
+        raise ContactExists("Two cards have one UID")
+    mine = (_c.account == account) & (_c.book == book)
+    for some in batches(keys):
+        query = select(_c.href).where(mine, _c.uid_key.in_(some)).limit(1)
+        if (found := (await at.execute(query)).scalar()) is not None:
+            raise ContactExists(f"The card {found} has such a UID", found)
 
 
 async def prune_history(at: AsyncConnection, account: AccountId, modseq: int, now: float) -> None:

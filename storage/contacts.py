@@ -17,6 +17,7 @@ from storage.address_books import AddressBooks
 from storage.cards import Cards
 from storage.config_contact_tables import card, card_email, card_member
 from storage.config_database import ConfigDatabase
+from storage.contact_completion import Completion, complete
 from storage.contact_rows import LISTED, listed_of
 from storage.contact_values import GroupOf, Listed, NoSuchContact, Relation
 from storage.correspondents import Correspondents
@@ -119,6 +120,12 @@ class Contacts:
         if not rows:
             raise NoSuchContact(f"There is no group {name!r}")
         return GroupOf(rows[0].id, name, 0)
+
+    async def complete(
+        self, account: AccountId, text: str, limit: int = 10, *, seen: bool = True
+    ) -> list[Completion]:
+        """Addresses by what is typed of them or of a name; see storage/contact_completion.py."""
+        return await complete(self._database, account, text, limit, seen=seen)
 
     async def _rows(self, query: Any) -> Sequence[Any]:
         return await self._database.finish(self._read(query))

@@ -23,6 +23,7 @@ from tests.bench import (
     authentication_rows,
     carddav_rows,
     connection_rows,
+    contact_rows,
     dkim_rows,
     explain_rows,
     filter_rows,
@@ -76,6 +77,7 @@ ROWS = [
     *hop_rows.ROWS,
     *carddav_rows.ROWS,
     *large_mail_rows.ROWS,
+    *contact_rows.ROWS,
 ]
 
 
