@@ -21,6 +21,7 @@ from config.logging import configure, get_logger
 from config.settings import Settings
 from filters.delivery import Delivery
 from filters.own.own import OwnFilters
+from filters.webhooks.sender import WebhookSender
 from mailserver.control import ControlServer, Progress
 from mailserver.drive_wiring import Drive
 from mailserver.notify import sd_notify
@@ -96,6 +97,11 @@ class Server:
         return self._parts.gateway.registry
 
     @property
+    def webhooks(self) -> WebhookSender:
+        """Who tells programs what happens to mail."""
+        return self._parts.webhooks
+
+    @property
     def outbound(self) -> Outbound:
         """The sending side."""
         return self._parts.outbound
@@ -127,6 +133,7 @@ class Server:
         await parts.smtp.start()
         parts.collector.start()
         parts.lists.start()
+        await parts.webhooks.start()
         await parts.outbound.start()
         parts.report_sender.start()
         parts.failures.start()
@@ -171,6 +178,7 @@ class Server:
         await self._parts.lists.stop()
         await self._parts.own.stop()
         await self._parts.outbound.stop()
+        await self._parts.webhooks.stop()
         await self._parts.collector.stop()
         await self._parts.rotation.stop()
         await self._parts.source_rounds.stop()

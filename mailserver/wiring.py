@@ -44,6 +44,8 @@ from filters.spam.hearsay import Hearsay, witness
 from filters.spam.training import Training
 from filters.submitting import Submitting
 from filters.virus_scanner import VirusScanner
+from filters.webhooks.gathering import Gathering
+from filters.webhooks.sender import WebhookSender
 from imap.managesieve.server import ManageSieveServer
 from imap.server import ImapServer
 from mailserver.drive_wiring import Drive, build_drive
@@ -102,6 +104,7 @@ class Parts:
     outside: Outside
     login_notices: LoginNotices
     source_rounds: SourceRounds
+    webhooks: WebhookSender
 
     async def close(self) -> None:
         """Lets go of services and store, once everything is stopped."""
@@ -201,6 +204,14 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     )
     away = GuardedResolver(settings.dns.nameservers, lambda: services.settings.push.networks)
     outward = HttpsClient(away, services.offload, client.verified)
+    webhooks = WebhookSender(
+        services.directory,
+        store.bus,
+        Gathering(store),
+        outward,
+        clock,
+        get_logger("webhooks"),
+    )
     services.auth.accept_outside(outside.of_access_token)
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
     drive = build_drive(services, scanner, mails)
@@ -273,6 +284,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             suppressions=services.directory.suppressions,
             directory=services.directory,
             recorder=recorder,
+            finished=webhooks.handed_on,
             home=Home(delivery, services.directory, store.spool_dir, clock, services.offload),
         ),
         http=http,
@@ -325,6 +337,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             drive.web,
         ),
         login_notices=notices,
+        webhooks=webhooks,
         source_rounds=SourceRounds(services.sources, services.directory, services.clock),
     )
 

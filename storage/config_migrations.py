@@ -14,7 +14,7 @@ from storage.config_defence_tables import audit, known_login
 from storage.config_drive_tables import create_drive
 from storage.config_factor_tables import factor_spent, factor_tries, passkey, reset_code, sms_factor
 from storage.config_oauth_tables import create_oauth
-from storage.config_push_tables import create_push_subscriptions
+from storage.config_push_tables import create_push_subscriptions, create_webhooks
 from storage.config_rest_tables import create_answers
 from storage.config_role_tables import delegation, domain_limit
 from storage.config_schema import (
@@ -237,4 +237,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_push_subscriptions,
     _profiles,
     _vacations,
+    create_webhooks,
 )

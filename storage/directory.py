@@ -62,6 +62,7 @@ from storage.spent import Spent
 from storage.suppressions import Suppressions
 from storage.vacations import Vacations
 from storage.values import AccountId
+from storage.webhooks import Webhooks
 
 _QUOTAS = frozenset(("quota_bytes", "quota_messages"))
 Listener = Callable[[AccountChange], None]
@@ -96,6 +97,7 @@ class Directory(AliasDirectory):
         self.source_counts = SourceCounts(database, clock)
         self.hold_rules = HoldRules(database, clock)
         self.suppressions = Suppressions(database, clock)
+        self.webhooks = Webhooks(database, clock)
         self.audit = AuditLog(database, clock, settings.auth.audit_keep)
         self.known_logins = KnownLogins(database, clock)
         self._resolver = Resolver(self._cache, sites_of(settings, commanded))

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_blob_tables import blob_ref
 from storage.config_contact_tables import CONTACT_TABLES
-from storage.config_push_tables import push_subscription
+from storage.config_push_tables import push_subscription, webhook, webhook_event
 from storage.config_role_tables import delegation, domain_limit
 from storage.config_schema import (
     account,
@@ -124,7 +124,9 @@ async def remove_account(at: AsyncConnection, number: AccountId) -> None:
     await at.execute(delete(script).where(script.c.account == number))
     await _remove_own(at, number)
     await at.execute(delete(blob_ref).where(blob_ref.c.account == number))
-    for table in (push_subscription, credential, second_factor, recovery_code):
+    hooks = select(webhook.c.id).where(webhook.c.account == number)
+    await at.execute(delete(webhook_event).where(webhook_event.c.webhook.in_(hooks)))
+    for table in (webhook, push_subscription, credential, second_factor, recovery_code):
         await at.execute(delete(table).where(table.c.account == number))
     mine = (delegation.c.owner == number) | (delegation.c.delegate == number)
     await at.execute(delete(delegation).where(mine))

@@ -36,6 +36,7 @@ from mailserver.cli import (
     spam,
     tags,
     tls,
+    webhooks,
 )
 from mailserver.cli.context import Invocation
 
@@ -103,6 +104,7 @@ app.add_typer(contacts.app, name="contact")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tags.app, name="tags")
 app.add_typer(drive.app, name="drive")
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(services.app, name="service")
 app.add_typer(importing.app, name="import")
 app.add_typer(spam.app, name="spam")

@@ -33,4 +33,5 @@ def _settler(services: Services) -> Settler:
     )
     recorder = Recorder(clock, services.explain)
     queue = services.store.queue
-    return Settler(settings, queue, notices, clock, offload, Random(), log, recorder)
+    finished = None if services.server is None else services.server.webhooks.handed_on
+    return Settler(settings, queue, notices, clock, offload, Random(), log, recorder, finished)

@@ -32,7 +32,7 @@ from smtp.outbound.route import Router
 from smtp.outbound.routing import Routing
 from smtp.outbound.scout import Scout
 from smtp.outbound.session import Opener
-from smtp.outbound.settle import NoticeDelivery, Settler
+from smtp.outbound.settle import Finished, NoticeDelivery, Settler
 from smtp.outbound.sites import Site, Sites
 from smtp.outbound.sources import Sources
 from smtp.outbound.suppressing import Suppressing
@@ -75,6 +75,7 @@ class Outbound:
         collector: Collector | None = None,
         directory: Directory | None = None,
         recorder: Recorder | None = None,
+        finished: Finished | None = None,
         timeouts: Timeouts | None = None,
         chance: Random | None = None,
         grace: float = 10.0,
@@ -92,7 +93,7 @@ class Outbound:
         self.sts = StsPolicies(store.transport, resolver, web, clock, log)
         self._policies = TlsPolicies(self.sts, resolver, self.watch)
         self._converter = Converter(offload, signer)
-        self._directory, self._recorder = directory, recorder
+        self._directory, self._recorder, self._finished = directory, recorder, finished
         self._timeouts = timeouts or Timeouts()
         self._chance = chance or Random()
         self._suppressions = suppressions
@@ -128,6 +129,7 @@ class Outbound:
             self._chance,
             self._log,
             self._recorder,
+            self._finished,
         )
         crew.reload(
             lambda: Courier(opener, router, self._converter, self._offload, self._clock, sources),

@@ -5,10 +5,10 @@ until the store takes them, since a delivery that is not recorded is made twice.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 from config.clock import Clock
 from config.logging import Logger
@@ -30,6 +30,7 @@ from smtp.outbound.schedule import next_attempt
 from storage.errors import StoreError
 from storage.queue import QueueStore
 from storage.queue_values import Claim, ClaimedRecipient, Result, State
+from storage.values import AccountId
 
 NOTICE_FAILED_RETRY = 300.0
 RECORD_RETRY = (0.5, 1.0, 2.0, 5.0, 10.0, 10.0, 10.0)
@@ -66,6 +67,12 @@ class _When:
         return next_attempt(attempts, self.now, expires, self.chance)
 
 
+Finished = Callable[[AccountId, str, Sequence[tuple[str, dict[str, Any]]]], Awaitable[None]]
+"""Told of recipients of an account's message that are finished: its sender, and of each a key and
+what came of it.
+"""
+
+
 class Settler:
     """Decides for one configuration, records in one queue."""
 
@@ -79,7 +86,9 @@ class Settler:
         chance: Random,
         log: Logger,
         recorder: Recorder | None = None,
+        finished: Finished | None = None,
     ) -> None:
+        self._finished = finished
         self._recorder = recorder or Recorder(clock)
         self._settings, self._queue, self._notices = settings, queue, notices
         self._clock, self._offload, self._chance, self._log = clock, offload, chance, log
@@ -110,6 +119,9 @@ class Settler:
             decisions = await self._tell(claim, decisions, now)
         for decision in decisions:
             self._report(claim, decision)
+        if self._finished is not None and claim.account is not None:
+            done = [one for one in (_finished(claim, each) for each in decisions) if one]
+            await self._finished(claim.account, claim.sender, done)
         results = {d.recipient.position: d.result for d in decisions}
         await self._queue.note(claim, results)
         return results
@@ -216,6 +228,20 @@ class Settler:
                 self._log.warning("lease lost, result not recorded", message=claim.trace)
             return
         await self._queue.record(claim, results)
+
+
+def _finished(claim: Claim, decision: _Decision) -> tuple[str, dict[str, Any]] | None:
+    state, outcome = decision.result.state, decision.outcome
+    if state not in (State.DELIVERED, State.FAILED):
+        return None
+    return f"q{claim.queue}-{decision.recipient.position}", {
+        "delivered": state is State.DELIVERED,
+        "to": decision.recipient.address,
+        "status": outcome.status,
+        "reply": outcome.text,
+        "remote": outcome.remote,
+        "message": claim.trace,
+    }
 
 
 def _recorded(decision: _Decision) -> Mapping[str, object]:

@@ -1,0 +1,1 @@
+"""Webhooks: programs of users that are told what happens to their mail."""
