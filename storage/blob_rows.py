@@ -131,11 +131,21 @@ async def unrefer(
     return (await at.execute(mine)).rowcount
 
 
-async def condemn(at: AsyncConnection, now: float) -> int:
-    """Ends references whose time is over, then notes which blobs have none any more."""
+async def expire(at: AsyncConnection, now: float) -> None:
+    """Ends references whose time is over."""
     await at.execute(delete(blob_ref).where(_r.expires <= now))
-    fresh = and_(_b.condemned.is_(None), ~_referred())
-    return (await at.execute(update(blob).where(fresh).values(condemned=now))).rowcount
+
+
+async def loose(at: AsyncConnection) -> list[BlobHash]:
+    """Those that nothing refers to, and that are not condemned yet."""
+    query = select(_b.hash).where(_b.condemned.is_(None), ~_referred())
+    return [BlobHash(name) for (name,) in await at.execute(query)]
+
+
+async def condemn(at: AsyncConnection, names: Collection[BlobHash], now: float) -> None:
+    """Notes since when these have had no reference, where they still have none."""
+    fresh = and_(_b.hash.in_(names), _b.condemned.is_(None), ~_referred())
+    await at.execute(update(blob).where(fresh).values(condemned=now))
 
 
 async def condemned(at: AsyncConnection, before: float, most: int) -> list[BlobHash]:

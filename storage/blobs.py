@@ -193,8 +193,14 @@ class Blobs:
         return gone
 
     async def _condemn(self, now: float) -> None:
+        """They are looked for without holding writers up."""
         async with self.database.writing() as at:
-            await rows.condemn(at, now)
+            await rows.expire(at, now)
+        async with self.database.reading() as at:
+            names = await rows.loose(at)
+        for start in range(0, len(names), _ROUND):
+            async with self.database.writing() as at:
+                await rows.condemn(at, names[start : start + _ROUND], now)
 
     async def _remove(self, name: BlobHash, before: float) -> bool:
         async with self._lock(name):

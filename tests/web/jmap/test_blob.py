@@ -1,10 +1,13 @@
 """Uploads, downloads and the methods of blobs, over real connections (RFC 8620 §6, RFC 9404)."""
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import http.client
 import imaplib
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,6 +15,8 @@ import pytest
 from tests.support.http_api import Answer, ask
 from tests.support.jmap import ADA, BOB, Jmap, append, basic, letter
 from tests.support.server import ServerProcess
+from web.jmap.blob import uploads
+from web.json_body import BadBody
 
 TEXT = b"the quick brown fox jumps over the lazy dog"
 
@@ -200,3 +205,72 @@ def test_copies_between_accounts(jmap: Jmap, bob: Jmap) -> None:
     assert found == {"error": "fromAccountNotFound"}
     found = jmap.call("Blob/copy", fromAccountId=jmap.account, **asked)
     assert found["copied"] is None and found["notCopied"]["x"]["type"] == "blobNotFound"
+
+
+async def test_a_body_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "IDLE", 0.2)
+    stalled = asyncio.Event()
+
+    async def stalls() -> AsyncIterator[bytes]:
+        yield b"x"
+        await stalled.wait()
+
+    async def trickles() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.01)
+            yield b"x"
+
+    async def comes() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            yield bytes(1 << 14)
+
+    for slow in (stalls, trickles):
+        with pytest.raises(BadBody) as caught:
+            async for _ in uploads.paced(slow()):
+                pass
+        assert caught.value.status == 408
+    assert len([piece async for piece in uploads.paced(comes())]) == 5
+
+
+def test_uploads_at_once_are_bounded(server: ServerProcess, jmap: Jmap) -> None:
+    fields = "".join(f"{name}: {value}\r\n" for name, value in basic().items())
+    head = f"POST /jmap/upload/{jmap.account}/ HTTP/1.1\r\nHost: x\r\n{fields}"
+    most = jmap.session["capabilities"]["urn:ietf:params:jmap:core"]["maxConcurrentUpload"]
+    address = "127.0.0.1", server.port("http")
+    with contextlib.ExitStack() as opened:
+        for _ in range(most):
+            peer = opened.enter_context(socket.create_connection(address, 30))
+            peer.sendall(f"{head}Content-Length: 10\r\n\r\nhalf".encode())
+        found = upload(server, jmap, TEXT)
+        assert found.status == 400
+        assert found.body["type"] == "urn:ietf:params:jmap:error:limit"
+        assert found.body["limit"] == "maxConcurrentUpload"
+        assert upload(server, Jmap(server, basic(BOB)), TEXT, user=BOB).status == 201
+
+
+def test_who_may_put_something_here(server: ServerProcess, jmap: Jmap) -> None:
+    def put(**terms: Any) -> tuple[int, Jmap]:
+        made = server.perform("token.add", address=ADA, protocols=["jmap"], **terms)
+        headers = {"Authorization": f"Bearer {made['secret']}"}
+        client = Jmap(server, headers)
+        path = f"/jmap/upload/{client.account}/"
+        return ask(server, "POST", path, TEXT, headers).status, client
+
+    status, reader = put(name="reads", read_only=True)
+    assert status == 403
+    assert reader.call("Blob/upload", create={})["error"] == "accountReadOnly"
+    assert reader.call("Email/import", emails={})["error"] == "accountReadOnly"
+    assert reader.call("Email/set", create={"e": {}})["error"] == "accountReadOnly"
+    status, some = put(name="some folders", folders=["Drafts"])
+    assert status == 201
+    boxes = {one["role"]: one["id"] for one in jmap.call("Mailbox/get", ids=None)["list"]}
+    made = {role: {"mailboxIds": {boxes[role]: True}} for role in ("inbox", "drafts")}
+    found = some.call("Email/set", create=made)
+    assert set(found["created"]) == {"drafts"}
+    assert found["notCreated"]["inbox"]["type"] == "invalidProperties"
+    status, agent = put(name="an agent", agent=True, rate=100)
+    assert status == 201
+    found = agent.call("Email/set", create=made)
+    assert set(found["created"]) == {"drafts"}
+    assert found["notCreated"]["inbox"]["type"] == "forbidden"
