@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Float,
     ForeignKey,
     Index,
@@ -154,6 +155,22 @@ card_history = Table(
     sqlite_autoincrement=True,
 )
 
+# Whom a book is shared with: `account` sees it, with the rights in storage/book_shares.py.
+address_book_share = Table(
+    "config_address_book_share",
+    metadata,
+    Column("book", ForeignKey("config_address_book.id", ondelete="CASCADE"), primary_key=True),
+    _account(primary_key=True),
+    Column("rights", String, nullable=False),
+    Index("config_address_book_share_account", "account"),
+)
+
+
+def create_book_shares(connection: Connection) -> None:
+    """For storage/config_migrations.py."""
+    address_book_share.create(connection, checkfirst=True)
+
+
 CONTACT_TABLES = (
     address_book,
     card,
@@ -162,4 +179,5 @@ CONTACT_TABLES = (
     card_member,
     card_gone,
     card_history,
+    address_book_share,
 )

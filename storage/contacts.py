@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from config.clock import Clock
 from storage.address_books import AddressBooks
+from storage.book_shares import BookShares
 from storage.cards import Cards
 from storage.config_contact_tables import card, card_email, card_member
 from storage.config_database import ConfigDatabase
@@ -36,6 +37,7 @@ class Contacts:
         self._database = database
         self._relations: LRUCache[tuple[AccountId, str], Relation] = LRUCache(IN_MEMORY)
         self.books = AddressBooks(database, clock, self._changed)
+        self.shares = BookShares(database)
         self.cards = Cards(database, clock, self._changed)
         self.correspondents = Correspondents(database, clock)
         self.changes = 0

@@ -12,6 +12,7 @@ from mailserver.cli import (
     aliases,
     auditing,
     blocks,
+    book_sharing,
     contacts,
     credentials,
     devices,
@@ -100,6 +101,7 @@ app.add_typer(reports.app, name="report")
 app.add_typer(tls.app, name="tls")
 app.add_typer(filters.app, name="filter")
 app.add_typer(sieve.app, name="sieve")
+contacts.app.add_typer(book_sharing.app, name="share")
 app.add_typer(contacts.app, name="contact")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tags.app, name="tags")

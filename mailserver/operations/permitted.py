@@ -72,6 +72,8 @@ OF_ACCOUNT: Final[Mapping[str, tuple[Right, str]]] = {
     "contact.complete": (Right.MAIL_READ, "address"),
     "contact.versions": (Right.MAIL_READ, "address"),
     "contact.restore": (Right.MAIL_READ, "address"),
+    "contact.share.list": (Right.MAIL_READ, "address"),
+    "contact.share.set": (Right.MAIL_READ, "address"),
     "rules.list": (Right.MAIL_READ, "address"),
     "rules.add": (Right.MAIL_READ, "address"),
     "rules.delete": (Right.MAIL_READ, "address"),

@@ -118,6 +118,8 @@ QUICK: dict[str, str] = {
     "contact.complete": "contacts.contact_complete",
     "contact.versions": "contacts.contact_versions",
     "contact.restore": "contacts.contact_restore",
+    "contact.share.list": "book_sharing.book_share_list",
+    "contact.share.set": "book_sharing.book_share_set",
     "rules.list": "rules.rules_list",
     "rules.add": "rules.rules_add",
     "rules.delete": "rules.rules_delete",

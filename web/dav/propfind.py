@@ -20,7 +20,7 @@ from web.dav.paths import Kind
 from web.dav.properties import LIVE
 from web.dav.request import Asked, MkCol, Update, parse_mkcol, parse_propfind, parse_proppatch
 from web.dav.resources import Resource
-from web.dav.tree import Tree, writable
+from web.dav.tree import SHARED, Tree, writable
 from web.dav.xml_write import href, propstat, tag, written
 
 PRINCIPAL_ADDRESS: Final = C + "principal-address"
@@ -92,6 +92,8 @@ class Collections:
             raise DavError(405, detail="there is an address book of that name")
         home = replace(path, kind=Kind.HOME, book="")
         writable(await self._tree.find(home, asking.user), "bind")
+        if path.book.startswith(SHARED):
+            raise DavError(403, C + "addressbook-collection-location-ok", "a name of shared books")
         if made.types != {COLLECTION, ADDRESSBOOK}:
             raise DavError(403, D + "valid-resourcetype", "only address books")
         return await self._made(asking, made)

@@ -5,15 +5,19 @@ Whatever is another's and not shared is not there: 404, as what nobody has.
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Final
 
 from storage.contact_values import Listed, Stored
 from storage.contacts import Contacts
+from storage.object_ids import account_number
 from web.dav.errors import DavError, absent
 from web.dav.names import D
 from web.dav.paths import HOMES, PRINCIPALS, Kind, Path, home, parse_path, principal
 from web.dav.resources import Resource, Seen, User
 from web.dav.xml_write import href, tag
 
+SHARED: Final = "shared-"
+"""What names of books of others begin with, in the home of who sees them."""
 _OF_USER = frozenset({Kind.PRINCIPAL, Kind.HOME, Kind.BOOK, Kind.CARD})
 
 
@@ -49,7 +53,15 @@ class Tree:
     async def books(self, user: User) -> list[Seen]:
         """Those in the home of a user, own ones first."""
         own = await self._contacts.books.all(user.account)
-        return [Seen(book, user.account, book.slug, user.number) for book in own]
+        found = [Seen(book, user.account, book.slug, user.number) for book in own]
+        taken = {seen.slug for seen in found}
+        for one in await self._contacts.shares.seen_by(user.account):
+            slug, number = f"{SHARED}{one.book.id}", account_number(one.owner)
+            if slug not in taken:
+                writes = "w" in one.rights
+                book = replace(one.book, name=f"{one.book.name} ({one.address})")
+                found.append(Seen(book, one.owner, slug, number, mine=False, writes=writes))
+        return found
 
     async def card(self, seen: Seen | None, name: str) -> Stored:
         """With its content. Raises DavError."""
