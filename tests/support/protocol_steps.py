@@ -1,4 +1,4 @@
-"""One account as IMAP and JMAP show it, and random steps that each of them makes on it.
+"""One account as IMAP, JMAP and REST show it, and random steps that each of them makes on it.
 
 A step is four numbers, which choose among what there is when it is made.
 """
@@ -6,11 +6,12 @@ A step is four numbers, which choose among what there is when it is made.
 import imaplib
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.jmap import Jmap
+from tests.support.rest import Rest
 
 Step = tuple[int, int, int, int]
 FLAGS = ("\\Seen", "\\Flagged", "\\Answered", "\\Draft", "$Work", "blue", "\\Deleted")
@@ -183,16 +184,10 @@ class ByJmap:
             for id_, one in self._emails.items()
         }
         boxes = {
-            id_: (self._path(one), one["totalEmails"], one["unreadEmails"])
+            id_: (full_name(self._boxes, id_), one["totalEmails"], one["unreadEmails"])
             for id_, one in self._boxes.items()
         }
         return View(emails, boxes)
-
-    def _path(self, box: Any) -> str:
-        name: str = box["name"]
-        if box["parentId"] is None:
-            return name.upper() if box["role"] == "inbox" else name
-        return f"{self._path(self._boxes[box['parentId']])}/{name}"
 
     def _follow(self, kind: str, known: dict[str, Any], *properties: str) -> None:
         more = True
@@ -263,6 +258,79 @@ class ByJmap:
     def _set(self, kind: str, **asked: Any) -> None:
         done = self._client.call(f"{kind}/set", **asked)
         assert "error" not in done, done
+
+
+class ByRest:
+    """The account through REST: pages of a search for everything."""
+
+    def __init__(self, client: Rest) -> None:
+        self._client = client
+        self._emails: list[str] = []
+        self._boxes: list[str] = []
+
+    def view(self) -> View:
+        emails: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+        for one in self._pages("/emails?limit=4"):
+            assert one["id"] not in emails, "on two pages"
+            emails[one["id"]] = (frozenset(one["mailboxes"]), frozenset(one["keywords"]))
+        boxes = {one["id"]: one for one in self._pages("/mailboxes?limit=3")}
+        self._emails, self._boxes = sorted(emails), sorted(boxes)
+        return View(
+            emails,
+            {
+                id_: (full_name(boxes, id_), one["totalEmails"], one["unreadEmails"])
+                for id_, one in boxes.items()
+            },
+        )
+
+    def _pages(self, path: str) -> list[Any]:
+        found: list[Any] = []
+        more = ""
+        while True:
+            page = self._client.get(path + more)
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            more = f"&cursor={page['next']}"
+
+    def steps(self) -> list[Callable[[Step], None]]:
+        return [self._tag, self._move, self._delete, self._many]
+
+    def _tag(self, step: Step) -> None:
+        if self._emails:
+            flag = FLAGS[step[2] % (len(FLAGS) - 1)]
+            name = "add" if step[3] % 2 else "remove"
+            self._ask("PATCH", self._one(step[1]), {name: [KEYWORDS.get(flag, flag)]})
+
+    def _move(self, step: Step) -> None:
+        if self._emails:
+            box = self._boxes[step[2] % len(self._boxes)]
+            self._ask("PATCH", self._one(step[1]), {"mailbox": box, "seen": bool(step[3] % 2)})
+
+    def _delete(self, step: Step) -> None:
+        if self._emails:
+            self._ask("DELETE", f"{self._one(step[1])}?for_good={['false', 'true'][step[2] % 2]}")
+
+    def _many(self, step: Step) -> None:
+        if self._emails:
+            body = {"ids": self._emails[: step[1] + 1], "flagged": bool(step[2] % 2)}
+            self._ask("PATCH", "/emails", body)
+
+    def _one(self, number: int) -> str:
+        return f"/emails/{self._emails[number % len(self._emails)]}"
+
+    def _ask(self, method: str, path: str, body: object = None) -> None:
+        found = self._client.ask(method, path, body)
+        assert found.status in (200, 204), found
+
+
+def full_name(boxes: Mapping[str, Any], id_: str) -> str:
+    """As IMAP names a mailbox of JMAP."""
+    box = boxes[id_]
+    name: str = box["name"]
+    if box["parentId"] is None:
+        return name.upper() if box["role"] == "inbox" else name
+    return f"{full_name(boxes, box['parentId'])}/{name}"
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""IMAP and JMAP take turns on one account: after each step both show the same.
+"""IMAP, JMAP and REST take turns on one account: after each step all show the same.
 
 JMAP is followed by /changes alone, so that what it forgets to tell is found.
 """
@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from tests.support.directories import database_of_module
 from tests.support.jmap import Jmap, basic
-from tests.support.protocol_steps import ByImap, ByJmap, Log, Step
+from tests.support.protocol_steps import ByImap, ByJmap, ByRest, Log, Step
+from tests.support.rest import Rest
 from tests.support.server import PASSWORD, ServerProcess, configuration
 
 number = st.integers(0, 11)
-steps = st.lists(st.tuples(st.integers(0, 35), number, number, number), min_size=12, max_size=25)
+steps = st.lists(st.tuples(st.integers(0, 43), number, number, number), min_size=12, max_size=20)
 _accounts = itertools.count(1)
 
 
@@ -33,7 +34,7 @@ def server(
 
 @given(steps)
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     database=None,
     phases=(Phase.explicit, Phase.generate),
@@ -45,10 +46,16 @@ def test_all_protocols_show_the_same(server: ServerProcess, chosen: list[Step]) 
     with imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=20) as client:
         client.login(address, PASSWORD)
         imap, jmap = ByImap(client), ByJmap(Jmap(server, basic(address)))
-        actions = [("imap", one) for one in imap.steps()] + [("jmap", one) for one in jmap.steps()]
+        rest = ByRest(Rest(server, address))
+        actions = [
+            (name, one)
+            for name, steps in (("imap", imap), ("jmap", jmap), ("rest", rest))
+            for one in steps.steps()
+        ]
         log = Log()
         for step in chosen:
             log.do(step, *actions[step[0] % len(actions)])
-            expected, told = imap.view(), jmap.view()
-            assert told.emails == expected.emails, log.lines
-            assert told.boxes == expected.boxes, log.lines
+            expected = imap.view()
+            for name, told in (("jmap", jmap.view()), ("rest", rest.view())):
+                assert told.emails == expected.emails, (name, log.lines)
+                assert told.boxes == expected.boxes, (name, log.lines)
