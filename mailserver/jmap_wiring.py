@@ -5,12 +5,16 @@ from filters.blob_scanning import BlobScanner
 from filters.scripts import language
 from mailserver.mailing_wiring import Mailing
 from mailserver.services import Services
+from storage.contact_service import ContactService
 from storage.store import Store
 from web.jmap.api import JmapApi
 from web.jmap.blob.downloads import Downloads
 from web.jmap.blob.management import BLOB, BlobMethods
 from web.jmap.blob.reading import BlobReader
 from web.jmap.blob.uploads import Uploads
+from web.jmap.contacts.address_book import CONTACTS, AddressBookSet, AddressBookType
+from web.jmap.contacts.card_query import ContactCardQuery
+from web.jmap.contacts.contact_card import ContactCardCopy
 from web.jmap.context import Context, scope_of
 from web.jmap.entrance import Entrance
 from web.jmap.granted import Granted
@@ -76,6 +80,7 @@ def build_jmap(
     standard.add_get(ThreadType(store, emails))
     _add_submission(services, store, mailing, email_set, methods, standard, queries, limits)
     _add_filtering(services, methods, standard, queries, reader)
+    _add_contacts(services, methods, standard, queries, limits)
     quotas = QuotaType(store)
     standard.add_get(quotas)
     queries.add(quotas)
@@ -83,10 +88,30 @@ def build_jmap(
     uploads = Uploads(services.blobs, scanner, limits, services.clock)
     BlobMethods(reader, uploads, store, emails, limits, services.offload).add_to(methods)
     capabilities = frozenset(
-        (MAIL, SUBMISSION, VACATION, SIEVE, WEBSOCKET, VAPID, BLOB, QUOTA, MDN)
+        (MAIL, SUBMISSION, VACATION, SIEVE, WEBSOCKET, VAPID, BLOB, QUOTA, MDN, CONTACTS)
     )
     requests = Requests(methods, capabilities, limits, services.offload)
     return JmapApi(entrance, requests, Downloads(reader), uploads, granted), requests
+
+
+def _add_contacts(
+    services: Services,
+    methods: Methods[Context],
+    standard: Standard[Context],
+    queries: StandardQuery[Context],
+    limits: Limits,
+) -> None:
+    """Address books and their cards."""
+    directory = services.directory
+    service = ContactService(directory.contacts, services.offload)
+    books = AddressBookType(directory.database, service)
+    standard.add_get(books)
+    methods.add(CONTACTS, "AddressBook/set", AddressBookSet(standard, books))
+    cards = ContactCardQuery(directory.database, service, books, limits, services.clock)
+    standard.add_get(cards)
+    standard.add_set(cards)
+    queries.add(cards)
+    methods.add(CONTACTS, "ContactCard/copy", ContactCardCopy())
 
 
 def _add_submission(

@@ -19,7 +19,7 @@ from storage.contact_rows import (
     stored_of,
     version_of,
 )
-from storage.contact_values import BookChanges, Listed, NoSuchContact, Stored, Version
+from storage.contact_values import Became, BookChanges, Listed, NoSuchContact, Stored, Version
 from storage.values import AccountId
 
 PAGE: Final = 1_000
@@ -111,6 +111,34 @@ class CardReader:
             query_gone = select(_g.href).where(went, _g.card.is_not(None), _g.href.not_in(there))
             gone = (await at.execute(query_gone.order_by(_g.modseq))).scalars()
             return BookChanges(modseq, changed, tuple(dict.fromkeys(gone)))
+
+    async def became(self, account: AccountId, since: int, limit: int) -> Became:
+        """Of at most `limit` cards in all books since a modseq, the oldest changes first. Raises
+        NoSuchAccount.
+        """
+        return await self._database.finish(self._became(account, since, limit))
+
+    async def _became(self, account: AccountId, since: int, limit: int) -> Became:
+        live = select(_c.id, _c.born, _c.modseq).where(_c.account == account, _c.modseq > since)
+        there = select(_c.id).where(_c.account == account)
+        gone = select(_g.card, _g.born, _g.modseq).where(
+            (_g.account == account) & (_g.modseq > since) & (_g.born <= since),
+            _g.card.is_not(None) & _g.card.not_in(there),
+        )
+        async with self._database.reading() as at:
+            until = await modseq_of(at, account)
+            rows = await at.execute(live.order_by(_c.modseq).limit(limit + 1))
+            found = [(modseq, number, born > since) for number, born, modseq in rows]
+            rows = await at.execute(gone.order_by(_g.modseq).limit(limit + 1))
+            lost = {number: modseq for number, _, modseq in rows}
+        told = sorted([*found, *((modseq, number, None) for number, modseq in lost.items())])
+        has_more = len(told) > limit
+        if has_more:
+            until = told[limit][0] - 1
+            told = told[:limit]
+        kinds = (True, False, None)
+        ids = [tuple(number for _, number, kind in told if kind is one) for one in kinds]
+        return Became(until, has_more, *ids)
 
     async def versions(self, account: AccountId, number: int) -> list[Version]:
         """What a card was before, the last first; of one that is deleted too."""

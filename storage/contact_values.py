@@ -155,6 +155,17 @@ class BookChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class Became:
+    """What became of cards of an account up to a modseq: their ids."""
+
+    until: int
+    has_more: bool
+    created: tuple[int, ...]
+    updated: tuple[int, ...]
+    destroyed: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """What a card was until a change at `replaced`."""
 

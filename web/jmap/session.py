@@ -7,6 +7,7 @@ import orjson
 
 from storage.object_ids import account_number
 from web.jmap.blob.management import BLOB, account_capability
+from web.jmap.contacts.address_book import CAPABILITY, CONTACTS
 from web.jmap.context import Context
 from web.jmap.limits import MAX_ATTACHED, Limits
 from web.jmap.mail.email_conditions import SORTS
@@ -46,6 +47,7 @@ def session_object(
         "mayCreateTopLevelMailbox": login.grant.writes and not login.grant.folders,
     }
     submission = {"maxDelayedSend": limits.delayed_send, "submissionExtensions": EXTENSIONS}
+    contacts = {} if login.grant.folders else {CONTACTS: CAPABILITY}
     found: dict[str, Any] = {
         "capabilities": {
             CORE: limits.capability,
@@ -56,6 +58,7 @@ def session_object(
             BLOB: {},
             QUOTA: {},
             MDN: {},
+            CONTACTS: {},
         },
         "accounts": {
             account_id: {
@@ -70,11 +73,12 @@ def session_object(
                     BLOB: account_capability(limits),
                     QUOTA: {},
                     MDN: {},
+                    **contacts,
                 },
             }
         },
         "primaryAccounts": dict.fromkeys(
-            (MAIL, SUBMISSION, VACATION, SIEVE, BLOB, QUOTA, MDN), account_id
+            (MAIL, SUBMISSION, VACATION, SIEVE, BLOB, QUOTA, MDN, *contacts), account_id
         ),
         "username": login.address,
         "apiUrl": f"{origin}{PREFIX}/api",

@@ -1,0 +1,1 @@
+"""JMAP for Contacts (RFC 9610): AddressBook and ContactCard."""
