@@ -13,6 +13,7 @@ from mailserver.operations.errors import Forbidden, Missing, OperationError
 from mailserver.operations.registry import perform
 from mailserver.services import Services
 from storage.answers import Answers
+from storage.contact_service import ContactService
 from storage.store import Store
 from web.answering import Answering
 from web.drive.endpoints import DriveWeb
@@ -58,6 +59,8 @@ def build_rest(
         secret=directory.secrets.get,
         clock=services.clock,
         mail=_mail(services, mailing, store),
+        contacts=ContactService(directory.contacts, services.offload),
+        vacations=directory.vacations,
     )
     found = endpoints(parts)
     callers = Callers(services.auth, auth, directory, services.auth.agents, services.clock)

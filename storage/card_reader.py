@@ -32,9 +32,13 @@ class CardReader:
     def __init__(self, database: ConfigDatabase) -> None:
         self._database = database
 
-    async def listed(self, account: AccountId, book: int | None = None) -> AsyncIterator[Listed]:
-        """The cards of a book, or of all, without their content, in order of id."""
-        last = 0
+    async def listed(
+        self, account: AccountId, book: int | None = None, after: int = 0
+    ) -> AsyncIterator[Listed]:
+        """The cards of a book, or of all, without their content, in order of id: those behind
+        `after`.
+        """
+        last = after
         while True:
             page = await self._database.finish(self._page(account, book, last))
             for one in page:

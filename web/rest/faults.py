@@ -8,6 +8,13 @@ from filters.mailing.email_service import NoSuchEmail
 from filters.mailing.email_service import NotPermitted as MailNotPermitted
 from net.threads import Busy
 from storage.blob_values import BlobTooLarge
+from storage.contact_values import (
+    BookNotEmpty,
+    Conflict,
+    ContactExists,
+    NoSuchContact,
+    TooManyContacts,
+)
 from storage.directory_values import Absent, AlreadyExists, DirectoryError
 from storage.drive_values import DriveFull, NoSuchItem, NoSuchLink
 from storage.errors import (
@@ -37,6 +44,11 @@ from web.rest.errors import RestError
 
 _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (NoSuchEmail, 404),
+    (NoSuchContact, 404),
+    (ContactExists, 409),
+    (TooManyContacts, 409),
+    (BookNotEmpty, 409),
+    (Conflict, 412),
     (MailNotPermitted, 403),
     (NoSuchItem, 404),
     (NoSuchLink, 404),

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from config.clock import Clock
 from filters.user_rules import UserRules
+from storage.contact_service import ContactService
 from storage.preferences import Preferences
+from storage.vacations import Vacations
 from web.drive.endpoints import DriveResource, DriveWeb
 from web.rest.endpoint import Endpoint
 from web.rest.operations import Operations, Perform
@@ -17,6 +19,7 @@ from web.rest.resources.accounts import (
 from web.rest.resources.accounts import (
     entry_endpoints as log_endpoints,
 )
+from web.rest.resources.contacts import ContactResource
 from web.rest.resources.elsewhere import elsewhere_endpoints
 from web.rest.resources.emails import EmailResource, MailParts
 from web.rest.resources.entry import entry_endpoints
@@ -26,6 +29,7 @@ from web.rest.resources.rules import RuleResource
 from web.rest.resources.security import security_endpoints
 from web.rest.resources.server import defence_endpoints, domain_endpoints, server_endpoints
 from web.rest.resources.tags import TagResource
+from web.rest.resources.vacation import VacationResource
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Parts:
     secret: Secret
     clock: Clock
     mail: MailParts
+    contacts: ContactService
+    vacations: Vacations
 
 
 def endpoints(parts: Parts) -> Sequence[Endpoint]:
@@ -51,6 +57,8 @@ def endpoints(parts: Parts) -> Sequence[Endpoint]:
         *elsewhere_endpoints(),
         *EmailResource(parts.mail).endpoints(),
         *TagResource(parts.preferences).endpoints(),
+        *ContactResource(parts.contacts).endpoints(),
+        *VacationResource(parts.vacations).endpoints(),
         *RuleResource(parts.rules, do).endpoints(),
         *DriveResource(parts.drive).endpoints(),
         *ImageResource(parts.secret, parts.clock).endpoints(),
