@@ -33,7 +33,6 @@ from tests.bench import (
     jmap_large_rows,
     jmap_rows,
     judging_rows,
-    large_mail_rows,
     login_storm_rows,
     mailbox_rows,
     queue_rows,
@@ -78,7 +77,6 @@ ROWS = [
     *login_storm_rows.ROWS,
     *hop_rows.ROWS,
     *carddav_rows.ROWS,
-    *large_mail_rows.ROWS,
     *contact_rows.ROWS,
 ]
 
