@@ -46,7 +46,7 @@ class Drive:
 def build_drive(services: Services, scanner: VirusScanner, mails: CodeMails) -> Drive:
     """Of a serving process."""
     directory, offload, rows = services.directory, services.offload, services.drive
-    gate, parts = Gate(scanner), _parts(services)
+    gate, parts = Gate(scanner, get_logger("virus")), _parts(services)
     contents = Contents(
         rows.items,
         services.blobs,

@@ -7,8 +7,10 @@ who asks waits HOLD seconds at most; equal contents are scanned once at a time.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+from config.logging import Logger
 from filters.drive.service import Octets
 from filters.virus_scanner import Unscanned, VirusScanner
 from net.clamd import ClamdError
@@ -34,8 +36,8 @@ class Subject:
 class Gate:
     """One a process; `close` at the end."""
 
-    def __init__(self, scanner: VirusScanner) -> None:
-        self._scanner = scanner
+    def __init__(self, scanner: VirusScanner, log: Logger) -> None:
+        self._scanner, self._log = scanner, log
         self._running: dict[str, asyncio.Task[Judged]] = {}
 
     async def close(self) -> None:
@@ -61,12 +63,17 @@ class Gate:
                 return State.PENDING
             task = asyncio.create_task(self._scan(subject, signatures or ""))
             self._running[subject.content] = task
-            task.add_done_callback(lambda _: self._running.pop(subject.content, None))
+            task.add_done_callback(partial(self._done, subject.content))
         try:
             async with asyncio.timeout(hold):
                 return self._passed((await asyncio.shield(task)).state)
         except TimeoutError:
             return State.PENDING
+
+    def _done(self, content: str, task: "asyncio.Task[Judged]") -> None:
+        self._running.pop(content, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("not scanned", content=content, reason=repr(error))
 
     def _passed(self, state: State) -> State:
         if state is State.ERROR and self._scanner.accepts_unscanned:
@@ -82,7 +89,7 @@ class Gate:
 
     async def _scan(self, subject: Subject, signatures: str) -> Judged:
         octets = subject.octets
-        key = subject.content.encode(), octets.size
+        key = bytes.fromhex(subject.content[1:]), octets.size
         try:
             found = await self._scanner.scan_pieces(key, lambda: octets.pieces(0, octets.size))
         except Unscanned:

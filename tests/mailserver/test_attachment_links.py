@@ -1,5 +1,6 @@
 """Large attachments of sent mail become links, by SMTP as mail programs send it."""
 
+import asyncio
 import email
 import imaplib
 import random
@@ -8,13 +9,16 @@ import smtplib
 from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import default
+from pathlib import Path
 from typing import Any
 
+import dkim
 import pytest
 
 from tests.support.drive import ADA, BOB, get, items
 from tests.support.rest import Rest
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
+from tests.support.smtp_sink import Sink, smtp_sink
 
 FILE = random.Random(9).randbytes(200_000)
 DRIVE = (
@@ -30,9 +34,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield running
 
 
-def send(server: ServerProcess, subject: str, data: bytes = FILE, **fields: str) -> None:
+def send(
+    server: ServerProcess, subject: str, data: bytes = FILE, to: str = BOB, **fields: str
+) -> None:
     mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = ADA, BOB, subject
+    mail["From"], mail["To"], mail["Subject"] = ADA, to, subject
     for name, value in fields.items():
         mail[name.replace("_", "-")] = value
     mail.set_content("Here it is.\n")
@@ -143,3 +149,25 @@ def test_it_is_off_where_nobody_said_otherwise(server: ServerProcess) -> None:
     finally:
         server.config.write_text(configuration(extra=DRIVE))
         server.perform("reload")
+
+
+async def test_what_leaves_is_signed_with_the_link_in_it(tmp_path: Path) -> None:
+    sink = Sink()
+    async with smtp_sink(sink):
+        extra = f'{DRIVE}[outbound]\nsmarthost = "smtp://{sink.endpoint}"\n'
+
+        def run() -> bytes:
+            with ServerProcess(tmp_path, configuration(extra=extra)) as server:
+                server.perform("account.add", address=ADA, password=PASSWORD)
+                records = server.perform("domain.dns", domain="example.test")
+                send(server, "to the outside", to="bob@there.test")
+                until(lambda: sink.received)
+                keys = {one["name"]: one["value"] for one in records}
+                return str(keys[next(one for one in keys if "_domainkey" in one)]).encode()
+
+        key = await asyncio.to_thread(run)
+    data = sink.received[0].data
+    mail = email.message_from_bytes(data, policy=default)
+    assert names(mail) == ["small.txt"]
+    assert len(urls(mail)) == 1
+    assert dkim.verify(data, dnsfunc=lambda *_args, **_more: key)

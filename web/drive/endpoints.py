@@ -163,7 +163,7 @@ class DriveResource:
         asked = call.asked(Items)
         place = unpacked(place_of(call)) if asked.cursor else Place()
         if place is None:
-            raise RestError(400, "the cursor is none of this list: ask without one")
+            raise RestError(422, "the cursor is none of this list: ask without one")
         page = await self._web.service.items(
             _asker(call), kind=asked.kind, folder=asked.folder, after=place, limit=asked.limit
         )
@@ -228,7 +228,7 @@ class DriveResource:
         asked = call.asked(Links)
         after = link_place(place_of(call)) if asked.cursor else None
         if asked.cursor and after is None:
-            raise RestError(400, "the cursor is none of this list: ask without one")
+            raise RestError(422, "the cursor is none of this list: ask without one")
         item = None if asked.item is None else ItemId(asked.item)
         wanted = asked.limit + 1
         found = await self._web.service.links(_asker(call), item, after=after, limit=wanted)

@@ -5,6 +5,7 @@ Invariants: what a client does with it is bounded: a sandbox without scripts, no
 saved unless it is of a short list; caches ask each time, so that what is revoked is gone.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -54,24 +55,38 @@ class FileResponse(Response):
         self._release = release
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(_gone(receive))
         try:
             start = {"status": self.status_code, "headers": self.raw_headers}
             await send({"type": "http.response.start", **start})
             if scope["method"] != "HEAD":
-                for head, span in self._parts:
-                    await self._send(send, head)
-                    async with aclosing(self._octets.pieces(span.start, span.end)) as pieces:
-                        async for piece in pieces:
-                            await self._send(send, piece)
-                await self._send(send, self._tail)
+                await self._body(send, gone)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
+            gone.cancel()
             self._release()
+
+    async def _body(self, send: Send, gone: "asyncio.Task[None]") -> None:
+        """Nothing is read for a client that went away."""
+        for head, span in self._parts:
+            await self._send(send, head)
+            async with aclosing(self._octets.pieces(span.start, span.end)) as pieces:
+                async for piece in pieces:
+                    await self._send(send, piece)
+                    if gone.done():
+                        return
+        await self._send(send, self._tail)
 
     async def _send(self, send: Send, piece: bytes) -> None:
         for at in range(0, len(piece), _PIECE):
             body = piece[at : at + _PIECE]
             await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _gone(receive: Receive) -> None:
+    """Returns when the client is."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def response_of(request: Request, opened: Opened, release: Callable[[], None]) -> Response:
