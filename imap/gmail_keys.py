@@ -56,6 +56,8 @@ _STATES: Final[dict[ast.State, SearchKey]] = {
     ast.State.UNSTARRED: FlagKey(FLAGGED, False),
     ast.State.IMPORTANT: FlagKey(_IMPORTANT),
     ast.State.ANSWERED: FlagKey(ANSWERED),
+    ast.State.UNANSWERED: FlagKey(ANSWERED, False),
+    ast.State.FORWARDED: FlagKey(Flag("$Forwarded")),
     ast.State.DRAFT: FlagKey(DRAFT),
     ast.State.ATTACHMENT: GmailKey(GmailField.ATTACHMENT, ""),
 }

@@ -6,13 +6,22 @@ too long or nested too deep is an error.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from dataclasses import field as member
 from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Final, TypeAlias
 
 MAX_LENGTH: Final = 2_000
 MAX_DEPTH: Final = 20
+_PLAIN: Final = 100
+"""Words that are looked for of what cannot be read otherwise."""
+
+
+Span: TypeAlias = tuple[int, int]
+"""Where a condition stands in the text; (0, 0) where nowhere by itself."""
+
+_NOWHERE: Final = (0, 0)
 
 
 class QueryError(ValueError):
@@ -46,6 +55,8 @@ class State(Enum):
     UNSTARRED = "unstarred"
     IMPORTANT = "important"
     ANSWERED = "answered"
+    UNANSWERED = "unanswered"
+    FORWARDED = "forwarded"
     DRAFT = "draft"
     ATTACHMENT = "attachment"
 
@@ -56,6 +67,7 @@ class Word:
 
     field: Field
     value: str
+    span: Span = member(default=_NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ class Is:
     """A state of the message."""
 
     state: State
+    span: Span = member(default=_NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,7 @@ class Day:
 
     since: bool
     day: date
+    span: Span = member(default=_NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,7 @@ class Age:
 
     older: bool
     seconds: int
+    span: Span = member(default=_NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,7 @@ class Size:
 
     larger: bool
     octets: int
+    span: Span = member(default=_NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +110,7 @@ class AllOf:
     """Every one of them; without any, every message."""
 
     parts: tuple["Query", ...] = ()
+    span: Span = member(default=_NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +118,7 @@ class AnyOf:
     """One of them at least."""
 
     parts: tuple["Query", ...]
+    span: Span = member(default=_NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +126,7 @@ class NoneOf:
     """Not this."""
 
     part: "Query"
+    span: Span = member(default=_NOWHERE, compare=False)
 
 
 Query: TypeAlias = Word | Is | Day | Age | Size | AllOf | AnyOf | NoneOf
@@ -117,14 +136,21 @@ _TOKEN: Final = re.compile(
     r'(?P<operator>[A-Za-z][A-Za-z0-9_]*):(?=[^\s)}])|"(?P<phrase>[^"]*)"?|(?P<word>[^\s(){}"]+))'
 )
 _FIELDS: Final = {field.value: field for field in Field} | {"in": Field.LABEL}
-_STATES: Final = {state.value: state for state in State}
+_STATES: Final = {state.value: state for state in State} | {
+    "seen": State.READ,
+    "unseen": State.UNREAD,
+    "flagged": State.STARRED,
+    "star": State.STARRED,
+    "replied": State.ANSWERED,
+    "attachments": State.ATTACHMENT,
+}
 _DAYS: Final = {"before": False, "older": False, "after": True, "newer": True}
 _AGES: Final = {"older_than": True, "newer_than": False}
 _SIZES: Final = {"larger": True, "larger_than": True, "size": True} | dict.fromkeys(
     ("smaller", "smaller_than"), False
 )
-_AGE: Final = re.compile(r"(\d{1,6})([dwmy])")
-_SECONDS: Final = {"d": 86_400, "w": 7 * 86_400, "m": 30 * 86_400, "y": 365 * 86_400}
+_AGE: Final = re.compile(r"(\d{1,6})([hdwmy])")
+_SECONDS: Final = {"h": 3_600, "d": 86_400, "w": 7 * 86_400, "m": 30 * 86_400, "y": 365 * 86_400}
 _SIZE: Final = re.compile(r"(\d{1,12})([KkMmGg]?)[Bb]?")
 _UNITS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _DATE: Final = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})")
@@ -135,6 +161,27 @@ def parse_query(text: str) -> Query:
     if len(text) > MAX_LENGTH:
         raise QueryError(f"a query has at most {MAX_LENGTH} characters")
     return _Parser(text).group("")
+
+
+def plain_words(text: str) -> Query:
+    """The words of the beginning of a text, whatever they are, as a query."""
+    found: list[Query] = []
+    at = 0
+    for word in text[:MAX_LENGTH].split()[:_PLAIN]:
+        at = text.index(word, at)
+        found.append(Word(Field.TEXT, word, (at, at + len(word))))
+        at += len(word)
+    return AllOf(tuple(found))
+
+
+def names_place(query: Query) -> bool:
+    """Whether a query says where it looks: by a label, or anywhere."""
+    if isinstance(query, AllOf | AnyOf):
+        anywhere = isinstance(query, AllOf) and not query.parts and query.span != _NOWHERE
+        return anywhere or any(map(names_place, query.parts))
+    if isinstance(query, NoneOf):
+        return names_place(query.part)
+    return isinstance(query, Word) and query.field is Field.LABEL
 
 
 class _Parser:
@@ -193,14 +240,20 @@ class _Parser:
             self._depth += 1
             if self._depth > MAX_DEPTH:
                 raise QueryError(f"a query is nested at most {MAX_DEPTH} deep")
-            part = NoneOf(self._one(field))
+            part = self._one(field)
             self._depth -= 1
-            return part
+            return NoneOf(part, self._since(token))
         if token["open"]:
             return self.group(token["open"], field)
         if token["operator"]:
-            return self._operator(token["operator"])
-        return Word(field, token["phrase"] if token["word"] is None else token["word"])
+            return replace(self._operator(token["operator"]), span=self._since(token))
+        value = token["phrase"] if token["word"] is None else token["word"]
+        return Word(field, value, self._since(token))
+
+    def _since(self, token: re.Match[str]) -> Span:
+        """From a token to the last one that was taken."""
+        start = token.end() - len(token[0].lstrip())
+        return start, self._tokens[self._at - 1].end()
 
     def _operator(self, name: str) -> Query:
         """`name:` with what follows, or the text that it is when it means nothing."""

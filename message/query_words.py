@@ -16,7 +16,7 @@ from message.query import (
     Word,
 )
 
-_AGES: Final = {"d": 86_400, "w": 7 * 86_400, "m": 30 * 86_400, "y": 365 * 86_400}
+_AGES: Final = {"d": 86_400, "w": 7 * 86_400, "m": 30 * 86_400, "y": 365 * 86_400, "h": 3_600}
 _SIZES: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _HAS: Final = frozenset({State.ATTACHMENT})
 

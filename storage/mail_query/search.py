@@ -25,6 +25,9 @@ from storage.values import AccountId, BlobId
 _FEW: Final = 2_000
 """Emails whose changes are put into an earlier result; with more it is found anew."""
 
+KEPT: Final = 64 * 1024 * 1024
+"""Octets of the results that are kept to be brought up to date."""
+
 _CHANGES: Final = 20_000
 _BLOCK: Final = 20_000
 _COVERED: Final = 1_000
@@ -37,6 +40,11 @@ class Found:
     blobs: "array[int]"
     modseq: int
 
+    @property
+    def octets(self) -> int:
+        """In memory, about."""
+        return 1_000 + 8 * len(self.blobs)
+
 
 class MailSearch:
     """Of a store. The loop's thread only."""
@@ -45,17 +53,28 @@ class MailSearch:
         self._database, self._tables = database, tables
         self._texts, self._filler = texts, Filler(texts)
         self._covered: OrderedDict[Scope, Covered] = OrderedDict()
+        self._last: OrderedDict[tuple[Scope, MailQuery], Found] = OrderedDict()
+        self._octets = 0
 
     def forget(self, account: AccountId) -> None:
         """The account is gone."""
         self._tables.forget(account)
         for scope in [scope for scope in self._covered if scope.account == account]:
             del self._covered[scope]
+        for asked in [asked for asked in self._last if asked[0].account == account]:
+            self._octets -= self._last.pop(asked).octets
 
-    async def find(self, scope: Scope, query: MailQuery, before: Found | None = None) -> Found:
-        """All Emails that match; `before` is what the same query found earlier in this scope.
-        Raises NoSuchAccount.
-        """
+    async def find(self, scope: Scope, query: MailQuery) -> Found:
+        """All Emails that match. Raises NoSuchAccount."""
+        found = await self._find(scope, query, self._last.get((scope, query)))
+        before = self._last.pop((scope, query), None)
+        self._octets += found.octets - (0 if before is None else before.octets)
+        self._last[scope, query] = found
+        while self._octets > KEPT and len(self._last) > 1:
+            self._octets -= self._last.popitem(last=False)[1].octets
+        return found
+
+    async def _find(self, scope: Scope, query: MailQuery, before: Found | None) -> Found:
         table = await self._tables.table(scope, threads=query.by_thread)
         modseq = table.modseq
         evaluation = self._evaluation(scope, table)

@@ -4,8 +4,9 @@ Labels are mailboxes by their name, the last part of it or their use, and tags.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from datetime import datetime, tzinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from message import query as words
@@ -16,6 +17,7 @@ from storage.mail_query.conditions import (
     Attached,
     Condition,
     Contains,
+    Elsewhere,
     FileNamed,
     Flagged,
     HeaderContains,
@@ -25,7 +27,7 @@ from storage.mail_query.conditions import (
     Size,
     Where,
 )
-from storage.values import Flags, Mailbox, System
+from storage.values import Flags, Mailbox, MailboxId, System
 
 _HEADERS: Final = {
     words.Field.FROM: ("From",),
@@ -44,6 +46,8 @@ _STATES: Final[dict[words.State, Condition]] = {
     words.State.UNSTARRED: Not(Flagged(Flags(System.FLAGGED))),
     words.State.IMPORTANT: Flagged(Flags(System(0), frozenset({"$important"}))),
     words.State.ANSWERED: Flagged(Flags(System.ANSWERED)),
+    words.State.UNANSWERED: Not(Flagged(Flags(System.ANSWERED))),
+    words.State.FORWARDED: Flagged(Flags(System(0), frozenset({"$forwarded"}))),
     words.State.DRAFT: Flagged(Flags(System.DRAFT)),
     words.State.ATTACHMENT: Attached(),
 }
@@ -60,11 +64,51 @@ _USES: Final = {
 _KEYWORD: Final = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]{1,255}")
 
 
-class Meaning:
-    """In an account with these mailboxes, `now` in Unix seconds; days are those of `zone`."""
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a query is about: the mailboxes that the login may read, `now` in Unix seconds, days are
+    those of `zone`. `tags` are keywords by the names that they are shown with, in lower case; `own`
+    the user's addresses, which `from:me` means. Emails in `left_out` alone are found only by a
+    query that names a label, or `in:anywhere`.
+    """
 
-    def __init__(self, boxes: Iterable[Mailbox], now: float, zone: tzinfo) -> None:
-        self._boxes, self._now, self._zone = list(boxes), now, zone
+    boxes: Sequence[Mailbox]
+    now: float
+    zone: tzinfo = UTC
+    tags: Mapping[str, str] = field(default_factory=dict)
+    own: Sequence[str] = ()
+    left_out: frozenset[MailboxId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What is searched, and the query as it was read; `plain`: as its words alone, since it could
+    not be read otherwise.
+    """
+
+    condition: Condition
+    query: words.Query
+    plain: bool = False
+
+
+def understood(text: str, around: Surroundings) -> Understood:
+    """What is typed into a search box: the one way for REST, web pages and rules. Never fails."""
+    try:
+        query, plain = words.parse_query(text), False
+    except words.QueryError:
+        query, plain = words.plain_words(text), True
+    condition = Meaning(around).of(query)
+    if around.left_out and not words.names_place(query):
+        condition = AllOf((condition, Elsewhere(around.left_out)))
+    return Understood(condition, query, plain)
+
+
+class Meaning:
+    """Of queries in an account."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._boxes, self._now, self._zone = around.boxes, around.now, around.zone
 
     def of(self, query: words.Query) -> Condition:
         """The condition that a query is."""
@@ -85,23 +129,31 @@ class Meaning:
             return Received(query.since, day.timestamp())
         return self._word(query.field, query.value)
 
-    def _word(self, field: words.Field, value: str) -> Condition:
-        if field in _HEADERS:
-            parts = tuple(HeaderContains(name, value) for name in _HEADERS[field])
+    def _word(self, where: words.Field, value: str) -> Condition:
+        if where in _HEADERS:
+            own = self._around.own if value.casefold() == "me" else ()
+            texts = own or (value,)
+            parts = tuple(HeaderContains(name, text) for name in _HEADERS[where] for text in texts)
             return parts[0] if len(parts) == 1 else AnyOf(parts)
-        if field is words.Field.FILENAME:
+        if where is words.Field.FILENAME:
             return FileNamed(value)
-        if field is words.Field.TAG:
-            return _tagged(value)
-        if field is words.Field.LABEL:
+        if where is words.Field.TAG:
+            return self._tagged(value)
+        if where is words.Field.LABEL:
             return self._label(value)
-        return Contains(Where.BODY if field is words.Field.BODY else Where.TEXT, value)
+        return Contains(Where.BODY if where is words.Field.BODY else Where.TEXT, value)
 
     def _label(self, name: str) -> Condition:
         boxes = frozenset(box.id for box in _named(self._boxes, name))
         if not boxes:
-            return _tagged(name)
-        return AnyOf((InMailbox(boxes), _tagged(name)))
+            return self._tagged(name)
+        return AnyOf((InMailbox(boxes), self._tagged(name)))
+
+    def _tagged(self, name: str) -> Condition:
+        keyword = self._around.tags.get(name.casefold(), name)
+        if not _KEYWORD.fullmatch(keyword):
+            return NONE
+        return Flagged(Flags(System(0), frozenset({keyword.lower()})))
 
 
 def _named(boxes: Sequence[Mailbox], name: str) -> list[Mailbox]:
@@ -116,9 +168,3 @@ def _named(boxes: Sequence[Mailbox], name: str) -> list[Mailbox]:
         if found:
             return found
     return []
-
-
-def _tagged(keyword: str) -> Condition:
-    if not _KEYWORD.fullmatch(keyword):
-        return NONE
-    return Flagged(Flags(System(0), frozenset({keyword.lower()})))

@@ -33,7 +33,6 @@ class KeptResults:
     def __init__(self, most: int = KEPT) -> None:
         self._most, self._size = most, 0
         self._kept: OrderedDict[tuple[Hashable, str], Sequence[str]] = OrderedDict()
-        self._latest: dict[Hashable, str] = {}
         self._turns: dict[Hashable, asyncio.Lock] = {}
 
     def get(self, question: Hashable, state: str) -> Sequence[str] | None:
@@ -43,22 +42,15 @@ class KeptResults:
             self._kept.move_to_end((question, state))
         return found
 
-    def latest(self, question: Hashable) -> Sequence[str] | None:
-        """The result that was kept last."""
-        return self._kept.get((question, self._latest.get(question, "")))
-
     def put(self, question: Hashable, state: str, ids: Sequence[str]) -> None:
         """Keeps a result; those that were not used for longest go."""
         before = self._kept.pop((question, state), None)
         self._size -= 0 if before is None else _octets(before)
         self._kept[question, state] = ids
-        self._latest[question] = state
         self._size += _octets(ids)
         while self._size > self._most and self._kept:
-            (asked, told), gone = self._kept.popitem(last=False)
+            _, gone = self._kept.popitem(last=False)
             self._size -= _octets(gone)
-            if self._latest.get(asked) == told:
-                del self._latest[asked]
 
     def turn(self, question: Hashable) -> asyncio.Lock:
         """Who looks for a result holds it, so that it is worked out once."""

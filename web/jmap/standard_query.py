@@ -70,12 +70,6 @@ class Queryable(ObjectType[C, A], Generic[C, A, F]):
         open the type decides. Raises MethodError.
         """
 
-    async def renewed(
-        self, account: A, query: Query[F], before: Sequence[str] | None
-    ) -> Sequence[str]:
-        """As `query`; `before` is what the same query gave earlier, None where nothing is known."""
-        return await self.query(account, query)
-
     async def query_state(self, account: A) -> str:
         """Differs once any result may differ, for this login."""
         return await self.state(account)
@@ -215,8 +209,7 @@ class StandardQuery(Generic[C]):
                 state = await kind.query_state(account)
                 ids = self._kept.get(question, state)
                 if ids is None:
-                    before = self._kept.latest(question)
-                    ids = await kind.renewed(account, query, before)
+                    ids = await kind.query(account, query)
                     self._kept.put(question, state, ids)
         except TimeoutError:
             raise MethodError("serverUnavailable", "the query takes too long") from None

@@ -47,7 +47,10 @@ def test_mail_is_found_by_what_a_search_box_takes(ada: Rest, imap: imaplib.IMAP4
     line = found["items"][0]
     assert line["from"] == [{"email": BOB, "name": "Bob Ray"}]
     assert (line["has_attachment"], "Grüße" in line["preview"]) == (True, True)
-    assert ada.ask("GET", "/emails?q=" + "(" * 30 + "a").status == 422
+    assert found["chips"]["kind"] == "all"
+    assert [part["kind"] for part in found["chips"]["parts"]] == ["any", "not"]
+    deep = ada.get("/emails?q=" + "(" * 30 + "+lunch")  # as words
+    assert deep["chips"]["parts"][-1]["value"] == "lunch"
     assert ada.ask("GET", "/emails?mailbox=F1-999999").status == 404
 
 

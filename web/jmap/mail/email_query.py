@@ -76,15 +76,9 @@ class EmailQuery(EmailType, Queryable[Context, Account, Made]):
         return f"{modseq}{_suffix(await self.scope(account))}"
 
     async def query(self, account: Account, query: Query[Made]) -> Sequence[str]:
-        return await self.renewed(account, query, None)
-
-    async def renewed(
-        self, account: Account, query: Query[Made], before: Sequence[str] | None
-    ) -> Sequence[str]:
-        earlier = before.found if isinstance(before, EmailIds) else None
         asked = email_query(account.id, query)
         scope = await self.scope(account)
-        return EmailIds(await self._store.mail_search.find(scope, asked, earlier))
+        return EmailIds(await self._store.mail_search.find(scope, asked))
 
     async def query_changes(
         self,

@@ -15,17 +15,18 @@ from config.clock import Clock, rfc3339
 from filters.explaining import Explainer
 from filters.mailing.email_service import EmailService, Viewed
 from filters.mailing.handling import Handling
-from message.query import MAX_LENGTH, Query, QueryError, parse_query
+from message.query import MAX_LENGTH, Query
+from message.query_explain import explain
 from message.query_words import told
 from net.threads import Offload
 from storage.explain import ExplainStore
 from storage.mail_query.conditions import AllOf, InMailbox, MailQuery
 from storage.mail_query.tables import Scope
-from storage.mail_query.words import Meaning
+from storage.mail_query.words import Surroundings, understood
 from storage.object_ids import blob_of, email_number, mailbox_of
 from storage.preferences import TIME_ZONE, Preferences
 from storage.store import Store
-from storage.values import BlobId
+from storage.values import BlobId, Mailbox
 from web.jmap.arguments import Arguments
 from web.jmap.context import Account
 from web.jmap.errors import MethodError
@@ -106,9 +107,12 @@ class EmailLine(Give):
 
 
 class EmailPage(Page[EmailLine]):
-    """`understood`: how the query was read, "" for all mail; `total`: how many there are."""
+    """`understood`: how the query was read, "" for all mail; `chips`: the same as a tree of
+    conditions, each with its place in the query; `total`: how many there are.
+    """
 
     understood: str
+    chips: dict[str, Any]
     total: int
 
 
@@ -249,11 +253,7 @@ class EmailResource:
 
     async def _list(self, call: Call) -> dict[str, Any]:
         asked = call.asked(Asked)
-        try:
-            query = parse_query(asked.q)
-        except QueryError as error:
-            raise RestError(422, str(error)) from None
-        found = await self._found(call, query, asked.mailbox)
+        query, found = await self._found(call, asked.q, asked.mailbox)
         start = _start(call, found) if asked.cursor else 0
         part = [email_number(BlobId(blob)) for blob in found[start : start + asked.limit]]
         end = start + len(part)
@@ -261,14 +261,19 @@ class EmailResource:
             "items": await self._lines(call, part),
             "next": cursor(call, (end, part[-1])) if part and end < len(found) else None,
             "understood": told(query),
+            "chips": explain(query).members(),
             "total": len(found),
         }
 
-    async def _found(self, call: Call, query: Query, mailbox: str | None) -> Sequence[int]:
-        """Blobs of the Emails that the login sees, in order. Raises RestError."""
+    async def _found(
+        self, call: Call, text: str, mailbox: str | None
+    ) -> tuple[Query, Sequence[int]]:
+        """How the text was read, and blobs of the Emails that the login sees, in order. Raises
+        RestError.
+        """
         boxes = await self._parts.handling.boxes(call.user)
-        zone = await self._zone(call)
-        condition = Meaning(boxes.boxes, self._parts.clock.now(), zone).of(query)
+        read = understood(text, await self._around(call, boxes.boxes))
+        condition = read.condition
         if mailbox is not None:
             box = mailbox_of(mailbox, call.account)
             if box is None or box not in boxes.readable:
@@ -276,7 +281,18 @@ class EmailResource:
             condition = AllOf((InMailbox(frozenset({box})), condition))
         every = len(boxes.readable) == len(boxes.boxes)
         scope = Scope(call.account, None if every else frozenset(boxes.readable))
-        return (await self._parts.store.mail_search.find(scope, MailQuery(condition))).blobs
+        found = await self._parts.store.mail_search.find(scope, MailQuery(condition))
+        return read.query, found.blobs
+
+    async def _around(self, call: Call, boxes: Sequence[Mailbox]) -> Surroundings:
+        tags = await self._parts.preferences.tags(call.account)
+        return Surroundings(
+            boxes,
+            self._parts.clock.now(),
+            await self._zone(call),
+            {tag.name.casefold(): tag.keyword for tag in tags},
+            (call.user.address,),
+        )
 
     async def _zone(self, call: Call) -> tzinfo:
         name = await self._parts.preferences.get(call.account, TIME_ZONE)
