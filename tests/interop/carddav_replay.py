@@ -1,6 +1,6 @@
-# What Thunderbird and iOS are known to send, written down; neither program runs here.
-"""Bodies of requests, as the address books of Thunderbird (CardDAVUtils, CardDAVDirectory) and of
-iOS and macOS write them.
+# What Thunderbird, iOS and DAVx5 are known to send, written down; none of them runs here.
+"""Bodies of requests, as the address books of Thunderbird (CardDAVUtils, CardDAVDirectory), of iOS
+and macOS, and DAVx5 write them.
 """
 
 PRINCIPAL = (
@@ -81,4 +81,35 @@ def apple_multiget(hrefs: list[str]) -> str:
         '<B:addressbook-multiget xmlns:B="urn:ietf:params:xml:ns:carddav">'
         '<A:prop xmlns:A="DAV:"><A:getetag/><B:address-data/></A:prop>'
         f"{listed}</B:addressbook-multiget>"
+    )
+
+
+DAVX5_PRINCIPAL = (
+    '<propfind xmlns="DAV:" xmlns:CARD="urn:ietf:params:xml:ns:carddav"><prop>'
+    "<resourcetype/><displayname/><CARD:addressbook-description/><CARD:addressbook-home-set/>"
+    "<current-user-principal/></prop></propfind>"
+)
+DAVX5_BOOKS = (
+    '<propfind xmlns="DAV:" xmlns:CARD="urn:ietf:params:xml:ns:carddav" '
+    'xmlns:CS="http://calendarserver.org/ns/"><prop><resourcetype/><displayname/><owner/>'
+    "<current-user-privilege-set/><CARD:addressbook-description/><CARD:supported-address-data/>"
+    "<supported-report-set/><CARD:max-resource-size/><CS:getctag/><sync-token/></prop></propfind>"
+)
+
+
+def davx5_sync(token: str) -> str:
+    return (
+        '<sync-collection xmlns="DAV:">'
+        f"<sync-token>{token}</sync-token><sync-level>1</sync-level>"
+        "<prop><getetag/></prop></sync-collection>"
+    )
+
+
+def davx5_multiget(hrefs: list[str]) -> str:
+    listed = "".join(f"<href>{href}</href>" for href in hrefs)
+    return (
+        '<CARD:addressbook-multiget xmlns="DAV:" xmlns:CARD="urn:ietf:params:xml:ns:carddav">'
+        "<prop><getcontenttype/><getetag/>"
+        '<CARD:address-data content-type="text/vcard" version="4.0"/></prop>'
+        f"{listed}</CARD:addressbook-multiget>"
     )

@@ -1,6 +1,6 @@
-# A replay of what Thunderbird and iOS are known to send; neither program runs here.
-"""CardDAV as Thunderbird and as iOS speak it: discovery at the bare host, first fill, the sync of
-every half hour, writes.
+# A replay of what Thunderbird, iOS and DAVx5 are known to send; none of them runs here.
+"""CardDAV as Thunderbird, iOS and DAVx5 speak it: discovery at the bare host, first fill, the sync
+of every half hour, writes.
 """
 
 import http.client
@@ -11,7 +11,7 @@ import pytest
 from tests.interop import carddav_replay as say
 from tests.interop.databases import both_databases
 from tests.interop.site import HOST, Account, Site
-from tests.support.dav import CS, Answer, C, D, Part, card
+from tests.support.dav import CS, Answer, C, D, Part, card, group
 from tests.support.jmap import basic
 
 pytestmark = both_databases
@@ -178,3 +178,43 @@ class TestIos:
         assert program.ask("PUT", path, changed.replace("Ray", "Roe"), **fields).status == 412
         assert program.ask("DELETE", path, **fields).status == 412
         assert program.ask("DELETE", path).status == 204
+
+
+class TestDavx5:
+    def test_a_day(self, program: Program) -> None:
+        options = program.ask("OPTIONS", "/dav/")
+        assert "addressbook" in options.fields["dav"]
+        found = program.ask("PROPFIND", "/.well-known/carddav", say.DAVX5_PRINCIPAL, Depth="0")
+        (root,) = found.responses.values()
+        home = root.href_of(C + "addressbook-home-set")
+        books = program.ask("PROPFIND", home, say.DAVX5_BOOKS, Depth="1").responses
+        (book,) = [
+            href
+            for href, one in books.items()
+            if C + "addressbook" in one.names(D + "resourcetype")
+        ]
+        offered = books[book].found[C + "supported-address-data"]
+        assert [one.get("version") for one in offered] == ["3.0", "4.0"]
+        reports = [one[0][0].tag for one in books[book].found[D + "supported-report-set"]]
+        assert D + "sync-collection" in reports
+        first = program.ask("REPORT", book, say.davx5_sync(""), Depth="0")
+        assert first.responses == {}
+        fields = {"If_None_Match": "*", "Content_Type": "text/vcard; charset=utf-8"}
+        ann = card("ann", "Ann Bee", "TEL;TYPE=cell:+1 23", version="4.0")
+        made = program.ask("PUT", book + "ann.vcf", ann.decode(), **fields)
+        people = group("friends", "Friends", "ann").decode()
+        assert program.ask("PUT", book + "friends.vcf", people, **fields).status == 201
+        third = card("bob", "Bob Ray", "EMAIL;TYPE=INTERNET,HOME:b@world.test").decode()
+        program.ask("PUT", book + "bob.vcf", third, Content_Type="text/vcard")
+        told = program.ask("REPORT", book, say.davx5_sync(first.token), Depth="0")
+        names = {"ann.vcf", "bob.vcf", "friends.vcf"}
+        assert set(told.responses) == {book + name for name in names}
+        assert told.responses[book + "ann.vcf"].text(D + "getetag") == made.fields["etag"]
+        cards = program.ask("REPORT", book, say.davx5_multiget(list(told.responses)), Depth="0")
+        data = {href: one.text(C + "address-data") for href, one in cards.responses.items()}
+        assert data[book + "ann.vcf"].encode() == ann
+        assert "VERSION:4.0" in data[book + "bob.vcf"] and "b@world.test" in data[book + "bob.vcf"]
+        assert data[book + "friends.vcf"] == people
+        gone = program.ask("DELETE", book + "ann.vcf", If_Match=made.fields["etag"])
+        assert gone.status == 204
+        assert program.ask("DELETE", book + "ann.vcf", If_Match=made.fields["etag"]).status == 404

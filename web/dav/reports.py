@@ -30,6 +30,8 @@ from web.dav.tree import Tree
 from web.dav.xml_write import gone, text_tag
 
 AT_ONCE = 100
+OF_MULTIGET = 25
+"""Cards whose size is not known before they are read."""
 OCTETS_AT_ONCE = 512 * 1024
 _WITHIN = D + "number-of-matches-within-limits"
 
@@ -85,7 +87,7 @@ class BookReports:
         self, asking: Asking, book: Resource, report: Multiget
     ) -> AsyncIterator[str]:
         hrefs = iter(dict.fromkeys(report.hrefs))
-        while some := list(islice(hrefs, AT_ONCE)):
+        while some := list(islice(hrefs, OF_MULTIGET)):
             names = {href: _name_in(book, href) for href in some}
             wanted = list({name for name in names.values() if name})
             stored = {one.listed.href: one for one in await self._tree.cards(book.seen, wanted)}
@@ -130,35 +132,35 @@ class BookReports:
         seen = resource.seen
         assert seen is not None
         token = seen.token
+        groups = _groups(resource, report.asked)
+        if not since and not report.limit:
+            cards = self._tree.listed(seen, groups=groups)
+            return self._synced(asking, resource, report, cards, (), token)
         try:
             changes = await self._contacts.cards.changes(seen.owner, seen.book.id, since)
         except NoSuchContact:
             raise absent() from None
-        groups = _groups(resource, report.asked)
         changed = [one for one in changes.changed if groups or one.kind != "group"]
-        cut = report.limit > 0 and len(changed) + len(changes.gone) > report.limit
-        kept = max(report.limit - len(changes.gone), 1)
-        if cut and len(changed) > kept:
+        went = [gone(card_in(resource.href, name)) for name in changes.gone]
+        kept = max(report.limit - len(went), 1) if report.limit else len(changed)
+        if kept < len(changed):  # the rest is told to who asks with the token (RFC 6578 §3.6)
             changed = changed[:kept]
             token = token_of(seen.book.id, changed[-1].modseq)
-        else:
-            cut = False
-        went = [card_in(resource.href, name) for name in changes.gone]
-        return self._synced(asking, resource, report, changed, went, token, cut=cut)
+            went.append(gone(resource.href, 507, _WITHIN))
+        return self._synced(asking, resource, report, _each(changed), went, token)
 
     async def _synced(
         self,
         asking: Asking,
         resource: Resource,
         report: Sync,
-        changed: Sequence[Listed],
-        went: Sequence[str],
+        cards: AsyncIterator[Listed],
+        others: Sequence[str],
         token: str,
-        *,
-        cut: bool,
     ) -> AsyncIterator[str]:
+        """The cards, the responses about others, and the token."""
         brief = minimal(asking.request)
-        async for some in self._batches(_each(changed)):
+        async for some in self._batches(cards):
             if ADDRESS_DATA in report.asked.names:
                 stored = await self._stored(resource, some)
                 for said in await self._told(asking, report.asked, _inside(resource, stored)):
@@ -166,10 +168,8 @@ class BookReports:
             else:
                 for one in some:
                     yield response_of(resource.inside(one), report.asked, minimal=brief)
-        for href in went:
-            yield gone(href)
-        if cut:  # the rest is told to who asks with the token (RFC 6578 §3.6)
-            yield gone(resource.href, 507, _WITHIN)
+        for said in others:
+            yield said
         yield text_tag(D + "sync-token", token)
 
     async def _stored(self, book: Resource, some: Sequence[Listed]) -> list[Stored]:

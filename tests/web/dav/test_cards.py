@@ -66,6 +66,10 @@ def test_a_uid_is_in_a_book_once(dav: Dav) -> None:
     assert (refused.status, refused.condition) == (409, C + "no-uid-conflict")
     assert refused.root[0].findtext(D + "href") == book + "a.vcf"
     assert dav.ask("GET", book + "b.vcf").status == 404
+    other = dav.put(book + "a.vcf", card("two"))
+    assert (other.status, other.condition) == (409, C + "no-uid-conflict")
+    assert other.root[0].findtext(D + "href") == book + "a.vcf"
+    assert dav.put(book + "a.vcf", card("urn:uuid:ONE", "Same")).status == 204
 
 
 @pytest.mark.parametrize(
