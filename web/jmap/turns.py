@@ -3,7 +3,7 @@ refused.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
@@ -74,6 +74,8 @@ class Held(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._taken.release()
+            if isinstance(self._pieces, AsyncGenerator):  # its file is not open any longer
+                await self._pieces.aclose()
 
 
 async def _pieces(octets: bytes | memoryview) -> AsyncIterator[bytes]:

@@ -276,25 +276,29 @@ class BlobMethods:
         found: list[Object] = []
         missing: list[str] = []
         for id_ in ids:
-            try:
-                await self._reader.find(account, id_, leaving=False)
-            except NoSuchBlob:
+            matched = await self._matched(account, id_)
+            if matched is None:
                 missing.append(id_)
                 continue
-            matched = await self._matched(account, id_)
             picked = {name: matched.get(name, []) for name in names}
             found.append({"id": id_, "matchedIds": picked})
         return [("Blob/lookup", {"accountId": account_id, "list": found, "notFound": missing})]
 
-    async def _matched(self, account: Account, id_: str) -> Mapping[str, Sequence[str]]:
+    async def _matched(self, account: Account, id_: str) -> Mapping[str, Sequence[str]] | None:
+        """Ids by type, None where there is no such blob; a message itself is not read for it."""
         wanted = split_blob(id_)
         mail = None if wanted is None else mail_blob(wanted[0])
+        if mail is None or (wanted is not None and wanted[1]):
+            try:
+                await self._reader.find(account, id_, leaving=False)
+            except NoSuchBlob:
+                return None
         if mail is None:
             return {}
         readable = await self._emails.readable(account)
         email = (await self._store.emails(account.id, [mail], readable)).get(mail)
         if email is None:
-            return {}
+            return None
         boxes = dict.fromkeys(mailbox_number(account.id, box) for box, _ in email.places)
         threads = [] if email.thread is None else [thread_number(email.thread)]
         return {"Email": [email_number(email.blob)], "Thread": threads, "Mailbox": list(boxes)}

@@ -19,6 +19,7 @@ from web.jmap.mail.intake import Intake, created
 from web.jmap.mail.new_message import Stamp, blobs_of, new_message, refuse_unknown
 from web.jmap.mail.placing import Place
 from web.jmap.methods import Call
+from web.jmap.octets import octets_of
 
 _QUICK: Final = 32 * 1024
 
@@ -83,9 +84,7 @@ class Creating:
                 return one.data
             return Stream(one, one.size)
 
-        values = made.get("bodyValues") or {}
-        size = sum(len(one["value"]) for one in values.values())
-        size += sum(one.size for one in found.values() if one.data is not None)
+        size = octets_of(made) + sum(len(one.data) for one in found.values() if one.data)
         if size <= _QUICK:
             return new_message(made, octets, stamp)
         return await self.offload.run(Pool.MIME, new_message, made, octets, stamp)
