@@ -41,7 +41,10 @@ def imap(site: Site) -> Iterator[imaplib.IMAP4]:
     client = imaplib.IMAP4("127.0.0.1", site[0].port("imap"))
     client.login(ADA, PASSWORD)
     yield client
-    client.logout()
+    try:
+        client.logout()
+    except imaplib.IMAP4.abort:  # a test kills the server
+        client.shutdown()
 
 
 def draft(imap: imaplib.IMAP4, subject: str, *lines: str, sender: str = ADA) -> str:
@@ -255,3 +258,23 @@ def test_parameters_go_out_as_smtp_has_them(site: Site, jmap: Jmap, imap: imapli
     sent = sink.received[-1]
     assert "ENVID=a+2Bb" in sent.mail and "RET=HDRS" in sent.mail
     assert "NOTIFY=FAILURE" in sent.rcpt[0] and "ORCPT=rfc822;a+2Bb@c" in sent.rcpt[0]
+
+
+def test_a_kill_neither_loses_nor_doubles(site: Site, imap: imaplib.IMAP4) -> None:
+    server, sink = site
+    jmap = Jmap(server, basic())
+    email = draft(imap, "killed", f"To: {FAR}")
+    kept = create(jmap, email, envelope=held(FAR, BOB, seconds=2))["created"]["a"]
+    gone = create(jmap, email, envelope=held("gone@world.test"))["created"]["a"]
+    done = jmap.call("EmailSubmission/set", update={gone["id"]: {"undoStatus": "canceled"}})
+    assert done["updated"] == {gone["id"]: None}
+    server.kill()
+    server.start()
+    until(lambda: any(b"Subject: killed" in mail.data for mail in sink.received))
+    until(lambda: server.json("queue", "list") == [])
+    assert sum(b"Subject: killed" in mail.data for mail in sink.received) == 1
+    assert sum(b"Subject: killed" in mail for mail in inbox(server, BOB)) == 1
+    jmap = Jmap(server, basic())
+    assert jmap.get("EmailSubmission", gone["id"], "undoStatus")["undoStatus"] == "canceled"
+    found = jmap.get("EmailSubmission", kept["id"])
+    assert (found["undoStatus"], found["deliveryStatus"][BOB]["delivered"]) == ("final", "yes")
