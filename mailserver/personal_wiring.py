@@ -17,6 +17,7 @@ from filters.recipients.imap_events import ImapEvents
 from filters.recipients.junk import Classifier, PersonalJunk
 from filters.recipients.scripts import Scripting
 from filters.spam.extract import extract
+from filters.spam.rescan import Rescanner, RescanTask
 from mailserver.services import Services
 from storage.duplicates import Duplicates
 from storage.metadata import Metadata
@@ -87,3 +88,16 @@ def build_trainer(services: Services) -> Trainer:
         services.clock,
         get_logger("tags"),
     )
+
+
+def build_rescan(services: Services) -> RescanTask:
+    """Looks at recent mail again, not started."""
+    rescanner = Rescanner(
+        lambda: services.settings,
+        services.store,
+        services.learned if services.settings.spam.learn else None,
+        services.auto_tags,
+        services.offload,
+        services.clock,
+    )
+    return RescanTask(rescanner, services.store, get_logger("rescan"))

@@ -128,6 +128,7 @@ class Server:
         await parts.own.start()
         await parts.events.start()
         parts.tag_trainer.start()
+        await parts.rescan.start()
         await parts.imap.start()
         await parts.managesieve.start()
         await parts.smtp.start()
@@ -187,6 +188,7 @@ class Server:
         await self._parts.login_notices.stop()
         await self._parts.events.stop()
         await self._parts.tag_trainer.stop()
+        await self._parts.rescan.stop()
         if self._parts.training is not None:
             await self._parts.training.stop()
         await self._parts.clear.stop()

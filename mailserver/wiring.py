@@ -41,6 +41,7 @@ from filters.spam.clear import ClearVerdicts
 from filters.spam.extract import extract
 from filters.spam.follower import Follower
 from filters.spam.hearsay import Hearsay, witness
+from filters.spam.rescan import RescanTask
 from filters.spam.training import Training
 from filters.submitting import Submitting
 from filters.virus_scanner import VirusScanner
@@ -51,7 +52,12 @@ from imap.server import ImapServer
 from mailserver.drive_wiring import Drive, build_drive
 from mailserver.gateway_wiring import Gateway, LocalHome, build_gateway
 from mailserver.mailing_wiring import build_mailing
-from mailserver.personal_wiring import build_imap_events, build_personal, build_trainer
+from mailserver.personal_wiring import (
+    build_imap_events,
+    build_personal,
+    build_rescan,
+    build_trainer,
+)
 from mailserver.services import Services, reached
 from net.client_tls import client_tls
 from net.guarded import GuardedResolver
@@ -96,6 +102,7 @@ class Parts:
     blob_collector: BlobCollector
     training: Training | None
     tag_trainer: Trainer
+    rescan: RescanTask
     clear: ClearVerdicts
     desk: SignUpDesk
     gateway: Gateway
@@ -317,6 +324,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         blob_collector=BlobCollector(services.blobs, get_logger("blobs")),
         training=_training(services),
         tag_trainer=build_trainer(services),
+        rescan=build_rescan(services),
         clear=clear,
         desk=desk,
         sms_factor=sms_factor,

@@ -11,7 +11,7 @@ from storage.job import PIECE, Stage, Turn, find_account, find_box, find_target
 from storage.jobs_insert import check_quota
 from storage.jobs_run import PiecesJob, RunJob
 from storage.rows import Found
-from storage.schema import KEYWORD_SHIFT, ChangeKind
+from storage.schema import KEYWORD_SHIFT, ChangeKind, Origin
 from storage.state import Account, Box
 from storage.transaction import DeltaKind, Tx
 from storage.values import EVERY_FLAG, AccountId, MailboxId, Settable, System, Target, UidMap
@@ -72,7 +72,7 @@ class CopyJob(RunJob[UidMap]):
 
 class MoveJob(PiecesJob[UidMap]):
     """`uids` ascend, without doubles; those that vanished are left out. `keep`: flags that the
-    copies may have.
+    copies may have; `origin`: who moves them.
     """
 
     def __init__(
@@ -82,9 +82,11 @@ class MoveJob(PiecesJob[UidMap]):
         uids: "array[int]",
         target: Target,
         keep: Settable = EVERY_FLAG,
+        origin: Origin = Origin.CLIENT,
     ) -> None:
         super().__init__(account)
         self._source, self._uids, self._target, self._keep = source, uids, target, keep
+        self._origin = origin
         self._moved: list[tuple[list[Found], int]] = []
         self._mailbox = MailboxId(0)
         self._first = 0
@@ -122,7 +124,7 @@ class MoveJob(PiecesJob[UidMap]):
         uids = array("I", range(self._first, self._first + len(found)))
         for uid, field in zip(uids, fields_of(found, self._keep), strict=True):
             tx.appended(owner, box, uid, field, modseq)
-        tx.log(owner, modseq, ChangeKind.APPEND, box.id, uids)
+        tx.log(owner, modseq, ChangeKind.APPEND, box.id, uids, name=self._origin.value)
 
     def _piece_uids(self) -> "array[int]":
         start = self.piece * (PIECE // 2)

@@ -55,6 +55,7 @@ class Origin(StrEnum):
     CLIENT = ""
     DELIVERY = "delivery"
     IMPORT = "import"
+    RESCAN = "rescan"
 
 
 CHANGED = f"kind IN ({int(ChangeKind.EXPUNGE)}, {int(ChangeKind.FLAGS)})"

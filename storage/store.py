@@ -24,6 +24,7 @@ from storage.jobs_special_use import SpecialUseJob
 from storage.jobs_suspect import SuspectJob
 from storage.lanes import MAX_MESSAGES
 from storage.names import INBOX, checked, normal
+from storage.schema import Origin
 from storage.store_reads import StoreReads
 from storage.values import (
     EVERY_FLAG,
@@ -206,9 +207,12 @@ class Store(StoreReads):
         target: Target,
         *,
         keep: Settable = EVERY_FLAG,
+        origin: Origin = Origin.CLIENT,
     ) -> UidMap:
-        """As `copy`, in pieces. Raises NoSuchMailbox."""
-        return await self._committer.run(MoveJob(account, source, _ascending(uids), target, keep))
+        """As `copy`, in pieces; `origin` says who moves them. Raises NoSuchMailbox."""
+        return await self._committer.run(
+            MoveJob(account, source, _ascending(uids), target, keep, origin)
+        )
 
     async def copy_across(
         self,

@@ -5,6 +5,7 @@ Coroutines run on the server's loop and none blocks it.
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+from storage.arrivals import brought_by
 from storage.changes import Change, MailboxChanges, read_changes, read_mailbox_changes
 from storage.copies import Copy, contents, copies_of, shared
 from storage.deleted_size import deleted_size
@@ -15,6 +16,7 @@ from storage.mailbox_changes import MailboxesChanged, mailboxes_changed
 from storage.mailbox_counts import Counts
 from storage.mirror_rows import all_accounts
 from storage.names import INBOX, sort_key
+from storage.schema import Origin
 from storage.store_core import StoreCore
 from storage.values import (
     AccountId,
@@ -163,6 +165,12 @@ class StoreReads(StoreCore):
     ) -> list[Change]:
         """Changes above a modseq, in order, whole modseqs only."""
         return await read_changes(self.database, account, since_modseq, limit)
+
+    async def brought_by(
+        self, account: AccountId, mailbox: MailboxId, modseq: int
+    ) -> Origin | None:
+        """As storage/arrivals.py has it."""
+        return await brought_by(self.database, account, mailbox, modseq)
 
     async def modseq(self, account: AccountId) -> int:
         """The number of the account's last change of mail. Raises NoSuchAccount."""

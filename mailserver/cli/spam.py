@@ -67,6 +67,18 @@ def forget(
     print_one(perform(context.obj, "spam.forget", args), as_json)
 
 
+@app.command()
+def rescan(
+    context: typer.Context,
+    account: Account = None,
+    days: Annotated[float, typer.Option(help="How far back.", min=0.01, max=30)] = 3.0,
+    as_json: AsJson = False,
+) -> None:
+    """Looks at mail in INBOX again that nobody has touched, by what was learned since it came."""
+    rows = perform(context.obj, "spam.rescan", {"account": account, "days": days})
+    print_list(rows, ("account", "messages", "junk", "tagged"), as_json)
+
+
 @app.command("eval")
 def eval_(
     context: typer.Context,

@@ -165,6 +165,7 @@ LONG: dict[str, str] = {
     "spam.train": "spam.spam_train",
     "spam.forget": "spam.spam_forget",
     "spam.eval": "spam.spam_eval",
+    "spam.rescan": "spam.spam_rescan",
 }
 _PERMITTED = "mailserver.operations.permitted"
 """Imported only when an operation is done for an account."""

@@ -10,6 +10,7 @@ from typing import Any
 from filters.spam.evaluation import Evaluation, Grade, Grades, Trial
 from filters.spam.follower import READ
 from filters.spam.grading import Rate, Tally
+from filters.spam.rescan import DAYS, Rescanner
 from filters.spam.study import Study, study
 from mailserver.control import Progress
 from mailserver.operations.errors import OperationError
@@ -24,6 +25,7 @@ from storage.values import AccountId
 Args = Mapping[str, Any]
 PIECE = 50
 ALL = "all"
+MOST_DAYS = 30.0
 
 
 async def spam_show(services: Services, args: Args) -> dict[str, Any]:
@@ -105,6 +107,34 @@ async def spam_eval(services: Services, args: Args, progress: Progress) -> list[
                 every.add(case)
         rows += _rows(address, own.by_period())
     return [*_rows(ALL, every.by_period()), *rows] if len(accounts) != 1 else rows
+
+
+async def spam_rescan(services: Services, args: Args, progress: Progress) -> list[dict[str, Any]]:
+    """Looks at recent mail again. Args: account, or none for all; days.
+
+    Gives [{account, messages, junk, tagged}].
+    """
+    days = float(args.get("days") or DAYS)
+    if not 0 < days <= MOST_DAYS:
+        raise OperationError(f"days: above 0, at most {MOST_DAYS:g}")
+    settings = services.settings
+    await services.learned.ready()
+    rescanner = Rescanner(
+        lambda: settings,
+        services.store,
+        services.learned if settings.spam.learn else None,
+        services.auto_tags,
+        services.offload,
+        services.clock,
+    )
+    rows = []
+    accounts = await _accounts(services, args)
+    for place, (number, address) in enumerate(accounts, 1):
+        done = await rescanner.account(number, days)
+        progress(place, len(accounts), address)
+        told = {"messages": done.looked, "junk": done.junked, "tagged": done.tagged}
+        rows.append({"account": address, **told})
+    return rows
 
 
 class _Done:
