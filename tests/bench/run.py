@@ -36,6 +36,7 @@ from tests.bench import (
     judging_rows,
     login_storm_rows,
     mailbox_rows,
+    push_rows,
     queue_rows,
     relay_rows,
     resync_rows,
@@ -78,6 +79,7 @@ ROWS = [
     *login_storm_rows.ROWS,
     *drive_rows.ROWS,
     *hop_rows.ROWS,
+    *push_rows.ROWS,
     *carddav_rows.ROWS,
     *contact_rows.ROWS,
 ]
