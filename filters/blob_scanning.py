@@ -6,7 +6,7 @@ content at a time, whoever waits for it; another version of the signatures asks 
 
 import asyncio
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from config.logging import Logger
 from filters.virus_scanner import Unscanned, VirusScanner
@@ -15,6 +15,9 @@ from storage.blob_values import Blob, BlobHash, Scan
 from storage.blobs import Blobs
 from storage.errors import StoreError
 
+MOST: Final = 1_000
+EACH: Final = 60.0
+"""Blobs that are looked at after a start, one after the other, and seconds for one."""
 SOON: Final = 2.0
 """Seconds that whoever asks for octets waits for the scanner."""
 
@@ -26,10 +29,18 @@ class BlobScanner:
         self._blobs, self._log = blobs, log
         self.scanner = scanner
         self._running: dict[BlobHash, asyncio.Task[Blob]] = {}
+        self._catching_up: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Looks at what a stop left pending."""
+        if self.scanner.on:
+            self._catching_up = asyncio.create_task(self._catch_up(), name="blob-scan")
 
     async def close(self) -> None:
         """Ends what is under way; it stays pending."""
-        running = list(self._running.values())
+        running: list[asyncio.Task[Any]] = list(self._running.values())
+        if self._catching_up is not None:
+            running.append(self._catching_up)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -59,6 +70,13 @@ class BlobScanner:
         if not self.scanner.on or blob.scan is Scan.CLEAN:
             return True
         return blob.scan is Scan.ERROR and self.scanner.accepts_unscanned
+
+    async def _catch_up(self) -> None:
+        try:
+            for blob in await self._blobs.unjudged(MOST):
+                await self.judged(blob, wait=EACH)
+        except StoreError as error:
+            self._log.error("blobs not scanned", reason=str(error))
 
     async def _current(self, blob: Blob) -> bool:
         try:

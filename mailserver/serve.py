@@ -145,6 +145,7 @@ class Server:
             await parts.training.start()
         services.quarantine.start()
         parts.blob_collector.start()
+        parts.blob_scanner.start()
         parts.drive.tidier.start()
         services.store.on_failure(self._fail)
         self._refresher = asyncio.create_task(self._refresh_certificate())

@@ -170,6 +170,6 @@ async def judge(
 
 async def unjudged(at: AsyncConnection, most: int) -> list[Blob]:
     """Blobs that nobody looked at, the newest first."""
-    waiting = _b.scan.in_((Scan.PENDING.value, Scan.ERROR.value))
-    query = select(*_COLUMNS).where(waiting).order_by(_b.created.desc(), _b.hash).limit(most)
+    query = select(*_COLUMNS).where(_b.scan == Scan.PENDING.value)
+    query = query.order_by(_b.created.desc(), _b.hash).limit(most)
     return [blob_of(row) for row in await at.execute(query)]
