@@ -13,6 +13,7 @@ from mailserver.operations.errors import Forbidden, Missing, OperationError
 from mailserver.operations.registry import perform
 from mailserver.services import Services
 from storage.answers import Answers
+from storage.contact_exchange import ContactExchange
 from storage.contact_service import ContactService
 from storage.store import Store
 from web.answering import Answering
@@ -51,6 +52,7 @@ def build_rest(
             raise refusal(error) from error
 
     rules = UserRules(directory.scripts, services.offload)
+    contacts = ContactService(directory.contacts, services.offload)
     parts = Parts(
         perform=done,
         preferences=directory.preferences,
@@ -59,7 +61,8 @@ def build_rest(
         secret=directory.secrets.get,
         clock=services.clock,
         mail=_mail(services, mailing, store),
-        contacts=ContactService(directory.contacts, services.offload),
+        contacts=contacts,
+        exchange=ContactExchange(contacts, services.offload),
         vacations=directory.vacations,
     )
     found = endpoints(parts)

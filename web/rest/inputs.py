@@ -74,7 +74,8 @@ def query_of(request: Request, endpoint: Endpoint) -> Query:
         if name in values:
             raise RestError(400, f"a parameter stands twice: {name[:50]!r}")
         values[name] = _typed(endpoint.query, name, text)
-    found: Query = _checked(partial(endpoint.query.model_validate, values), 400)
+    made = partial(endpoint.query.model_validate_json, orjson.dumps(values))
+    found: Query = _checked(made, 400)
     return found
 
 

@@ -1,6 +1,6 @@
 """Contacts, groups and the answer while away by REST."""
 
-from tests.support.rest import Rest
+from tests.support.rest import BOB, Rest
 
 
 def person(name: str, email: str) -> dict[str, object]:
@@ -69,3 +69,46 @@ def test_the_answer_while_away_is_set(ada: Rest) -> None:
     assert ada.get("/vacation") == put.body
     assert ada.ask("PUT", "/vacation", {"enabled": True, "from_date": "2030-01-01"}).status == 422
     assert ada.ask("PUT", "/vacation", {"enabled": False}).status == 200
+
+
+def test_files_of_contacts_go_in_and_out(ada: Rest) -> None:
+    lines = ("BEGIN:VCARD", "VERSION:4.0", "UID:u-%d", "FN:Dan", "EMAIL:dan@elsewhere.test")
+    card = "".join(f"{line}\r\n" for line in (*lines, "END:VCARD"))
+    data = (card % 1 + card % 2).encode()
+    read = ada.ask("POST", "/contact-imports", data, Content_Type="text/vcard")
+    assert read.body == {"added": 2, "changed": 0, "same": 0}
+    again = ada.ask("POST", "/contact-imports", data, Content_Type="text/vcard")
+    assert again.body == {"added": 0, "changed": 0, "same": 2}
+    found = ada.get("/contact-completions?q=da")["items"]
+    assert {one["address"] for one in found} == {"dan@elsewhere.test"}
+    (twice,) = ada.get("/contact-duplicates")["items"]
+    kept = ada.ask("POST", "/contact-merges", {"ids": twice}).body["id"]
+    assert [one["id"] for one in ada.get("/contacts")["items"]] == [kept]
+    out = ada.ask("GET", "/contact-exports?format=google")
+    assert (out.status, out.kind) == (200, "text/csv; charset=utf-8")
+    assert ada.ask("DELETE", f"/contacts/{kept}").status == 204
+    large = ada.ask("POST", "/contact-imports", b"x" * (17 * 1024 * 1024))
+    assert large.status == 413
+
+
+def test_webhooks_are_made_and_ended(ada: Rest, bob: Rest) -> None:
+    for url in ("http://127.0.0.1/x", "http://localhost/", "ftp://x.test/"):
+        assert ada.ask("POST", "/webhooks", {"url": url}).status == 422, url
+    body = {"url": "https://hooks.elsewhere.test/x", "events": ["message.received"]}
+    made = ada.ask("POST", "/webhooks", body)
+    assert (made.status, made.body["state"]) == (201, "on")
+    number = made.body["id"]
+    (shown,) = ada.get("/webhooks")["items"]
+    assert (shown["events"], "secret" in shown) == (["message.received"], False)
+    assert bob.ask("DELETE", f"/webhooks/{number}").status == 404
+    assert ada.ask("POST", f"/webhooks/{number}/test").status == 204
+    assert [one["type"] for one in ada.get(f"/webhooks/{number}/log")["items"]] == ["webhook.test"]
+    assert ada.ask("DELETE", f"/webhooks/{number}").status == 204
+
+
+def test_mailboxes_are_shared(ada: Rest) -> None:
+    put = ada.ask("PUT", f"/shares/{BOB}?mailbox=Archive", {"rights": "lr"})
+    assert put.status == 200, put.body
+    assert {"mailbox": "Archive", "identifier": BOB, "rights": "lr"} in ada.get("/shares")["items"]
+    assert ada.ask("PUT", f"/shares/{BOB}?mailbox=Nothing", {"rights": "lr"}).status == 404
+    assert ada.ask("DELETE", f"/shares/{BOB}?mailbox=Archive").status == 204

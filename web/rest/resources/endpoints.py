@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from config.clock import Clock
 from filters.user_rules import UserRules
+from storage.contact_exchange import ContactExchange
 from storage.contact_service import ContactService
 from storage.preferences import Preferences
 from storage.vacations import Vacations
@@ -19,6 +20,7 @@ from web.rest.resources.accounts import (
 from web.rest.resources.accounts import (
     entry_endpoints as log_endpoints,
 )
+from web.rest.resources.contact_files import ContactFiles
 from web.rest.resources.contacts import ContactResource
 from web.rest.resources.elsewhere import elsewhere_endpoints
 from web.rest.resources.emails import EmailResource, MailParts
@@ -30,6 +32,7 @@ from web.rest.resources.security import security_endpoints
 from web.rest.resources.server import defence_endpoints, domain_endpoints, server_endpoints
 from web.rest.resources.tags import TagResource
 from web.rest.resources.vacation import VacationResource
+from web.rest.resources.webhooks import share_endpoints, webhook_endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Parts:
     clock: Clock
     mail: MailParts
     contacts: ContactService
+    exchange: ContactExchange
     vacations: Vacations
 
 
@@ -58,10 +62,13 @@ def endpoints(parts: Parts) -> Sequence[Endpoint]:
         *EmailResource(parts.mail).endpoints(),
         *TagResource(parts.preferences).endpoints(),
         *ContactResource(parts.contacts).endpoints(),
+        *ContactFiles(parts.contacts, parts.exchange).endpoints(),
         *VacationResource(parts.vacations).endpoints(),
         *RuleResource(parts.rules, do).endpoints(),
         *DriveResource(parts.drive).endpoints(),
         *ImageResource(parts.secret, parts.clock).endpoints(),
+        *webhook_endpoints(do),
+        *share_endpoints(do),
         *held_endpoints(do),
         *administration_endpoints(do),
         *alias_endpoints(do),
