@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from message.crlf import to_crlf
 from message.search_text import SearchText, search_text
@@ -18,16 +18,20 @@ from storage.search.vocabulary import (
     Column,
     Vocabulary,
     build,
+    directory_of,
+    joined_postings,
     merge,
     pack_postings,
     pack_terms,
-    unpack_postings,
     unpack_terms,
 )
 from storage.search.words import LONGEST, words
 
-PARTS: Final = 4
-"""Rows of a segment: terms and postings of the headers, terms and postings of the bodies."""
+Packed: TypeAlias = tuple[tuple[int, bytes], ...]
+"""Rows of a segment by their numbers: 0 and 2 are the terms of headers and of bodies, 1 and 3 the
+directories of their postings, the others blocks of these (`block_part`).
+"""
+
 MOST_TEXT: Final = 1024 * 1024
 """Octets of text; a message with more is no part of the vocabularies but looked at itself."""
 _FIELDS: Final = {
@@ -49,7 +53,7 @@ class Built:
 
     blobs: "array[int]"
     loose: "array[int]"
-    parts: tuple[bytes, ...]
+    parts: Packed
     texts: tuple[bytes, ...] = ()
     missing: tuple[int, ...] = ()
 
@@ -122,13 +126,18 @@ def _add(terms: dict[bytes, int], text: bytes, column: int) -> None:
         terms[word] = terms.get(word, 0) | column
 
 
-def _packed(head: Vocabulary, body: Vocabulary) -> tuple[bytes, ...]:
-    return (
-        pack_terms(head.terms),
-        pack_postings(head.postings),
-        pack_terms(body.terms),
-        pack_postings(body.postings),
-    )
+def _packed(head: Vocabulary, body: Vocabulary) -> Packed:
+    found: list[tuple[int, bytes]] = []
+    for side, vocabulary in enumerate((head, body)):
+        directory, blocks = pack_postings(vocabulary.postings)
+        found += [(2 * side, pack_terms(vocabulary.terms)), (2 * side + 1, directory)]
+        found += [(block_part(side, number), data) for number, data in enumerate(blocks)]
+    return tuple(sorted(found))
+
+
+def block_part(side: int, number: int) -> int:
+    """Which part a block of postings is."""
+    return 4 + side + 2 * number
 
 
 def pack_text(text: SearchText) -> bytes:
@@ -153,7 +162,7 @@ class Old:
 
     blobs: "array[int]"
     loose: "array[int]"
-    parts: tuple[bytes, ...]
+    parts: Packed
     dead: frozenset[int]
 
 
@@ -169,10 +178,15 @@ def merge_segments(olds: Sequence[Old]) -> Built:
             if number not in old.dead:
                 blobs.append(blob)
         loose.extend([numbers[number] for number in old.loose if numbers[number] >= 0])
-        heads.append((_vocabulary(old.parts[:2]), numbers))
-        bodies.append((_vocabulary(old.parts[2:]), numbers))
+        heads.append((_vocabulary(old.parts, 0), numbers))
+        bodies.append((_vocabulary(old.parts, 1), numbers))
     return Built(blobs, loose, _packed(merge(heads), merge(bodies)))
 
 
-def _vocabulary(parts: Sequence[bytes]) -> Vocabulary:
-    return Vocabulary(unpack_terms(parts[0]), unpack_postings(parts[1]))
+def _vocabulary(parts: Packed, side: int) -> Vocabulary:
+    found = dict(parts)
+    if not {2 * side, 2 * side + 1} <= found.keys():
+        raise ValueError("a segment is incomplete")
+    count = len(directory_of(found[2 * side + 1])) - 1
+    blocks = [found.get(block_part(side, number), b"") for number in range(count)]
+    return Vocabulary(unpack_terms(found[2 * side]), joined_postings(blocks))

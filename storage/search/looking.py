@@ -11,7 +11,7 @@ from typing import Final
 from message.search_text import SearchText, octets
 from storage.search.build import describe
 from storage.search.fuzzy import FuzzyWord
-from storage.search.vocabulary import Column, Postings, build, matching
+from storage.search.vocabulary import Blocks, Column, Postings, build, matching
 from storage.search.words import Needle, Place, words
 
 HEAD: Final = int(Column.SUBJECT | Column.FROM | Column.TO | Column.CC | Column.BCC | Column.HEADER)
@@ -130,7 +130,7 @@ def terms_of(terms: bytes, look: Look) -> Terms:
     ]
 
 
-def docs_of(postings: Postings, terms: Terms, columns: int) -> list[dict[int, int]]:
+def docs_of(postings: Postings | Blocks, terms: Terms, columns: int) -> list[dict[int, int]]:
     """For each piece the messages that have one of its terms, each with the best score."""
     found: list[dict[int, int]] = []
     for piece in terms:

@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 from storage.search.vocabulary import Postings, unpack_postings, unpack_terms
 from storage.values import AccountId
 
-_KEPT: Final = 64 * 1024 * 1024
+_KEPT: Final = 128 * 1024 * 1024
 
 
 class PartKey(NamedTuple):
-    """`part` as in storage/search/build.py: even ones are terms, odd ones postings."""
+    """`part` as in storage/search/build.py."""
 
     account: AccountId
     segment: int
@@ -50,8 +50,10 @@ class Parts:
 
 
 def unpacked(part: int, data: bytes) -> bytes | Postings:
-    """A part as it is used. Raises ValueError when it is damaged."""
-    return unpack_postings(data) if part % 2 else unpack_terms(data)
+    """As it is used: terms, a directory or postings. Raises ValueError when it is damaged."""
+    if part > 3:
+        return unpack_postings(data)
+    return data if part % 2 else unpack_terms(data)
 
 
 def _size_of(value: bytes | Postings) -> int:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from storage.search.build import Built
 from storage.statements import MultiRow, Query, id_list
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the tables, of what they hold, and of how text is taken from a message."""
 _IDS: Final = 500
 
@@ -92,6 +92,13 @@ PART = Query(
         among(part.c.part, "parts"),
     )
 )
+PARTS = Query(
+    lambda _: (
+        select(part.c.part, part.c.data)
+        .where(part.c.account == _ACCOUNT, part.c.segment == bindparam("segment"))
+        .order_by(part.c.part)
+    )
+)
 TEXTS = Query(
     lambda among: select(text.c.blob, text.c.data).where(
         text.c.account == _ACCOUNT, among(text.c.blob, "blobs")
@@ -123,7 +130,7 @@ def put_segment(conn: Connection, account: int, number: int, built: Built) -> No
     """A segment with its texts, if it brings any."""
     row = (account, number, built.blobs.tobytes(), built.loose.tobytes())
     _PUT_SEGMENT.run(conn, [row])
-    _PUT_PARTS.run(conn, [(account, number, at, data) for at, data in enumerate(built.parts)])
+    _PUT_PARTS.run(conn, [(account, number, at, data) for at, data in built.parts])
     pairs = zip(built.blobs, built.texts, strict=False)
     _PUT_TEXTS.run(conn, [(account, blob, data) for blob, data in pairs])
 

@@ -54,7 +54,7 @@ class Tidy:
         await account.replace(chosen, built)
 
     async def _merged(self, olds: list[Old]) -> Built:
-        size = sum(len(part) for old in olds for part in old.parts)
+        size = sum(len(data) for old in olds for _, data in old.parts)
         if size <= _INLINE:
             return await self._offload.run(Pool.MIME, merge_segments, olds)
         return await self._offload.apart(merge_segments, olds)

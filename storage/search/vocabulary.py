@@ -7,7 +7,8 @@ string are found at the speed of `bytes.find`. Messages are numbers below 65,536
 import struct
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from itertools import accumulate, chain, pairwise
@@ -17,6 +18,8 @@ from storage.search.words import Place
 
 _HEAD: Final = struct.Struct("<II")
 _LEVEL: Final = 3
+BLOCK: Final = 8_192
+"""Entries of a block of postings, about: a look reads the blocks of the terms that it found."""
 
 
 class Column(IntFlag):
@@ -134,15 +137,75 @@ def unpack_terms(data: bytes) -> bytes:
     return _unpacked(data)
 
 
-def pack_postings(postings: Postings) -> bytes:
-    """For the database, little-endian."""
-    head = _HEAD.pack(len(postings.starts), len(postings.docs))
-    arrays = postings.starts.tobytes() + postings.docs.tobytes() + postings.columns
-    return head + zlib.compress(arrays, _LEVEL)
+def pack_postings(postings: Postings, most: int = BLOCK) -> tuple[bytes, list[bytes]]:
+    """For the database, little-endian: the directory, which has the number of the first term of
+    each block and of the terms, and blocks of about `most` entries.
+    """
+    starts = postings.starts
+    count = len(starts) - 1
+    firsts = array("I")
+    blocks: list[bytes] = []
+    at = 0
+    while at < count:
+        end = max(at + 1, bisect_right(starts, starts[at] + most, at + 1, count + 1) - 1)
+        firsts.append(at)
+        blocks.append(_pack_block(postings, at, end))
+        at = end
+    firsts.append(max(count, 0))
+    return firsts.tobytes(), blocks
+
+
+def _pack_block(postings: Postings, first: int, end: int) -> bytes:
+    """The terms from `first` up to `end`."""
+    low, high = postings.starts[first], postings.starts[end]
+    starts = array("I", [start - low for start in postings.starts[first : end + 1]])
+    docs = postings.docs[low:high]
+    arrays = starts.tobytes() + docs.tobytes() + postings.columns[low:high]
+    return _HEAD.pack(len(starts), len(docs)) + zlib.compress(arrays, _LEVEL)
+
+
+def directory_of(data: bytes) -> "array[int]":
+    """Raises ValueError for what `pack_postings` did not make."""
+    firsts = array("I")
+    firsts.frombytes(data)
+    if not firsts:
+        raise ValueError("a directory is cut short")
+    return firsts
+
+
+class Blocks:
+    """Some blocks of postings, by their numbers."""
+
+    __slots__ = ("_blocks", "_firsts")
+
+    def __init__(self, firsts: "array[int]", blocks: Mapping[int, Postings]) -> None:
+        self._firsts, self._blocks = firsts, blocks
+
+    def of(self, term: int, wanted: int) -> Iterable[int]:
+        """As of Postings, for a term in one of the blocks."""
+        block = block_of(self._firsts, term)
+        return self._blocks[block].of(term - self._firsts[block], wanted)
+
+
+def block_of(firsts: "array[int]", term: int) -> int:
+    """The number of the block that a term is in."""
+    return bisect_right(firsts, term) - 1
+
+
+def joined_postings(blocks: Sequence[bytes]) -> Postings:
+    """All of them. Raises ValueError for what `pack_postings` did not make."""
+    starts, docs, columns = array("I", [0]), array("H"), bytearray()
+    for data in blocks:
+        block = unpack_postings(data)
+        before = len(docs)
+        starts.extend([before + start for start in block.starts[1:]])
+        docs.extend(block.docs)
+        columns += block.columns
+    return Postings(starts, docs, bytes(columns))
 
 
 def unpack_postings(data: bytes) -> Postings:
-    """Raises ValueError for what `pack_postings` did not make."""
+    """A block. Raises ValueError for what `pack_postings` did not make."""
     if len(data) < _HEAD.size:
         raise ValueError("postings are cut short")
     count, entries = _HEAD.unpack_from(data)

@@ -81,12 +81,10 @@ def _segments(search: sqlite3.Connection, account: int) -> None:
             "SELECT id, blobs, loose FROM search_segment WHERE account = ? ORDER BY id", (account,)
         ).fetchall():
             parts = search.execute(
-                "SELECT data FROM search_part WHERE account = ? AND segment = ? ORDER BY part",
+                "SELECT part, data FROM search_part WHERE account = ? AND segment = ?",
                 (account, number),
             ).fetchall()
-            olds.append(
-                Old(array("Q", blobs), array("H", loose), tuple(p[0] for p in parts), frozenset())
-            )
+            olds.append(Old(array("Q", blobs), array("H", loose), tuple(parts), frozenset()))
         search.execute("DELETE FROM search_segment")
         search.execute("DELETE FROM search_part")
         _put(search, account, merge_segments(olds))
@@ -99,6 +97,6 @@ def _put(search: sqlite3.Connection, account: int, built: Built) -> None:
             "INSERT INTO search_segment VALUES (?, ?, ?, ?)",
             (account, copy + 1, blobs.tobytes(), built.loose.tobytes()),
         )
-        for at, data in enumerate(built.parts):
+        for at, data in built.parts:
             row = (account, copy + 1, at, data)
             search.execute("INSERT INTO search_part VALUES (?, ?, ?, ?)", row)

@@ -17,8 +17,11 @@ from storage.search.build import (
 )
 from storage.search.looking import HEAD, docs_of, look_for_text, terms_of, together
 from storage.search.vocabulary import (
+    Blocks,
     Column,
     build,
+    directory_of,
+    joined_postings,
     matching,
     names,
     pack_postings,
@@ -98,7 +101,12 @@ def test_merging_is_building_at_once(
     whole = build([doc for at, doc in enumerate(docs) if at not in dead])
     assert merged == whole
     assert unpack_terms(pack_terms(whole.terms)) == whole.terms
-    assert unpack_postings(pack_postings(whole.postings)) == whole.postings
+    directory, blocks = pack_postings(whole.postings, 3)
+    assert joined_postings(blocks) == whole.postings
+    firsts = directory_of(directory)
+    some = Blocks(firsts, {at: unpack_postings(data) for at, data in enumerate(blocks)})
+    for term in range(len(whole.postings.starts) - 1):
+        assert some.of(term, 255) == whole.postings.of(term, 255)
 
 
 @given(_texts.map(octets), _texts.map(octets), _texts.map(octets))
