@@ -14,8 +14,8 @@ from storage.credential_values import Protocol
 from web.answering import EMPTY, LIMIT, Answering, json_of
 from web.auth import PREFIXES
 from web.bearers import Bearers
-from web.jmap.blob.uploads import paced
 from web.json_body import read_fields
+from web.paced_body import paced
 from web.problem import ProblemResponse
 
 PROFILE: Final = "/api/v1/profile"

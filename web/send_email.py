@@ -24,9 +24,10 @@ from storage.errors import OverQuota
 from web.answering import Answering, json_of
 from web.auth import PREFIXES
 from web.bearers import Bearers
-from web.jmap.blob.uploads import Uploads, paced
+from web.jmap.blob.uploads import Uploads
 from web.json_body import BadBody, read_json
 from web.multipart import Multipart, Part
+from web.paced_body import paced
 from web.problem import ProblemResponse
 
 LIMIT: Final = 8 * 1024 * 1024

@@ -11,7 +11,6 @@ from auth.password import PasswordError
 from filters.drive.service import Asker, DriveService, Place, Wish
 from storage.drive_values import Audience, Disposition, ItemId, Link, LinkId
 from web.drive.places import link_place, packed, unpacked
-from web.drive.receiving import check_length, pieces_of
 from web.drive.sending import response_of
 from web.drive.shapes import (
     DriveItem,
@@ -31,6 +30,7 @@ from web.drive.shapes import (
     read_of,
 )
 from web.drive.streams import Streams
+from web.paced_body import paced
 from web.rest.endpoint import PREFIX, Access, Call, Endpoint
 from web.rest.errors import RestError
 from web.rest.models import Page
@@ -41,6 +41,7 @@ OCTETS: Final = "application/octet-stream"
 _ITEM: Final = {"item": ItemName}
 _LINK: Final = {"link": LinkName}
 _GATE: Final = (451, 503)
+_CLOSE: Final = {"Connection": "close"}
 _item = partial(item_of, prefix=PREFIX)
 
 
@@ -172,8 +173,10 @@ class DriveResource:
 
     async def _upload(self, call: Call) -> Response:
         asked = call.asked(Upload)
-        check_length(call.request, self._web.largest())
-        pieces = pieces_of(call.request)
+        declared, most = call.request.headers.get("content-length", ""), self._web.largest()
+        if declared.isdigit() and int(declared) > most:
+            raise RestError(413, f"a file has at most {most} octets", headers=_CLOSE)
+        pieces = paced(call.request.stream())
         try:
             made = await self._web.service.upload(_asker(call), asked.name, asked.folder, pieces)
         finally:

@@ -105,7 +105,7 @@ def _operation(one: Endpoint, references: Mapping[Key, Any]) -> dict[str, Any]:
         content = {"application/json": {"schema": references[one.takes, "validation"]}}
         found["requestBody"] = {"required": True, "content": content}
     elif one.brings:
-        found["requestBody"] = {"required": True, "content": {one.brings: {}}}
+        found["requestBody"] = {"required": False, "content": {one.brings: {}}}
     return found
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.support.http_api import Answer, ask
 from tests.support.jmap import ADA, BOB, Jmap, append, basic, letter
 from tests.support.server import ServerProcess
-from web.jmap.blob import uploads
+from web import paced_body
 from web.json_body import BadBody
 
 TEXT = b"the quick brown fox jumps over the lazy dog"
@@ -208,7 +208,7 @@ def test_copies_between_accounts(jmap: Jmap, bob: Jmap) -> None:
 
 
 async def test_a_body_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "IDLE", 0.2)
+    monkeypatch.setattr(paced_body, "IDLE", 0.2)
     stalled = asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:
@@ -227,10 +227,10 @@ async def test_a_body_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> 
 
     for slow in (stalls, trickles):
         with pytest.raises(BadBody) as caught:
-            async for _ in uploads.paced(slow()):
+            async for _ in paced_body.paced(slow()):
                 pass
         assert caught.value.status == 408
-    assert len([piece async for piece in uploads.paced(comes())]) == 5
+    assert len([piece async for piece in paced_body.paced(comes())]) == 5
 
 
 def test_uploads_at_once_are_bounded(server: ServerProcess, jmap: Jmap) -> None:

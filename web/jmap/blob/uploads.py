@@ -4,9 +4,8 @@ Bounded while they come, in octets and in time, and streamed to the disk. The an
 whether the server has the content already.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
-from typing import Any, Final
+from collections.abc import AsyncIterable
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,15 +21,12 @@ from web.answering import json_of
 from web.jmap.context import Context
 from web.jmap.errors import RequestError
 from web.jmap.limits import Limits
-from web.json_body import BadBody
+from web.paced_body import paced
 from web.problem import ProblemResponse
 
 KEPT: Final = 24 * 3600.0
 """Seconds that an upload stays without anything that refers to it."""
 BOUND: Final = Bound(octets=250 * 1024 * 1024, blobs=2_000, oldest_go=True)
-IDLE: Final = 30.0
-SLOWEST: Final = 16 * 1024
-"""Octets a second that an upload brings at least, on the whole, after IDLE seconds."""
 _TYPE: Final = "application/octet-stream"
 
 
@@ -79,22 +75,3 @@ class Uploads:
     def _too_large(self) -> RequestError:
         text = f"an upload has at most {self._limits.upload} octets"
         return RequestError("limit", text, limit="maxSizeUpload", status=413)
-
-
-async def paced(stream: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    """The pieces of a body, unless they come too slowly. Raises BadBody."""
-    now = asyncio.get_running_loop().time
-    source: Any = aiter(stream)
-    began, size = now(), 0
-    while True:
-        left = began + IDLE + size / SLOWEST - now()
-        try:
-            async with asyncio.timeout(min(IDLE, left)):
-                piece = await anext(source)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise BadBody(408, "the body did not come in time") from None
-        size += len(piece)
-        if piece:
-            yield piece
