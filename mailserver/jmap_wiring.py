@@ -12,9 +12,10 @@ from web.jmap.blob.downloads import Downloads
 from web.jmap.blob.management import BLOB, BlobMethods
 from web.jmap.blob.reading import BlobReader
 from web.jmap.blob.uploads import Uploads
-from web.jmap.contacts.address_book import CONTACTS, AddressBookSet, AddressBookType
+from web.jmap.contacts.accounts import CONTACTS
+from web.jmap.contacts.address_book import AddressBookSet, AddressBookType
+from web.jmap.contacts.card_copy import ContactCardCopy
 from web.jmap.contacts.card_query import ContactCardQuery
-from web.jmap.contacts.contact_card import ContactCardCopy
 from web.jmap.context import Context, scope_of
 from web.jmap.entrance import Entrance
 from web.jmap.granted import Granted
@@ -35,6 +36,7 @@ from web.jmap.mdn.objects import MDN
 from web.jmap.mdn.parsing import MdnParsing
 from web.jmap.mdn.sending import MdnSending
 from web.jmap.methods import Methods
+from web.jmap.principals import PRINCIPALS, PrincipalType
 from web.jmap.quota import QUOTA, QuotaType
 from web.jmap.requests import Requests
 from web.jmap.session import VAPID, WEBSOCKET
@@ -88,9 +90,23 @@ def build_jmap(
     uploads = Uploads(services.blobs, scanner, limits, services.clock)
     BlobMethods(reader, uploads, store, emails, limits, services.offload).add_to(methods)
     capabilities = frozenset(
-        (MAIL, SUBMISSION, VACATION, SIEVE, WEBSOCKET, VAPID, BLOB, QUOTA, MDN, CONTACTS)
+        (
+            MAIL,
+            SUBMISSION,
+            VACATION,
+            SIEVE,
+            WEBSOCKET,
+            VAPID,
+            BLOB,
+            QUOTA,
+            MDN,
+            CONTACTS,
+            PRINCIPALS,
+        )
     )
-    requests = Requests(methods, capabilities, limits, services.offload)
+    requests = Requests(
+        methods, capabilities, limits, services.offload, services.directory.contacts.shares
+    )
     return JmapApi(entrance, requests, Downloads(reader), uploads, granted), requests
 
 
@@ -104,14 +120,17 @@ def _add_contacts(
     """Address books and their cards."""
     directory = services.directory
     service = ContactService(directory.contacts, services.offload)
-    books = AddressBookType(directory.database, service)
+    books = AddressBookType(directory, service)
     standard.add_get(books)
     methods.add(CONTACTS, "AddressBook/set", AddressBookSet(standard, books))
     cards = ContactCardQuery(directory.database, service, books, limits, services.clock)
     standard.add_get(cards)
     standard.add_set(cards)
     queries.add(cards)
-    methods.add(CONTACTS, "ContactCard/copy", ContactCardCopy())
+    methods.add(CONTACTS, "ContactCard/copy", ContactCardCopy(standard, cards))
+    principals = PrincipalType(directory)
+    standard.add_get(principals)
+    queries.add(principals)
 
 
 def _add_submission(

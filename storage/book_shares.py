@@ -6,10 +6,11 @@ Invariants: a change is one transaction with its rows of the journals of both ac
 with the book and with the account that it is shared with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cachetools import LRUCache
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +23,7 @@ from storage.contact_values import BadContact, Book, TooManyContacts
 from storage.values import AccountId
 
 ALL: Final = "rwax"
+IN_MEMORY: Final = 10_000
 MAX_SHARES: Final = 500
 """Accounts that one book may be shared with."""
 _b, _s = address_book.c, address_book_share.c
@@ -40,16 +42,29 @@ class SharedBook:
 class BookShares:
     """Belongs to storage/contacts.py. Every call raises StoreUnavailable."""
 
-    def __init__(self, database: ConfigDatabase) -> None:
-        self._database = database
+    def __init__(self, database: ConfigDatabase, changed: Callable[[], None]) -> None:
+        self._database, self._changed = database, changed
+        self._seen: LRUCache[AccountId, tuple[SharedBook, ...]] = LRUCache(IN_MEMORY)
+        self._generation = 0
+
+    def forget(self) -> None:
+        """Books or shares changed."""
+        self._generation += 1
+        self._seen.clear()
 
     async def of(self, owner: AccountId, book: int) -> Mapping[AccountId, str]:
         """Whom a book is shared with, with what rights. Raises NoSuchContact."""
         return await self._database.finish(self._of(owner, book))
 
-    async def seen_by(self, account: AccountId) -> list[SharedBook]:
-        """The books of others that an account sees, in order of id."""
-        return await self._database.finish(self._seen_by(account))
+    async def seen_by(self, account: AccountId) -> Sequence[SharedBook]:
+        """The books of others that an account sees, in order of id; no SQL once it is known."""
+        found = self._seen.get(account)
+        if found is None:
+            before = self._generation
+            found = tuple(await self._database.finish(self._seen_by(account)))
+            if before == self._generation:
+                self._seen[account] = found
+        return found
 
     async def give(self, owner: AccountId, book: int, grantee: AccountId, rights: str) -> None:
         """These rights in place of those that there were, "" for none. Raises NoSuchContact,
@@ -58,7 +73,10 @@ class BookShares:
         if not set(rights) <= set(ALL) or (rights and "r" not in rights) or grantee == owner:
             raise BadContact("A book is shared with another account, by r and w, a or x beside it")
         kept = "".join(letter for letter in ALL if letter in rights)
-        await self._database.finish(self._give(owner, book, grantee, kept))
+        try:
+            await self._database.finish(self._give(owner, book, grantee, kept))
+        finally:
+            self._changed()
 
     async def _of(self, owner: AccountId, book: int) -> Mapping[AccountId, str]:
         async with self._database.reading() as at:

@@ -1,6 +1,6 @@
 """Reading the cards of address books; they are changed by storage/cards.py."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
 
 from sqlalchemy import ColumnElement, select
@@ -116,19 +116,27 @@ class CardReader:
             gone = (await at.execute(query_gone.order_by(_g.modseq))).scalars()
             return BookChanges(modseq, changed, tuple(dict.fromkeys(gone)))
 
-    async def became(self, account: AccountId, since: int, limit: int) -> Became:
-        """Of at most `limit` cards in all books since a modseq, the oldest changes first. Raises
-        NoSuchAccount.
+    async def became(
+        self, account: AccountId, since: int, limit: int, books: Collection[int] | None = None
+    ) -> Became:
+        """Of at most `limit` cards in all books, or in these, since a modseq, the oldest changes
+        first. Raises NoSuchAccount.
         """
-        return await self._database.finish(self._became(account, since, limit))
+        return await self._database.finish(self._became(account, since, limit, books))
 
-    async def _became(self, account: AccountId, since: int, limit: int) -> Became:
+    async def _became(
+        self, account: AccountId, since: int, limit: int, books: Collection[int] | None
+    ) -> Became:
         live = select(_c.id, _c.born, _c.modseq).where(_c.account == account, _c.modseq > since)
         there = select(_c.id).where(_c.account == account)
+        if books is not None:
+            live, there = live.where(_c.book.in_(books)), there.where(_c.book.in_(books))
         gone = select(_g.card, _g.born, _g.modseq).where(
             (_g.account == account) & (_g.modseq > since) & (_g.born <= since),
             _g.card.is_not(None) & _g.card.not_in(there),
         )
+        if books is not None:
+            gone = gone.where(_g.book.in_(books))
         async with self._database.reading() as at:
             until = await modseq_of(at, account)
             rows = await at.execute(live.order_by(_c.modseq).limit(limit + 1))

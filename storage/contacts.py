@@ -37,7 +37,7 @@ class Contacts:
         self._database = database
         self._relations: LRUCache[tuple[AccountId, str], Relation] = LRUCache(IN_MEMORY)
         self.books = AddressBooks(database, clock, self._changed)
-        self.shares = BookShares(database)
+        self.shares = BookShares(database, self._changed)
         self.cards = Cards(database, clock, self._changed)
         self.correspondents = Correspondents(database, clock)
         self.changes = 0
@@ -45,6 +45,7 @@ class Contacts:
     def _changed(self) -> None:
         self.changes += 1
         self._relations.clear()
+        self.shares.forget()
 
     def forget(self, account: AccountId) -> None:
         """The account is gone."""

@@ -60,6 +60,7 @@ class JmapApi:
 
     async def _session(self, request: Request, context: Context) -> Response:
         origin = self._answering.origin(request)
+        context = await self._requests.entered(context)
         return _json(session_object(context, self._limits, origin, self._requests.push_key))
 
     async def _api(self, request: Request, context: Context) -> Response:

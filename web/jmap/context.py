@@ -1,12 +1,13 @@
 """What a request runs in: who asks, and the accounts that they may name."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auth.grant import Grant
 from auth.login_values import Login
 from auth.rights import ALL, Rights, effective
 from storage.acl import BoxKey, Lists
+from storage.book_shares import SharedBook
 from storage.object_ids import account_number
 from storage.values import AccountId, Mailbox
 from web.jmap.errors import MethodError
@@ -20,6 +21,8 @@ class Context:
 
     login: Login
     peer: str = ""
+    shared: Sequence[SharedBook] = ()
+    """Address books of other accounts that the user sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Account:
     grant: Grant
     address: str
     budget: Budget
+    books: Mapping[int, str] | None = None
+    """Rights in the address books of somebody else's account that are seen there."""
 
     def rights(self, box: Mailbox, lists: Lists) -> Rights:
         """In a mailbox of the account."""
@@ -43,7 +48,8 @@ class Account:
 def scope_of(context: Context) -> Hashable:
     """Equal for logins that see the same objects."""
     login = context.login
-    return login.account, login.grant.folders, login.grant.senders
+    shared = tuple([(one.book.id, one.rights) for one in context.shared])
+    return login.account, login.grant.folders, login.grant.senders, shared
 
 
 def account_of(call: Call[Context], account_id: str) -> Account:

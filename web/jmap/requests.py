@@ -1,9 +1,11 @@
 """Requests of JMAP, however they come: read, run and answered (RFC 8620 §3)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from net.threads import Offload
+from storage.book_shares import BookShares
 from web.jmap.context import Context
 from web.jmap.errors import RequestError
 from web.jmap.limits import Limits
@@ -26,11 +28,19 @@ class Requests:
         capabilities: frozenset[str],
         limits: Limits,
         offload: Offload,
+        shares: BookShares,
     ) -> None:
+        self._shares = shares
         self.turns, self.limits = Turns(limits.concurrent_requests), limits
         self.methods, self._offload = methods, offload
         self.push_key = ""
         self._capabilities = capabilities | {CORE}
+
+    async def entered(self, context: Context) -> Context:
+        """With what others share with who asks. Raises StoreError."""
+        if context.login.grant.folders:
+            return context
+        return replace(context, shared=await self._shares.seen_by(context.login.account))
 
     async def read(self, data: bytes) -> Any:
         """The JSON value. Raises RequestError."""
@@ -46,6 +56,7 @@ class Requests:
         """The Response object as JSON, with further members, for what was read. Takes no turn.
         Raises RequestError.
         """
+        context = await self.entered(context)
         asked = request_of(found, self.limits, self._capabilities)
         results = await self.methods.run(asked, context)
         state = session_state(context, self.limits, self.push_key)

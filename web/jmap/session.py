@@ -7,13 +7,16 @@ import orjson
 
 from storage.object_ids import account_number
 from web.jmap.blob.management import BLOB, account_capability
-from web.jmap.contacts.address_book import CAPABILITY, CONTACTS
+from web.jmap.contacts.accounts import CONTACTS
+from web.jmap.contacts.address_book import CAPABILITY
 from web.jmap.context import Context
 from web.jmap.limits import MAX_ATTACHED, Limits
 from web.jmap.mail.email_conditions import SORTS
 from web.jmap.mail.mailbox import MAIL
 from web.jmap.mdn.objects import MDN
 from web.jmap.methods import CORE
+from web.jmap.principal_ids import principal_id
+from web.jmap.principals import OWNER, PRINCIPALS
 from web.jmap.quota import QUOTA
 from web.jmap.submission.identity import SUBMISSION
 from web.jmap.submission.sieve_script import ABILITIES, SIEVE
@@ -47,7 +50,13 @@ def session_object(
         "mayCreateTopLevelMailbox": login.grant.writes and not login.grant.folders,
     }
     submission = {"maxDelayedSend": limits.delayed_send, "submissionExtensions": EXTENSIONS}
-    contacts = {} if login.grant.folders else {CONTACTS: CAPABILITY}
+    contacts: dict[str, Any] = {}
+    if not login.grant.folders:
+        contacts = {
+            CONTACTS: CAPABILITY,
+            PRINCIPALS: {"currentUserPrincipalId": principal_id(login.address)},
+            OWNER: _owner(account_id, login.address),
+        }
     found: dict[str, Any] = {
         "capabilities": {
             CORE: limits.capability,
@@ -59,6 +68,7 @@ def session_object(
             QUOTA: {},
             MDN: {},
             CONTACTS: {},
+            PRINCIPALS: {},
         },
         "accounts": {
             account_id: {
@@ -75,10 +85,12 @@ def session_object(
                     MDN: {},
                     **contacts,
                 },
-            }
+            },
+            **_shared(context, account_id),
         },
         "primaryAccounts": dict.fromkeys(
-            (MAIL, SUBMISSION, VACATION, SIEVE, BLOB, QUOTA, MDN, *contacts), account_id
+            (MAIL, SUBMISSION, VACATION, SIEVE, BLOB, QUOTA, MDN, *(contacts.keys() - {OWNER})),
+            account_id,
         ),
         "username": login.address,
         "apiUrl": f"{origin}{PREFIX}/api",
@@ -95,6 +107,31 @@ def session_object(
         "supportsPush": True,
     }
     return found | {"state": state}
+
+
+def _shared(context: Context, account_id: str) -> dict[str, Any]:
+    """Accounts of others, of whose address books the user sees some (RFC 9670 §1.5)."""
+    found: dict[str, Any] = {}
+    for one in context.shared:
+        writes = not context.login.grant.read_only and bool(set(one.rights) - {"r"})
+        shown = found.setdefault(
+            account_number(one.owner),
+            {
+                "name": one.address,
+                "isPersonal": False,
+                "isReadOnly": True,
+                "accountCapabilities": {
+                    CONTACTS: {**CAPABILITY, "mayCreateAddressBook": False},
+                    OWNER: _owner(account_id, one.address),
+                },
+            },
+        )
+        shown["isReadOnly"] = shown["isReadOnly"] and not writes
+    return found
+
+
+def _owner(account_id: str, address: str) -> dict[str, str]:
+    return {"accountIdForPrincipal": account_id, "principalId": principal_id(address)}
 
 
 def session_state(context: Context, limits: Limits, push_key: str = "") -> str:

@@ -280,3 +280,115 @@ def test_others_see_nothing_and_readers_write_nothing(
     assert reading.call("ContactCard/set", destroy=[made])["error"] == "accountReadOnly"
     rights = reading.get("AddressBook", book, "myRights")["myRights"]
     assert rights == {"mayRead": True, "mayWrite": False, "mayShare": False, "mayDelete": False}
+
+
+OWNER, READER, STRANGER = "olga@example.test", "rita@example.test", "sten@example.test"
+PRINCIPALS = "urn:ietf:params:jmap:principals"
+READ = {"mayRead": True, "mayWrite": False, "mayShare": False, "mayDelete": False}
+WRITE = {**READ, "mayWrite": True}
+
+
+def in_account(jmap: Jmap, account: str, name: str, **arguments: Any) -> Any:
+    found = jmap.request([name, {"accountId": account, **arguments}, "c"])
+    ((kind, answer, _), *_rest) = found.body["methodResponses"]
+    return answer if kind == name else {"error": answer["type"]}
+
+
+def test_books_are_shared(server: ServerProcess) -> None:
+    for address in (OWNER, READER, STRANGER):
+        server.perform("account.add", address=address, password=PASSWORD, name=address[:4])
+    owner, reader = Jmap(server, basic(OWNER)), Jmap(server, basic(READER))
+    (own,) = owner.call("AddressBook/get", ids=None)["list"]
+    made = owner.call("AddressBook/set", create={"t": {"name": "Team"}})["created"]["t"]["id"]
+    secret = create(owner, own["id"], name={"full": "Secret"})["id"]
+    card = create(owner, made, name={"full": "Shared"}, uid="shared")["id"]
+    query = owner.call("Principal/query", filter={"email": READER.upper()})
+    (them,) = query["ids"]
+    assert owner.call("Principal/query", filter={"email": "rita"})["ids"] == []
+    assert owner.get("Principal", them, "type", "email", "accounts", "name") == {
+        "id": them,
+        "type": "individual",
+        "name": READER,
+        "email": READER,
+        "accounts": None,
+    }
+    assert "A" + them[1:] not in str(owner.call("Principal/get", ids=None))
+    shared = owner.call("AddressBook/set", update={made: {"shareWith": {them: READ}}})
+    assert shared["updated"] == {made: None}
+    assert owner.get("AddressBook", made, "shareWith")["shareWith"] == {them: READ}
+
+    reader = Jmap(server, basic(READER))
+    theirs = reader.session["accounts"][owner.account]
+    assert (theirs["name"], theirs["isPersonal"], theirs["isReadOnly"]) == (OWNER, False, True)
+    me = reader.session["accounts"][reader.account]["accountCapabilities"][PRINCIPALS]
+    assert me == {"currentUserPrincipalId": them}
+    (book,) = in_account(reader, owner.account, "AddressBook/get", ids=None)["list"]
+    assert (book["id"], book["myRights"], book["shareWith"]) == (made, READ, None)
+    got = in_account(reader, owner.account, "ContactCard/get", ids=None)
+    assert [one["id"] for one in got["list"]] == [card]
+    hidden = in_account(reader, owner.account, "ContactCard/get", ids=[secret, card])
+    assert hidden["notFound"] == [secret]
+    assert in_account(reader, owner.account, "ContactCard/query")["ids"] == [card]
+    refused = in_account(reader, owner.account, "ContactCard/set", destroy=[card])
+    assert refused["error"] == "accountReadOnly"
+    (known,) = [one for one in reader.call("Principal/get", ids=None)["list"] if one["id"] != them]
+    assert (known["name"], list(known["accounts"])) == ("olga", [owner.account])
+
+    owner.call("AddressBook/set", update={made: {f"shareWith/{them}/mayWrite": True}})
+    reader = Jmap(server, basic(READER))
+    assert reader.session["accounts"][owner.account]["isReadOnly"] is False
+    state = in_account(reader, owner.account, "ContactCard/get", ids=[])["state"]
+    assert (
+        in_account(reader, owner.account, "ContactCard/changes", sinceState=got["state"])["error"]
+        == "cannotCalculateChanges"
+    )
+    new = in_account(
+        reader,
+        owner.account,
+        "ContactCard/set",
+        create={"n": {"addressBookIds": {made: True}, "name": {"full": "New"}}},
+        update={secret: {"name": {"full": "x"}}, card: {"addressBookIds": {own["id"]: True}}},
+    )
+    assert new["created"]["n"]["id"] and new["notUpdated"][secret]["type"] == "notFound"
+    assert new["notUpdated"][card]["type"] == "invalidProperties"
+    owner.call("ContactCard/set", update={card: {"addressBookIds": {own["id"]: True}}})
+    told = in_account(reader, owner.account, "ContactCard/changes", sinceState=state)
+    assert (told["created"], told["destroyed"]) == ([new["created"]["n"]["id"]], [card])
+    for change in ({"name": "Mine"}, {"shareWith": None}):
+        answer = in_account(reader, owner.account, "AddressBook/set", update={made: change})
+        wanted = {made: None} if change == {"shareWith": None} else None
+        assert answer["updated"] == wanted
+    answer = in_account(
+        reader, owner.account, "AddressBook/set", destroy=[made], create={"a": {"name": "b"}}
+    )
+    assert answer["notDestroyed"][made]["type"] == "forbidden"
+    assert answer["notCreated"]["a"]["type"] == "forbidden"
+    (mine,) = reader.call("AddressBook/get", ids=None)["list"]
+    found = reader.request(
+        [
+            "ContactCard/copy",
+            {
+                "fromAccountId": owner.account,
+                "accountId": reader.account,
+                "create": {
+                    "c": {"id": new["created"]["n"]["id"], "addressBookIds": {mine["id"]: True}},
+                    "d": {"id": card, "addressBookIds": {mine["id"]: True}},
+                },
+                "onSuccessDestroyOriginal": True,
+            },
+            "c",
+        ]
+    )
+    (_, copied, _), (name, destroyed, _) = found.body["methodResponses"]
+    assert reader.get("ContactCard", copied["created"]["c"]["id"], "name")["name"]["full"] == "New"
+    assert copied["notCreated"]["d"]["type"] == "notFound"
+    assert (name, destroyed["destroyed"]) == ("ContactCard/set", [new["created"]["n"]["id"]])
+
+    owner.call("AddressBook/set", update={made: {"shareWith": None}})
+    gone = in_account(reader, owner.account, "ContactCard/get", ids=None)
+    assert gone["error"] == "accountNotFound"
+    stranger = Jmap(server, basic(STRANGER))
+    assert list(stranger.session["accounts"]) == [stranger.account]
+    for wrong in ({them: {"mayWrite": True}}, {them: {"x": True}}, {"P1": READ}, {them: 5}):
+        answer = owner.call("AddressBook/set", update={made: {"shareWith": wrong}})
+        assert answer["notUpdated"][made]["properties"] == ["shareWith"], wrong

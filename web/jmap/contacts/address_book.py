@@ -1,11 +1,11 @@
 """AddressBook objects: /get, /changes and /set (RFC 9610 §2)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from storage.config_database import ConfigDatabase
+from storage.config_changes import config_changes, state_of
 from storage.config_journal import Kind
 from storage.contact_service import ContactService
 from storage.contact_values import (
@@ -16,17 +16,29 @@ from storage.contact_values import (
     NoSuchContact,
     TooManyContacts,
 )
+from storage.directory import Directory
+from storage.errors import TooOld
 from web.jmap.arguments import Arguments
-from web.jmap.config_type import ConfigType
-from web.jmap.context import Account, Context, account_of
+from web.jmap.contacts.accounts import (
+    CONTACTS,
+    RIGHTS,
+    contacts_account,
+    is_read_only,
+    needs,
+    rights_in,
+    shown_state,
+    since_of,
+)
+from web.jmap.contacts.sharing import Sharing
+from web.jmap.context import Account, Context
 from web.jmap.errors import MethodError, SetError, invalid_properties
 from web.jmap.methods import Call, Results
 from web.jmap.patch import patched
-from web.jmap.standard import Changes, Object, Standard
+from web.jmap.standard import Changeable, Changes, Object, Standard
 
-CONTACTS: Final = "urn:ietf:params:jmap:contacts"
 CAPABILITY: Final = {"maxAddressBooksPerCard": 1, "mayCreateAddressBook": True}
 _ID: Final = re.compile(r"B([1-9]\d{0,17})", re.ASCII)
+_KINDS: Final = (Kind.BOOK,)
 _PROPERTIES: Final = (
     "name",
     "description",
@@ -37,7 +49,6 @@ _PROPERTIES: Final = (
     "myRights",
 )
 _SERVER_SET: Final = ("id", "isDefault", "myRights")
-_RIGHTS: Final = ("mayRead", "mayWrite", "mayShare", "mayDelete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +59,40 @@ class _Extra:
     default: str | None
 
 
-class AddressBookType(ConfigType):
-    """Those of the account."""
+class AddressBookType(Changeable[Context, Account]):
+    """Those of the account; in somebody else's those that are shared."""
 
     name = "AddressBook"
     capability = CONTACTS
     properties = frozenset(_PROPERTIES)
-    kinds = frozenset((Kind.BOOK,))
 
-    def __init__(self, database: ConfigDatabase, service: ContactService) -> None:
-        super().__init__(database)
-        self._books = service.books
+    def __init__(self, directory: Directory, service: ContactService) -> None:
+        self._database, self._books = directory.database, service.books
+        self._sharing = Sharing(directory)
 
     def account(self, call: Call[Context], account_id: str) -> Account:
         return contacts_account(call, account_id)
 
-    def id_of(self, account: Account, what: str) -> str:
-        return f"B{what}"
+    def is_read_only(self, account: Account) -> bool:
+        return is_read_only(account)
 
     async def state(self, account: Account) -> str:
         await self._books.all(account.id)  # the first look makes the default book
-        return await super().state(account)
+        return shown_state(account, str(await state_of(self._database, account.id, _KINDS)))
 
     async def changes(self, account: Account, since: str, limit: int) -> Changes:
+        modseq = since_of(account, since)
         await self._books.all(account.id)
-        return await super().changes(account, since, limit)
+        try:
+            found = await config_changes(self._database, account.id, _KINDS, modseq, limit)
+        except TooOld:
+            raise MethodError("cannotCalculateChanges") from None
+        created, updated, destroyed = (
+            [f"B{one}" for one in ids if account.books is None or int(one) in account.books]
+            for ids in (found.created, found.updated, found.destroyed)
+        )
+        until = shown_state(account, str(found.until))
+        return Changes(until, created, updated, destroyed, found.has_more)
 
     async def get(
         self,
@@ -81,16 +101,20 @@ class AddressBookType(ConfigType):
         properties: frozenset[str],
         arguments: Any,
     ) -> tuple[list[Object], list[str]]:
-        held = {book_id(one.id): one for one in await self._books.all(account.id)}
+        held = {book_id(one.id): one for one in await self.all(account)}
         asked = list(held) if ids is None else ids
         found = []
         for id_ in asked:
             if id_ in held:
-                shown = _shown(held[id_], account)
-                found.append(
-                    {"id": id_, **{name: shown[name] for name in shown.keys() & properties}}
-                )
+                shown = await self._shown(held[id_], account)
+                picked = {name: shown[name] for name in shown.keys() & properties}
+                found.append({"id": id_, **picked})
         return found, [id_ for id_ in asked if id_ not in held]
+
+    async def all(self, account: Account) -> list[Book]:
+        """Those that are seen."""
+        found = await self._books.all(account.id)
+        return [one for one in found if account.books is None or one.id in account.books]
 
     def set_arguments(self, arguments: Arguments) -> _Extra:
         return _Extra(
@@ -98,30 +122,44 @@ class AddressBookType(ConfigType):
         )
 
     async def create(self, call: Call[Context], account: Account, made: Object) -> Object:
-        given = dict(made)
-        if unknown := sorted(given.keys() - set(_PROPERTIES) | given.keys() & set(_SERVER_SET)):
+        if account.books is not None:
+            raise SetError("forbidden", "the account is somebody else's")
+        if unknown := sorted(made.keys() - set(_PROPERTIES) | made.keys() & set(_SERVER_SET)):
             raise invalid_properties("cannot be set", *unknown)
-        book = await self._stored(self._books.add(account.id, _checked(Book(""), given)))
-        shown = {"id": book_id(book.id), **_shown(book, account)}
-        return {name: value for name, value in shown.items() if given.get(name, given) != value}
+        checked = _checked(Book(""), made)
+        shares = await self._sharing.wanted(account, made.get("shareWith"))
+        book = await _stored(self._books.add(account.id, checked))
+        await self._sharing.share(account, book.id, shares)
+        shown = {"id": book_id(book.id), **await self._shown(book, account)}
+        return {name: value for name, value in shown.items() if made.get(name, made) != value}
 
     async def update(
         self, call: Call[Context], account: Account, id_: str, patch: Object
     ) -> Object | None:
         book = await self.book(account, id_)
-        before = {"id": id_, **_shown(book, account)}
+        before = {"id": id_, **await self._shown(book, account)}
         after = patched(before, patch)
         fixed = [name for name in after if name not in before]
         fixed += [name for name in _SERVER_SET if after.get(name) != before[name]]
         if fixed:
             raise invalid_properties("cannot be changed", *sorted(fixed))
-        await self._stored(self._books.change(account.id, _checked(book, after)))
+        changed = {name for name in after if after[name] != before[name]}
+        checked = _checked(book, after)
+        if changed - {"shareWith"}:
+            needs(account, book.id, "x")
+        if "shareWith" in changed:
+            needs(account, book.id, "a")
+            shares = await self._sharing.wanted(account, after["shareWith"])
+            await self._sharing.share(account, book.id, shares)
+        if changed - {"shareWith"}:
+            await _stored(self._books.change(account.id, checked))
         return None
 
     async def destroy(
         self, call: Call[Context], account: Account, id_: str, arguments: _Extra
     ) -> None:
         book = await self.book(account, id_)
+        needs(account, book.id, "x")
         try:
             await self._books.delete(account.id, book.id, contents=arguments.remove_contents)
         except NoSuchContact:
@@ -133,7 +171,7 @@ class AddressBookType(ConfigType):
         """By its id. Raises SetError: notFound."""
         found = _ID.fullmatch(id_)
         if found is not None:
-            for book in await self._books.all(account.id):
+            for book in await self.all(account):
                 if book.id == int(found[1]):
                     return book
         raise SetError("notFound")
@@ -145,24 +183,23 @@ class AddressBookType(ConfigType):
             book = await self.book(account, id_)
         except SetError:
             return {}
-        if book.id in before:
+        if book.id in before or account.books is not None:
             return {}
         await self._books.change(account.id, replace(book, standard=True))
         told = {book_id(one): {"isDefault": False} for one in before}
         return told | {book_id(book.id): {"isDefault": True}}
 
-    async def _stored(self, work: Any) -> Book:
-        try:
-            found: Book = await work
-        except BadContact as error:
-            raise invalid_properties(str(error)) from None
-        except NoSuchContact:
-            raise SetError("notFound") from None
-        except ContactExists as error:
-            raise SetError("alreadyExists", str(error)) from None
-        except TooManyContacts as error:
-            raise SetError("overQuota", str(error)) from None
-        return found
+    async def _shown(self, book: Book, account: Account) -> Object:
+        rights = rights_in(account, book.id)
+        return {
+            "name": book.name,
+            "description": book.description or None,
+            "sortOrder": book.position,
+            "isDefault": book.standard and account.books is None,
+            "isSubscribed": book.subscribed,
+            "shareWith": await self._sharing.shown(account, book.id),
+            "myRights": {name: letter in rights for name, letter in RIGHTS.items()},
+        }
 
 
 class AddressBookSet:
@@ -191,30 +228,22 @@ class AddressBookSet:
         return [("AddressBook/set", answer)]
 
 
-def contacts_account(call: Call[Context], account_id: str) -> Account:
-    """Logins that see some folders alone see no contacts. Raises MethodError."""
-    account = account_of(call, account_id)
-    if account.grant.folders:
-        raise MethodError("accountNotSupportedByMethod")
-    return account
-
-
 def book_id(number: int) -> str:
     """`B` and its number."""
     return f"B{number}"
 
 
-def _shown(book: Book, account: Account) -> Object:
-    writes = not account.grant.read_only
-    return {
-        "name": book.name,
-        "description": book.description or None,
-        "sortOrder": book.position,
-        "isDefault": book.standard,
-        "isSubscribed": book.subscribed,
-        "shareWith": None,
-        "myRights": {name: name == "mayRead" or writes for name in _RIGHTS},
-    }
+async def _stored(work: Coroutine[Any, Any, Book]) -> Book:
+    try:
+        return await work
+    except BadContact as error:
+        raise invalid_properties(str(error)) from None
+    except NoSuchContact:
+        raise SetError("notFound") from None
+    except ContactExists as error:
+        raise SetError("alreadyExists", str(error)) from None
+    except TooManyContacts as error:
+        raise SetError("overQuota", str(error)) from None
 
 
 def _checked(book: Book, given: Mapping[str, Any]) -> Book:
@@ -230,8 +259,6 @@ def _checked(book: Book, given: Mapping[str, Any]) -> Book:
         wrong.append("sortOrder")
     if not isinstance(subscribed, bool):
         wrong.append("isSubscribed")
-    if given.get("shareWith") is not None:
-        wrong.append("shareWith")
     if wrong:
         raise invalid_properties("have a wrong value", *wrong)
     return replace(

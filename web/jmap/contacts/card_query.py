@@ -20,6 +20,7 @@ from message.jscontact import (
 )
 from storage.contact_values import Stored
 from web.jmap.arguments import utc_date
+from web.jmap.contacts.accounts import rights_in
 from web.jmap.contacts.contact_card import ContactCardType, shown
 from web.jmap.context import Account, Context
 from web.jmap.errors import MethodError, invalid_arguments
@@ -50,6 +51,8 @@ class ContactCardQuery(ContactCardType, Queryable[Context, Account, Condition]):
     async def query(self, account: Account, query: Query[Condition]) -> Sequence[str]:
         found: list[tuple[str, int, list[Any]]] = []
         async for stored in self._service.cards.stored(account.id):
+            if not rights_in(account, stored.listed.book):
+                continue
             one = _known(stored)
             if meets(query.filter, lambda tests: all(test(one) for test in tests)):  # noqa: B023 - asked at once
                 keys = [_key(one, comparator.property) for comparator in query.sort]

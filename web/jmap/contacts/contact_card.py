@@ -1,4 +1,4 @@
-"""ContactCard objects: /get, /changes, /set and /copy (RFC 9610 §3)."""
+"""ContactCard objects: /get, /changes and /set (RFC 9610 §3)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,22 @@ from storage.contact_values import (
     Stored,
     TooManyContacts,
 )
-from web.jmap.arguments import Arguments, too_many
-from web.jmap.contacts.address_book import CONTACTS, AddressBookType, book_id, contacts_account
+from web.jmap.arguments import too_many
+from web.jmap.contacts.accounts import (
+    CONTACTS,
+    contacts_account,
+    is_read_only,
+    needs,
+    rights_in,
+    seen,
+    shown_state,
+    since_of,
+)
+from web.jmap.contacts.address_book import AddressBookType, book_id
 from web.jmap.context import Account, Context
-from web.jmap.errors import MethodError, SetError, invalid_arguments, invalid_properties
+from web.jmap.errors import MethodError, SetError, invalid_properties
 from web.jmap.limits import Limits
-from web.jmap.mail.states import modseq_of
-from web.jmap.methods import Call, Results
+from web.jmap.methods import Call
 from web.jmap.patch import patched
 from web.jmap.standard import Changeable, Changes, Object
 
@@ -63,7 +72,7 @@ class ContactCardType(Changeable[Context, Account]):
         return contacts_account(call, account_id)
 
     def is_read_only(self, account: Account) -> bool:
-        return account.grant.read_only
+        return is_read_only(account)
 
     def picked(self, names: Sequence[str]) -> frozenset[str]:
         if len(names) > MAX_NAMES:
@@ -71,18 +80,20 @@ class ContactCardType(Changeable[Context, Account]):
         return frozenset(names)
 
     async def state(self, account: Account) -> str:
-        return str(await state_of(self._database, account.id, _KINDS))
+        return shown_state(account, str(await state_of(self._database, account.id, _KINDS)))
 
     async def changes(self, account: Account, since: str, limit: int) -> Changes:
-        state = int(await self.state(account))
-        if (modseq := modseq_of(since)) > state:
+        state = await state_of(self._database, account.id, _KINDS)
+        if (modseq := since_of(account, since)) > state:
             raise MethodError("cannotCalculateChanges")
-        found = await self._service.cards.became(account.id, modseq, limit)
+        found = await self._service.cards.became(account.id, modseq, limit, seen(account))
         until = found.until if found.has_more else max(state, modseq)
         created, updated, destroyed = (
             [f"C{one}" for one in ids] for ids in (found.created, found.updated, found.destroyed)
         )
-        return Changes(str(until), created, updated, destroyed, found.has_more)
+        return Changes(
+            shown_state(account, str(until)), created, updated, destroyed, found.has_more
+        )
 
     async def get(
         self,
@@ -99,6 +110,8 @@ class ContactCardType(Changeable[Context, Account]):
         for start in range(0, len(numbers), _PIECE):
             piece = numbers[start : start + _PIECE]
             for stored in await self._service.cards.by_id(account.id, piece):
+                if not rights_in(account, stored.listed.book):
+                    continue
                 one = shown(stored)
                 if not every:
                     one = {name: one[name] for name in one.keys() & {"id", *properties}}
@@ -108,10 +121,12 @@ class ContactCardType(Changeable[Context, Account]):
 
     async def _all(self, account: Account) -> list[str]:
         """Raises MethodError where they are too many for one answer."""
-        count = sum(book.cards for book in await self._service.books.all(account.id))
+        books = await self._books.all(account)
+        count = sum(book.cards for book in books)
         if count > self._limits.objects_in_get:
             raise too_many("objects", self._limits.objects_in_get)
-        return [f"C{one.id}" async for one in self._service.cards.listed(account.id)]
+        listed = self._service.cards.listed
+        return [f"C{one.id}" for book in books async for one in listed(account.id, book.id)]
 
     async def create(self, call: Call[Context], account: Account, made: Object) -> Object:
         given = dict(made)
@@ -121,10 +136,8 @@ class ContactCardType(Changeable[Context, Account]):
         now = _utc(self._clock.now())
         card: Card = {"@type": "Card", "version": "1.0", "created": now, "updated": now, **given}
         _check(card)
-        if "uid" in card and await self._service.cards.by_uid(account.id, card["uid"]):
-            raise SetError(
-                "alreadyExists", "a card has this uid", existingId=await self._same(account, card)
-            )
+        if "uid" in card and (existing := await self._same(account, str(card["uid"]))):
+            raise SetError("alreadyExists", "a card has this uid", existingId=existing)
         try:
             put = await self._service.add(account.id, card, book)
         except ContactError as error:
@@ -133,22 +146,32 @@ class ContactCardType(Changeable[Context, Account]):
         found = shown(stored)
         return {name: value for name, value in found.items() if made.get(name, made) != value}
 
-    async def _same(self, account: Account, card: Card) -> str:
-        found = await self._service.cards.by_uid(account.id, card["uid"])
-        return f"C{found[0].listed.id}"
+    async def _same(self, account: Account, uid: str) -> str:
+        """The id of a card that has it already, or ""."""
+        for one in await self._service.cards.by_uid(account.id, uid):
+            if rights_in(account, one.listed.book):
+                return f"C{one.listed.id}"
+        return ""
+
+    async def stored(self, account: Account, id_: str) -> Stored:
+        """A card that is seen. Raises NoSuchContact."""
+        found = await self._service.cards.get(account.id, _number(id_))
+        if not rights_in(account, found.listed.book):
+            raise NoSuchContact("There is no such contact")
+        return found
 
     async def update(
         self, call: Call[Context], account: Account, id_: str, patch: Object
     ) -> Object | None:
-        number = _number(id_)
         told: Object = {}
         try:
-            stored = await self._service.cards.get(account.id, number)
+            stored = await self.stored(account, id_)
+            needs(account, stored.listed.book, "w")
             change = _Change(shown(stored), patch, _utc(self._clock.now()))
             place = None
             if (books := change.books) is not None:
                 place = (await self._book(call, account, books), "")
-            await self._service.change(account.id, number, change.edit, place=place)
+            await self._service.change(account.id, stored.listed.id, change.edit, place=place)
             told = change.told
         except ContactError as error:
             raise _refused(error) from None
@@ -158,7 +181,9 @@ class ContactCardType(Changeable[Context, Account]):
         self, call: Call[Context], account: Account, id_: str, arguments: Any
     ) -> None:
         try:
-            await self._service.cards.delete_id(account.id, _number(id_))
+            stored = await self.stored(account, id_)
+            needs(account, stored.listed.book, "w")
+            await self._service.cards.delete_id(account.id, stored.listed.id)
         except ContactError as error:
             raise _refused(error) from None
 
@@ -172,9 +197,11 @@ class ContactCardType(Changeable[Context, Account]):
         if id_.startswith("#"):
             id_ = call.created.get(id_[1:], id_)
         try:
-            return (await self._books.book(account, id_)).id
+            book = (await self._books.book(account, id_)).id
         except SetError:
             raise invalid_properties("there is no such address book", "addressBookIds") from None
+        needs(account, book, "w")
+        return book
 
 
 @dataclass(slots=True)
@@ -212,23 +239,6 @@ class _Change:
             made["updated"] = self.now
             self.told["updated"] = self.now
         return made
-
-
-class ContactCardCopy:
-    """ContactCard/copy (RFC 9610 §3.6): from another account, of which a login has none."""
-
-    async def __call__(self, call: Call[Context], members: Object) -> Results:
-        arguments = Arguments(dict(members))
-        source, target = arguments.id("fromAccountId"), arguments.id("accountId")
-        for name in ("ifFromInState", "ifInState", "destroyFromIfInState"):
-            arguments.text(name)
-        arguments.objects("create")
-        arguments.flag("onSuccessDestroyOriginal")
-        arguments.end()
-        contacts_account(call, target)
-        if source == target:
-            raise invalid_arguments("fromAccountId: another account is needed")
-        raise MethodError("fromAccountNotFound")
 
 
 def shown(stored: Stored) -> Object:
