@@ -57,8 +57,8 @@ def build_push(
 ) -> Push:
     """The hub and its routes."""
     config = services.directory.database
-    states = TypeStates(store.database, config)
-    hub = Hub(states, store.bus, config, store.mailboxes, get_logger("push"))
+    states = TypeStates(store.database, config, store.submissions)
+    hub = Hub(states, store, config, get_logger("push"))
     streams = Streams(services.auth, admission, services.clock)
     source = EventSource(hub, streams)
     sockets = JmapSockets(entrance, requests, hub, streams)

@@ -26,7 +26,7 @@ from storage.queue_handover import Handover
 from storage.queue_results import Results, Submit, remove
 from storage.queue_scan import DUE, NEXT, START, DueLane, DuePiece, Mark, Read, piece_of
 from storage.queue_values import LEASE, RECIPIENTS, Claim, Listed, Result, packed_hold
-from storage.values import Event, Hold, QueueChanged, QueueId
+from storage.values import AccountId, Event, Hold, QueueChanged, QueueId
 
 T = TypeVar("T")
 Change = Callable[[Connection, queue_admin.Span], list[QueueId]]
@@ -52,6 +52,7 @@ class QueueStore:
         self._submit, self._read, self._folder = submit, read, folder
         self._offload, self._clock, self._publish = offload, clock, publish
         self._results = Results(submit, offload, clock)
+        self.on_recorded: Callable[[AccountId], None] = lambda account: None
         self.handover = Handover(folder, clock)
         self._returning: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.Task[None] | None = None
@@ -157,7 +158,10 @@ class QueueStore:
 
     async def record(self, claim: Claim, results: Mapping[int, Result]) -> Recorded:
         """Takes results by position. Ones for a lease that was lost are not applied."""
-        return await self._results.record(claim, results)
+        recorded = await self._results.record(claim, results)
+        if claim.account is not None:
+            self.on_recorded(claim.account)
+        return recorded
 
     def entries(self) -> AsyncIterator[Listed]:
         """Every message in order of arrival, read in pieces."""

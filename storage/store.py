@@ -93,10 +93,13 @@ class Store(StoreReads):
         if job.envelope is not None:
             job.handed = self.queue.handover.claim(job.envelope, delivery.content)
         try:
-            return await self._committer.run(job)
+            done = await self._committer.run(job)
         except StoreError:
             await self._incoming.drop(job.spooled)
             raise
+        if delivery.sending is not None and delivery.account is not None:
+            self.submissions.changed(delivery.account)
+        return done
 
     async def suspect(self, delivery: Delivery, result: DeliveryResult) -> None:
         """The peer went away before it heard of the delivery: a resend is not shown twice."""

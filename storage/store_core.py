@@ -93,6 +93,7 @@ class StoreCore:
             publish=self.bus.publish,
         )
         self.submissions = Submissions(database, self.submit, clock)
+        self.queue.on_recorded = lambda account: self.submissions.changed(account)
         self.transport = TransportStore(self.submit)
         self.mirror = Mirror(
             database,

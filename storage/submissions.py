@@ -4,7 +4,7 @@ A row is made by the transaction that queues the message, and changes with the q
 kept for KEPT, the trace of one that is gone for as long again, so that clients hear of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sqlalchemy import bindparam, func, select
@@ -47,15 +47,26 @@ _CHANGED: Final = Query(
 
 
 class Submissions:
-    """Belongs to the store. Every call raises StoreUnavailable."""
+    """Belongs to the store. `changed` is called in the loop when something of an account may have
+    become of what it sent. Every call raises StoreUnavailable.
+    """
 
     def __init__(self, database: Database, submit: Submit, clock: Clock) -> None:
         self._database, self._submit, self._clock = database, submit, clock
+        self.changed: Callable[[AccountId], None] = lambda account: None
 
     async def state(self, account: AccountId) -> int:
         """Rises with each change; where nothing changed for long, by the day."""
+        return self.state_at(await self.last(account))
+
+    async def last(self, account: AccountId) -> int:
+        """The number of the last change, 0 where there was none."""
         ((found,),) = await self._database.fetch(_STATE, account=account)
-        return max(int(found or 0), self._floor())
+        return int(found or 0)
+
+    def state_at(self, last: int) -> int:
+        """The state once this was the last change."""
+        return max(last, self._floor())
 
     async def all(self, account: AccountId, most: int) -> list[Submission]:
         """Up to `most`, the oldest first."""
@@ -97,7 +108,9 @@ class Submissions:
 
     async def destroy(self, account: AccountId, id_: QueueId) -> bool:
         """Whether it was there. What is sent stays sent."""
-        return await self._submit(lambda conn: submission_rows.destroy(conn, account, id_))
+        gone = await self._submit(lambda conn: submission_rows.destroy(conn, account, id_))
+        self.changed(account)
+        return gone
 
     async def forget(self) -> None:
         """Those that are older than KEPT."""

@@ -21,8 +21,10 @@ from storage.quota_state import quota_state, usage_of
 from storage.schema import ChangeKind, Origin, journal
 from storage.schema import account as accounts
 from storage.statements import Query
+from storage.submissions import Submissions
 from storage.values import AccountId, MailboxId
 
+SUBMISSION: Final = "EmailSubmission"
 DELIVERY: Final = "EmailDelivery"
 """Changes with what is delivered, not with what users do to their mail (RFC 8621 §1.5)."""
 _MESSAGES: Final = ("Email", "Mailbox", "Thread")
@@ -66,10 +68,13 @@ _NUMBERS = Query(
 
 
 class StatePoint(NamedTuple):
-    """After all changes up to and with these numbers, of mail and of config.db."""
+    """After all changes up to and with these numbers: of mail, of config.db, and of what was sent
+    (storage/submissions.py).
+    """
 
     mail: int
     config: int
+    sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +112,17 @@ class TypeChanges:
 class TypeStates:
     """Reads both journals."""
 
-    def __init__(self, mail: Database, config: ConfigDatabase) -> None:
-        self._mail, self._config = mail, config
+    def __init__(self, mail: Database, config: ConfigDatabase, submissions: Submissions) -> None:
+        self._mail, self._config, self._submissions = mail, config, submissions
 
     async def now(self, account: AccountId) -> StatePoint:
         """Raises NoSuchAccount."""
         mail = await last_modseq(self._mail, account)
-        return StatePoint(mail, await self._config.finish(self._config_modseq(account)))
+        config = await self._config.finish(self._config_modseq(account))
+        return StatePoint(mail, config, await self._submissions.last(account))
 
     async def points(self, ids: Collection[AccountId]) -> dict[AccountId, StatePoint]:
-        """Where accounts stand; those that there are."""
+        """Where accounts stand, but for what was sent; those that there are."""
         found: dict[AccountId, StatePoint] = {}
         wanted = sorted(ids)
         for start in range(0, len(wanted), _PIECE):
@@ -140,7 +146,11 @@ class TypeStates:
                 states["Quota"] = quota_state(usage)
             else:
                 del states["Quota"]
-        return TypeChanges(StatePoint(mail.until.mail, config.until.config), states, mail.rows)
+        sent = await self._submissions.last(account)
+        if sent > point.sent:
+            states[SUBMISSION] = str(self._submissions.state_at(sent))
+        until = StatePoint(mail.until.mail, config.until.config, max(sent, point.sent))
+        return TypeChanges(until, states, mail.rows)
 
     async def _config_modseq(self, account: AccountId) -> int:
         async with self._config.reading() as at:

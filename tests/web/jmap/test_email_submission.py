@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.event_source import Events
 from tests.support.jmap import ADA, BOB, Jmap, append, basic
 from tests.support.sending_site import sending_site
 from tests.support.server import PASSWORD, ServerProcess, until
@@ -165,6 +166,27 @@ def test_what_is_canceled_leaves_nothing(site: Site, jmap: Jmap, imap: imaplib.I
 
 def _asked(query: Any) -> dict[str, Any]:
     return {"filter": {"undoStatus": "pending"}, "sinceQueryState": query["queryState"]}
+
+
+def test_what_becomes_of_it_is_pushed(site: Site, jmap: Jmap, imap: imaplib.IMAP4) -> None:
+    with Events(site[0], basic(), types="EmailSubmission") as events:
+        events.block()
+        letter = draft(imap, "Pushed", f"To: {FAR}")
+        made = create(jmap, letter, envelope=held(FAR))["created"]["a"]
+        events.until(jmap.account, "EmailSubmission")
+        jmap.call("EmailSubmission/set", update={made["id"]: {"undoStatus": "canceled"}})
+        state = events.until(jmap.account, "EmailSubmission")["EmailSubmission"]
+        assert state == jmap.call("EmailSubmission/get", ids=[])["state"]
+        last = events.id
+    sent = create(jmap, draft(imap, "And sent", f"To: {FAR}"))["created"]["a"]["id"]
+
+    def arrived() -> bool:
+        told = jmap.get("EmailSubmission", sent, "deliveryStatus")["deliveryStatus"]
+        return all(one["delivered"] != "queued" for one in told.values())
+
+    until(arrived)
+    with Events(site[0], basic(), types="EmailSubmission", last=last) as events:
+        events.until(jmap.account, "EmailSubmission")
 
 
 def test_what_is_sent_cannot_be_taken_back(site: Site, jmap: Jmap, imap: imaplib.IMAP4) -> None:

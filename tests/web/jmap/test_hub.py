@@ -57,8 +57,8 @@ async def site(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
             )
             account = (await directory.add_account("ada@example.test", "hash")).id
             await store.add_account(account)
-            states = TypeStates(store.database, directory.database)
-            hub = Hub(states, store.bus, directory.database, store.mailboxes, get_logger("push"))
+            states = TypeStates(store.database, directory.database, store.submissions)
+            hub = Hub(states, store, directory.database, get_logger("push"))
             hub.start()
             yield Site(store, directory, hub, account)
             await hub.stop()

@@ -7,13 +7,13 @@ nobody listens to; a listener is told nothing from before the point that it was 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from config.logging import Logger
-from storage.bus import Bus
 from storage.config_database import ConfigDatabase
 from storage.errors import NoSuchAccount, StoreError
+from storage.store import Store
 from storage.type_states import StatePoint, TypeChanges, TypeStates
 from storage.values import AccountId, Event, Mailbox, MailboxId, QueueChanged
 
@@ -60,28 +60,25 @@ class Hub:
     def __init__(
         self,
         states: TypeStates,
-        bus: Bus,
+        store: Store,
         config: ConfigDatabase,
-        mailboxes: Callable[[AccountId], Awaitable[list[Mailbox]]],
         log: Logger,
     ) -> None:
-        self.states = states
-        self._bus, self._config = bus, config
-        self._mailboxes, self._log = mailboxes, log
+        self.states, self._store, self._config, self._log = states, store, config, log
         self._watched: dict[AccountId, _Watched] = {}
         self._unsubscribe: Callable[[], None] = lambda: None
         self._looker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Hears of events from here on."""
-        self._unsubscribe = self._bus.subscribe(None, self._event)
-        self._config.on_noted = self.wake
+        self._unsubscribe = self._store.bus.subscribe(None, self._event)
+        self._config.on_noted = self._store.submissions.changed = self.wake
         self._looker = asyncio.create_task(self._look())
 
     async def stop(self) -> None:
         """Tells nothing any more."""
         self._unsubscribe()
-        self._config.on_noted = lambda account: None
+        self._config.on_noted = self._store.submissions.changed = lambda account: None
         if self._looker is not None:
             self._looker.cancel()
         working = [one.working for one in self._watched.values() if one.working is not None]
@@ -158,7 +155,7 @@ class Hub:
                 listener.heard(account, changes, boxes)
 
     async def _boxes(self, account: AccountId) -> Boxes:
-        return {box.id: box for box in await self._mailboxes(account)}
+        return {box.id: box for box in await self._store.mailboxes(account)}
 
     async def _look(self) -> None:
         """Wakes accounts of which an event was lost."""
@@ -171,5 +168,5 @@ class Hub:
                 continue
             for account, point in points.items():
                 watched = self._watched.get(account)
-                if watched is not None and watched.point not in (None, point):
+                if watched is not None and (watched.point or point)[:2] != point[:2]:
                     self.wake(account)

@@ -10,7 +10,7 @@ from storage.type_states import MailRow, StatePoint, TypeChanges
 from storage.values import AccountId
 from web.jmap.push.hub import Boxes
 
-_POINT: Final = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
+_POINT: Final = re.compile(r"(\d{1,18})-(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
 Types = frozenset[str] | None
 """None: all."""
 
@@ -34,11 +34,11 @@ def states_for(changes: TypeChanges, boxes: Boxes, types: Types, grant: Grant) -
 
 
 def text_of(point: StatePoint) -> str:
-    """`123-45`: of mail, and of what stands in config.db."""
-    return f"{point.mail}-{point.config}"
+    """`123-45-6`: of mail, of what stands in config.db, and of what was sent."""
+    return f"{point.mail}-{point.config}-{point.sent}"
 
 
 def point_of(text: str) -> StatePoint | None:
     """None for what is no point."""
     found = _POINT.fullmatch(text)
-    return None if found is None else StatePoint(int(found[1]), int(found[2]))
+    return None if found is None else StatePoint(*(int(one or 0) for one in found.groups()))
