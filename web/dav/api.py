@@ -4,7 +4,6 @@ A request is answered for the account of its login; those of one account that ru
 bounded, and those beyond wait for a moment before they are refused.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -12,7 +11,6 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from auth.caller import Caller
 from auth.login_values import Login
@@ -49,10 +47,9 @@ from web.dav.report_request import (
 from web.dav.reports import BookReports
 from web.dav.resources import User
 from web.dav.tree import Tree
-from web.jmap.errors import RequestError
-from web.jmap.turns import Turns
 from web.logins import WAIT, Logins
 from web.problem import ProblemResponse
+from web.turns import Crowded, Held, Turns
 
 CLASSES: Final = "1, 3, access-control, addressbook, extended-mkcol"
 """What DAV tells: no locks (2)."""
@@ -132,14 +129,14 @@ class DavApi:
             return ProblemResponse(429, "Too many requests of this login", wait=MINUTE)
         try:
             taken = await self._turns.take(found.account)
-        except RequestError as error:
+        except Crowded as error:
             return ProblemResponse(503, str(error), wait=WAIT)
         try:
             answer = await self._run(request, await self._user(found))
         except BaseException:
             taken.release()
             raise
-        return _Turn(answer, taken)
+        return Held(answer, taken)
 
     async def _run(self, request: Request, user: User) -> Response:
         try:
@@ -175,21 +172,6 @@ class DavApi:
         """Every entry is the server's own (RFC 3744 §8.1.1)."""
         await self._tree.find(asking.path, asking.user)
         raise DavError(403, D + "no-protected-ace-conflict")
-
-
-class _Turn(Response):
-    """Gives its turn back when the other response is sent."""
-
-    def __init__(self, response: Response, taken: asyncio.Semaphore) -> None:
-        super().__init__(status_code=response.status_code)
-        self.raw_headers = response.raw_headers
-        self._response, self._taken = response, taken
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._response(scope, receive, send)
-        finally:
-            self._taken.release()
 
 
 async def _redirect(_request: Request) -> Response:

@@ -17,13 +17,13 @@ from web.jmap.blob.downloads import Downloads
 from web.jmap.blob.uploads import Uploads
 from web.jmap.context import Context
 from web.jmap.entrance import Entrance
-from web.jmap.errors import RequestError
+from web.jmap.errors import RequestError, too_many
 from web.jmap.granted import Granted
 from web.jmap.requests import Requests
 from web.jmap.session import PREFIX, session_object
-from web.jmap.turns import Held, Turns
 from web.json_body import BadBody, read_body
 from web.problem import ProblemResponse
+from web.turns import Held, Turns
 
 WELL_KNOWN: Final = "/.well-known/jmap"
 _MAX_DETAIL: Final = 100
@@ -44,9 +44,11 @@ class JmapApi:
         self._route, self._answering = entrance.route, entrance.answering
         self._requests, self._limits = requests, requests.limits
         self._downloads, self._granted = downloads, granted
-        self._loads = Turns(self._limits.downloads)
+        self._loads = Turns(self._limits.downloads, too_many)
         self._uploads = uploads
-        self._uploading = Turns(self._limits.concurrent_uploads, "maxConcurrentUpload")
+        self._uploading = Turns(
+            self._limits.concurrent_uploads, lambda: too_many("maxConcurrentUpload")
+        )
 
     def routes(self) -> Sequence[Route]:
         """For the registry."""

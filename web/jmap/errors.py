@@ -21,6 +21,11 @@ class RequestError(Exception):
         return found | {"limit": self.limit} if self.limit else found
 
 
+def too_many(limit: str = "maxConcurrentRequests") -> RequestError:
+    """More of what `limit` names than run at once."""
+    return RequestError("limit", "too many requests at once", limit=limit)
+
+
 class MethodError(Exception):
     """One method call is refused (§3.6.2); `more` are members of this type of error."""
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 from net.threads import Offload
 from storage.book_shares import BookShares
 from web.jmap.context import Context
-from web.jmap.errors import RequestError
+from web.jmap.errors import RequestError, too_many
 from web.jmap.limits import Limits
 from web.jmap.methods import CORE, Methods
 from web.jmap.request import problem_of, request_of, response, value_of
 from web.jmap.session import session_state
-from web.jmap.turns import Turns
+from web.turns import Turns
 
 _QUICK: Final = 128 * 1024
 
@@ -31,7 +31,7 @@ class Requests:
         shares: BookShares,
     ) -> None:
         self._shares = shares
-        self.turns, self.limits = Turns(limits.concurrent_requests), limits
+        self.turns, self.limits = Turns(limits.concurrent_requests, too_many), limits
         self.methods, self._offload = methods, offload
         self.push_key = ""
         self._capabilities = capabilities | {CORE}

@@ -22,8 +22,6 @@ from auth.caller import Caller
 from net.threads import Busy
 from storage.errors import StoreError
 from web.answering import Answering
-from web.jmap.errors import RequestError
-from web.jmap.turns import Turns
 from web.problem import ProblemResponse
 from web.rest.callers import Callers
 from web.rest.conditions import CHANGES, check, check_needed, etag, is_conditional, is_known
@@ -36,6 +34,7 @@ from web.rest.models import Give
 from web.rest.paging import page_of
 from web.rest.repeats import FIELD, Repeats
 from web.rest.table import Found, Table
+from web.turns import Crowded, Turns
 
 AT_ONCE: Final = 16
 """Requests of an account."""
@@ -109,7 +108,7 @@ class RestApi:
                 data, body = (b"", None) if endpoint.ready else await body_of(request, endpoint)
                 call = Call(request, params, query, body, login, caller.peer)
                 return await self._called(endpoint, found, call, data)
-        except RequestError as error:
+        except Crowded as error:
             return ProblemResponse(429, str(error), wait=10)
         except RestError as error:
             return ProblemResponse(

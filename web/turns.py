@@ -3,7 +3,7 @@ refused.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
@@ -12,23 +12,28 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from storage.values import AccountId
-from web.jmap.errors import RequestError
 
 WAIT: Final = 10.0
 """Seconds that a request waits for others of its account."""
 _PIECE: Final = 256 * 1024
 
 
-class Turns:
-    """`most` at once."""
+class Crowded(Exception):
+    """Others of the account were not done in time; the text may be shown."""
 
-    def __init__(self, most: int, limit: str = "maxConcurrentRequests") -> None:
-        """`limit` is its name in the Session."""
-        self._most, self._limit = most, limit
+    def __init__(self, text: str = "too many requests at once") -> None:
+        super().__init__(text)
+
+
+class Turns:
+    """`most` at once; `crowded` makes what is raised where there are too many for too long."""
+
+    def __init__(self, most: int, crowded: Callable[[], Exception] = Crowded) -> None:
+        self._most, self._crowded = most, crowded
         self._running: WeakValueDictionary[AccountId, asyncio.Semaphore] = WeakValueDictionary()
 
     async def take(self, account: AccountId) -> asyncio.Semaphore:
-        """To be released. Raises RequestError."""
+        """To be released. Raises what `crowded` makes."""
         turns = self._running.get(account)
         if turns is None:
             turns = asyncio.Semaphore(self._most)
@@ -37,13 +42,12 @@ class Turns:
             async with asyncio.timeout(WAIT):
                 await turns.acquire()
         except TimeoutError:
-            text = "too many requests at once"
-            raise RequestError("limit", text, limit=self._limit) from None
+            raise self._crowded() from None
         return turns
 
     @asynccontextmanager
     async def turn(self, account: AccountId) -> AsyncIterator[None]:
-        """Raises RequestError."""
+        """Raises as take."""
         taken = await self.take(account)
         try:
             yield
