@@ -9,7 +9,8 @@ from storage.contact_service import ContactService
 from storage.store import Store
 from web.jmap.api import JmapApi
 from web.jmap.blob.downloads import Downloads
-from web.jmap.blob.management import BLOB, BlobMethods
+from web.jmap.blob.making import BLOB, BlobMaking
+from web.jmap.blob.management import BlobMethods
 from web.jmap.blob.reading import BlobReader
 from web.jmap.blob.uploads import Uploads
 from web.jmap.contacts.accounts import CONTACTS
@@ -88,7 +89,9 @@ def build_jmap(
     queries.add(quotas)
     methods.add(MDN, "MDN/parse", MdnParsing(reader, email_query, limits, services.offload))
     uploads = Uploads(services.blobs, scanner, limits, services.clock)
-    BlobMethods(reader, uploads, store, emails, limits, services.offload).add_to(methods)
+    making = BlobMaking(reader, uploads, limits)
+    making.add_to(methods)
+    BlobMethods(reader, making, store, emails, limits, services.offload).add_to(methods)
     capabilities = frozenset(
         (
             MAIL,

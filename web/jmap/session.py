@@ -6,7 +6,8 @@ from typing import Any, Final
 import orjson
 
 from storage.object_ids import account_number
-from web.jmap.blob.management import BLOB, account_capability
+from web.jmap.blob.making import BLOB
+from web.jmap.blob.management import account_capability
 from web.jmap.contacts.accounts import CONTACTS
 from web.jmap.contacts.address_book import CAPABILITY
 from web.jmap.context import Context

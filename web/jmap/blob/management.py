@@ -1,29 +1,26 @@
-"""Blob/copy (RFC 8620 §6.3), and Blob/upload, Blob/get and Blob/lookup (RFC 9404 §4)."""
+"""Blob/copy (RFC 8620 §6.3), and Blob/get and Blob/lookup (RFC 9404 §4.2, §4.3); Blob/upload is
+making.py.
+"""
 
 import base64
-import binascii
 import hashlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from net.threads import Offload, Pool
-from storage.blob_values import BlobTooLarge, NoSuchBlob
-from storage.errors import OverQuota
+from storage.blob_values import NoSuchBlob
 from storage.object_ids import email_number, mailbox_number, thread_number
 from storage.store import Store
-from web.jmap.arguments import Arguments, is_int, too_many
+from web.jmap.arguments import Arguments, too_many
+from web.jmap.blob.making import BLOB, MAX_SOURCES, BlobMaking, Range, check_writable
 from web.jmap.blob.reading import BlobHeldBack, BlobReader, Found
-from web.jmap.blob.uploads import Uploads
 from web.jmap.context import Account, Context, account_of
-from web.jmap.errors import MethodError, SetError, invalid_arguments, invalid_properties
+from web.jmap.errors import MethodError, SetError, invalid_arguments
 from web.jmap.limits import Limits
 from web.jmap.mail.blobs import mail_blob, split_blob
 from web.jmap.mail.email import EmailType
 from web.jmap.methods import CORE, Call, Methods, Results
 
-BLOB: Final = "urn:ietf:params:jmap:blob"
-MAX_SOURCES: Final = 64
 DIGESTS: Final = ("sha-256", "sha", "sha-512")
 _HASHES: Final = {"sha-256": "sha256", "sha": "sha1", "sha-512": "sha512"}
 TYPES: Final = ("Mailbox", "Thread", "Email")
@@ -44,42 +41,25 @@ def account_capability(limits: Limits) -> Object:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """Of a blob's octets; `truncated` where it was asked for beyond their end."""
-
-    start: int
-    end: int
-    truncated: bool
-
-    @classmethod
-    def of(cls, found: Found, offset: int, length: int | None) -> "_Range":
-        start = min(offset, found.size)
-        end = found.size if length is None else min(offset + length, found.size)
-        beyond = offset > found.size or (length is not None and offset + length > found.size)
-        return cls(start, max(start, end), beyond)
-
-
 class BlobMethods:
     """`add_to` the methods of a server."""
 
     def __init__(
         self,
         reader: BlobReader,
-        uploads: Uploads,
+        making: BlobMaking,
         store: Store,
         emails: EmailType,
         limits: Limits,
         offload: Offload,
     ) -> None:
-        self._reader, self._uploads = reader, uploads
+        self._reader, self._making = reader, making
         self._store, self._emails = store, emails
         self._limits, self._offload = limits, offload
 
     def add_to(self, methods: Methods[Context]) -> None:
-        """All four."""
+        """All of them."""
         methods.add(CORE, "Blob/copy", self._copy)
-        methods.add(BLOB, "Blob/upload", self._upload)
         methods.add(BLOB, "Blob/get", self._get)
         methods.add(BLOB, "Blob/lookup", self._lookup)
 
@@ -93,13 +73,13 @@ class BlobMethods:
         if len(ids) > self._limits.objects_in_set:
             raise too_many("blobIds", self._limits.objects_in_set)
         source, target = source_account(call, from_id), account_of(call, account_id)
-        _check_writable(target)
+        check_writable(target)
         copied: Object = {}
         failed: Object = {}
         for id_ in ids:
             try:
-                found = await self._found(source, id_)
-                copied[id_] = await self._kept(target, self._reader.pieces(found))
+                found = await self._making.found(source, id_)
+                copied[id_] = await self._making.kept(target, self._reader.pieces(found))
             except SetError as error:
                 failed[id_] = error.members
         told = {
@@ -109,102 +89,6 @@ class BlobMethods:
             "notCopied": failed or None,
         }
         return [("Blob/copy", told)]
-
-    async def _upload(self, call: Call[Context], members: Object) -> Results:
-        """RFC 9404 §4.1."""
-        arguments = Arguments(members)
-        account_id, create = arguments.id("accountId"), arguments.objects("create")
-        arguments.end()
-        account = account_of(call, account_id)
-        _check_writable(account)
-        if len(create) > self._limits.objects_in_set:
-            raise too_many("objects", self._limits.objects_in_set)
-        created: Object = {}
-        failed: Object = {}
-        for creation_id, made in create.items():
-            try:
-                created[creation_id] = await self._create(call, account, made)
-            except SetError as error:
-                failed[creation_id] = error.members
-            else:
-                call.created[creation_id] = created[creation_id]["id"]
-        told = {"accountId": account_id, "created": created or None, "notCreated": failed or None}
-        return [("Blob/upload", told)]
-
-    async def _create(self, call: Call[Context], account: Account, made: Object) -> Object:
-        """Raises SetError."""
-        sources, kind = made.get("data"), made.get("type")
-        if unknown := sorted(made.keys() - {"data", "type"}):
-            raise invalid_properties("there is no such property", *unknown)
-        if not isinstance(sources, list) or not all(isinstance(one, dict) for one in sources):
-            raise invalid_properties("an array of DataSourceObjects is needed", "data")
-        if kind is not None and not isinstance(kind, str):
-            raise invalid_properties("a string or null is needed", "type")
-        if len(sources) > MAX_SOURCES:
-            raise SetError("tooLarge", f"more than {MAX_SOURCES} sources")
-        parts = [await self._source(call, account, one) for one in sources]
-        size = sum(len(one) if isinstance(one, bytes) else one[2] - one[1] for one in parts)
-        if size > self._limits.upload:
-            raise SetError("tooLarge", f"more than {self._limits.upload} octets")
-        id_ = await self._kept(account, self._joined(parts))
-        return {"id": id_, "type": kind, "size": size}
-
-    async def _source(
-        self, call: Call[Context], account: Account, source: Object
-    ) -> bytes | tuple[Found, int, int]:
-        """Octets, or a range of a blob. Raises SetError."""
-        kinds = [one for one in ("data:asText", "data:asBase64", "blobId") if one in source]
-        allowed = {kinds[0]} if kinds else set[str]()
-        if kinds == ["blobId"]:
-            allowed |= {"offset", "length"}
-        if len(kinds) != 1 or source.keys() - allowed or not isinstance(source[kinds[0]], str):
-            raise invalid_properties("a source has text, base64 or a blobId", "data")
-        value: str = source[kinds[0]]
-        if kinds[0] == "data:asText":
-            try:
-                return value.encode()
-            except UnicodeEncodeError:
-                raise invalid_properties("the text is no Unicode", "data") from None
-        if kinds[0] == "data:asBase64":
-            try:
-                return base64.b64decode(value, validate=True)
-            except (binascii.Error, ValueError):
-                raise invalid_properties("the base64 is not valid", "data") from None
-        real = call.created.get(value[1:], value) if value[:1] == "#" else value
-        found = await self._found(account, real)
-        offset, length = source.get("offset"), source.get("length")
-        if any(one is not None and not (is_int(one) and one >= 0) for one in (offset, length)):
-            raise invalid_properties("offset and length are unsigned integers", "data")
-        wanted = _Range.of(found, int(offset or 0), None if length is None else int(length))
-        if wanted.truncated:
-            raise invalid_properties("the range ends beyond the blob", "data")
-        return found, wanted.start, wanted.end
-
-    async def _joined(
-        self, parts: Sequence[bytes | tuple[Found, int, int]]
-    ) -> AsyncGenerator[bytes, None]:
-        for part in parts:
-            if isinstance(part, bytes):
-                yield part
-                continue
-            async for piece in self._reader.pieces(*part):
-                yield piece
-
-    async def _found(self, account: Account, id_: str) -> Found:
-        """Raises SetError."""
-        try:
-            return await self._reader.find(account, id_, leaving=False)
-        except NoSuchBlob:
-            raise SetError("blobNotFound", "there is no such blob", notFound=[id_]) from None
-
-    async def _kept(self, account: Account, pieces: AsyncGenerator[bytes, None]) -> str:
-        """The blobId. Raises SetError."""
-        try:
-            return (await self._uploads.put(account.id, pieces)).hash
-        except BlobTooLarge:
-            raise SetError("tooLarge") from None
-        except OverQuota:
-            raise SetError("overQuota") from None
 
     async def _get(self, call: Call[Context], members: Object) -> Results:
         """RFC 9404 §4.2."""
@@ -230,12 +114,12 @@ class BlobMethods:
                 raise MethodError("forbidden", f"{id_}: {held}") from None
             else:
                 wanted = names if names is not None else ["data", "size"]
-                made = await self._object(account, blob, wanted, _Range.of(blob, offset, length))
+                made = await self._object(account, blob, wanted, Range.of(blob, offset, length))
                 found.append({"id": real, **made})
         return [("Blob/get", {"accountId": account_id, "list": found, "notFound": missing})]
 
     async def _object(
-        self, account: Account, found: Found, names: Sequence[str], wanted: _Range
+        self, account: Account, found: Found, names: Sequence[str], wanted: Range
     ) -> Object:
         """Raises MethodError."""
         told: Object = {}
@@ -254,7 +138,7 @@ class BlobMethods:
                 told[name] = await self._digest(found, wanted, name.partition(":")[2])
         return told
 
-    async def _digest(self, found: Found, wanted: _Range, name: str) -> str:
+    async def _digest(self, found: Found, wanted: Range, name: str) -> str:
         digest = hashlib.new(_HASHES[name], usedforsecurity=False)
         async for piece in self._reader.pieces(found, wanted.start, wanted.end):
             await self._offload.run(Pool.MIME, digest.update, piece)
@@ -328,9 +212,3 @@ def data_properties(octets: bytes, names: Sequence[str]) -> Object:
     if "data:asBase64" in names or ("data" in names and text is None):
         told["data:asBase64"] = base64.b64encode(octets).decode("ascii")
     return told
-
-
-def _check_writable(account: Account) -> None:
-    """Raises MethodError."""
-    if account.grant.read_only:
-        raise MethodError("accountReadOnly")
