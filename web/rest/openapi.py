@@ -11,7 +11,7 @@ from web.problem import MEDIA_TYPE
 from web.rest.conditions import CHANGES
 from web.rest.endpoint import PREFIX, Access, Endpoint, Match
 from web.rest.models import Query
-from web.rest.repeats import MAX_KEY
+from web.rest.repeats import KEY, MAX_KEY
 from web.rest.table import names_of
 
 _REF: Final = "#/components/schemas/{model}"
@@ -135,7 +135,8 @@ def _query_parameters(query: type[Query]) -> list[dict[str, Any]]:
 def _fields(one: Endpoint) -> list[dict[str, Any]]:
     found = []
     if one.method == "POST" and one.access is not Access.PUBLIC and one.handler is not None:
-        found.append(_field("Idempotency-Key", {"type": "string", "maxLength": MAX_KEY}))
+        key = {"type": "string", "pattern": f"^{KEY}$", "maxLength": MAX_KEY}
+        found.append(_field("Idempotency-Key", key))
     if one.method in CHANGES and one.access is not Access.PUBLIC and one.handler is not None:
         found.append(_field("If-Match", {"type": "string"}))
     return found

@@ -4,6 +4,7 @@ The key counts for the account; beside it stands what was asked, so that a key f
 refused. What failed did nothing, and is not kept.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Final
@@ -17,7 +18,9 @@ from web.rest.errors import RestError
 
 FIELD: Final = "idempotency-key"
 MAX_KEY: Final = 255
+KEY: Final = r"[!-~]([ -~]*[!-~])?"
 _KEPT: Final = ("content-type", "location", "etag", "cache-control")
+_ABOUT: Final = ("content-type", "content-length", "content-digest")
 _UNTOLD: Final = "untold"
 
 
@@ -62,15 +65,17 @@ class Repeats:
 def _key(request: Request) -> bytes:
     given = request.headers.getlist(FIELD)
     text = given[0]
-    plain = text.isascii() and text.isprintable()
-    if len(given) > 1 or not 0 < len(text) <= MAX_KEY or not plain:
+    if len(given) > 1 or len(text) > MAX_KEY or not re.fullmatch(KEY, text):
         raise RestError(400, f"Idempotency-Key has 1 to {MAX_KEY} printable characters")
     return sha256(text.encode()).digest()
 
 
 def _asked(request: Request, data: bytes) -> bytes:
     target = request.scope["raw_path"] + b"?" + request.scope["query_string"]
-    return sha256(b"\0".join((request.method.encode(), target, data))).digest()
+    # of what is read as a stream: how long it is, and its digest where the client gives one
+    # (RFC 9530)
+    about = "\0".join(request.headers.get(name, "") for name in _ABOUT).encode()
+    return sha256(b"\0".join((request.method.encode(), target, about, data))).digest()
 
 
 def _stored(response: Response, *, secret: bool) -> Stored:

@@ -256,3 +256,15 @@ def test_tokens_are_good_for_what_they_were_made(server: ServerProcess, ada: Res
     assert asked(server, "GET", "/tags", token=ended).status == 200
     assert asked(server, "POST", "/logout", token=ended).status == 204
     assert asked(server, "GET", "/tags", token=ended).status == 401
+
+
+def test_an_upload_that_comes_again_is_kept_once(ada: Rest) -> None:
+    def put(data: bytes) -> Any:
+        path = "/drive/items?name=again.txt"
+        return ada.ask("POST", path, data, Idempotency_Key="up", Content_Type="text/plain")
+
+    first, again, other = put(b"abc"), put(b"abc"), put(b"abcd")
+    assert (first.status, again.status, other.status) == (201, 201, 422)
+    assert again.body["id"] == first.body["id"]
+    names = [one["name"] for one in ada.get("/drive/items")["items"]]
+    assert names.count("again.txt") == 1
