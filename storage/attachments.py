@@ -28,6 +28,7 @@ _TAIL: Final = 1100
 _b, _m = blob.c, message.c
 _OWN = (_b.account == _m.account) & (_b.id == _m.blob)
 _COLUMNS = (_m.blob, _m.mailbox, _m.uid, _m.internaldate, _b.parts, _b.meta)
+_META: Final = 5
 _TELLING: Final = (b'"ATTACHMENT"', b'"FILENAME', b'"NAME')
 _VISIBLE = _m.flags.op("&")(int(System.DELETED)) == 0
 _BEFORE = Query(
@@ -90,12 +91,14 @@ class Attachments:
         """The newest messages, or those before one, of these mailboxes; and the last that was
         looked at, None when there are no more.
         """
-        rows = await self.store.database.fetch(
-            _BEFORE, account=account, before=_LAST if before is None else before, n=PAGE
+        start = _LAST if before is None else before
+        rows, complete = await self.store.database.fetch_some(
+            _BEFORE, _META, account=account, before=start, n=PAGE
         )
-        if len(rows) == PAGE and rows[0][0] == rows[-1][0]:  # one message in so many mailboxes
+        more = not complete or len(rows) == PAGE
+        if more and rows[0][0] == rows[-1][0]:  # one message in so many mailboxes
             return await self.holder(account, rows[0][0], within), rows[0][0]
-        last = rows[-1][0] if len(rows) == PAGE else None
+        last = rows[-1][0] if more else None
         if last is not None:  # its copies may go on
             rows = [row for row in rows if row[0] != last]
             last = BlobId(rows[-1][0])
