@@ -6,7 +6,7 @@ ascending places in the table's columns as they were when the search began.
 """
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from message.collations import COMPARED
@@ -34,11 +34,12 @@ from storage.mail_query.conditions import (
 )
 from storage.mail_query.filled import Filler
 from storage.mail_query.table import UNKNOWN, Table
-from storage.mail_query.texts import Covered, Texts
+from storage.mail_query.texts import Covered, Texts, settled_by_index
 from storage.values import AccountId, Flags
 
 Places: TypeAlias = Sequence[int]
 _BLOCK: Final = 20_000
+_MANY: Final = 50_000
 _TABLE, _FIELD, _TEXT, _READ = range(4)
 _NEWEST: Final = (Order(Key.RECEIVED, ascending=False),)
 
@@ -54,6 +55,13 @@ def cost(condition: Condition) -> int:
     if isinstance(condition, HeaderContains):
         return _FIELD
     return _READ if isinstance(condition, Attached | FileNamed) else _TABLE
+
+
+def _rank(condition: Condition, many: bool) -> int:
+    """The order in which parts are looked at: among many Emails what the index settles by itself
+    costs less than a pass through all of them.
+    """
+    return -1 if many and settled_by_index(condition) else cost(condition)
 
 
 class _Values:
@@ -113,7 +121,8 @@ class Evaluation:
         if not among:
             return among
         if isinstance(condition, AllOf):
-            for part in sorted(condition.parts, key=cost):
+            many = len(among) > _MANY
+            for part in sorted(condition.parts, key=lambda part: _rank(part, many)):
                 among = await self.matching(part, among)
             return among
         if isinstance(condition, AnyOf):
@@ -156,11 +165,9 @@ class Evaluation:
                 among, rows.flags, table.flags.values, lambda held: has(held, wanted)
             )
         if isinstance(condition, Received):
-            when, since = condition.when, condition.since
-            return await self._where(among, rows.received, lambda at: (at >= when) is since)
+            return await self._compared(among, rows.received, condition.since, condition.when)
         if isinstance(condition, Size):
-            octets, least = condition.octets, condition.least
-            return await self._where(among, rows.sizes, lambda size: (size >= octets) is least)
+            return await self._compared(among, rows.sizes, condition.least, condition.octets)
         if isinstance(condition, Attached):
             await self._filler.attached(self._account, table, among)
             return await self._where(among, rows.attached, lambda value: value > 0)
@@ -194,20 +201,43 @@ class Evaluation:
     ) -> Places:
         """Those whose value, which stands in the column by number, passes a test."""
         numbers = {number for number, value in enumerate(values) if test(value)}
-        return await self._where(among, column, numbers.__contains__, values)
+        if len(numbers) == len(values):
+            return among
+        return await self._where(among, column, numbers.__contains__)
 
     async def _where(
-        self,
-        among: Places,
-        column: "array[int]",
-        test: Callable[[int], bool],
-        values: Sequence[Any] = (),
+        self, among: Places, column: "array[int]", test: Callable[[int], bool]
     ) -> Places:
         found: list[int] = []
-        for start in range(0, len(among), _BLOCK):
-            found += [at for at in among[start : start + _BLOCK] if test(column[at])]
+        for block, values in self._blocks(among, column):
+            found += [at for at, value in zip(block, values, strict=True) if test(value)]
             await self._pause()
         return found
+
+    async def _compared(
+        self, among: Places, column: "array[int]", least: bool, bound: float
+    ) -> Places:
+        """Those of `bound` or more (`least`), or of less."""
+        found: list[int] = []
+        for block, values in self._blocks(among, column):
+            pairs = zip(block, values, strict=True)
+            if least:
+                found += [at for at, value in pairs if value >= bound]
+            else:
+                found += [at for at, value in pairs if value < bound]
+            await self._pause()
+        return found
+
+    def _blocks(
+        self, among: Places, column: "array[int]"
+    ) -> Iterator[tuple[Places, Sequence[int]]]:
+        """Rows with their values, some at a time."""
+        for start in range(0, len(among), _BLOCK):
+            block = among[start : start + _BLOCK]
+            if isinstance(block, range):
+                yield block, column[block.start : block.stop]
+            else:
+                yield block, [column[at] for at in block]
 
     # Order.
 

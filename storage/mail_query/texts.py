@@ -4,6 +4,7 @@ What the index does not cover is looked at itself, so that the result is the sam
 is whole, half filled or missing. Strings compare as storage/search has them.
 """
 
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, TypeVar
@@ -14,11 +15,11 @@ from message.search_text import SearchText, field_contains, octets, search_text
 from net.pacing import Slices
 from net.threads import Offload
 from storage.errors import MessageMissing
-from storage.mail_query.conditions import Contains, HeaderContains, Where
+from storage.mail_query.conditions import Condition, Contains, HeaderContains, Where
 from storage.mail_query.table import Rows
 from storage.reads import Reads
 from storage.search.index import SearchIndex
-from storage.search.looking import Answer, look_for_field, look_for_text
+from storage.search.looking import Answer, Look, look_for_field, look_for_text
 from storage.values import AccountId, BlobId, MailboxId
 
 T = TypeVar("T")
@@ -77,13 +78,9 @@ class Texts:
         if not condition.text and not in_field:
             return among
         pause = Slices()
-        if isinstance(condition, HeaderContains):
-            if len(among) <= _FEW:
-                return await self._by_header(account, rows, condition, among)
-            look = look_for_field(condition.name, condition.text)
-        else:
-            look = look_for_text(condition.text, condition.where is Where.TEXT)
-        answer = await self._search.look(account, look)
+        if isinstance(condition, HeaderContains) and len(among) <= _FEW:
+            return await self._by_header(account, rows, condition, among)
+        answer = await self._search.look(account, look_of(condition))
         sure = _within(_placed(rows, answer.sure), among)
         open_ = await covered.open_rows(rows, answer, pause)
         left = _within({*open_, *_placed(rows, answer.unsure)}, among) - sure
@@ -168,10 +165,26 @@ class Texts:
             return b""
 
 
+def look_of(condition: Contains | HeaderContains) -> Look:
+    """What the index is asked."""
+    if isinstance(condition, HeaderContains):
+        return look_for_field(condition.name, condition.text)
+    return look_for_text(condition.text, condition.where is Where.TEXT)
+
+
+def settled_by_index(condition: Condition) -> bool:
+    """Whether no message has to be looked at that the index covers."""
+    if not isinstance(condition, Contains | HeaderContains) or not condition.text:
+        return False
+    return look_of(condition).settles
+
+
 def _placed(rows: Rows, blobs: Iterable[int]) -> set[int]:
-    found = {rows.place(blob) for blob in blobs}
-    found.discard(-1)
-    return found
+    column, last = rows.blobs, len(rows)
+    wanted = sorted(blobs)
+    places = [bisect_left(column, blob) for blob in wanted]
+    pairs = zip(places, wanted, strict=True)
+    return {at for at, blob in pairs if at < last and column[at] == blob}
 
 
 def _within(found: set[int], among: Sequence[int]) -> set[int]:
