@@ -41,6 +41,7 @@ from web.jmap.principals import PRINCIPALS, PrincipalType
 from web.jmap.quota import QUOTA, QuotaType
 from web.jmap.requests import Requests
 from web.jmap.session import VAPID, WEBSOCKET
+from web.jmap.share_notification import ShareNotificationType
 from web.jmap.standard import Standard
 from web.jmap.standard_query import StandardQuery
 from web.jmap.submission.email_submission import SubmissionSet, SubmissionType
@@ -134,6 +135,10 @@ def _add_contacts(
     principals = PrincipalType(directory)
     standard.add_get(principals)
     queries.add(principals)
+    notices = ShareNotificationType(directory)
+    standard.add_get(notices)
+    standard.add_set(notices)
+    queries.add(notices)
 
 
 def _add_submission(

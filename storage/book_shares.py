@@ -14,12 +14,14 @@ from cachetools import LRUCache
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from config.clock import Clock
 from storage.config_contact_tables import address_book, address_book_share
 from storage.config_database import ConfigDatabase
 from storage.config_journal import Change, How, Kind, note
 from storage.config_schema import account as accounts
 from storage.contact_rows import book_of, find_book
 from storage.contact_values import BadContact, Book, TooManyContacts
+from storage.share_notices import ShareNotice, tell
 from storage.values import AccountId
 
 ALL: Final = "rwax"
@@ -42,8 +44,8 @@ class SharedBook:
 class BookShares:
     """Belongs to storage/contacts.py. Every call raises StoreUnavailable."""
 
-    def __init__(self, database: ConfigDatabase, changed: Callable[[], None]) -> None:
-        self._database, self._changed = database, changed
+    def __init__(self, database: ConfigDatabase, clock: Clock, changed: Callable[[], None]) -> None:
+        self._database, self._clock, self._changed = database, clock, changed
         self._seen: LRUCache[AccountId, tuple[SharedBook, ...]] = LRUCache(IN_MEMORY)
         self._generation = 0
 
@@ -66,15 +68,23 @@ class BookShares:
                 self._seen[account] = found
         return found
 
-    async def give(self, owner: AccountId, book: int, grantee: AccountId, rights: str) -> None:
-        """These rights in place of those that there were, "" for none. Raises NoSuchContact,
+    async def give(
+        self,
+        owner: AccountId,
+        book: int,
+        grantee: AccountId,
+        rights: str,
+        by: AccountId | None = None,
+    ) -> None:
+        """These rights in place of those that there were, "" for none; `by` who gives them, if
+        that is not the owner. The grantee is told. Raises NoSuchContact,
         BadContact, TooManyContacts, NoSuchAccount.
         """
         if not set(rights) <= set(ALL) or (rights and "r" not in rights) or grantee == owner:
             raise BadContact("A book is shared with another account, by r and w, a or x beside it")
         kept = "".join(letter for letter in ALL if letter in rights)
         try:
-            await self._database.finish(self._give(owner, book, grantee, kept))
+            await self._database.finish(self._give(owner, book, grantee, kept, by or owner))
         finally:
             self._changed()
 
@@ -98,11 +108,13 @@ class BookShares:
             for row in rows
         ]
 
-    async def _give(self, owner: AccountId, book: int, grantee: AccountId, rights: str) -> None:
+    async def _give(
+        self, owner: AccountId, book: int, grantee: AccountId, rights: str, by: AccountId
+    ) -> None:
         async with self._database.writing() as at:
             for account in sorted((owner, grantee)):  # in one order, as they are locked
                 await note(at, account, [Change(Kind.BOOK, How.UPDATED, str(book))])
-            await find_book(at, owner, book)
+            name = (await find_book(at, owner, book)).name
             present = await _shares(at, book)
             if rights and grantee not in present and len(present) >= MAX_SHARES:
                 raise TooManyContacts(f"A book is shared with at most {MAX_SHARES} accounts")
@@ -111,6 +123,10 @@ class BookShares:
             if rights:
                 values = {"book": book, "account": grantee, "rights": rights}
                 await at.execute(insert(address_book_share).values(values))
+            if (old := present.get(grantee, "")) != rights:
+                now = self._clock.now()
+                notice = ShareNotice(0, now, owner, by, book, name, old, rights)
+                await tell(at, grantee, notice)
 
 
 async def _shares(at: AsyncConnection, book: int) -> Mapping[AccountId, str]:

@@ -171,6 +171,30 @@ def create_book_shares(connection: Connection) -> None:
     address_book_share.create(connection, checkfirst=True)
 
 
+# What accounts are told of shares (storage/share_notices.py): rights of `account` in `book` were
+# `old`, and are `new`, by `giver`.
+share_notice = Table(
+    "config_share_notice",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    _account(nullable=False),
+    Column("created", Float, nullable=False),
+    Column("owner", BigInteger, nullable=False),
+    Column("giver", BigInteger, nullable=False),
+    Column("book", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("old", String, nullable=False),
+    Column("new", String, nullable=False),
+    Index("config_share_notice_account", "account", "id"),
+    sqlite_autoincrement=True,
+)
+
+
+def create_share_notices(connection: Connection) -> None:
+    """For storage/config_migrations.py."""
+    share_notice.create(connection, checkfirst=True)
+
+
 CONTACT_TABLES = (
     address_book,
     card,
@@ -180,4 +204,5 @@ CONTACT_TABLES = (
     card_gone,
     card_history,
     address_book_share,
+    share_notice,
 )

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     SCRIPT = "script"
     BOOK = "address-book"
     CARD = "card"
+    SHARE_NOTICE = "share-notice"
     TAG = "tag"
     PREFERENCE = "preference"
     IDENTITY = "identity"

@@ -9,7 +9,7 @@ from sqlalchemy.schema import CreateColumn
 from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_base import metadata
 from storage.config_blob_tables import blob, blob_ref
-from storage.config_contact_tables import create_book_shares
+from storage.config_contact_tables import create_book_shares, create_share_notices
 from storage.config_contacts_moved import move_contacts
 from storage.config_defence_tables import audit, known_login
 from storage.config_drive_tables import create_drive
@@ -240,4 +240,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _vacations,
     create_webhooks,
     create_book_shares,
+    create_share_notices,
 )

@@ -23,6 +23,7 @@ from storage.contact_rows import LISTED, listed_of
 from storage.contact_values import GroupOf, Listed, NoSuchContact, Relation
 from storage.correspondents import Correspondents
 from storage.directory_names import address_key
+from storage.share_notices import ShareNotices
 from storage.values import AccountId
 
 IN_MEMORY = 50_000
@@ -37,7 +38,8 @@ class Contacts:
         self._database = database
         self._relations: LRUCache[tuple[AccountId, str], Relation] = LRUCache(IN_MEMORY)
         self.books = AddressBooks(database, clock, self._changed)
-        self.shares = BookShares(database, self._changed)
+        self.shares = BookShares(database, clock, self._changed)
+        self.share_notices = ShareNotices(database)
         self.cards = Cards(database, clock, self._changed)
         self.correspondents = Correspondents(database, clock)
         self.changes = 0

@@ -45,6 +45,7 @@ CONFIG: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.SCRIPT: ("SieveScript",),
     Kind.BOOK: ("AddressBook",),
     Kind.CARD: ("ContactCard",),
+    Kind.SHARE_NOTICE: ("ShareNotification",),
     Kind.IDENTITY: ("Identity",),
     Kind.QUOTA: ("Quota",),
     Kind.VACATION: ("VacationResponse",),

@@ -37,6 +37,8 @@ class Account:
     budget: Budget
     books: Mapping[int, str] | None = None
     """Rights in the address books of somebody else's account that are seen there."""
+    user: AccountId | None = None
+    """Who asks, in somebody else's account."""
 
     def rights(self, box: Mailbox, lists: Lists) -> Rights:
         """In a mailbox of the account."""

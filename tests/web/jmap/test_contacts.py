@@ -334,7 +334,40 @@ def test_books_are_shared(server: ServerProcess) -> None:
     (known,) = [one for one in reader.call("Principal/get", ids=None)["list"] if one["id"] != them]
     assert (known["name"], list(known["accounts"])) == ("olga", [owner.account])
 
+    (told,) = reader.call("ShareNotification/get", ids=None)["list"]
+    assert told == {
+        "id": told["id"],
+        "created": told["created"],
+        "changedBy": {
+            "name": "olga",
+            "email": OWNER,
+            "principalId": known["id"],
+        },
+        "objectType": "AddressBook",
+        "objectAccountId": owner.account,
+        "objectId": made,
+        "oldRights": None,
+        "newRights": READ,
+        "name": "Team",
+    }
+    before = reader.call("ShareNotification/get", ids=[])["state"]
     owner.call("AddressBook/set", update={made: {f"shareWith/{them}/mayWrite": True}})
+    (second,) = reader.call("ShareNotification/changes", sinceState=before)["created"]
+    asked = {"filter": {"objectType": "AddressBook"}, "sort": [{"property": "created"}]}
+    listed = reader.call("ShareNotification/query", **asked)
+    assert sorted(listed["ids"]) == sorted([told["id"], second])
+    assert reader.call("ShareNotification/query", filter={"objectType": "Mailbox"})["ids"] == []
+    late = {"after": "2100-01-01T00:00:00Z"}
+    assert reader.call("ShareNotification/query", filter=late)["ids"] == []
+    done = reader.call(
+        "ShareNotification/set",
+        create={"a": {}},
+        update={second: {"name": "x"}},
+        destroy=[told["id"], "N999999", "x"],
+    )
+    assert done["destroyed"] == [told["id"]] and set(done["notDestroyed"]) == {"N999999", "x"}
+    assert done["notCreated"]["a"]["type"] == done["notUpdated"][second]["type"] == "forbidden"
+    assert owner.call("ShareNotification/get", ids=None)["list"] == []
     reader = Jmap(server, basic(READER))
     assert reader.session["accounts"][owner.account]["isReadOnly"] is False
     state = in_account(reader, owner.account, "ContactCard/get", ids=[])["state"]

@@ -24,7 +24,8 @@ def contacts_account(call: Call[Context], account_id: str) -> Account:
     if not shared:
         return account_of(call, account_id)
     books = {one.book.id: one.rights for one in shared}
-    return Account(shared[0].owner, login.grant, shared[0].address, call.budget, books)
+    owner, address = shared[0].owner, shared[0].address
+    return Account(owner, login.grant, address, call.budget, books, login.account)
 
 
 def rights_in(account: Account, book: int) -> str:

@@ -56,7 +56,7 @@ class Sharing:
             if rights == present.get(grantee, ""):
                 continue
             try:
-                await self._shares.give(account.id, book, grantee, rights)
+                await self._shares.give(account.id, book, grantee, rights, account.user)
             except ContactError as error:
                 raise SetError("overQuota", str(error)) from None
 
