@@ -13,6 +13,7 @@ from storage.push_subscriptions import PushSubscriptions
 from storage.store import Store
 from storage.type_states import TypeStates
 from web.jmap.entrance import Entrance
+from web.jmap.granted import Granted
 from web.jmap.push.encryption import encoded
 from web.jmap.push.event_source import EventSource
 from web.jmap.push.hub import Hub
@@ -60,8 +61,9 @@ def build_push(
     states = TypeStates(store.database, config, store.submissions)
     hub = Hub(states, store, config, get_logger("push"))
     streams = Streams(services.auth, admission, services.clock)
-    source = EventSource(hub, streams)
-    sockets = JmapSockets(entrance, requests, hub, streams)
+    granted = Granted(services.auth.agents)
+    source = EventSource(hub, streams, granted)
+    sockets = JmapSockets(entrance, requests, hub, streams, granted)
     routes = [
         entrance.route(f"{PREFIX}/events", source.answer, "GET"),
         WebSocketRoute(f"{PREFIX}/ws", sockets),

@@ -243,6 +243,25 @@ def test_url_and_keys_are_never_told(server: ServerProcess) -> None:
         assert found["type"] == "forbidden"
 
 
+def test_codes_are_sent_now_and_then(server: ServerProcess, web: HttpsServer) -> None:
+    """To URLs that nobody has proved: so many an hour of an account."""
+    server.perform("account.add", address="many@example.test", password=PASSWORD)
+    headers = basic("many@example.test")
+    kinds = set()
+    for _ in range(7):
+        one = {"deviceClientId": "x", "url": f"https://127.0.0.1:{web.port}/many"}
+        create = {str(number): one for number in range(10)}
+        found = call(server, headers, "PushSubscription/set", create=create)
+        kinds |= {one["type"] for one in found.get("notCreated", {}).values()}
+        call(
+            server,
+            headers,
+            "PushSubscription/set",
+            destroy=[made["id"] for made in found.get("created", {}).values()],
+        )
+    assert kinds == {"rateLimit"}
+
+
 def test_it_lives_for_seven_days_at_most(server: ServerProcess) -> None:
     found = made(server, "https://push.test/x", expires="2099-01-01T00:00:00Z")["created"]["one"]
     until_then = found["expires"]

@@ -8,10 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from net.limits import MINUTE
 from storage.errors import NoSuchAccount
 from storage.type_states import StatePoint
 from web.held import hand_on
 from web.jmap.context import Context
+from web.jmap.granted import Granted
 from web.jmap.push.event_stream import EventStream
 from web.jmap.push.hub import Hub
 from web.jmap.push.state_change import Types, point_of
@@ -46,8 +48,8 @@ def wanted_of(types: str, close_after: str, ping: str) -> Wanted | None:
 class EventSource:
     """Opens streams."""
 
-    def __init__(self, hub: Hub, streams: Streams) -> None:
-        self._hub, self._streams = hub, streams
+    def __init__(self, hub: Hub, streams: Streams, granted: Granted) -> None:
+        self._hub, self._streams, self._granted = hub, streams, granted
 
     async def answer(self, request: Request, context: Context) -> Response:
         """For a login that is good: nothing is awaited before the stream can be ended."""
@@ -55,6 +57,8 @@ class EventSource:
         wanted = wanted_of(*(params.get(name, "") for name in ("types", "closeafter", "ping")))
         if wanted is None:
             return ProblemResponse(400, "types, closeafter=state|no and ping in seconds are needed")
+        if not self._granted.take(context, "events"):
+            return ProblemResponse(429, "Too many requests of this login", wait=MINUTE)
         if request.method == "HEAD":
             return Response(headers=_HEADERS)
         stream = EventStream(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from config.clock import Clock, rfc3339
+from net.limits import Gcra
 from net.outside_url import BadUrl, outside_url
 from storage.directory_values import NotAllowed
 from storage.push_subscriptions import (
@@ -28,6 +29,9 @@ from web.jmap.push.outgoing import PushSender
 
 MAX_TYPES: Final = 100
 MAX_CLIENT: Final = 255
+CODES: Final = 60
+"""Of an account in an HOUR: each is a request to an address that nobody has proved yet (§7.2)."""
+HOUR: Final = 3600.0
 _SHOWN: Final = ("id", "deviceClientId", "verificationCode", "expires", "types")
 _SECRET: Final = ("url", "keys")
 
@@ -55,6 +59,7 @@ class PushSubscriptionMethods:
     ) -> None:
         self._subscriptions, self._sender = subscriptions, sender
         self._limits, self._clock = limits, clock
+        self._rate = Gcra(CODES, clock, seconds=HOUR)
 
     def add_to(self, methods: Methods[Context]) -> None:
         methods.add(CORE, "PushSubscription/get", self._get)
@@ -101,6 +106,8 @@ class PushSubscriptionMethods:
         if owner.credential is not None and owner.credential < 0:
             raise SetError("forbidden", "a token of an outside provider has no subscriptions")
         found = self._made(call, made)
+        if not self._rate.take(owner.account):
+            raise SetError("rateLimit", f"{CODES} codes are sent an hour")
         try:
             one = await self._subscriptions.add(
                 *(owner, found.client, found.url, found.keys, found.types),

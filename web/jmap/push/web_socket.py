@@ -9,9 +9,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from net.limits import MINUTE
 from storage.errors import StoreError
 from web.jmap.context import Context
 from web.jmap.entrance import Entrance
+from web.jmap.granted import Granted
 from web.jmap.push.hub import Hub
 from web.jmap.push.socket import Socket
 from web.jmap.push.streams import Streams
@@ -25,8 +27,15 @@ WAIT: Final = 30.0
 class JmapSockets:
     """An application of ASGI."""
 
-    def __init__(self, entrance: Entrance, requests: Requests, hub: Hub, streams: Streams) -> None:
-        self._entrance, self._requests = entrance, requests
+    def __init__(
+        self,
+        entrance: Entrance,
+        requests: Requests,
+        hub: Hub,
+        streams: Streams,
+        granted: Granted,
+    ) -> None:
+        self._entrance, self._requests, self._granted = entrance, requests, granted
         self._hub, self._streams = hub, streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,6 +62,8 @@ class JmapSockets:
             return ProblemResponse(503, "The server cannot do this for the moment", wait=WAIT)
         if not isinstance(context, Context):
             return context
+        if not self._granted.take(context, "websocket"):
+            return ProblemResponse(429, "Too many requests of this login", wait=MINUTE)
         socket = Socket(ws, context, self._requests, self._hub)
         if not self._streams.add(socket):
             return ProblemResponse(429, "Too many connections of your account", wait=WAIT)
