@@ -82,7 +82,9 @@ class QueueStore:
         try:
             while ids := await self._offload.disk(sweep.piece):
                 known = await self._submit(partial(queue_recover.known_among, ids=ids))
-                await self._offload.disk(sweep.remove, [n for n in ids if n not in known])
+                left = [n for n in ids if n not in known]
+                gone = await self._submit(partial(queue_recover.taken_back, ids=left))
+                await self._offload.disk(sweep.remove, left, gone)
         except OSError as error:
             _log.error("the queue's files could not be swept: %s", store_error(error))
 

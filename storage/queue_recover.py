@@ -5,7 +5,7 @@ on beside the serving.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from storage.queue_file import QueueFileDamaged, read_queue_file
 from storage.queue_values import Result, State
 from storage.schema import queue_message as message
 from storage.schema import queue_recipient as recipient
+from storage.schema import submission
 from storage.submission_rows import learn
+from storage.submission_values import Undo
 from storage.values import QueueId
 
 PIECE = 500
@@ -75,6 +77,13 @@ def known_among(conn: Connection, ids: Sequence[QueueId]) -> set[int]:
     return set(conn.execute(select(message.c.id).where(message.c.id.in_(ids))).scalars())
 
 
+def taken_back(conn: Connection, ids: Sequence[QueueId]) -> set[int]:
+    """Those of up to PIECE ids that their senders took back: a kill may have left their files."""
+    canceled = submission.c.undo == int(Undo.CANCELED)
+    query = select(submission.c.id).where(submission.c.id.in_(ids), canceled)
+    return set(conn.execute(query).scalars())
+
+
 class Sweep:
     """The files of a folder with ids up to `last`, in pieces. Blocks on the disk.
 
@@ -89,11 +98,13 @@ class Sweep:
         """Some ids; none at the end."""
         return list(islice(self._ids, PIECE))
 
-    def remove(self, ids: Sequence[int]) -> None:
-        """Files without rows: finished ones go, others are moved to data/orphans."""
+    def remove(self, ids: Sequence[int], gone: Collection[int] = ()) -> None:
+        """Files without rows: finished ones and those in `gone` go, others are moved to
+        data/orphans.
+        """
         for number in ids:
             path = self._folder / f"{number}.msg"
-            if _is_finished(path):
+            if number in gone or _is_finished(path):
                 path.unlink(missing_ok=True)
                 continue
             orphans = self._folder.parent / "orphans"

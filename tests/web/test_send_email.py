@@ -4,6 +4,7 @@ import email
 import imaplib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.policy import default
 from http.client import HTTPConnection
@@ -134,6 +135,19 @@ def test_a_key_sends_once(site: Site, bearer: dict[str, str]) -> None:
     until(lambda: server.json("queue", "list") == [])
     assert len(sent(sink, "once")) == 2
     assert len([one for one in mails(server, "Sent") if one["Subject"] == "once"]) == 2
+
+
+def test_one_key_at_the_same_time_sends_once(site: Site, bearer: dict[str, str]) -> None:
+    server, sink = site
+    letter = {"to": FAR, "subject": "race", "text": "x"}
+    headers = {**bearer, "Idempotency-Key": "race"}
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: post(server, letter, headers), range(6)))
+    assert [one.status for one in found] == 6 * [202]
+    assert len({one.body["id"] for one in found}) == 1
+    until(lambda: server.json("queue", "list") == [])
+    assert len(sent(sink, "race")) == 1
+    assert len([one for one in mails(server, "Sent") if one["Subject"] == "race"]) == 1
 
 
 def test_blobs_are_attached_and_those_of_others_are_not(site: Site, bearer: dict[str, str]) -> None:
