@@ -48,6 +48,11 @@ def test_a_shared_book(
     first = friend.sync(path, "", C + "address-data")
     assert first.responses[path + "a.vcf"].text(C + "address-data").encode() == card("a")
     assert friend.ask("GET", path + "a.vcf").data == card("a")
+    dav.put(book + "a.vcf", card("a", "Changed"))
+    second = friend.sync(path, first.token)
+    assert set(second.responses) == {path + "a.vcf"} and second.token != first.token
+    (state,) = friend.propfind(path, D + "sync-token").responses.values()
+    assert state.text(D + "sync-token") == second.token
     for refused in (
         friend.put(path + "b.vcf", card("b")),
         friend.ask("DELETE", path + "a.vcf"),
