@@ -5,6 +5,7 @@ content at a time, whoever waits for it; another version of the signatures asks 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ class BlobScanner:
     def __init__(self, blobs: Blobs, scanner: VirusScanner, log: Logger) -> None:
         self._blobs, self._log = blobs, log
         self.scanner = scanner
+        self.on_found: Callable[[Blob], Awaitable[None]] = _nobody
+        """Told when something is found in a content for the first time."""
         self._running: dict[BlobHash, asyncio.Task[Blob]] = {}
         self._catching_up: asyncio.Task[None] | None = None
 
@@ -92,9 +95,12 @@ class BlobScanner:
         except (Unscanned, ClamdError):
             return await self._put(replace(blob, scan=Scan.ERROR, signatures="", found=""))
         scan = Scan.INFECTED if found.infected else Scan.CLEAN
-        return await self._put(
+        judged = await self._put(
             replace(blob, scan=scan, signatures=signatures, found=found.signature)
         )
+        if scan is Scan.INFECTED and blob.scan is not Scan.INFECTED:
+            await self.on_found(judged)
+        return judged
 
     async def _put(self, blob: Blob) -> Blob:
         try:
@@ -107,3 +113,7 @@ class BlobScanner:
         self._running.pop(name, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("blob not scanned", blob=name, reason=repr(error))
+
+
+async def _nobody(_blob: Blob) -> None:
+    """Nobody has to know."""

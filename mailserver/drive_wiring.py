@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from config.logging import get_logger
 from config.reach import reach_of
+from filters.blob_scanning import BlobScanner
 from filters.code_mail import CodeMails
 from filters.drive.contents import Contents
 from filters.drive.detaching import Detacher
@@ -43,7 +44,9 @@ class Drive:
         return self.web.base
 
 
-def build_drive(services: Services, scanner: VirusScanner, mails: CodeMails) -> Drive:
+def build_drive(
+    services: Services, scanner: VirusScanner, blob_scanner: BlobScanner, mails: CodeMails
+) -> Drive:
     """Of a serving process."""
     directory, offload, rows = services.directory, services.offload, services.drive
     gate, parts = Gate(scanner, get_logger("virus")), _parts(services)
@@ -52,9 +55,11 @@ def build_drive(services: Services, scanner: VirusScanner, mails: CodeMails) -> 
         services.blobs,
         parts,
         gate,
+        blob_scanner,
         _Teller(directory, mails).tell,
         get_logger("drive"),
     )
+    blob_scanner.on_found = contents.found
     service = LocalDrive(
         services.store,
         rows.items,

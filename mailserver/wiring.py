@@ -221,7 +221,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     )
     services.auth.accept_outside(outside.of_access_token)
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
-    drive = build_drive(services, scanner, mails)
+    drive = build_drive(services, scanner, blob_scanner, mails)
     submitting = Submitting(
         settings,
         services.directory,

@@ -176,11 +176,11 @@ class DriveItems:
             if not (await at.execute(gone)).rowcount:
                 raise NoSuchItem("There is no such file")
 
-    async def owners(self, content: str) -> list[tuple[AccountId, ItemId]]:
-        """Whose files have this content."""
-        query = select(_i.account, _i.id).where(_i.content == content)
+    async def owners(self, content: str) -> list[tuple[AccountId, str]]:
+        """Whose files have this content, and how they are called."""
+        query = select(_i.account, _i.name).where(_i.content == content)
         async with self.database.reading() as at:
-            return [(AccountId(row[0]), ItemId(row[1])) for row in await at.execute(query)]
+            return [(AccountId(row[0]), row[1]) for row in await at.execute(query)]
 
     async def used(self, account: AccountId) -> int:
         """Octets of the files, equal ones counted once."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from config.logging import Logger
-from filters.drive.gate import Gate, Subject
+from filters.blob_scanning import BlobScanner
+from filters.drive.gate import HOLD, Gate, Subject
 from filters.drive.octets import BlobOctets
 from filters.drive.parts import Parts
-from filters.drive.service import Opened
+from filters.drive.service import Octets, Opened
 from message.sniffed import INLINE
-from storage.blob_values import BlobHash, NoSuchBlob, Scan
+from storage.blob_values import Blob, BlobHash, NoSuchBlob, Scan
 from storage.blobs import Blobs
 from storage.drive_items import DriveItems
 from storage.drive_names import part_of
@@ -18,6 +19,8 @@ from storage.drive_parts import Judged
 from storage.drive_values import Disposition, Item, ItemId, NoSuchItem, State
 from storage.values import AccountId, MailboxId
 
+Ask = Callable[[float], Awaitable[State]]
+"""What the scanner says, waited for so many seconds."""
 Tell = Callable[[AccountId, str, str], Awaitable[None]]
 """Says to the owner of a file of that name what was found in it."""
 
@@ -28,7 +31,8 @@ class Content:
 
     account: AccountId
     item: Item
-    subject: Subject
+    octets: Octets
+    ask: Ask
 
     def disposition(self, wanted: Disposition) -> Disposition:
         """Only what a browser shows without running it is shown."""
@@ -38,8 +42,7 @@ class Content:
     def opened(self, name: str, disposition: Disposition, *, whole_only: bool = False) -> Opened:
         """To be sent."""
         item = self.item
-        octets = self.subject.octets
-        about = (name, item.type, item.content, item.created, octets)
+        about = (name, item.type, item.content, item.created, self.octets)
         return Opened(*about, disposition, whole_only)
 
 
@@ -52,11 +55,12 @@ class Contents:
         blobs: Blobs,
         parts: Parts,
         gate: Gate,
+        scanner: BlobScanner,
         tell: Tell,
         log: Logger,
     ) -> None:
         self._items, self._blobs, self._parts, self._gate = items, blobs, parts, gate
-        self._tell, self._log = tell, log
+        self._scanner, self._tell, self._log = scanner, tell, log
 
     async def find(
         self, account: AccountId, number: ItemId, within: frozenset[MailboxId] | None = None
@@ -75,13 +79,19 @@ class Contents:
             state=known.judged.state,
         )
         subject = self._parts.subject(account, found, known)
-        return self._content(account, item, subject)
+        judge = partial(self._judged, account, item, subject)
+        ask = partial(self._gate.state, replace(subject, judge=judge))
+        return Content(account, item, subject.octets, ask)
 
-    async def state(self, content: Content, *, hold: float | None = None) -> State:
+    async def state(self, content: Content, *, hold: float = HOLD) -> State:
         """What the scanner says, waited for a little."""
-        if hold is None:
-            return await self._gate.state(content.subject)
-        return await self._gate.state(content.subject, hold)
+        return await content.ask(hold)
+
+    async def found(self, blob: Blob) -> None:
+        """Tells everybody who has the content of what was found in it first."""
+        for account, name in await self._items.owners(blob.hash):
+            self._log.warning("infected", account=int(account), signature=blob.found)
+            await self._tell(account, name, blob.found)
 
     async def _file(self, account: AccountId, number: ItemId) -> Content:
         item = await self._items.get(account, number)
@@ -91,17 +101,14 @@ class Contents:
         except NoSuchBlob:
             raise NoSuchItem("There is no such file") from None
         octets = BlobOctets(self._blobs, name, blob.size)
+        return Content(account, item, octets, partial(self._state_of, blob))
 
-        async def judge(judged: Judged) -> None:
-            scan = Scan(judged.state.value)
-            await self._blobs.judge(name, scan, judged.signatures, judged.finding)
-
-        judged = Judged(State(blob.scan.value), blob.found, blob.signatures)
-        return self._content(account, item, Subject(item.content, octets, judged, judge))
-
-    def _content(self, account: AccountId, item: Item, subject: Subject) -> Content:
-        judge = partial(self._judged, account, item, subject)
-        return Content(account, item, replace(subject, judge=judge))
+    async def _state_of(self, blob: Blob, hold: float) -> State:
+        judged = await self._scanner.judged(blob, wait=hold)
+        if judged.scan is Scan.INFECTED:
+            return State.INFECTED
+        scanned = judged.scan is Scan.CLEAN or not self._scanner.may_leave(judged)
+        return State(judged.scan.value) if scanned else State.UNSCANNED
 
     async def _judged(
         self, account: AccountId, item: Item, subject: Subject, judged: Judged

@@ -87,7 +87,7 @@ class Following:
             content = await self._contents.find(link.account, link.item)
         except NoSuchItem:
             raise LinkRefused(Why.ABSENT) from None
-        if content.subject.content != link.content:
+        if content.item.content != link.content:
             raise LinkRefused(Why.ABSENT)
         match await self._contents.state(content):
             case State.INFECTED:

@@ -1,4 +1,5 @@
-"""Nothing leaves the drive before the virus scanner has said what it is.
+"""No attachment leaves the drive before the virus scanner has said what it is; files are blobs,
+of which filters/blob_scanning.py knows that.
 
 Invariants: what was said counts as long as the scanner has the signatures that it was said with;
 who asks waits HOLD seconds at most; equal contents are scanned once at a time.

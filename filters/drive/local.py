@@ -119,8 +119,7 @@ class LocalDrive:
         if not content.item.is_part:
             raise BadDriveValue("Only an attachment can be kept")
         await self._pass(content)
-        octets = content.subject.octets
-        pieces = octets.pieces(0, octets.size)
+        pieces = content.octets.pieces(0, content.octets.size)
         try:
             return await self.upload(asker, content.item.name, folder, pieces)
         finally:

@@ -175,3 +175,16 @@ async def test_a_slow_scanner_is_waited_for_and_then_asked_for_later(tmp_path: P
     assert (made.status, made.body["state"]) == (201, "pending")
     assert (early, late) == (503, 200)
     assert clamd.scans == 1
+
+
+def test_owners_of_a_file_are_told_too(
+    server: ServerProcess, imap: imaplib.IMAP4, ada: Rest, clamd: Clamd
+) -> None:
+    scan_by(server, "")
+    made = upload(ada, "before the scanner.com", b"file " + EICAR)
+    assert (made.status, made.body["state"]) == (201, "unscanned")
+    url = link(server, made.body["id"])["url"]
+    assert get(server, url).status == 200
+    scan_by(server, clamd.unix)
+    assert get(server, url).status == 451
+    until(lambda: any(b"before the scanner.com" in one for one in notices(imap)))
