@@ -313,7 +313,7 @@ def test_books_are_shared(server: ServerProcess) -> None:
         "accounts": None,
     }
     assert "A" + them[1:] not in str(owner.call("Principal/get", ids=None))
-    shared = owner.call("AddressBook/set", update={made: {"shareWith": {them: READ}}})
+    shared = owner.call("AddressBook/set", update={made: {f"shareWith/{them}": READ}})
     assert shared["updated"] == {made: None}
     assert owner.get("AddressBook", made, "shareWith")["shareWith"] == {them: READ}
 

@@ -138,7 +138,9 @@ class AddressBookType(Changeable[Context, Account]):
     ) -> Object | None:
         book = await self.book(account, id_)
         before = {"id": id_, **await self._shown(book, account)}
-        after = patched(before, patch)
+        # a patch of one principal of a book that is not shared so far: jmaplib sends it
+        after = patched({**before, "shareWith": before["shareWith"] or {}}, patch)
+        after["shareWith"] = after.get("shareWith") or None
         fixed = [name for name in after if name not in before]
         fixed += [name for name in _SERVER_SET if after.get(name) != before[name]]
         if fixed:
