@@ -68,7 +68,11 @@ def build_rest(
     found = endpoints(parts)
     callers = Callers(services.auth, auth, directory, services.auth.agents, services.clock)
     repeats = Repeats(Answers(directory.database, services.clock))
-    api = RestApi(found, callers, repeats, answering, lambda: services.settings.http.cors_origins)
+    api = RestApi(
+        *(found, callers, repeats, answering),
+        lambda: services.settings.http.cors_origins,
+        services.offload,
+    )
     return Service("rest", [described_route(found), *api.routes()])
 
 

@@ -87,10 +87,10 @@ async def account_set(services: Services, args: Args) -> dict[str, Any]:
             account.quota_bytes if octets is None else _limit(octets),
             account.quota_messages if messages is None else _limit(messages),
         )
-        account = await set_quota(
+        await set_quota(
             directory, store, account.address, *limits, bounded=bool(args.get("bounded"))
         )
-    return await shown(services, account)
+    return await shown(services, await _account(services, args))
 
 
 def _check_mask(mask: Sequence[str]) -> None:

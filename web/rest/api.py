@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from auth.caller import Caller
-from net.threads import Busy
+from net.threads import Busy, Offload
 from storage.errors import StoreError
 from web.answering import Answering
 from web.problem import ProblemResponse
@@ -60,10 +60,11 @@ class RestApi:
         repeats: Repeats,
         answering: Answering,
         origins: Callable[[], Sequence[str]],
+        offload: Offload,
     ) -> None:
         self._table = Table(endpoints)
         self._callers, self._repeats, self._answering = callers, repeats, answering
-        self._origins = origins
+        self._origins, self._offload = origins, offload
         self._turns = Turns(AT_ONCE)
         self._locks: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -101,13 +102,17 @@ class RestApi:
             check_needed(endpoint, request.headers)
             params, query = params_of(endpoint, found.texts), query_of(request, endpoint)
             if login is None:
-                data, body = await body_of(request, endpoint)
+                data, body = await body_of(request, endpoint, self._offload)
                 call = Call(request, params, query, body, None, caller.peer)
                 return await self._called(endpoint, found, call, data)
             async with self._turns.turn(login.account):
-                data, body = (b"", None) if endpoint.ready else await body_of(request, endpoint)
+                data, body = b"", None
+                if not endpoint.ready:
+                    data, body = await body_of(request, endpoint, self._offload)
                 call = Call(request, params, query, body, login, caller.peer)
                 return await self._called(endpoint, found, call, data)
+        except Busy as error:
+            raise busy(error) from error
         except Crowded as error:
             return ProblemResponse(429, str(error), wait=10)
         except RestError as error:

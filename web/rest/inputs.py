@@ -15,6 +15,7 @@ import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
+from net.threads import Offload
 from web.json_body import read_body
 from web.rest.endpoint import Endpoint
 from web.rest.errors import RestError
@@ -24,13 +25,17 @@ from web.rest.table import names_of
 DEPTH: Final = 32
 MAX_FIELDS: Final = 64
 MAX_ERRORS: Final = 20
+MAX_TEXT: Final = 300
+_QUICK: Final = 64 * 1024
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _FLAGS: Final = {"true": True, "false": False}
 
 
-async def body_of(request: Request, endpoint: Endpoint) -> tuple[bytes, BaseModel | None]:
+async def body_of(
+    request: Request, endpoint: Endpoint, offload: Offload
+) -> tuple[bytes, BaseModel | None]:
     """The octets of the body and what they mean; none where the endpoint takes none. Raises
-    RestError, BadBody, ClientDisconnect.
+    RestError, BadBody, ClientDisconnect, Busy.
     """
     if endpoint.takes is None:
         if await read_body(request, endpoint.limit):
@@ -41,20 +46,20 @@ async def body_of(request: Request, endpoint: Endpoint) -> tuple[bytes, BaseMode
         accept = {"Accept": "application/json"}
         raise RestError(415, "a body of the type application/json is needed", headers=accept)
     data = await read_body(request, endpoint.limit)
-    value_of(data)
+    wrong = fault_of(data) if len(data) < _QUICK else await offload.process(fault_of, data)
+    if wrong:
+        raise RestError(400, wrong)
     return data, _checked(partial(endpoint.takes.model_validate_json, data), 422)
 
 
-def value_of(data: bytes) -> Any:
-    """Raises RestError."""
+def fault_of(data: bytes) -> str:
+    """Why it is no JSON that is taken here, "" where it is. Pure."""
     try:
         found = orjson.loads(data)
         json.loads(data, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
-        raise RestError(400, "the body is no JSON, or a name stands twice in it") from None
-    if _is_deep(found, DEPTH):
-        raise RestError(400, f"the body has more than {DEPTH} levels")
-    return found
+        return "the body is no JSON, or a name stands twice in it"
+    return f"the body has more than {DEPTH} levels" if _is_deep(found, DEPTH) else ""
 
 
 def query_of(request: Request, endpoint: Endpoint) -> Query:
@@ -105,10 +110,18 @@ def _checked(made: Callable[[], Any], status: int) -> Any:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         told = [
-            {"pointer": _pointer(one["loc"]), "detail": one["msg"]} for one in found[:MAX_ERRORS]
+            {"pointer": _pointer(one["loc"]), "detail": _sentence(one)}
+            for one in found[:MAX_ERRORS]
         ]
         what = "body" if status == 422 else "query"
         raise RestError(status, f"the {what} is not valid", more={"errors": told}) from None
+
+
+def _sentence(error: Any) -> str:
+    """Without what came."""
+    if error["type"] == "union_tag_invalid":
+        return "there is no such type"
+    return str(error["msg"])[:MAX_TEXT]
 
 
 def _pointer(place: tuple[str | int, ...]) -> str:

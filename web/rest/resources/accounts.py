@@ -37,6 +37,7 @@ from web.rest.resources.security import (
 TAG: Final = "accounts"
 OWN: Final = "account"
 ALIASES: Final = "aliases"
+Sent = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Role = Literal["user", "domain-administrator", "administrator"]
 
 
@@ -88,6 +89,16 @@ class Submission(Take):
     save_sent: bool | None = None
 
 
+class Limits(Submission):
+    """Of administrators too: whose address From may hold, and how much is sent; 0 is no limit."""
+
+    from_header: Literal["own", "any"] | None = None
+    messages_per_hour: Sent | None = None
+    messages_per_day: Sent | None = None
+    recipients_per_hour: Sent | None = None
+    recipients_per_day: Sent | None = None
+
+
 class ChoicesPatch(Take):
     """What a user has of IMAP, notices and Sent."""
 
@@ -98,8 +109,9 @@ class ChoicesPatch(Take):
 
 
 class AccountPatch(ChoicesPatch):
-    """The same, and the quota."""
+    """The same, with the quota and bounds of sending."""
 
+    submission: Limits | None = None
     quota: Number | None = None
     quota_messages: Number | None = None
 

@@ -181,6 +181,18 @@ class HoldRule(Give):
     created: Time
 
 
+class Pool(Give):
+    """An address that mail leaves from; `sent` today, `allowed` null without a limit."""
+
+    pool: str
+    address: str
+    name: str
+    usable: bool
+    sent: int
+    allowed: int | None
+    providers: dict[str, int]
+
+
 class SuppressionBody(Take):
     """`until` in seconds since 1970, null for ever."""
 
@@ -256,6 +268,12 @@ def queue_endpoints(do: Operations) -> Sequence[Endpoint]:
             gives=QueuedWhy,
         ),
         *changes,
+        Endpoint(
+            *("GET", "/admin/pools", QUEUE, "listPools", "Addresses that mail leaves from"),
+            do.by("queue.pools"),
+            *(Access.OWN, None, Paging, Page[Pool]),
+            order=lambda row: (row["pool"], row["address"]),
+        ),
         *_standing(do),
     ]
 

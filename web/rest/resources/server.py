@@ -232,6 +232,31 @@ class Transport(Give):
     problem: str
 
 
+class EvaluationBody(Take):
+    """Over the stored mail of one account; `since` in seconds since 1970."""
+
+    account: Address
+    since: Annotated[int, Field(ge=0, le=1 << 40)] = 0
+    tag_at: Annotated[float, Field(ge=-1000, le=1000)] | None = None
+    learned: bool = True
+
+
+class Graded(Give):
+    """False positives and negatives of a month, as the filter judges now and judged then."""
+
+    account: str
+    period: str
+    corrected: int
+    now: dict[str, Any]
+    then: dict[str, Any]
+
+
+class Evaluation(Give):
+    """By account and month."""
+
+    items: list[Graded]
+
+
 class Sum(Give):
     """Recipients that mail waits for, and its octets."""
 
@@ -391,6 +416,12 @@ def server_endpoints(do: Operations) -> Sequence[Endpoint]:
             do.by("spam.show"),
             query=Of,
             gives=Learned,
+        ),
+        Endpoint(
+            *("POST", "/admin/spam/evaluations", MAIL, "evaluateSpam", "How right the filter is"),
+            do.by("spam.eval", pick=lambda rows: {"items": rows}),
+            *(Access.SESSION, EvaluationBody),
+            gives=Evaluation,
         ),
         *_reports(do),
         Endpoint(
