@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from message.jscontact import uid_key
@@ -19,7 +19,7 @@ from storage.contact_rows import (
     stored_of,
     version_of,
 )
-from storage.contact_values import Became, BookChanges, Listed, NoSuchContact, Stored, Version
+from storage.contact_values import Became, BookChanges, Listed, NoSuchContact, Stored, Version, Went
 from storage.values import AccountId
 
 PAGE: Final = 1_000
@@ -112,9 +112,14 @@ class CardReader:
             changed = tuple([one async for one in _changed(at, book, since)])
             went = (_g.book == book) & (_g.modseq > since) & (_g.born <= since)
             there = select(_c.href).where(_c.book == book)
-            query_gone = select(_g.href).where(went, _g.card.is_not(None), _g.href.not_in(there))
-            gone = (await at.execute(query_gone.order_by(_g.modseq))).scalars()
-            return BookChanges(modseq, changed, tuple(dict.fromkeys(gone)))
+            query_gone = (
+                select(_g.href, func.max(_g.modseq))
+                .where(went, _g.card.is_not(None), _g.href.not_in(there))
+                .group_by(_g.href)
+                .order_by(func.max(_g.modseq))
+            )
+            gone = tuple(Went(*row) for row in await at.execute(query_gone))
+            return BookChanges(modseq, changed, gone)
 
     async def became(
         self, account: AccountId, since: int, limit: int, books: Collection[int] | None = None

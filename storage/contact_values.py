@@ -146,12 +146,20 @@ ANY: Final = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
+class Went:
+    """A card that left a book, last at `modseq`."""
+
+    href: str
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
 class BookChanges:
     """Of one book up to `modseq`: cards that are new or changed, and hrefs that are gone."""
 
     modseq: int
     changed: tuple[Listed, ...]
-    gone: tuple[str, ...]
+    gone: tuple[Went, ...]
 
 
 @dataclass(frozen=True, slots=True)

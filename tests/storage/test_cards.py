@@ -177,7 +177,7 @@ async def test_a_state_of_any_age_is_brought_up_to_date(
     await service.cards.delete(ada, book, "d.vcf")
     again = (await service.put_vcard(ada, book, "a.vcf", vcard("a"))).card
     end = await service.cards.changes(ada, book, middle.modseq)
-    assert (end.changed, end.gone) == ((again,), ("b.vcf",))
+    assert (end.changed, [one.href for one in end.gone]) == ((again,), ["b.vcf"])
     whole = await service.cards.changes(ada, book, 0)
     assert [one.href for one in whole.changed] == ["c.vcf", "a.vcf"] and whole.gone == ()
     assert [one.href for one in (await service.cards.changes(ada, other, 0)).changed] == ["b.vcf"]

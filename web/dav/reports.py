@@ -8,6 +8,7 @@ older than all that it tells, so that a change made meanwhile is told again, nev
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
+from math import inf
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
@@ -141,13 +142,16 @@ class BookReports:
         except NoSuchContact:
             raise absent() from None
         changed = [one for one in changes.changed if groups or one.kind != "group"]
-        went = [gone(card_in(resource.href, name)) for name in changes.gone]
-        kept = max(report.limit - len(went), 1) if report.limit else len(changed)
-        if kept < len(changed):  # the rest is told to who asks with the token (RFC 6578 §3.6)
-            changed = changed[:kept]
-            token = token_of(seen.book.id, changed[-1].modseq)
-            went.append(gone(resource.href, 507, _WITHIN))
-        return self._synced(asking, resource, report, _each(changed), went, token)
+        went = changes.gone
+        modseqs = [*(one.modseq for one in changed), *(one.modseq for one in went)]
+        until = _until(report.limit, sorted(modseqs))
+        others = [gone(card_in(resource.href, one.href)) for one in went if one.modseq <= until]
+        changed, all_of_them = [one for one in changed if one.modseq <= until], len(changed)
+        if len(changed) + len(others) < all_of_them + len(went):
+            # the rest is told to who asks with the token (RFC 6578 §3.6)
+            token = token_of(seen.book.id, int(until))
+            others.append(gone(resource.href, 507, _WITHIN))
+        return self._synced(asking, resource, report, _each(changed), others, token)
 
     async def _synced(
         self,
@@ -215,6 +219,11 @@ def _groups(resource: Resource, asked: Asked) -> bool:
     if said in ("yes", "no"):
         return said == "yes"
     return asked.card is not None and asked.card.version == "4.0"
+
+
+def _until(limit: int, modseqs: Sequence[int]) -> float:
+    """The last change that is told of those: a change of two names, of a move, is told whole."""
+    return modseqs[limit - 1] if 0 < limit < len(modseqs) else inf
 
 
 def _inside(book: Resource, cards: Iterable[Stored]) -> list[tuple[Resource, Stored]]:

@@ -227,22 +227,29 @@ def test_a_token_that_nobody_gave(dav: Dav, token: str) -> None:
 
 
 def test_a_sync_in_pieces(dav: Dav, people: str) -> None:
-    """RFC 6578 §3.6."""
+    """RFC 6578 §3.6: what is gone counts as what is new."""
+    start = dav.sync(people, "").token
     dav.ask("DELETE", people + "bob.vcf")
-    token, seen, rounds = "", set[str](), 0
-    while rounds < 10:
-        rounds += 1
+    dav.put(people + "new.vcf", card("new"))
+    dav.ask("DELETE", people + "ann.vcf")
+    dav.put(people + "eva.vcf", card("eva", "Eva"))
+    dav.ask("MOVE", people + "new.vcf", Destination=people + "renamed.vcf")
+    told: list[tuple[str, bool]] = []
+    token, sizes = start, list[int]()
+    while not sizes or sizes[-1]:
         answer = dav.sync(people, token, limit=1)
-        found = answer.responses
-        token = answer.token
+        found, token = answer.responses, answer.token
         cut = found.pop(people, None)
-        assert len(found) == 1
-        seen |= set(found)
-        if cut is None:
-            break
-        assert cut.status == "HTTP/1.1 507 Insufficient Storage"
-    assert (rounds, seen) == (2, {people + "ann.vcf", people + "eva.vcf"})
+        assert cut is None or cut.status == "HTTP/1.1 507 Insufficient Storage"
+        told += [(href, part.status == NOT_FOUND) for href, part in found.items()]
+        sizes.append(len(found) if cut else 0)
+    assert sizes == [1, 1, 1, 0]
+    assert [(href.removeprefix(people), is_gone) for href, is_gone in told] == [
+        *(("bob.vcf", True), ("ann.vcf", True), ("eva.vcf", False)),
+        *(("renamed.vcf", False), ("new.vcf", True)),  # one change with two names
+    ]
     assert token == dav.sync(people, "").token
+    assert len(dav.sync(people, "", limit=1).responses) == 2
 
 
 def test_what_is_no_sync(dav: Dav) -> None:
