@@ -139,6 +139,11 @@ class Leaf(NamedTuple):
     length: int
     encoding: str
 
+    @property
+    def number(self) -> str:
+        """As IMAP writes it: 1.2."""
+        return ".".join(map(str, self.numbers))
+
 
 def leaves(parts: bytes) -> list[Leaf]:
     """What BODY[n] of the message gives without another multipart or message in it, in order;

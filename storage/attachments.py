@@ -76,7 +76,7 @@ class Attachment:
     @property
     def number(self) -> str:
         """As IMAP counts, "1.2"."""
-        return ".".join(map(str, self.leaf.numbers))
+        return self.leaf.number
 
 
 class Attachments:
@@ -111,10 +111,14 @@ class Attachments:
         rows = await self.store.database.fetch(_ONE, account=account, blob=number)
         return _holders(rows, within)
 
-    async def of(self, account: AccountId, holder: Holder) -> list[Attachment]:
-        """What the message has; none where it goes meanwhile."""
+    async def of(
+        self, account: AccountId, holder: Holder, number: str | None = None
+    ) -> list[Attachment]:
+        """What the message has, or the one of that number. Raises MessageMissing."""
         found = []
         for leaf in holder.leaves[:_MAX_LEAVES]:
+            if number is not None and leaf.number != number:
+                continue
             if leaf.numbers == (1,) and len(holder.leaves) == 1 and leaf.header_offset == 0:
                 continue  # all of the message
             one = await self._read(account, holder, leaf)

@@ -98,9 +98,8 @@ class Parts:
     ) -> FoundPart:
         """Raises NoSuchItem."""
         for holder in await self._attachments.holder(account, number, within):
-            for one in await self._of(account, holder):
-                if one.item.part == part:
-                    return one
+            for one in await self._of(account, holder, part):
+                return one
         raise NoSuchItem("There is no such attachment")
 
     async def read(self, account: AccountId, found: FoundPart) -> KnownPart:
@@ -120,9 +119,11 @@ class Parts:
         judge = partial(self._known.judge, account, known.message, known.part)
         return Subject(known.content, octets, known.judged, judge)
 
-    async def _of(self, account: AccountId, holder: Holder) -> list[FoundPart]:
+    async def _of(
+        self, account: AccountId, holder: Holder, part: str | None = None
+    ) -> list[FoundPart]:
         try:
-            found = await self._attachments.of(account, holder)
+            found = await self._attachments.of(account, holder, part)
         except MessageMissing:
             return []
         known = await self._known.of(account, [holder.blob]) if found else []
