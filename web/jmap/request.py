@@ -17,7 +17,6 @@ from web.jmap.limits import Limits
 from web.jmap.octets import REQUEST_DEPTH, octets_of
 
 _TURN: Final = 256 * 1024
-_MEMBERS: Final = frozenset({"using", "methodCalls", "createdIds"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,11 @@ def value_of(data: bytes, limits: Limits, *, checked: bool = False) -> Any:
 
 
 def request_of(found: Any, limits: Limits, capabilities: Container[str]) -> ApiRequest:
-    """Of a JSON value. Raises RequestError: notRequest, unknownCapability, limit."""
+    """Of a JSON value, whose unknown members are passed over (§3.3). Raises RequestError:
+    notRequest, unknownCapability, limit.
+    """
     if not isinstance(found, dict) or not found.keys() >= {"using", "methodCalls"}:
         raise _not_request("an object with using and methodCalls is needed")
-    if unknown := found.keys() - _MEMBERS:
-        raise _not_request(f"not a member of a request: {min(unknown)[:100]}")
     using = found["using"]
     if not isinstance(using, list) or not all(isinstance(one, str) for one in using):
         raise _not_request("using: an array of strings is needed")

@@ -42,7 +42,6 @@ def request_of(*calls: list[Any], using: tuple[str, ...] = (CORE, "urn:test")) -
         pytest.param(b'{"using":[],"methodCalls":{}}', "notRequest", id="calls-object"),
         pytest.param(b'{"using":[],"methodCalls":[["a",{}]]}', "notRequest", id="short-call"),
         pytest.param(b'{"using":[],"methodCalls":[["a",[],"c"]]}', "notRequest", id="array-args"),
-        pytest.param(b'{"using":[],"methodCalls":[],"x":1}', "notRequest", id="unknown-member"),
         pytest.param(
             b'{"using":[],"methodCalls":[],"createdIds":{"a":1}}', "notRequest", id="created-number"
         ),
@@ -61,6 +60,11 @@ def test_a_request_that_is_none_is_refused_by_the_name_of_what_is_wrong(
     assert found.value.members["type"] == f"urn:ietf:params:jmap:error:{kind}"
     limits = {"calls": "maxCallsInRequest", "size": "maxSizeRequest"}
     assert (found.value.limit in limits.values()) is (kind == "limit")
+
+
+def test_members_that_are_not_known_are_passed_over() -> None:
+    found = parsed_request({"using": [], "methodCalls": [], "later": {"x": 1}}, LIMITS, KNOWN)
+    assert (found.calls, found.created_ids) == ((), None)
 
 
 @given(st.binary(max_size=60))
@@ -92,7 +96,7 @@ RESPONSES = [
 )
 def test_a_pointer_finds_what_it_points_at(path: str, value: Any) -> None:
     reference = {"#ids": {"resultOf": "t0", "name": "A/query", "path": path}}
-    assert resolved({**reference, "other": 5}, RESPONSES, Budget("all", 100)) == {
+    assert resolved({**reference, "other": 5}, RESPONSES, Budget("all", 200)) == {
         "ids": value,
         "other": 5,
     }
@@ -147,7 +151,7 @@ def test_names_of_any_kind_are_found_by_their_escaped_pointer(names: list[str]) 
     for name in reversed(names):
         value = {name: value}
     path = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)
-    assert evaluate(value, path) == "here"
+    assert evaluate(value, path, Budget("all", 100)) == "here"
 
 
 async def answers(data: bytes) -> list[Invocation]:
@@ -210,6 +214,20 @@ async def test_references_that_double_with_each_call_are_stopped() -> None:
     )
     assert [one.name for one in found] == ["Core/echo", "Core/echo", "error"]
     assert found[-1].arguments["type"] == "requestTooLarge"
+
+
+async def test_looking_for_little_in_much_is_bounded() -> None:
+    found = Invocation("A/get", {"list": [{"x": []} for _ in range(1000)]}, "t0")
+    reference = {"resultOf": "t0", "name": "A/get", "path": "/list/*/x"}
+    budget = Budget("references", 20_000)
+    assert resolved({"#ids": reference}, [found], budget) == {"ids": []}
+    with pytest.raises(MethodError) as caught:
+        resolved({"#ids": reference}, [found], budget)
+    assert caught.value.kind == "requestTooLarge"
+    many = {f"#{n}": reference for n in range(101)}
+    with pytest.raises(MethodError) as caught:
+        resolved(many, [found], Budget("references", 1 << 30))
+    assert caught.value.kind == "invalidArguments"
 
 
 @pytest.mark.parametrize(
