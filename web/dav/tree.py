@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
 
-from storage.contact_values import Listed, Stored
+from storage.book_shares import SharedBook
+from storage.contact_values import Book, Listed, Stored
 from storage.contacts import Contacts
 from storage.object_ids import account_number
 from web.dav.errors import DavError, absent
@@ -55,12 +56,12 @@ class Tree:
         own = await self._contacts.books.all(user.account)
         found = [Seen(book, user.account, book.slug, user.number) for book in own]
         taken = {seen.slug for seen in found}
-        for one in await self._contacts.shares.seen_by(user.account):
-            slug, number = f"{SHARED}{one.book.id}", account_number(one.owner)
-            if slug not in taken:
-                writes = "w" in one.rights
-                book = replace(one.book, name=f"{one.book.name} ({one.address})")
-                found.append(Seen(book, one.owner, slug, number, mine=False, writes=writes))
+        shared = await self._contacts.shares.seen_by(user.account)
+        for owner in dict.fromkeys(one.owner for one in shared):
+            # as they stand: what is remembered of them may be older than another server's change
+            books = {book.id: book for book in await self._contacts.books.all(owner)}
+            seen = [_shared(one, books[one.book.id]) for one in shared if one.book.id in books]
+            found += [one for one in seen if one.slug not in taken]
         return found
 
     async def card(self, seen: Seen | None, name: str) -> Stored:
@@ -108,6 +109,14 @@ class Tree:
                 path = Path(Kind.CARD, user.number, books[card.book], card.href)
                 return replace(resource, own_card=path.href)
         return resource
+
+
+def _shared(shared: SharedBook, book: Book) -> Seen:
+    """In the home of who sees it."""
+    named = replace(book, name=f"{book.name} ({shared.address})")
+    number, writes = account_number(shared.owner), "w" in shared.rights
+    slug = f"{SHARED}{book.id}"
+    return Seen(named, shared.owner, slug, number, mine=False, writes=writes)
 
 
 def writable(resource: Resource, privilege: str) -> None:
