@@ -82,7 +82,6 @@ class StoreCore:
         self._reads = Reads(
             database, self._images, offload, self.maildir, self.locks, self._strayed
         )
-        self._counts = MailboxCounts(database)
         self.threads = Threads(database, self.submit, self._reads, offload)
         self.queue = QueueStore(
             self.submit,
@@ -111,6 +110,7 @@ class StoreCore:
         self.pruner.others.append(self.submissions.forget)
         tables = Tables(database, self._images, self.threads)
         texts = Texts(self.search, self._reads, offload)
+        self._counts = MailboxCounts(tables)
         self.mail_search = MailSearch(database, tables, texts)
         self._failure: str | None = None
         self._on_failure: list[Callable[[str], None]] = []

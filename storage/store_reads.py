@@ -182,7 +182,6 @@ class StoreReads(StoreCore):
 
     async def mailbox_counts(self, account: AccountId) -> Mapping[MailboxId, Counts]:
         """Emails and threads by mailbox. Raises NoSuchAccount."""
-        await self.threads.settle(account)
         modseq = await self.modseq(account)
         boxes = await self.mailboxes(account)
         trash = next((box.id for box in boxes if box.special_use == "\\Trash"), None)

@@ -216,6 +216,19 @@ def naive(every: list[Email], asked: dict[str, Any]) -> list[str]:
     return list(first.values())
 
 
+def check_counts(world: World, every: list[Email]) -> None:
+    """What a Mailbox counts is what its Emails are; nothing here is in the Trash."""
+    unread = {one["id"] for one in every if not {"$seen", "$draft"} & set(one["keywords"])}
+    unread_threads = {one["threadId"] for one in every if one["id"] in unread}
+    for box in world.jmap.call("Mailbox/get", ids=None)["list"]:
+        held = [one for one in every if box["id"] in one["mailboxIds"]]
+        threads = {one["threadId"] for one in held}
+        assert box["totalEmails"] == len(held)
+        assert box["unreadEmails"] == len([one for one in held if one["id"] in unread])
+        assert box["totalThreads"] == len(threads)
+        assert box["unreadThreads"] == len(threads & unread_threads)
+
+
 def applied(old: list[str], changes: dict[str, Any]) -> list[str]:
     result = [id_ for id_ in old if id_ not in changes["removed"]]
     for one in changes["added"]:
@@ -248,6 +261,7 @@ def test_results_and_their_changes_are_those_of_the_standard(
         for _ in range(world.chance.randint(1, 5)):
             world.change()
         every = world.emails()
+        check_counts(world, every)
         for question, since, old in world.chance.sample(told, min(10, len(told))):
             changes = world.jmap.call("Email/queryChanges", **question, sinceQueryState=since)
             assert applied(old, changes) == naive(every, question), (question, changes)
