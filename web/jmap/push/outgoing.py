@@ -161,7 +161,10 @@ class PushSender:
         if one.owner.credential is None:
             return FULL
         mine = await self._directory.credentials.of(one.owner.account)
-        return next((grant_of(each) for each in mine if each.id == one.owner.credential), FULL)
+        for each in mine:
+            if each.id == one.owner.credential:
+                return grant_of(each)
+        raise NoSuchAccount("the login has ended")
 
     def _forget(self, pushed: Pushed) -> None:
         one = pushed.subscription
