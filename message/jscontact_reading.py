@@ -51,8 +51,8 @@ class _Reading:
         self.card.setdefault("uid", uid)
 
     def _read(self, one: Property) -> None:
-        if one.name == "FN" and not one.value.strip():
-            return  # a vCard must have one
+        if one.name in ("FN", "N") and not one.value.strip(" ;,"):
+            return  # a vCard must have them
         handler = _HANDLERS.get(one.name)
         if handler is None or self._other_language(one) or not handler(self, one):
             self.keep(one)

@@ -20,7 +20,7 @@ _FOLD: Final = re.compile(rb"(?:\r\n|\r|\n)[ \t]")
 _LINE: Final = re.compile(rb"\r\n|\r|\n")
 _HEAD: Final = re.compile(r"(?:([A-Za-z0-9_-]+)\.)?([A-Za-z0-9_-]+)(?=[;:])")
 _PARAM: Final = re.compile(r';\s*([A-Za-z0-9_-]+)\s*(?:=((?:"[^"]*"|[^;:,"]|,|"(?=[;:,]))*))?')
-_PARAM_VALUE: Final = re.compile(r'"([^"]*)"|([^,]+)|(?<==)(?=,)')
+_PARAM_VALUE: Final = re.compile(r'"([^"]*)"[^,]*|([^,]*)')
 _SAFE: Final = re.compile(r'[^",;:\x00-\x08\x0a-\x1f\x7f]*')
 _WIDTH: Final = 75
 # vCard 2.1's parameters without a name that say how the value is encoded.
@@ -175,7 +175,13 @@ def _params(text: str, at: int) -> tuple[Params, int]:
 
 
 def _values(text: str) -> list[str]:
-    return [quoted or plain.strip() for quoted, plain in _PARAM_VALUE.findall(text)] or [""]
+    found, at = [], 0
+    while at <= len(text):
+        match = _PARAM_VALUE.match(text, at)
+        assert match is not None  # it matches nothing at all too
+        found.append(match[2].strip() if match[1] is None else match[1])
+        at = match.end() + 1
+    return found
 
 
 def format_vcard(card: Vcard) -> bytes:

@@ -11,6 +11,7 @@ from storage.config_contact_tables import card, card_gone, card_history
 from storage.config_database import ConfigDatabase
 from storage.config_journal import modseq_of
 from storage.contact_rows import (
+    BATCH,
     LISTED,
     STORED,
     batches,
@@ -19,7 +20,16 @@ from storage.contact_rows import (
     stored_of,
     version_of,
 )
-from storage.contact_values import Became, BookChanges, Listed, NoSuchContact, Stored, Version, Went
+from storage.contact_values import (
+    MAX_OCTETS,
+    Became,
+    BookChanges,
+    Listed,
+    NoSuchContact,
+    Stored,
+    Version,
+    Went,
+)
 from storage.values import AccountId
 
 PAGE: Final = 1_000
@@ -50,12 +60,14 @@ class CardReader:
     async def stored(self, account: AccountId, book: int | None = None) -> AsyncIterator[Stored]:
         """The same with their content, read in pieces."""
         ids: list[int] = []
+        octets = 0
         async for one in self.listed(account, book):
             ids.append(one.id)
-            if len(ids) == 50:
+            octets += one.octets
+            if len(ids) == BATCH or octets > MAX_OCTETS:
                 for found in await self.by_id(account, ids):
                     yield found
-                ids = []
+                ids, octets = [], 0
         for found in await self.by_id(account, ids):
             yield found
 
