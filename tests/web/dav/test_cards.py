@@ -1,5 +1,7 @@
 """Cards: put, got, changed and deleted by entity tag; copied and moved."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.support.dav import C, D, Dav, card, group
@@ -48,6 +50,26 @@ def test_conditions_of_a_change(dav: Dav) -> None:
     assert dav.ask("DELETE", path, If_Match=fourth).status == 204
     assert dav.ask("GET", path).status == 404
     assert dav.ask("DELETE", path).status == 404
+
+
+def test_of_many_at_once_one_wins(dav: Dav) -> None:
+    """More than run at once of an account; conditions hold in the transaction of the change."""
+    book = dav.book
+    with ThreadPoolExecutor(16) as pool:
+
+        def put(fields: dict[str, str]) -> list[int]:
+            def one(number: int) -> int:
+                return dav.put(book + "a.vcf", card("a", f"Ann {number}"), **fields).status
+
+            return sorted(pool.map(one, range(16)))
+
+        assert put({"If_None_Match": "*"}) == [201] + [412] * 15
+        etag = dav.ask("GET", book + "a.vcf").fields["etag"]
+        changed = put({"If_Match": etag})
+        assert changed.count(412) >= 14 and set(changed) == {204, 412}
+        uids = pool.map(lambda n: dav.put(f"{book}{n}.vcf", card("b")).status, range(16))
+        assert sorted(uids) == [201] + [409] * 15
+    assert len(dav.sync(book, "").responses) == 2
 
 
 def test_if_with_the_sync_token_of_the_book(dav: Dav) -> None:
