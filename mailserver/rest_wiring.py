@@ -20,7 +20,7 @@ from web.answering import Answering
 from web.drive.endpoints import DriveWeb
 from web.jmap.limits import Limits
 from web.jmap.mail.email import EmailType
-from web.jmap.mail.mailbox import MailboxType
+from web.jmap.mail.mailbox_set import MailboxSet
 from web.registry import Service
 from web.rest.api import RestApi
 from web.rest.callers import Callers
@@ -61,6 +61,7 @@ def build_rest(
         secret=directory.secrets.get,
         clock=services.clock,
         mail=_mail(services, mailing, store),
+        mailboxes=MailboxSet(store, directory),
         contacts=contacts,
         exchange=ContactExchange(contacts, services.offload),
         vacations=directory.vacations,
@@ -87,7 +88,6 @@ def _mail(services: Services, mailing: Mailing, store: Store) -> MailParts:
         services.explain,
         explainer,
         EmailType(store, directory, offload, Limits()),
-        MailboxType(store, directory),
         offload,
         clock,
     )

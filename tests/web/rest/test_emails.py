@@ -135,3 +135,25 @@ def test_agents_draft_and_do_no_more(server: ServerProcess, ada: Rest, imap: ima
     assert asked(server, "GET", f"/emails/{number}", token=bound.body["secret"]).status == 404
     seen = asked(server, "GET", "/mailboxes", token=bound.body["secret"]).body["items"]
     assert [one["role"] for one in seen] == ["drafts"]
+
+
+def test_mailboxes_are_made_renamed_and_deleted(ada: Rest, bob: Rest, imap: imaplib.IMAP4) -> None:
+    made = ada.ask("POST", "/mailboxes", {"name": "Projects"})
+    assert (made.status, made.body["isSubscribed"]) == (201, True)
+    below = ada.ask("POST", "/mailboxes", {"name": "One", "parentId": made.body["id"]})
+    at = f"/mailboxes/{below.body['id']}"
+    assert ada.ask("POST", "/mailboxes", {"name": "Projects"}).status == 422
+    assert ada.ask("DELETE", f"/mailboxes/{made.body['id']}").status == 409
+    seen = ada.ask("GET", at).fields["etag"]
+    moved = ada.ask("PATCH", at, {"name": "Two", "parentId": None}, If_Match=seen)
+    assert (moved.status, moved.body["name"], moved.body["parentId"]) == (200, "Two", None)
+    assert ada.ask("PATCH", at, {"name": "Three"}, If_Match=seen).status == 412
+    append(imap, letter("Kept"), "Two")
+    imap.select("INBOX")  # who has a mailbox open that is deleted is sent away
+    assert ada.ask("DELETE", at).status == 409
+    assert bob.ask("DELETE", f"{at}?emails=true").status == 404
+    assert ada.ask("DELETE", f"{at}?emails=true").status == 204
+    assert imap.select("Two")[0] == "NO"
+    inbox = box(ada, "inbox")["id"]
+    assert ada.ask("DELETE", f"/mailboxes/{inbox}").status == 403
+    assert ada.ask("DELETE", f"/mailboxes/{made.body['id']}").status == 204

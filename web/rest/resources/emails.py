@@ -1,5 +1,5 @@
-"""Mail: mailboxes, search in the language of a search box, reading, tagging, moving, deleting, and
-why a message is where it is. On the EmailService, and for lists on JMAP's Email and Mailbox.
+"""Mail: search in the language of a search box, reading, tagging, moving, deleting, and
+why a message is where it is. On the EmailService, and for lists on JMAP's Email.
 """
 
 from collections.abc import Sequence
@@ -28,25 +28,21 @@ from storage.preferences import TIME_ZONE, Preferences
 from storage.store import Store
 from storage.values import BlobId, Mailbox
 from web.jmap.arguments import Arguments
-from web.jmap.context import Account
 from web.jmap.errors import MethodError
 from web.jmap.mail.email import EmailType
-from web.jmap.mail.mailbox import MailboxType
-from web.jmap.octets import Budget
 from web.rest.endpoint import Access, Call, Endpoint
 from web.rest.errors import RestError, absent
 from web.rest.models import Give, Page, Paging, Take, Time
 from web.rest.paging import cursor, place_of
+from web.rest.resources.mailboxes import BoxId, account_of
 from web.rest.resources.server import Life
 
 TAG: Final = "emails"
 LISTED: Final = frozenset(
     ("threadId", "mailboxIds", "keywords", "size", "receivedAt", "from", "to", "subject")
 ) | {"preview", "hasAttachment"}
-_ANSWER: Final = 32 * 1024 * 1024
 EmailId = Annotated[str, StringConstraints(pattern="^M[0-9a-f]{1,16}$")]
 ThreadId = Annotated[str, StringConstraints(pattern="^T[0-9a-f]{1,16}$")]
-BoxId = Annotated[str, StringConstraints(pattern="^F[0-9]{1,18}-[0-9]{1,18}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Words = Annotated[tuple[Word, ...], Field(max_length=100)]
 
@@ -62,25 +58,8 @@ class MailParts:
     explain: ExplainStore
     explainer: Explainer
     emails: EmailType
-    mailboxes: MailboxType
     offload: Offload
     clock: Clock
-
-
-class MailboxShape(Give):
-    """As JMAP has it (RFC 8621 §2)."""
-
-    id: str
-    name: str
-    parentId: str | None  # noqa: N815
-    role: str | None
-    sortOrder: int  # noqa: N815
-    totalEmails: int  # noqa: N815
-    unreadEmails: int  # noqa: N815
-    totalThreads: int  # noqa: N815
-    unreadThreads: int  # noqa: N815
-    isSubscribed: bool  # noqa: N815
-    myRights: dict[str, bool]  # noqa: N815
 
 
 class Person(Give):
@@ -199,11 +178,6 @@ class EmailResource:
         at, one, mail = "/emails/{id}", {"id": EmailId}, Access.MAIL
         return [
             Endpoint(
-                *("GET", "/mailboxes", TAG, "listMailboxes", "Mailboxes", self._boxes, mail, None),
-                *(Paging, Page[MailboxShape]),
-                order=lambda row: (row["sortOrder"], row["name"].casefold(), row["id"]),
-            ),
-            Endpoint(
                 *("GET", "/emails", TAG, "listEmails", "Search mail, the newest first"),
                 *(self._list, mail, None, Asked, EmailPage),
             ),
@@ -245,11 +219,6 @@ class EmailResource:
                 gives=ThreadShape,
             ),
         ]
-
-    async def _boxes(self, call: Call) -> list[dict[str, Any]]:
-        kind = self._parts.mailboxes
-        found, _ = await kind.get(_account(call), None, kind.properties, None)
-        return found
 
     async def _list(self, call: Call) -> dict[str, Any]:
         asked = call.asked(Asked)
@@ -305,7 +274,7 @@ class EmailResource:
         kind = self._parts.emails
         options = kind.get_arguments(Arguments({}))
         try:
-            found, _ = await kind.get(_account(call), ids, LISTED, options)
+            found, _ = await kind.get(account_of(call), ids, LISTED, options)
         except MethodError as error:
             raise RestError(422, f"{error}: ask for fewer") from None
         return [_line(one) for one in found]
@@ -344,7 +313,7 @@ class EmailResource:
         await self._parts.service.delete(call.user, [call.params["id"]], for_good=for_good)
 
     async def _raw(self, call: Call) -> Response:
-        data = await self._parts.emails.octets(_account(call), blob_of(call.params["id"]))
+        data = await self._parts.emails.octets(account_of(call), blob_of(call.params["id"]))
         name = f"attachment; filename={call.params['id']}.eml"
         headers = {
             "Cache-Control": "private, immutable, max-age=31536000",
@@ -367,11 +336,6 @@ class EmailResource:
             "at": rfc3339(found.at),
             "happenings": lines,
         }
-
-
-def _account(call: Call) -> Account:
-    login = call.user
-    return Account(login.account, login.grant, login.address, Budget("the answer", _ANSWER))
 
 
 def _start(call: Call, found: Sequence[int]) -> int:

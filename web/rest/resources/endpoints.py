@@ -10,6 +10,7 @@ from storage.contact_service import ContactService
 from storage.preferences import Preferences
 from storage.vacations import Vacations
 from web.drive.endpoints import DriveResource, DriveWeb
+from web.jmap.mail.mailbox_set import MailboxSet
 from web.rest.endpoint import Endpoint
 from web.rest.operations import Operations, Perform
 from web.rest.resources.accounts import (
@@ -27,6 +28,7 @@ from web.rest.resources.emails import EmailResource, MailParts
 from web.rest.resources.entry import entry_endpoints
 from web.rest.resources.held import held_endpoints, queue_endpoints
 from web.rest.resources.images import ImageResource, Secret
+from web.rest.resources.mailboxes import MailboxResource
 from web.rest.resources.rules import RuleResource
 from web.rest.resources.security import security_endpoints
 from web.rest.resources.server import defence_endpoints, domain_endpoints, server_endpoints
@@ -46,6 +48,7 @@ class Parts:
     secret: Secret
     clock: Clock
     mail: MailParts
+    mailboxes: MailboxSet
     contacts: ContactService
     exchange: ContactExchange
     vacations: Vacations
@@ -59,6 +62,7 @@ def endpoints(parts: Parts) -> Sequence[Endpoint]:
         *account_endpoints(do),
         *security_endpoints(do),
         *elsewhere_endpoints(),
+        *MailboxResource(parts.mailboxes).endpoints(),
         *EmailResource(parts.mail).endpoints(),
         *TagResource(parts.preferences).endpoints(),
         *ContactResource(parts.contacts).endpoints(),
