@@ -79,7 +79,7 @@ def query_of(request: Request, endpoint: Endpoint) -> Query:
         if name in values:
             raise RestError(400, f"a parameter stands twice: {name[:50]!r}")
         values[name] = _typed(endpoint.query, name, text)
-    made = partial(endpoint.query.model_validate_json, orjson.dumps(values))
+    made = partial(endpoint.query.model_validate_json, json.dumps(values))
     found: Query = _checked(made, 400)
     return found
 
