@@ -17,6 +17,7 @@ from storage.values import NO_FLAGS, BlobId, Flags, MailboxId, System
 
 K = TypeVar("K", bound=Hashable)
 UNKNOWN: Final = -1
+_EMPTY: Final = 4_000
 _OCTETS: Final = 60
 """Of a row, about."""
 
@@ -122,7 +123,7 @@ class Table:
     @property
     def octets(self) -> int:
         """In memory, about."""
-        return _OCTETS * len(self.rows) + 100 * len(self.texts.values)
+        return _EMPTY + _OCTETS * len(self.rows) + 100 * len(self.texts.values)
 
     def add(self, emails: Sequence[StoredEmail]) -> None:
         """New ones; those that come behind the last row are cheap."""

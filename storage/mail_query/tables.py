@@ -79,11 +79,13 @@ class Tables:
         async with kept.turn:
             if kept.table.modseq:
                 await self._follow(scope, kept)
-            if not kept.table.modseq:
+            fresh = not kept.table.modseq
+            if fresh:
                 await self._load(scope, kept)
             if threads and kept.table.lacking:
                 await self._thread(scope, kept.table)
-        self._settle(scope)
+        if fresh:
+            self._settle(scope)
         return kept.table
 
     def changed(self, scope: Scope, since: int) -> set[BlobId] | None:
