@@ -1,5 +1,7 @@
 """What a request, a method or a part of a /set is refused with (RFC 8620 §3.6, §5.3)."""
 
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
 from typing import Any, Final
 
 _URN: Final = "urn:ietf:params:jmap:error:"
@@ -59,6 +61,19 @@ class SetError(Exception):
         if self.properties:
             found["properties"] = list(self.properties)
         return found | self.more
+
+
+@contextmanager
+def partly(done: Sized) -> Iterator[None]:
+    """Around what changes objects one by one, noted in `done`: what breaks off then is
+    serverPartialFail, since other errors say that nothing was changed (§3.6.2).
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MethodError) and not done:
+            raise
+        raise MethodError("serverPartialFail") from error
 
 
 def invalid_arguments(description: str) -> MethodError:

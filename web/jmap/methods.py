@@ -33,6 +33,12 @@ class Call(Generic[C]):
     referred: Budget
     budget: Budget
 
+    def real(self, id_: str) -> str:
+        """The id behind `#` and a creation id (§5.3), where there is one; any other text as it is:
+        with a `#` it is no Id.
+        """
+        return self.created.get(id_[1:], id_) if id_[:1] == "#" else id_
+
 
 Handler = Callable[[Call[C], Arguments], Awaitable[Results]]
 Admit = Callable[[C, str], None]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from web.jmap.arguments import Arguments, too_many
-from web.jmap.errors import MethodError, SetError, invalid_arguments
+from web.jmap.errors import MethodError, SetError, invalid_arguments, partly
 from web.jmap.limits import Limits
 from web.jmap.methods import Call, Methods, Results
 
@@ -181,7 +181,7 @@ class Standard(Generic[C]):
         if in_state is not None and in_state != before:
             raise MethodError("stateMismatch")
         done = _Done()
-        try:
+        with partly(done):
             for creation_id in creation_order(create):
                 await done.create(kind, call, account, creation_id, create[creation_id])
             for id_, patch in update.items():
@@ -189,10 +189,6 @@ class Standard(Generic[C]):
             for id_ in await kind.destroy_order(account, _known(call, destroy)):
                 await done.destroy(kind, call, account, id_, extra)
             after = await kind.state(account)
-        except MethodError:
-            raise
-        except Exception as error:  # what was done is done (§3.6.2)
-            raise MethodError("serverPartialFail") from error
         return {"accountId": account_id, "oldState": before, "newState": after, **done.members}
 
 
@@ -210,6 +206,10 @@ class _Done:
                 "notDestroyed",
             )
         )
+
+    def __len__(self) -> int:
+        """How many were changed."""
+        return sum(len(self.members[one] or ()) for one in ("created", "updated", "destroyed"))
 
     async def create(
         self, kind: Changeable[C, A], call: Call[C], account: A, creation_id: str, made: Object
@@ -271,8 +271,7 @@ def _referred(create: Mapping[str, Object], made: Object) -> list[str]:
 
 def _known(call: Call[C], ids: Sequence[str]) -> list[str]:
     """Without doubles, with the ids behind the creation ids that have got one."""
-    found = (call.created.get(one[1:], one) if one[:1] == "#" else one for one in ids)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(map(call.real, ids)))
 
 
 def _real(call: Call[C], id_: str) -> str:

@@ -1,5 +1,6 @@
 """Email/copy between two accounts, on a real store (RFC 8621 §4.7)."""
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from auth.grant import FULL
 from config.logging import get_logger
 from filters.blob_scanning import BlobScanner
 from filters.virus_scanner import VirusScanner
+from storage.errors import StoreUnavailable
 from storage.object_ids import account_number, mailbox_number
 from storage.values import Flags, System
 from tests.support.services import open_test_services
@@ -34,7 +36,9 @@ def accounts(_call: Call[Context], account_id: str) -> Account:
     raise MethodError("accountNotFound")
 
 
-async def test_an_email_goes_to_another_account(tmp_path: Path) -> None:
+async def test_an_email_goes_to_another_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with open_test_services(tmp_path) as services:
         store, limits = services.store, Limits()
         for number in (ACCOUNT, OTHER):
@@ -89,3 +93,20 @@ async def test_an_email_goes_to_another_account(tmp_path: Path) -> None:
         assert email["mailboxIds"] == {target: True}
         assert (email["receivedAt"], email["subject"]) == ("1985-11-05T00:53:20Z", "A test")
         assert (await store.mailbox(ACCOUNT, "INBOX")).messages == 0
+
+        done = await store.append(ACCOUNT, "INBOX", [appended(message("breaks off"))])
+        (blob,) = (await store.contents(ACCOUNT, inbox.id, done.target)).values()
+        add, times = intake.add, count()
+
+        async def breaks_off(*arguments: Any) -> Any:
+            if next(times):
+                raise StoreUnavailable("the disk is gone")
+            return await add(*arguments)
+
+        monkeypatch.setattr(intake, "add", breaks_off)
+        asked["create"] = {
+            name: {"id": f"M{blob:x}", "mailboxIds": {target: True}} for name in ("one", "two")
+        }
+        with pytest.raises(MethodError, match="serverPartialFail"):
+            await copies.copy(call, asked)
+        assert (await store.mailbox(ACCOUNT, "INBOX")).messages == 1

@@ -77,6 +77,13 @@ def test_a_notification_goes_and_is_read(
     assert parsed["extensionFields"] == {"X-More": "yes"}
     assert parsed["includeOriginalMessage"] is False and "displayed" in parsed["textBody"]
     assert fetched(server, bob, email["blobId"], BOB)[0] == 200
+    account = {"accountId": bob.account}
+    like = {email["blobId"][1:]: {"data": [{"data:asText": "a creation id like the blobId"}]}}
+    answers = bob.request(
+        ["Blob/upload", {**account, "create": like}, "0"],
+        ["MDN/parse", {**account, "blobIds": [email["blobId"]]}, "1"],
+    ).body["methodResponses"]
+    assert answers[1][1]["parsed"].keys() == {email["blobId"]}
 
 
 def test_what_is_not_sent(jmap: Jmap, imap: imaplib.IMAP4, identity: str) -> None:

@@ -107,8 +107,7 @@ class BlobMaking:
                 return base64.b64decode(value, validate=True)
             except (binascii.Error, ValueError):
                 raise invalid_properties("the base64 is not valid", "data") from None
-        real = call.created.get(value[1:], value) if value[:1] == "#" else value
-        found = await self.found(account, real)
+        found = await self.found(account, call.real(value))
         offset, length = source.get("offset"), source.get("length")
         if any(one is not None and not (is_int(one) and one >= 0) for one in (offset, length)):
             raise invalid_properties("offset and length are unsigned integers", "data")

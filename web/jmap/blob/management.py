@@ -105,7 +105,7 @@ class BlobMethods:
         found: list[Object] = []
         missing: list[str] = []
         for id_ in ids:
-            real = call.created.get(id_[1:], id_) if id_[:1] == "#" else id_
+            real = call.real(id_)
             try:
                 blob = await self._reader.find(account, real)
             except NoSuchBlob:

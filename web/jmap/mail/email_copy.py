@@ -11,7 +11,13 @@ from web.jmap.arguments import Arguments, too_many
 from web.jmap.blob.management import source_account
 from web.jmap.blob.reading import BlobReader
 from web.jmap.context import Account, Context, account_of
-from web.jmap.errors import MethodError, SetError, invalid_arguments, invalid_properties
+from web.jmap.errors import (
+    MethodError,
+    SetError,
+    invalid_arguments,
+    invalid_properties,
+    partly,
+)
 from web.jmap.limits import Limits
 from web.jmap.mail.blobs import message_blob
 from web.jmap.mail.email import keywords
@@ -71,25 +77,26 @@ class EmailCopy:
             raise MethodError("stateMismatch")
         made: Object = {}
         failed: Object = {}
-        for creation_id, asked in create.items():
-            try:
-                made[creation_id] = await self._one(call, source, target, asked)
-            except SetError as error:
-                failed[creation_id] = error.members
-            else:
-                call.created[creation_id] = made[creation_id]["id"]
-        told = {
-            "fromAccountId": from_id,
-            "accountId": account_id,
-            "oldState": before,
-            "newState": await self._emails.state(target),
-            "created": made or None,
-            "notCreated": failed or None,
-        }
-        responses = [("Email/copy", told)]
-        if destroy and made:
-            ids = [create[creation_id]["id"] for creation_id in made]
-            responses.append(await self._destroyed(call, source, from_id, ids, destroy_state))
+        with partly(made):
+            for creation_id, asked in create.items():
+                try:
+                    made[creation_id] = await self._one(call, source, target, asked)
+                except SetError as error:
+                    failed[creation_id] = error.members
+                else:
+                    call.created[creation_id] = made[creation_id]["id"]
+            told = {
+                "fromAccountId": from_id,
+                "accountId": account_id,
+                "oldState": before,
+                "newState": await self._emails.state(target),
+                "created": made or None,
+                "notCreated": failed or None,
+            }
+            responses = [("Email/copy", told)]
+            if destroy and made:
+                ids = [create[creation_id]["id"] for creation_id in made]
+                responses.append(await self._destroyed(call, source, from_id, ids, destroy_state))
         return responses
 
     async def _one(

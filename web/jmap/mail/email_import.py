@@ -16,7 +16,13 @@ from storage.store import Store
 from web.jmap.arguments import Arguments, is_id, too_many
 from web.jmap.blob.reading import BlobHeldBack, BlobReader
 from web.jmap.context import Account, Context, account_of
-from web.jmap.errors import MethodError, SetError, invalid_arguments, invalid_properties
+from web.jmap.errors import (
+    MethodError,
+    SetError,
+    invalid_arguments,
+    invalid_properties,
+    partly,
+)
 from web.jmap.limits import Limits
 from web.jmap.mail.content import BodyOptions, counted_content, is_content
 from web.jmap.mail.email import EmailType
@@ -77,17 +83,19 @@ class EmailImport:
             raise MethodError("stateMismatch")
         made: Object = {}
         failed: Object = {}
-        for creation_id in creation_order(emails):
-            try:
-                made[creation_id] = await self._one(call, account, emails[creation_id])
-            except SetError as error:
-                failed[creation_id] = error.members
-            else:
-                call.created[creation_id] = made[creation_id]["id"]
+        with partly(made):
+            for creation_id in creation_order(emails):
+                try:
+                    made[creation_id] = await self._one(call, account, emails[creation_id])
+                except SetError as error:
+                    failed[creation_id] = error.members
+                else:
+                    call.created[creation_id] = made[creation_id]["id"]
+            after = await self._emails.state(account)
         told = {
             "accountId": account_id,
             "oldState": before,
-            "newState": await self._emails.state(account),
+            "newState": after,
             "created": made or None,
             "notCreated": failed or None,
         }
@@ -99,7 +107,8 @@ class EmailImport:
             raise invalid_properties("cannot be given", *unknown)
         rights = await rights_of(self._store, self._directory, account)
         place = place_of(call, account, asked, rights)
-        blob_id = _real(call, asked.get("blobId"))
+        given = asked.get("blobId")
+        blob_id = call.real(given) if isinstance(given, str) else ""
         if not is_id(blob_id):
             raise invalid_properties("an Id is needed", "blobId")
         try:
@@ -133,7 +142,7 @@ class EmailImport:
         missing: list[str] = []
         for id_ in ids:
             try:
-                data = await self._octets(account, _real(call, id_))
+                data = await self._octets(account, call.real(id_))
             except NoSuchBlob:
                 missing.append(id_)
                 continue
@@ -188,9 +197,3 @@ def arrived(spool: Spool, now: float) -> float:
     value = first(header_block(spool.head), b"received")
     found = parse_date(value.rpartition(b";")[2].strip()) if value else None
     return now if found is None or not 0 < found.timestamp <= now else float(found.timestamp)
-
-
-def _real(call: Call[Context], value: Any) -> Any:
-    if isinstance(value, str) and value[:1] == "#":
-        return call.created.get(value[1:], value)
-    return value

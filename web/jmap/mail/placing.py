@@ -45,8 +45,7 @@ def mailboxes_of(
         raise invalid_properties("an object of ids, each true, is needed", "mailboxIds")
     found = set[MailboxId]()
     for id_ in ids:
-        real = call.created.get(id_[1:], "") if id_.startswith("#") else id_
-        box = mailbox_of(real, account.id)
+        box = mailbox_of(call.real(id_), account.id)
         if box is None or "l" not in rights.get(box, ""):
             raise invalid_properties("there is no such mailbox", "mailboxIds")
         found.add(box)

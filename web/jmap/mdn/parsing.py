@@ -17,10 +17,11 @@ from web.jmap.limits import Limits
 from web.jmap.mail.email_query import EmailQuery
 from web.jmap.mdn.objects import shown
 from web.jmap.methods import Call, Results
+from web.jmap.octets import octets_of
 from web.jmap.standard_query import Query
 
 SECONDS: Final = 2.0
-"""So long the message is looked for that a notification is about."""
+"""So long the messages are looked for that the notifications of a call are about."""
 Object = dict[str, Any]
 
 
@@ -45,19 +46,21 @@ class MdnParsing:
             account = account_of(call, account_id)
         except MethodError:
             raise invalid_arguments("accountId: there is no such account") from None
+        until = asyncio.get_running_loop().time() + SECONDS
         found: Object = {}
         unparsable: list[str] = []
         missing: list[str] = []
         for id_ in ids:
             try:
-                parsed = await self._parsed(account, call.created.get(id_[1:], id_))
+                parsed = await self._parsed(account, call.real(id_))
             except NoSuchBlob:
                 missing.append(id_)
                 continue
             if parsed is None:
                 unparsable.append(id_)
             else:
-                found[id_] = shown(parsed, await self._email(account, parsed))
+                found[id_] = shown(parsed, await self._email(account, parsed, until))
+                account.budget.take(octets_of(found[id_]))
         told = {
             "accountId": account_id,
             "parsed": found or None,
@@ -75,15 +78,17 @@ class MdnParsing:
         data = await self.reader.octets(found)
         return parse_mdn(data) if is_quick(data) else await self.offload.process(parse_mdn, data)
 
-    async def _email(self, account: Account, parsed: Parsed) -> str | None:
-        """The message of that Message-ID, where there is one, and one alone."""
+    async def _email(self, account: Account, parsed: Parsed, until: float) -> str | None:
+        """The message of that Message-ID, where there is one, and one alone, and is found in
+        time.
+        """
         wanted = parsed.notification.message_id.strip(" <>")
         if not wanted:
             return None
         condition = {"header": ["Message-ID", f'"{wanted}"']}
         filter_ = parse_filter(condition, self.queries.condition)
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout_at(until):
                 ids = await self.queries.query(account, Query(filter_))
         except (TimeoutError, MethodError):
             return None

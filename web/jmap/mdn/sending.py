@@ -26,7 +26,7 @@ from storage.object_ids import blob_of, email_number
 from storage.store import Store
 from web.jmap.arguments import Arguments, too_many
 from web.jmap.context import Account, Context, account_of
-from web.jmap.errors import MethodError, SetError, invalid_arguments
+from web.jmap.errors import MethodError, SetError, invalid_arguments, partly
 from web.jmap.limits import Limits
 from web.jmap.mail.email import EmailType
 from web.jmap.mail.email_set import EmailSet
@@ -78,23 +78,23 @@ class MdnSending:
         sent: Object = {}
         failed: Object = {}
         done: dict[str, str] = {}
-        for creation_id, made in send.items():
-            try:
-                told, email_id = await self._one(call, account, identity, made)
-            except SetError as error:
-                failed[creation_id] = error.members
-            else:
-                sent[creation_id], done[creation_id] = told, email_id
-        told = {"accountId": account_id, "sent": sent or None, "notSent": failed or None}
-        results: list[tuple[str, Object]] = [("MDN/send", told)]
-        if done:
-            patches = {id_: updates[f"#{one}"] for one, id_ in done.items()}
-            results.append(await self._update(call, account_id, patches))
+        with partly(sent):
+            for creation_id, made in send.items():
+                try:
+                    told, email_id = await self._one(call, account, identity, made)
+                except SetError as error:
+                    failed[creation_id] = error.members
+                else:
+                    sent[creation_id], done[creation_id] = told, email_id
+            told = {"accountId": account_id, "sent": sent or None, "notSent": failed or None}
+            results: list[tuple[str, Object]] = [("MDN/send", told)]
+            if done:
+                patches = {id_: updates[f"#{one}"] for one, id_ in done.items()}
+                results.append(await self._update(call, account_id, patches))
         return results
 
     async def _identity(self, call: Call[Context], account: Account, id_: str | None) -> Identity:
-        real = call.created.get(id_[1:], "") if id_ and id_[0] == "#" else id_ or ""
-        found = await self.identities.one(account, real)
+        found = await self.identities.one(account, call.real(id_ or ""))
         if found is None:
             raise invalid_arguments("identityId: there is no such Identity")
         return found
@@ -152,8 +152,7 @@ class MdnSending:
         return chosen, email_number(email.blob)
 
     async def _email(self, call: Call[Context], account: Account, wanted: Asked) -> StoredEmail:
-        id_ = wanted.email_id
-        blob = blob_of(call.created.get(id_[1:], "") if id_[:1] == "#" else id_)
+        blob = blob_of(call.real(wanted.email_id))
         readable = await self.emails.readable(account)
         found = (await self.store.emails(account.id, [blob], readable)).get(blob)
         if found is None:
