@@ -191,6 +191,9 @@ async def test_a_state_of_any_age_is_brought_up_to_date(
         *(Change(Kind.CARD, how, str(again.id - 1)) for how in (How.CREATED, How.DELETED)),
         Change(Kind.CARD, How.CREATED, str(again.id)),
     ]
+    await service.cards.delete(ada, book, "c.vcf")
+    last = await service.cards.changes(ada, book, end.modseq)
+    assert last.changed == () and [one.href for one in last.gone] == ["c.vcf"]
 
 
 async def test_what_was_replaced_is_kept(
