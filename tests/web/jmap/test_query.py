@@ -152,6 +152,8 @@ def test_of_a_thread_the_first_email_alone_is_told(jmap: Jmap, ids: dict[str, st
         pytest.param({"filter": {"before": "yesterday"}}, "invalidArguments", id="date"),
         pytest.param({"filter": {"header": []}}, "invalidArguments", id="header"),
         pytest.param({"filter": {"hasKeyword": "a b"}}, "invalidArguments", id="keyword"),
+        pytest.param({"filter": {"text": "a " * 101}}, "unsupportedFilter", id="terms"),
+        pytest.param({"filter": {"body": "a" * 10_001}}, "unsupportedFilter", id="long"),
         pytest.param({"sort": [{"property": "threadId"}]}, "unsupportedSort", id="sort"),
         pytest.param({"sort": [{"property": "hasKeyword"}]}, "invalidArguments", id="no-keyword"),
         pytest.param(

@@ -42,6 +42,10 @@ _SYSTEM: Final = {name: flag for flag, name in KEYWORDS.items()}
 _KEYWORD: Final = re.compile(r"[!#$&'+-Z\[^-z|}~]{1,255}")
 _NAME: Final = re.compile(r"[!-9;-~]{1,200}")
 _OF_KEYWORD: Final = frozenset((Key.FLAG, Key.ALL_IN_THREAD, Key.SOME_IN_THREAD))
+MAX_TEXT: Final = 10_000
+"""Characters of a text in a condition."""
+
+MAX_TERMS: Final = 100
 SORTS: Final = tuple(key.value for key in Key)
 
 
@@ -163,9 +167,17 @@ def _text(condition: Callable[[str], Condition]) -> Callable[[Any], Made | None]
     def made(value: Any) -> Made | None:
         if not isinstance(value, str):
             return None
-        return _always(_joined([condition(term) for term in search_terms(value)]))
+        return _always(_joined([condition(term) for term in _terms(value)]))
 
     return made
+
+
+def _terms(text: str) -> list[str]:
+    """Raises MethodError for more than are looked for."""
+    terms = search_terms(text[:MAX_TEXT])
+    if len(text) > MAX_TEXT or len(terms) > MAX_TERMS:
+        raise MethodError("unsupportedFilter", f"filter: more than {MAX_TERMS} terms of text")
+    return terms
 
 
 def _field(name: str) -> Callable[[Any], Made | None]:
@@ -177,7 +189,7 @@ def _header(value: Any) -> Made | None:
         return None
     if not 1 <= len(value) <= 2 or not _NAME.fullmatch(value[0]):
         return None
-    name, terms = value[0], search_terms(value[1]) if len(value) == 2 else []
+    name, terms = value[0], _terms(value[1]) if len(value) == 2 else []
     return _always(_joined([HeaderContains(name, term) for term in terms or [""]]))
 
 
