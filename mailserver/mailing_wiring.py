@@ -10,9 +10,11 @@ from filters.mailing.handling import Handling
 from filters.mailing.loading import Loader
 from filters.mailing.local import LocalEmailService
 from filters.mailing.posting import Posting
+from filters.mailing.recipients import Recipients
 from filters.mailing.submitter import Submitter
 from filters.mailing.values import Grammar
 from filters.pipeline import Pipeline
+from filters.quota import Quotas
 from filters.submitting import Submitting
 from mailserver.services import Services
 from smtp.wishing import EnvelopeReader
@@ -34,14 +36,16 @@ def build_mailing(
     delivery: Delivery,
     submitting: Submitting,
     drive: DriveService,
+    quotas: Quotas,
 ) -> Mailing:
-    """`submitting` is that of SMTP: it counts what an account sends by any protocol."""
+    """`submitting` and `quotas` are those of SMTP: they count what goes by any protocol."""
     submitter = Submitter(
         lambda: services.settings,
         pipeline,
         delivery,
         submitting,
         services.directory,
+        Recipients(services.directory, quotas),
         services.clock,
         services.offload,
         get_logger("submission"),

@@ -23,6 +23,7 @@ from filters.login_notice import LoginNotices
 from filters.own.own import OwnFilters
 from filters.pipeline import Pipeline
 from filters.quarantining import Keeper
+from filters.quota import Quotas
 from filters.recipients.imap_events import ImapEvents
 from filters.recipients.junk import PersonalJunk
 from filters.record import Recorder
@@ -222,6 +223,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
     services.auth.accept_outside(outside.of_access_token)
     sent = SentCopies(store, clock, services.offload, get_logger("sent"))
     drive = build_drive(services, scanner, blob_scanner, mails)
+    quotas = Quotas(store)
     submitting = Submitting(
         settings,
         services.directory,
@@ -247,6 +249,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             services.offload,
             get_logger("smtp"),
             submitting=submitting,
+            quotas=quotas,
             admission=admission,
             recorder=recorder,
         ),
@@ -341,7 +344,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
             outside,
             outward,
             blob_scanner,
-            build_mailing(services, pipeline, delivery, submitting, drive.service),
+            build_mailing(services, pipeline, delivery, submitting, drive.service, quotas),
             drive.web,
         ),
         login_notices=notices,

@@ -19,6 +19,7 @@ from filters.context import Peer
 from filters.delivery import Delivery
 from filters.envelope import make_trace
 from filters.pipeline import Pipeline
+from filters.quota import Quotas
 from filters.record import Recorder
 from filters.submitting import Submitting
 from net.listener import address_of, bind
@@ -32,7 +33,6 @@ from smtp.grammar.reply import Reply, reply
 from smtp.intake import IntakeLimits
 from smtp.lmtp import LmtpSession
 from smtp.manners import Manners
-from smtp.quota import Quotas
 from smtp.session import Session
 from smtp.shared import Shared
 from smtp.submission import SubmissionSession
@@ -72,6 +72,7 @@ class SmtpServer:
         log: Logger,
         *,
         submitting: Submitting,
+        quotas: Quotas | None = None,
         admission: Admission | None = None,
         recorder: Recorder | None = None,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
@@ -88,7 +89,7 @@ class SmtpServer:
             directory,
             store,
             clock,
-            Quotas(store),
+            quotas or Quotas(store),
             submitting,
             offload,
             Manners(settings, clock),

@@ -9,11 +9,11 @@ from config.logging import Logger
 from config.settings import Settings
 from filters.delivery import Delivery
 from filters.pipeline import Pipeline
+from filters.quota import Quotas
 from filters.record import Recorder
 from filters.submitting import Submitting
 from net.threads import Offload
 from smtp.manners import Manners
-from smtp.quota import Quotas
 from storage.directory import Directory
 from storage.store import Store
 

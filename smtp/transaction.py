@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from filters.context import Peer, Recipient
 from filters.envelope import make_trace
 from filters.filter import Stage
+from filters.quota import Reservation
 from smtp.connection import ConnectionState
 from smtp.grammar import replies
 from smtp.grammar.ehlo import refusal_of
 from smtp.grammar.mail import Body, Mail
 from smtp.grammar.rcpt import Rcpt
 from smtp.grammar.reply import Reply
-from smtp.quota import Reservation
 from smtp.refusals import reply_of
 from smtp.shared import Shared
 from storage.directory_values import Resolution, Status

@@ -19,7 +19,7 @@ from net.limits import MINUTE
 from storage.credential_values import Protocol
 from storage.errors import StoreError
 from web.json_body import BadBody
-from web.peer import address_of, may_have_secrets, origin_of
+from web.peer import address_of, is_secure, may_have_secrets, origin_of
 from web.problem import ProblemResponse
 
 LIMIT: Final = 16 * 1024
@@ -90,6 +90,10 @@ class Answering:
         address = address_of(connection, settings.http.trusted_proxies)
         client = client_name(connection.headers.get("user-agent"))
         return Caller(address, Protocol.WEB, client=client)
+
+    def is_secure(self, connection: HTTPConnection) -> bool:
+        """As web.peer.is_secure, by the proxies that are trusted."""
+        return is_secure(connection, self._settings().http.trusted_proxies)
 
     def origin(self, request: HTTPConnection) -> str:
         """As origin_of, by the proxies that are trusted."""

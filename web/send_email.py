@@ -15,7 +15,7 @@ from starlette.routing import Route
 from auth.caller import Caller
 from auth.login_values import Login
 from filters.mailing.email_service import EmailService, Letter, OfDrive, Uploaded
-from filters.mailing.values import NotSent, Why
+from filters.mailing.values import NotSent, Origin, Why
 from message.address_list import mailboxes
 from message.compose_fields import Person
 from storage.blob_values import BlobTooLarge, blob_hash
@@ -79,8 +79,9 @@ class SendEmail:
         else:
             members, files = await read_json(request, LIMIT), []
         try:
+            origin = Origin(caller.peer, self._answering.is_secure(request))
             letter = letter_of(members, files, None if key is None else f"http:{key}")
-            posted = await self._service.send(login, caller.peer, letter)
+            posted = await self._service.send(login, origin, letter)
         except NotSent as error:
             return refused(error)
         told: dict[str, object] = {

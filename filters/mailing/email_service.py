@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from auth.login_values import Login
+from filters.mailing.values import Origin
 from message.compose_fields import Person
 from message.readable import Readable
 from storage.blob_values import BlobHash
@@ -90,9 +91,9 @@ class Viewed:
 
 
 class EmailService(Protocol):
-    """Raises StoreError; `peer` is the address that a request came from."""
+    """Raises StoreError."""
 
-    async def send(self, login: Login, peer: str, letter: Letter) -> Posted:
+    async def send(self, login: Login, origin: Origin, letter: Letter) -> Posted:
         """Queued, and saved in Sent, in one transaction. Raises NotSent."""
 
     async def cancel(self, login: Login, id_: QueueId) -> None:

@@ -9,6 +9,7 @@ from filters.mailing.email_service import Letter, NotPermitted, Posted, Viewed
 from filters.mailing.handling import Handling
 from filters.mailing.keywords import words_of
 from filters.mailing.posting import Posting
+from filters.mailing.values import Origin
 from message.readable import readable
 from net.threads import Offload
 from storage.emails import StoredEmail
@@ -29,8 +30,8 @@ class LocalEmailService:
         self._store, self._posting, self._handling = store, posting, handling
         self._clock, self._offload = clock, offload
 
-    async def send(self, login: Login, peer: str, letter: Letter) -> Posted:
-        return await self._posting.send(login, peer, letter)
+    async def send(self, login: Login, origin: Origin, letter: Letter) -> Posted:
+        return await self._posting.send(login, origin, letter)
 
     async def cancel(self, login: Login, id_: QueueId) -> None:
         if not login.grant.writes:

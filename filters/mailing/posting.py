@@ -20,7 +20,7 @@ from filters.drive.service import Asker, DriveService
 from filters.mailing.email_service import Letter, OfDrive, Posted, Uploaded
 from filters.mailing.loading import Loader, Taking
 from filters.mailing.submitter import Submitter
-from filters.mailing.values import NotSent, Sent, To, Why, Wish
+from filters.mailing.values import NotSent, Origin, Sent, To, Why, Wish
 from filters.sent import NAME, USE, is_sent
 from message.address import AddressError, parse_mailbox
 from message.compose import Attachment, Base64Lines, Composed, Stream, compose, simple_tree
@@ -72,8 +72,10 @@ class Posting:
         self._blobs, self._drive, self._submitter = blobs, drive, submitter
         self._loader, self._clock, self._offload = loader, clock, offload
 
-    async def send(self, login: Login, peer: str, letter: Letter) -> Posted:
+    async def send(self, login: Login, origin: Origin, letter: Letter) -> Posted:
         """Raises NotSent, StoreError."""
+        if not login.grant.writes:
+            raise NotSent(Why.FORBIDDEN_TO_SEND, "This login does not send mail")
         submissions = self._store.submissions
         if letter.key and (known := await submissions.under(login.account, letter.key)):
             return _posted(known)
@@ -86,7 +88,7 @@ class Posting:
         message = await self._message(composed, sources)
         try:
             sent = await self._submitter.submit(
-                login, peer, wish, message, sending, Protocol.WEB, copy
+                login, origin, wish, message, sending, Protocol.WEB, copy
             )
         except AlreadySubmitted as known_one:
             return _posted(await self._one(login, Sent(known_one.id, "", 0.0)))

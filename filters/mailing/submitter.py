@@ -6,6 +6,7 @@ what was not taken leaves no file.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Final
 
@@ -16,11 +17,12 @@ from config.clock import Clock
 from config.logging import Logger
 from config.settings import Settings
 from filters.changing import changed_message, changed_recipients
-from filters.context import Context, Kind, Message, Peer, Recipient
+from filters.context import Context, Kind, Message, Peer
 from filters.delivery import Delivery, SentCopy
 from filters.envelope import Envelope, Source, make_trace, needs_smtputf8
 from filters.filter import Stage
-from filters.mailing.values import NotSent, Sent, To, Why, Wish
+from filters.mailing.recipients import Recipients
+from filters.mailing.values import NotSent, Origin, Sent, Why, Wish
 from filters.pipeline import Pipeline
 from filters.policy import NULL_SENDER, Policy, Ruling, Subject, resolve, together
 from filters.submitting import Authorship, Submitting
@@ -29,13 +31,12 @@ from net.threads import Busy, Offload
 from storage.credential_values import Protocol
 from storage.delegations import Sending as Right
 from storage.directory import Directory
-from storage.directory_values import Account, Resolution, Status
-from storage.group_addresses import SUFFIX
 from storage.values import Sending
 
 LISTENER: Final = "http"
 """Its name in `[[policy]]`."""
 _REFUSED: Final = "Not accepted here by policy"
+_NEEDS_TLS: Final = "Encryption needed: send it by HTTPS"
 
 
 class Submitter:
@@ -48,18 +49,20 @@ class Submitter:
         delivery: Delivery,
         submitting: Submitting,
         directory: Directory,
+        recipients: Recipients,
         clock: Clock,
         offload: Offload,
         log: Logger,
     ) -> None:
         self._settings, self._pipeline, self._delivery = settings, pipeline, delivery
         self._submitting, self._directory = submitting, directory
+        self._recipients = recipients
         self._clock, self._offload, self._log = clock, offload, log
 
     async def submit(
         self,
         login: Login,
-        peer: str,
+        origin: Origin,
         wish: Wish,
         message: Message,
         sending: Sending | None,
@@ -72,7 +75,10 @@ class Submitter:
         """
         taken = False
         try:
-            sent = await self._submit(login, peer, wish, message, sending, protocol, copy)
+            with ExitStack() as held:
+                sent = await self._submit(
+                    login, origin, wish, message, sending, protocol, copy, held
+                )
             taken = True
             return sent
         except (OSError, Busy) as error:
@@ -86,22 +92,25 @@ class Submitter:
     async def _submit(
         self,
         login: Login,
-        peer: str,
+        origin: Origin,
         wish: Wish,
         message: Message,
         sending: Sending | None,
         protocol: Protocol,
         copy: SentCopy | None,
+        held: ExitStack,
     ) -> Sent:
-        wish = replace(wish, recipients=await self._members(login, wish.recipients))
-        context = self._context(login, peer, wish, message)
+        members = await self._recipients.members(login, wish.recipients)
+        wish = replace(wish, recipients=members)
+        context = self._context(login, origin.address, wish, message)
         await self._check(login, wish, message)
-        policies = await self._stages(context, wish)
+        policies = await self._stages(context, wish, origin, held)
         authorship = await self._authorship(login, message, wish)
         context.message = message
         verdict = await self._content(context, policies)
         message = await self._changed(context, message, verdict)
         recipients = tuple(context.recipients)
+        await self._within_limits(login, len(recipients))  # others may have sent meanwhile
         self._submitting.count(login, len(recipients))
         message = await self._submitting.lightened(login, message)
         done = self._submitting.complete(login, message, authorship, context.sender)
@@ -115,23 +124,9 @@ class Submitter:
         )
         if queue is None:
             raise NotSent(Why.FORBIDDEN_TO_SEND if answer[0] >= 500 else Why.LATER, answer[2])
-        self._submitting.tell_owners(login, authorship, peer, protocol)
+        self._submitting.tell_owners(login, authorship, origin.address, protocol)
         self._log.info("submitted", account=login.address, message=context.trace)
         return Sent(queue, context.trace, send_at)
-
-    async def _members(self, login: Login, wished: Sequence[To]) -> tuple[To, ...]:
-        """A group of the account's contacts stands for its members. Raises StoreError."""
-        found: dict[str, To] = {}
-        for to in wished:
-            members = None
-            if SUFFIX in to.address and (account := await self._account(login)) is not None:
-                members = await self._directory.group_addresses.members(account, to.address)
-            for address in members or (to.address,):
-                found.setdefault(address, replace(to, address=address))
-        return tuple(found.values())
-
-    async def _account(self, login: Login) -> Account | None:
-        return await self._directory.account_by_id(login.account)
 
     def _context(self, login: Login, peer: str, wish: Wish, message: Message) -> Context:
         local = in_networks(peer, self._settings().filters.local_networks)
@@ -170,44 +165,34 @@ class Submitter:
             right = await sending_right(self._directory, login, wish.sender)
             if right.sending is Right.NO:
                 raise NotSent(Why.FORBIDDEN_MAIL_FROM, "The sender is none of your addresses")
-        verdict = await self._submitting.within_limits(login, len(wish.recipients))
+        await self._within_limits(login, len(wish.recipients))
+
+    async def _within_limits(self, login: Login, recipients: int) -> None:
+        """Raises NotSent."""
+        verdict = await self._submitting.within_limits(login, recipients)
         if verdict.refused:
             raise NotSent(Why.RATE_LIMIT, verdict.text)
 
-    async def _stages(self, context: Context, wish: Wish) -> list[Policy]:
+    async def _stages(
+        self, context: Context, wish: Wish, origin: Origin, held: ExitStack
+    ) -> list[Policy]:
         """MAIL and RCPT: the policies of the recipients. Raises NotSent."""
         sender = wish.sender.rpartition("@")[2].lower() if wish.sender else NULL_SENDER
         context.policy = self._policy(context, sender)
-        _refuse(context.policy, context.size)
+        _refuse(context.policy, context.size, origin)
         if (most := context.policy.recipients) is not None and len(wish.recipients) > most:
             text = f"A message has at most {most} recipients"
             raise NotSent(Why.TOO_MANY_RECIPIENTS, text, limit=most)
         _raise(await self._pipeline.run(Stage.MAIL, context))
-        context.recipients = await self._recipients(wish.recipients)
+        context.recipients = await self._recipients.resolved(wish, context.size, held)
         policies = []
         for one in tuple(context.recipients):
             domain = one.address.rpartition("@")[2].lower()
             context.rcpt, context.policy = one, self._policy(context, sender, domain)
-            _refuse(context.policy, context.size)
+            _refuse(context.policy, context.size, origin)
             _raise(await self._pipeline.run(Stage.RCPT, context))
             policies.append(context.policy)
         return policies
-
-    async def _recipients(self, wished: Sequence[To]) -> list[Recipient]:
-        """Where they lead. Raises NotSent, StoreError."""
-        found: dict[str, Recipient] = {}
-        nobody = []
-        for to in wished:
-            resolution = await self._directory.resolve(to.address)
-            if resolution.status is Status.NOT_OURS:
-                resolution = Resolution(Status.DELIVERABLE, remote=(to.address,))
-            if resolution.status is not Status.DELIVERABLE or resolution.returns:
-                nobody.append(to.address)
-            found[to.address] = Recipient(to.address, resolution, to.notify, to.orcpt)
-        if nobody:
-            text = "Nobody has these addresses"
-            raise NotSent(Why.INVALID_RECIPIENTS, text, recipients=tuple(nobody))
-        return list(found.values())
 
     async def _authorship(self, login: Login, message: Message, wish: Wish) -> Authorship:
         found = await self._submitting.authorship(login, message.header, wish.sender)
@@ -219,7 +204,7 @@ class Submitter:
     async def _content(self, context: Context, policies: Sequence[Policy]) -> Verdict:
         size, skip = together(policies)
         context.policy = replace(context.policy, message_size=size, skip=skip)
-        _refuse(context.policy, context.size)
+        _check_size(context.policy, context.size)
         _raise(await self._pipeline.run(Stage.DATA, context))
         return merge(context.verdicts)
 
@@ -270,10 +255,19 @@ class Submitter:
         )
 
 
-def _refuse(policy: Policy, size: int) -> None:
+def _refuse(policy: Policy, size: int, origin: Origin) -> None:
     """Raises NotSent."""
+    if policy.require_tls and not origin.tls:
+        raise NotSent(Why.FORBIDDEN_TO_SEND, _NEEDS_TLS)
     if policy.ruling in (Ruling.REFUSE, Ruling.DEFER):
-        raise NotSent(Why.FORBIDDEN_TO_SEND, policy.text or _REFUSED)
+        refused = policy.ruling is Ruling.REFUSE
+        why = Why.FORBIDDEN_TO_SEND if refused else Why.RATE_LIMIT
+        raise NotSent(why, policy.text or _REFUSED)
+    _check_size(policy, size)
+
+
+def _check_size(policy: Policy, size: int) -> None:
+    """Raises NotSent."""
     most = policy.message_size
     if most is not None and size > most:
         raise NotSent(Why.TOO_LARGE, f"A message has at most {most} octets", limit=most)

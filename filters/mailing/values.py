@@ -40,6 +40,14 @@ class BadWish(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request to send came from: the address of the peer, and whether by TLS."""
+
+    address: str
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class To:
     """One recipient; `notify` and `orcpt` as in RFC 3461."""
 

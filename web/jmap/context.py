@@ -17,10 +17,11 @@ from web.jmap.octets import Budget
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Of one request; `peer` is the address that it came from."""
+    """Of one request; `peer` is the address that it came from, `tls` whether by TLS."""
 
     login: Login
     peer: str = ""
+    tls: bool = False
     shared: Sequence[SharedBook] = ()
     """Address books of other accounts that the user sees."""
 

@@ -30,7 +30,7 @@ class Entrance:
         if caller is None:
             return ProblemResponse(403, "TLS is needed")
         found = await self.logins.admit(connection, replace(caller, protocol=Protocol.JMAP))
-        return Context(found, caller.peer) if isinstance(found, Login) else found
+        return self._context(connection, found, caller) if isinstance(found, Login) else found
 
     def route(self, path: str, handler: Handler, method: str) -> Route:
         """Nothing is awaited between the login and the handler."""
@@ -39,9 +39,12 @@ class Entrance:
             caller = replace(caller, protocol=Protocol.JMAP)
             found = await self.logins.admit(request, caller)
             return (
-                await handler(request, Context(found, caller.peer))
+                await handler(request, self._context(request, found, caller))
                 if isinstance(found, Login)
                 else found
             )
 
         return Route(path, self.answering.answering(answer, counted=False), methods=[method])
+
+    def _context(self, connection: HTTPConnection, login: Login, caller: Caller) -> Context:
+        return Context(login, caller.peer, self.answering.is_secure(connection))

@@ -16,9 +16,17 @@ Site = tuple[ServerProcess, Sink]
 FAR, REFUSED = "far@world.test", "refused@world.test"
 LIMITS = """[limits]
 recipients = 5
+[http]
+trusted_proxies = ["127.0.0.0/8"]
 [[policy]]
 recipient_domain = ["small.test"]
 message_size = "10"
+[[policy]]
+recipient_domain = ["tls.test"]
+require_tls = true
+[[policy]]
+recipient_domain = ["later.test"]
+action = "defer"
 """
 
 
@@ -250,6 +258,29 @@ def test_what_may_not_be_sent_is_refused_by_name(
     assert server.json("queue", "list") == []
     assert list((server.data / "tmp").iterdir()) == []
     assert len(sink.received) == before
+
+
+def test_a_policy_that_wants_tls_is_kept(site: Site, jmap: Jmap, imap: imaplib.IMAP4) -> None:
+    server, _ = site
+    email = draft(imap, "private", "To: x@y.test")
+    plain = create(jmap, email, envelope=held("x@tls.test"))["notCreated"]["a"]
+    assert (plain["type"], "HTTPS" in plain["description"]) == ("forbiddenToSend", True)
+    proxied = Jmap(server, {**basic(), "X-Forwarded-Proto": "https"})
+    one = create(proxied, email, envelope=held("x@tls.test"))["created"]["a"]
+    proxied.call("EmailSubmission/set", update={one["id"]: {"undoStatus": "canceled"}})
+    later = create(jmap, email, envelope=held("x@later.test"))["notCreated"]["a"]
+    assert later["type"] == "rateLimit"
+
+
+def test_full_mailboxes_are_named(site: Site, jmap: Jmap, imap: imaplib.IMAP4) -> None:
+    server, _ = site
+    email = draft(imap, "no room", f"To: {BOB}")
+    server.perform("account.set", address=BOB, quota=10)
+    full = create(jmap, email, envelope=held(FAR, BOB))["notCreated"]["a"]
+    server.perform("account.set", address=BOB, quota=0)
+    assert (full["type"], full["invalidRecipients"]) == ("invalidRecipients", [BOB])
+    one = create(jmap, email, envelope=held(BOB))["created"]["a"]
+    jmap.call("EmailSubmission/set", update={one["id"]: {"undoStatus": "canceled"}})
 
 
 def test_agents_that_only_draft_send_nothing(site: Site, jmap: Jmap, imap: imaplib.IMAP4) -> None:

@@ -10,7 +10,7 @@ from config.clock import Clock
 from filters.context import Message
 from filters.mailing.loading import Taking
 from filters.mailing.submitter import Submitter
-from filters.mailing.values import NotSent, To, Why, Wish
+from filters.mailing.values import NotSent, Origin, To, Why, Wish
 from message.compose_fields import BadValue, Group, Person, addresses, date, message_ids, text
 from message.crlf import to_crlf
 from message.headers import build_field, first, header_block
@@ -130,10 +130,10 @@ class MdnSending:
         notification = _notification(wanted, identity, header)
         message = await self._message(identity, to, wanted, notification, data)
         wish = Wish("", (To(to),))
+        context = call.context
+        origin = Origin(context.peer, context.tls)
         try:
-            await self.submitter.submit(
-                call.context.login, call.context.peer, wish, message, None, Protocol.JMAP
-            )
+            await self.submitter.submit(context.login, origin, wish, message, None, Protocol.JMAP)
         except NotSent as error:
             raise _refusal(error) from None
         told = {

@@ -11,7 +11,7 @@ from config.clock import Clock
 from filters.cancelling import NotCancelled, cancel
 from filters.mailing.loading import Loader
 from filters.mailing.submitter import Submitter
-from filters.mailing.values import Grammar, NotSent, Why
+from filters.mailing.values import Grammar, NotSent, Origin, Why
 from storage.credential_values import Protocol
 from storage.emails import StoredEmail
 from storage.errors import MessageMissing, TooOld
@@ -253,8 +253,8 @@ class SubmissionType(Listed[Context, Account], Changeable[Context, Account]):
             orjson.dumps(envelope).decode(),
             frozenset(),
         )
-        peer = call.context.peer
-        sent = await self._submitter.submit(login, peer, wish, message, sending, Protocol.JMAP)
+        origin = Origin(call.context.peer, call.context.tls)
+        sent = await self._submitter.submit(login, origin, wish, message, sending, Protocol.JMAP)
         found = await self._store.submissions.get(account.id, [sent.id])
         return submission_number(sent.id), found[sent.id], envelope
 
