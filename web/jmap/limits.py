@@ -14,7 +14,8 @@ MAX_ATTACHED: Final = 36 * 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in octets; `answer` is that of all Emails got by a request, `downloads` how many run at
-    once, `ids_in_query` how many ids a /query tells;  Requests of one user
+    once, `ids_in_query` how many ids a /query tells, `handled` that of
+    all blobs that one call makes, copies or digests. Requests of one user
     beyond `concurrent_requests` wait for a moment before they are refused: browsers with several
     pages open run into it. A message may wait for the time that its sender set for `delayed_send`
     seconds.
@@ -31,6 +32,7 @@ class Limits:
     objects_in_set: int = 1000
     delayed_send: int = 0
     ids_in_query: int = 10_000
+    handled: int = 256 * 1024 * 1024
 
     @property
     def capability(self) -> dict[str, Any]:

@@ -124,6 +124,8 @@ def test_blobs_of_pieces(server: ServerProcess, jmap: Jmap) -> None:
         {"data:asText": "!"},
     )
     assert fetched(server, jmap, joined["id"]) == (200, b"\x00\xff" + "Grüße".encode()[2:4] + b"!")
+    nulls = {"data:asText": None, "offset": None, "length": None}
+    assert created(jmap, {**nulls, "blobId": first["id"]})["id"] == first["id"]
     refused: list[list[dict[str, Any]]] = [
         [{"data:asText": "a", "data:asBase64": "YQ=="}],
         [{"data:asBase64": "no base64!"}],
@@ -197,14 +199,27 @@ def test_where_a_blob_is_used(server: ServerProcess, jmap: Jmap, imap: imaplib.I
     assert [one["matchedIds"] for one in found["list"]] == [uses, uses, nothing]
     assert found["notFound"] == ["x"]
     assert jmap.call("Blob/lookup", typeNames=["Foo"], ids=[])["error"] == "unknownDataType"
+    call = ["Blob/lookup", {"accountId": jmap.account, **asked}, "0"]
+    using = ["urn:ietf:params:jmap:core", "urn:ietf:params:jmap:blob"]
+    answer = ask(server, "POST", "/jmap/api", {"using": using, "methodCalls": [call]}, basic())
+    assert answer.body["methodResponses"][0][1]["type"] == "unknownDataType"
 
 
-def test_copies_between_accounts(jmap: Jmap, bob: Jmap) -> None:
+def test_copies_between_accounts(
+    server: ServerProcess, jmap: Jmap, bob: Jmap, imap: imaplib.IMAP4
+) -> None:
     asked = {"accountId": jmap.account, "blobIds": ["x"]}
     found = jmap.call("Blob/copy", fromAccountId=bob.account, **asked)
     assert found == {"error": "fromAccountNotFound"}
     found = jmap.call("Blob/copy", fromAccountId=jmap.account, **asked)
-    assert found["copied"] is None and found["notCopied"]["x"]["type"] == "blobNotFound"
+    assert found["copied"] is None and found["notCopied"] == {"x": {"type": "notFound"}}
+    letter_id = jmap.get("Email", append(imap, letter("copied")), "blobId")["blobId"]
+    free = upload(server, jmap, TEXT).body["blobId"]
+    asked = {"fromAccountId": jmap.account, "blobIds": [letter_id, free]}
+    found = jmap.call("Blob/copy", **asked)
+    assert found["notCopied"] is None and found["copied"].keys() == {letter_id, free}
+    assert found["copied"][free] == free
+    assert fetched(server, jmap, found["copied"][letter_id]) == fetched(server, jmap, letter_id)
 
 
 async def test_a_body_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:

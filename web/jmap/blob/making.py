@@ -15,6 +15,7 @@ from web.jmap.context import Account, Context, account_of
 from web.jmap.errors import MethodError, SetError, invalid_properties
 from web.jmap.limits import Limits
 from web.jmap.methods import Call, Methods, Results
+from web.jmap.octets import Budget
 
 BLOB: Final = "urn:ietf:params:jmap:blob"
 MAX_SOURCES: Final = 64
@@ -56,11 +57,12 @@ class BlobMaking:
         check_writable(account)
         if len(create) > self._limits.objects_in_set:
             raise too_many("objects", self._limits.objects_in_set)
+        room = self.room()
         created: Object = {}
         failed: Object = {}
         for creation_id, made in create.items():
             try:
-                created[creation_id] = await self._create(call, account, made)
+                created[creation_id] = await self._create(call, account, made, room)
             except SetError as error:
                 failed[creation_id] = error.members
             else:
@@ -68,7 +70,13 @@ class BlobMaking:
         told = {"accountId": account_id, "created": created or None, "notCreated": failed or None}
         return [("Blob/upload", told)]
 
-    async def _create(self, call: Call[Context], account: Account, made: Object) -> Object:
+    def room(self) -> Budget:
+        """What one call may make."""
+        return Budget("blobs", self._limits.handled)
+
+    async def _create(
+        self, call: Call[Context], account: Account, made: Object, room: Budget
+    ) -> Object:
         """Raises SetError."""
         sources, kind = made.get("data"), made.get("type")
         if unknown := sorted(made.keys() - {"data", "type"}):
@@ -83,13 +91,14 @@ class BlobMaking:
         size = sum(len(one) if isinstance(one, bytes) else one[2] - one[1] for one in parts)
         if size > self._limits.upload:
             raise SetError("tooLarge", f"more than {self._limits.upload} octets")
-        id_ = await self.kept(account, self._joined(parts))
+        id_ = await self.kept(account, self._joined(parts), size, room)
         return {"id": id_, "type": kind, "size": size}
 
     async def _source(
         self, call: Call[Context], account: Account, source: Object
     ) -> bytes | tuple[Found, int, int]:
-        """Octets, or a range of a blob. Raises SetError."""
+        """Octets, or a range of a blob; null is as absent (RFC 9404 §4.1). Raises SetError."""
+        source = {name: value for name, value in source.items() if value is not None}
         kinds = [one for one in ("data:asText", "data:asBase64", "blobId") if one in source]
         allowed = {kinds[0]} if kinds else set[str]()
         if kinds == ["blobId"]:
@@ -107,7 +116,10 @@ class BlobMaking:
                 return base64.b64decode(value, validate=True)
             except (binascii.Error, ValueError):
                 raise invalid_properties("the base64 is not valid", "data") from None
-        found = await self.found(account, call.real(value))
+        try:
+            found = await self._reader.find(account, call.real(value), leaving=False)
+        except NoSuchBlob:
+            raise SetError("blobNotFound", "there is no such blob", notFound=[value]) from None
         offset, length = source.get("offset"), source.get("length")
         if any(one is not None and not (is_int(one) and one >= 0) for one in (offset, length)):
             raise invalid_properties("offset and length are unsigned integers", "data")
@@ -126,17 +138,15 @@ class BlobMaking:
             async for piece in self._reader.pieces(*part):
                 yield piece
 
-    async def found(self, account: Account, id_: str) -> Found:
-        """Raises SetError."""
-        try:
-            return await self._reader.find(account, id_, leaving=False)
-        except NoSuchBlob:
-            raise SetError("blobNotFound", "there is no such blob", notFound=[id_]) from None
-
-    async def kept(self, account: Account, pieces: AsyncGenerator[bytes, None]) -> str:
+    async def kept(
+        self, account: Account, pieces: AsyncGenerator[bytes, None], size: int, room: Budget
+    ) -> str:
         """The blobId. Raises SetError."""
         try:
+            room.take(size)
             return (await self._uploads.put(account.id, pieces)).hash
+        except MethodError as error:
+            raise SetError("rateLimit", error.description) from None
         except BlobTooLarge:
             raise SetError("tooLarge") from None
         except OverQuota:

@@ -19,7 +19,9 @@ from web.jmap.errors import MethodError, SetError, invalid_arguments
 from web.jmap.limits import Limits
 from web.jmap.mail.blobs import mail_blob, split_blob
 from web.jmap.mail.email import EmailType
+from web.jmap.mail.mailbox import MAIL
 from web.jmap.methods import CORE, Call, Methods, Results
+from web.jmap.octets import Budget
 
 DIGESTS: Final = ("sha-256", "sha", "sha-512")
 _HASHES: Final = {"sha-256": "sha256", "sha": "sha1", "sha-512": "sha512"}
@@ -74,12 +76,16 @@ class BlobMethods:
             raise too_many("blobIds", self._limits.objects_in_set)
         source, target = source_account(call, from_id), account_of(call, account_id)
         check_writable(target)
+        room = self._making.room()
         copied: Object = {}
         failed: Object = {}
         for id_ in ids:
             try:
-                found = await self._making.found(source, id_)
-                copied[id_] = await self._making.kept(target, self._reader.pieces(found))
+                found = await self._reader.find(source, call.real(id_), leaving=False)
+                pieces = self._reader.pieces(found)
+                copied[id_] = await self._making.kept(target, pieces, found.size, room)
+            except NoSuchBlob:
+                failed[id_] = {"type": "notFound"}
             except SetError as error:
                 failed[id_] = error.members
         told = {
@@ -102,6 +108,7 @@ class BlobMethods:
         if len(ids) > self._limits.objects_in_get:
             raise too_many("ids", self._limits.objects_in_get)
         account = account_of(call, account_id)
+        digested = Budget("digests", self._limits.handled)
         found: list[Object] = []
         missing: list[str] = []
         for id_ in ids:
@@ -114,7 +121,10 @@ class BlobMethods:
                 raise MethodError("forbidden", f"{id_}: {held}") from None
             else:
                 wanted = names if names is not None else ["data", "size"]
-                made = await self._object(account, blob, wanted, Range.of(blob, offset, length))
+                part = Range.of(blob, offset, length)
+                count = sum(name.startswith("digest:") for name in wanted)
+                digested.take(count * (part.end - part.start))
+                made = await self._object(account, blob, wanted, part)
                 found.append({"id": real, **made})
         return [("Blob/get", {"accountId": account_id, "list": found, "notFound": missing})]
 
@@ -154,7 +164,8 @@ class BlobMethods:
             raise invalid_arguments("typeNames and ids are needed")
         if len(ids) > self._limits.objects_in_get:
             raise too_many("ids", self._limits.objects_in_get)
-        if unknown := [one for one in names if one not in TYPES]:
+        known = TYPES if MAIL in call.using else ()
+        if unknown := [one for one in names if one not in known]:
             raise MethodError("unknownDataType", unknown[0][:100])
         account = account_of(call, account_id)
         found: list[Object] = []
