@@ -1,0 +1,96 @@
+"""Searches over Emails give the same whatever is known already, however large the account is."""
+
+import pytest
+
+from storage.mail_query import evaluate, tables
+from storage.mail_query.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Contains,
+    Flagged,
+    HeaderContains,
+    Key,
+    MailQuery,
+    Not,
+    Order,
+    Size,
+    Where,
+)
+from storage.mail_query.search import MailSearch
+from storage.mail_query.tables import Scope, Tables
+from storage.mail_query.texts import Texts
+from storage.store import Store
+from storage.values import FlagChange, Flags, System
+from tests.support.stores import ACCOUNT, deliver, inbox, message
+
+SCOPE = Scope(ACCOUNT)
+WORDS = ("zebra", "quokka", "lynx")
+CONDITIONS: list[Condition] = [
+    AllOf((Size(True, 1), Contains(Where.TEXT, "zebra"))),
+    AllOf((Flagged(Flags(System.SEEN)), HeaderContains("Subject", "lynx"), Size(False, 9_999))),
+    AnyOf((Contains(Where.BODY, "quokka"), Flagged(Flags(System.SEEN)))),
+    AllOf((Not(Contains(Where.TEXT, "lynx")), Contains(Where.TEXT, "zebra quo"))),
+]
+
+
+def fresh(store: Store) -> MailSearch:
+    """One that knows nothing."""
+    made = Tables(store.database, store._images, store.threads)
+    return MailSearch(store.database, made, Texts(store.search, store._reads, store._offload))
+
+
+async def filled(store: Store, count: int) -> None:
+    for number in range(count):
+        text = " ".join(WORDS[at] for at in range(3) if number >> at & 1) + f" n{number}"
+        await deliver(store, message(text, subject=WORDS[number % 3]))
+    box = await inbox(store)
+    seen = Flags(System.SEEN)
+    await store.store(ACCOUNT, box, range(1, count, 2), FlagChange.ADD, seen)
+
+
+async def results(search: MailSearch) -> list[list[int]]:
+    by_subject = (Order(Key.SUBJECT), Order(Key.RECEIVED, ascending=False))
+    asked = [MailQuery(one, order) for one in CONDITIONS for order in ((), by_subject)]
+    return [list((await search.find(SCOPE, one)).blobs) for one in asked]
+
+
+async def test_results_are_the_same_in_large_accounts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(store, 24)
+    await store.search.settle()
+    wanted = await results(store.mail_search)
+    assert all(wanted)
+    monkeypatch.setattr(evaluate, "_MANY", 0)
+    monkeypatch.setattr(evaluate, "_BLOCK", 5)
+    monkeypatch.setattr(tables, "_PAGE", 4)
+    assert await results(fresh(store)) == wanted
+
+
+async def test_results_are_the_same_without_an_index(store: Store) -> None:
+    await filled(store, 12)
+    await store.search.settle()
+    wanted = await results(store.mail_search)
+    await store.search.drop(ACCOUNT)
+    assert await results(fresh(store)) == wanted
+
+
+async def test_known_results_follow_what_changes(store: Store) -> None:
+    await filled(store, 12)
+    await results(store.mail_search)
+    box = await inbox(store)
+    await store.store(ACCOUNT, box, [2, 4, 5], FlagChange.ADD, Flags(System.SEEN))
+    await store.store(ACCOUNT, box, [7], FlagChange.ADD, Flags(System.DELETED))
+    await store.remove(ACCOUNT, box, [3, 8])
+    await store.copy(ACCOUNT, box, [1, 6], "Archive")
+    await deliver(store, message("zebra quokka", subject="lynx"))
+    assert await results(store.mail_search) == await results(fresh(store))
+
+
+async def test_tables_of_accounts_that_are_gone_are_forgotten(store: Store) -> None:
+    await filled(store, 3)
+    await results(store.mail_search)
+    await store.remove_account(ACCOUNT)
+    await store.add_account(ACCOUNT)
+    assert await results(store.mail_search) == [[]] * 8
