@@ -26,6 +26,8 @@ DEPTH: Final = 32
 MAX_FIELDS: Final = 64
 MAX_ERRORS: Final = 20
 MAX_TEXT: Final = 300
+_NUL: Final = rb"\u0000"
+_NO_NUL: Final = "a text holds U+0000, which is stored nowhere"
 _QUICK: Final = 64 * 1024
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _FLAGS: Final = {"true": True, "false": False}
@@ -49,6 +51,8 @@ async def body_of(
     wrong = fault_of(data) if len(data) < _QUICK else await offload.process(fault_of, data)
     if wrong:
         raise RestError(400, wrong)
+    if _NUL in data and _holds_nul(orjson.loads(data)):
+        raise RestError(422, _NO_NUL)
     return data, _checked(partial(endpoint.takes.model_validate_json, data), 422)
 
 
@@ -76,6 +80,8 @@ def query_of(request: Request, endpoint: Endpoint) -> Query:
         raise RestError(400, "the part behind ? cannot be read") from None
     values: dict[str, Any] = {}
     for name, text in pairs:
+        if "\0" in text:
+            raise RestError(422, _NO_NUL)
         if name in values:
             raise RestError(400, f"a parameter stands twice: {name[:50]!r}")
         values[name] = _typed(endpoint.query, name, text)
@@ -152,6 +158,15 @@ def _holds(kind: Any, wanted: type) -> bool:
 def _unique(pairs: list[tuple[str, Any]]) -> None:
     if len({name for name, _ in pairs}) != len(pairs):
         raise ValueError("a name stands twice in an object")
+
+
+def _holds_nul(value: Any) -> bool:
+    """Of JSON that is not too deep."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(one) for pair in value.items() for one in pair)
+    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 def _is_deep(value: Any, left: int) -> bool:

@@ -54,6 +54,8 @@ class Table:
             segments = [unquote_to_bytes(part).decode() for part in parts]
         except UnicodeDecodeError:
             return None
+        if any("\0" in segment for segment in segments):
+            return None
         return _walk(self._root, segments, ())
 
     def _add(self, one: Endpoint) -> None:

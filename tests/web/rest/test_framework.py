@@ -99,6 +99,16 @@ def test_names_cannot_leave_their_place(ada: Rest) -> None:
     assert "x-evil" not in found.fields
 
 
+def test_no_text_holds_what_no_database_stores(ada: Rest) -> None:
+    assert ada.ask("GET", "/contact-completions?q=a%00b").status == 422
+    assert ada.ask("GET", "/contacts/%00").status == 404
+    card = {"card": {"name": {"full": "a\0b"}}}
+    assert ada.ask("POST", "/contacts", card).status == 422
+    script = {"text": '# "\\u0000"\nkeep;\n'}
+    assert ada.ask("PUT", "/sieve/nul", script, If_None_Match="*").status == 200
+    assert ada.ask("DELETE", "/sieve/nul").status == 204
+
+
 def test_parameters_are_checked(ada: Rest) -> None:
     for query in (
         "limit=0",
