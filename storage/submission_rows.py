@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, select, update
 
 from storage.queue_values import CANCELLED, Result, State
 from storage.schema import submission as table
@@ -81,25 +81,34 @@ def learn(conn: Connection, told: Mapping[QueueId, Mapping[int, Result]]) -> Non
         _learn(conn, AccountId(account), one, told[one.id])
 
 
-def destroy(conn: Connection, account: AccountId, queue: QueueId) -> bool:
-    """Whether it was there. The key stays used."""
+def destroy(conn: Connection, account: AccountId, queue: QueueId, now: float) -> bool:
+    """Whether it was there. The key stays used, and what it answers with is kept."""
     mine = and_(_c.account == account, _c.id == queue, ~_c.destroyed)
     gone = (
         update(table)
         .where(mine)
-        .values(destroyed=True, changed=_next(conn, account), envelope="", recipients="[]")
+        .values(
+            destroyed=True,
+            changed=max(_next(conn, account), int(now * 1_000_000)),
+            envelope=case((_c.key.is_(None), ""), else_=_c.envelope),
+            recipients="[]",
+        )
     )
     return bool(conn.execute(gone).rowcount)
 
 
-def forget(conn: Connection, before: float, most: int) -> int:
-    """Makes those created before a time destroyed ones, and forgets those that were destroyed and
-    not changed since; up to `most` of each; how many.
+def forget(conn: Connection, before: float, now: float, most: int) -> int:
+    """Makes those created before a time destroyed ones, whose keys are free, and forgets those that
+    were destroyed and not changed since; up to `most` of each; how many.
     """
+    used = select(_c.account, _c.id).where(_c.created < before, _c.key.is_not(None)).limit(most)
+    for account, queue in conn.execute(used).all():
+        mine = and_(_c.account == account, _c.id == queue)
+        conn.execute(update(table).where(mine).values(key=None))
     old = select(_c.account, _c.id).where(_c.created < before, ~_c.destroyed, _c.send_at < before)
     done = 0
     for account, queue in conn.execute(old.limit(most)).all():
-        done += destroy(conn, AccountId(account), QueueId(queue))
+        done += destroy(conn, AccountId(account), QueueId(queue), now)
     stale = select(_c.id).where(_c.destroyed, _c.changed < int(before * 1_000_000)).limit(most)
     gone = conn.execute(delete(table).where(_c.id.in_(stale)))
     return done + gone.rowcount

@@ -5,6 +5,7 @@ kept for KEPT, the trace of one that is gone for as long again, so that clients 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy import bindparam, func, select
@@ -33,9 +34,7 @@ _ALL: Final = Query(
 _SOME: Final = Query(
     lambda among: select(*COLUMNS).where(_MINE, ~_c.destroyed, among(_c.id, "some"))
 )
-_UNDER: Final = Query(
-    lambda _: select(*COLUMNS).where(_MINE, ~_c.destroyed, _c.key == bindparam("key"))
-)
+_UNDER: Final = Query(lambda _: select(*COLUMNS).where(_MINE, _c.key == bindparam("key")))
 _CHANGED: Final = Query(
     lambda _: (
         select(_c.id, _c.changed, _c.made, _c.destroyed)
@@ -84,7 +83,7 @@ class Submissions:
         return found
 
     async def under(self, account: AccountId, key: str) -> Submission | None:
-        """The one with a key."""
+        """The one with a key, without its recipients once it was destroyed."""
         rows = await self._database.fetch(_UNDER, account=account, key=key)
         return submission_of(rows[0]) if rows else None
 
@@ -108,16 +107,17 @@ class Submissions:
 
     async def destroy(self, account: AccountId, id_: QueueId) -> bool:
         """Whether it was there. What is sent stays sent."""
-        gone = await self._submit(lambda conn: submission_rows.destroy(conn, account, id_))
+        now = self._clock.now()
+        gone = await self._submit(lambda conn: submission_rows.destroy(conn, account, id_, now))
         self.changed(account)
         return gone
 
     async def forget(self) -> None:
         """Those that are older than KEPT."""
-        before = self._clock.now() - KEPT - _DAY
-        while (
-            await self._submit(lambda conn: submission_rows.forget(conn, before, _PIECE)) >= _PIECE
-        ):
+        now = self._clock.now()
+        before = now - KEPT - _DAY
+        piece = partial(submission_rows.forget, before=before, now=now, most=_PIECE)
+        while await self._submit(piece) >= _PIECE:
             pass
 
     def _floor(self) -> int:

@@ -20,7 +20,7 @@ from filters.drive.service import Asker, DriveService
 from filters.mailing.email_service import Letter, OfDrive, Posted, Uploaded
 from filters.mailing.loading import Loader, Taking
 from filters.mailing.submitter import Submitter
-from filters.mailing.values import NotSent, Origin, Sent, To, Why, Wish
+from filters.mailing.values import NotSent, Origin, To, Why, Wish
 from filters.sent import NAME, USE, is_sent
 from message.address import AddressError, parse_mailbox
 from message.compose import Attachment, Base64Lines, Composed, Stream, compose, simple_tree
@@ -90,15 +90,13 @@ class Posting:
             sent = await self._submitter.submit(
                 login, origin, wish, message, sending, Protocol.WEB, copy
             )
-        except AlreadySubmitted as known_one:
-            return _posted(await self._one(login, Sent(known_one.id, "", 0.0)))
-        return _posted(await self._one(login, sent))
-
-    async def _one(self, login: Login, sent: Sent) -> Submission:
-        found = await self._store.submissions.get(login.account, [sent.id])
-        if sent.id not in found:
+        except AlreadySubmitted:
+            found = await submissions.under(login.account, letter.key or "")
+        else:
+            found = (await submissions.get(login.account, [sent.id])).get(sent.id)
+        if found is None:
             raise NotSent(Why.LATER, "It was sent, and its sender has let it go")
-        return found[sent.id]
+        return _posted(found)
 
     async def _author(self, login: Login, letter: Letter) -> Person:
         if letter.sender is not None:
@@ -250,7 +248,7 @@ class Posting:
 
 
 def _posted(one: Submission) -> Posted:
-    message_id = orjson.loads(one.envelope).get("messageId", "")
+    message_id = orjson.loads(one.envelope or "{}").get("messageId", "")
     return Posted(one.id, email_number(one.email), message_id, one.send_at)
 
 

@@ -82,6 +82,12 @@ async def test_a_key_is_good_once_in_an_account(store: Store) -> None:
     await store.submissions.destroy(ACCOUNT, queue)
     with pytest.raises(AlreadySubmitted):
         await send(store, "a@far.test", key="k")
+    known = await store.submissions.under(ACCOUNT, "k")
+    assert known is not None
+    assert (known.id, known.envelope, known.recipients) == (queue, "{}", ())
+    other = await send(store, "a@far.test", account=OTHER)
+    await store.submissions.destroy(OTHER, other)
+    assert await store.submissions.all(OTHER, 10) != []
 
 
 async def test_what_is_taken_back_leaves_no_file_though_a_kill_came(
@@ -110,7 +116,7 @@ async def test_they_are_forgotten_after_their_time(home: StoreHome) -> None:
     await store.add_account(ACCOUNT)
     submissions = store.submissions
     empty = await submissions.state(ACCOUNT)
-    queue = await send(store, "a@far.test")
+    queue = await send(store, "a@far.test", key="k")
     made = await submissions.changes(ACCOUNT, empty, 10)
     assert (made.created, made.has_more) == ((queue,), False)
     clock.at += KEPT + 2 * DAY
@@ -118,7 +124,9 @@ async def test_they_are_forgotten_after_their_time(home: StoreHome) -> None:
     with pytest.raises(TooOld):
         await submissions.changes(ACCOUNT, made.until, 10)
     assert await submissions.get(ACCOUNT, [queue]) == {}
-    second = await send(store, "a@far.test")
+    told = await submissions.changes(ACCOUNT, submissions.state_at(0), 10)
+    assert told.destroyed == (queue,)
+    second = await send(store, "a@far.test", key="k")
     state = await submissions.state(ACCOUNT)
     assert (await submissions.changes(ACCOUNT, state, 10)).created == ()
     third = await send(store, "a@far.test")

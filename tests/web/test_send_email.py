@@ -5,6 +5,7 @@ import imaplib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
 from http.client import HTTPConnection
@@ -130,6 +131,8 @@ def test_a_key_sends_once(site: Site, bearer: dict[str, str]) -> None:
     first, second = post(server, letter, headers), post(server, letter, headers)
     assert (first.status, second.status) == (202, 202)
     assert first.body == second.body
+    Jmap(server, basic()).call("EmailSubmission/set", destroy=[first.body["id"]])
+    assert post(server, letter, headers).body == first.body
     third = post(server, letter, {**bearer, "Idempotency-Key": "k-2"})
     assert third.body["id"] != first.body["id"]
     until(lambda: server.json("queue", "list") == [])
@@ -252,13 +255,34 @@ def test_what_is_no_form_is_refused(site: Site, bearer: dict[str, str], data: by
 
 def test_an_undo_window_lets_it_be_taken_back(site: Site, bearer: dict[str, str]) -> None:
     server, sink = site
-    later = {"to": FAR, "subject": "undone", "text": "x", "send_at": "2026-12-30T00:00:00+00:00"}
-    answer = post(server, later, bearer)
-    if answer.status == 403:  # that time is too far away by now
-        return
+    web = token(server, protocols=["web"])
+    for wrong in (31, -1, "5", True):
+        refused = ask(server, "PATCH", "/api/v1/preferences", {"undo_seconds": wrong}, web)
+        assert refused.status == 422
+    chosen = ask(server, "PATCH", "/api/v1/preferences", {"undo_seconds": 2}, web)
+    assert (chosen.status, chosen.body["undo_seconds"]) == (200, 2)
+    letters = [{"to": FAR, "subject": subject, "text": "x"} for subject in ("undone", "let go")]
+    undone, let_go = (post(server, one, bearer).body["id"] for one in letters)
     jmap = Jmap(server, basic())
-    one = answer.body["id"]
-    assert jmap.get("EmailSubmission", one, "undoStatus")["undoStatus"] == "pending"
-    done = jmap.call("EmailSubmission/set", update={one: {"undoStatus": "canceled"}})
-    assert done["updated"] == {one: None}
+    assert jmap.get("EmailSubmission", undone, "undoStatus")["undoStatus"] == "pending"
+    done = jmap.call("EmailSubmission/set", update={undone: {"undoStatus": "canceled"}})
+    assert done["updated"] == {undone: None}
+    until(lambda: sent(sink, "let go"))
+    assert jmap.get("EmailSubmission", let_go, "undoStatus")["undoStatus"] == "final"
+    late = jmap.call("EmailSubmission/set", update={let_go: {"undoStatus": "canceled"}})
+    assert late["notUpdated"][let_go]["type"] == "cannotUnsend"
     assert not sent(sink, "undone")
+    ask(server, "PATCH", "/api/v1/preferences", {"undo_seconds": None}, web)
+
+
+def test_a_time_to_be_sent_at_is_kept(site: Site, bearer: dict[str, str]) -> None:
+    server, sink = site
+    at = datetime.now(UTC) + timedelta(hours=1)
+    letter = {"to": FAR, "subject": "in an hour", "text": "x", "send_at": at.isoformat()}
+    one = post(server, letter, bearer).body["id"]
+    jmap = Jmap(server, basic())
+    found = jmap.get("EmailSubmission", one, "undoStatus", "sendAt")
+    assert found["undoStatus"] == "pending"
+    assert found["sendAt"] == at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    jmap.call("EmailSubmission/set", update={one: {"undoStatus": "canceled"}})
+    assert not sent(sink, "in an hour")

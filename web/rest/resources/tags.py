@@ -11,6 +11,7 @@ from storage.preferences import (
     AUTO_TAGS,
     LANGUAGE,
     TIME_ZONE,
+    UNDO_SECONDS,
     Key,
     Preferences,
     Tag,
@@ -33,6 +34,7 @@ _KEYS: Final[dict[str, Key[Any]]] = {
     "time_zone": TIME_ZONE,
     "auto_tags": AUTO_TAGS,
     "attachment_links": ATTACHMENT_LINKS,
+    "undo_seconds": UNDO_SECONDS,
 }
 
 
@@ -68,6 +70,7 @@ class PreferenceShape(Give):
     time_zone: str
     auto_tags: bool
     attachment_links: str
+    undo_seconds: int
 
 
 class PreferencePatch(Take):
@@ -81,6 +84,7 @@ class PreferencePatch(Take):
     ) = None
     auto_tags: bool | None = None
     attachment_links: Literal["", "on", "off"] | None = None
+    undo_seconds: Annotated[int, Field(strict=True, ge=0, le=30)] | None = None
 
 
 class TagResource:
