@@ -6,6 +6,7 @@ has its name only when its octets are durable; no file is ever written to or rep
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import count
@@ -79,6 +80,10 @@ class BlobFiles:
         make_folder(self._spool)
         for path in self._spool.iterdir():
             path.unlink()
+
+    def free(self) -> int:
+        """Octets that may be written to the disk. Raises OSError."""
+        return shutil.disk_usage(self._spool).free
 
     def spool(self) -> Spool:
         """For one content."""

@@ -90,15 +90,15 @@ async def usage(at: AsyncConnection, account: AccountId, kind: Kind | None) -> U
 
 async def keep_within(
     at: AsyncConnection, account: AccountId, kind: Kind, new: BlobHash, bound: Bound
-) -> None:
-    """After `new` was referred to. Raises BlobQuota."""
+) -> Sequence[BlobHash]:
+    """After `new` was referred to: what made room for it. Raises BlobQuota."""
     if not (bound.octets or bound.blobs):
-        return
+        return ()
     used = await usage(at, account, kind)
     octets = used.octets - bound.octets if bound.octets else 0
     count = used.blobs - bound.blobs if bound.blobs else 0
     if octets <= 0 and count <= 0:
-        return
+        return ()
     if not bound.oldest_go:
         raise BlobQuota("there is no room for it")
     query = (
@@ -108,17 +108,18 @@ async def keep_within(
         .group_by(_r.hash, _b.size)
         .order_by(func.max(_r.created), _r.hash)
     )
-    gone = []
+    gone: list[BlobHash] = []
     for name, size in await at.execute(query):
         if octets <= 0 and count <= 0:
             break
-        gone.append(name)
+        gone.append(BlobHash(name))
         octets, count = octets - size, count - 1
     if octets > 0 or count > 0:
         raise BlobQuota("there is no room for it")
     for start in range(0, len(gone), 500):
         old = and_(_r.account == account, _r.kind == kind, _r.hash.in_(gone[start : start + 500]))
         await at.execute(delete(blob_ref).where(old))
+    return gone
 
 
 async def unrefer(
@@ -154,9 +155,11 @@ async def condemned(at: AsyncConnection, before: float, most: int) -> list[BlobH
     return [BlobHash(name) for (name,) in await at.execute(query)]
 
 
-async def remove(at: AsyncConnection, name: BlobHash, before: float) -> bool:
-    """Whether the row went: it had no reference, and has none."""
-    old = and_(_b.hash == name, _b.condemned <= before, ~_referred())
+async def remove(at: AsyncConnection, name: BlobHash, before: float | None) -> bool:
+    """Whether the row went: it has no reference, and, with `before`, had none since then."""
+    old = and_(_b.hash == name, ~_referred())
+    if before is not None:
+        old = and_(old, _b.condemned <= before)
     return bool((await at.execute(delete(blob).where(old))).rowcount)
 
 

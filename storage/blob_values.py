@@ -31,7 +31,6 @@ class Kind(StrEnum):
     UPLOAD = "upload"
     DRIVE = "drive"
     PROFILE = "profile"
-    MESSAGE = "message"
 
 
 class Scan(StrEnum):

@@ -7,13 +7,14 @@ the same whether somebody has the content already; giving a name and taking it e
 """
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
 from config.clock import Clock
-from net.threads import Offload
+from net.threads import Busy, Offload
 from storage import blob_rows as rows
 from storage import faults
 from storage.blob_files import SHARES, BlobFiles, Spool
@@ -31,13 +32,15 @@ from storage.blob_values import (
 )
 from storage.config_database import ConfigDatabase
 from storage.disk import store_error
-from storage.errors import MessageMissing
+from storage.errors import MessageMissing, StoreError, StoreFull
 from storage.finished import finished
 from storage.values import AccountId
 
 FOLDER: Final = "blobs"
 GRACE: Final = 24 * 3600.0
 """Seconds between the end of the last reference and that of the octets."""
+LITTLE: Final = 512 * 1024 * 1024
+"""Free octets on the disk, below which nothing is taken."""
 PIECE: Final = 256 * 1024
 _HELD: Final = 512 * 1024
 _ROUND: Final = 500
@@ -74,8 +77,10 @@ class Blobs:
         bound: Bound = NO_BOUND,
     ) -> Blob:
         """Stores what comes, at most `most` octets; durable on return. Raises BlobTooLarge,
-        BlobQuota, NoSuchAccount, and whatever `pieces` raises.
+        BlobQuota, NoSuchAccount, StoreFull, and whatever `pieces` raises.
         """
+        if await self._disk_call(self._files.free) < LITTLE:
+            raise StoreFull("what is free on the disk is left to mail")
         spool = self._files.spool()
         try:
             rest = await self._spooled(spool, pieces, most)
@@ -99,29 +104,6 @@ class Blobs:
         found = (await self.find(account, [name])).get(name)
         if found is None:
             raise NoSuchBlob("there is no such blob")
-        return found
-
-    @finished
-    async def refer(
-        self,
-        account: AccountId,
-        name: BlobHash,
-        reference: Reference,
-        *,
-        bound: Bound = NO_BOUND,
-        seen_by: AccountId | None = None,
-    ) -> Blob:
-        """Another reference of the account to what it, or the account `seen_by`, sees. Raises
-        NoSuchBlob, BlobQuota, NoSuchAccount.
-        """
-        now, eye = self._clock.now(), account if seen_by is None else seen_by
-        async with self.database.writing() as at:
-            found = (await rows.seen(at, eye, [name], now)).get(name)
-            if found is None:
-                raise NoSuchBlob("there is no such blob")
-            await rows.put(at, name, found.size, now)
-            await rows.refer(at, account, name, reference, now)
-            await rows.keep_within(at, account, reference.kind, name, bound)
         return found
 
     @finished
@@ -202,7 +184,7 @@ class Blobs:
             async with self.database.writing() as at:
                 await rows.condemn(at, names[start : start + _ROUND], now)
 
-    async def _remove(self, name: BlobHash, before: float) -> bool:
+    async def _remove(self, name: BlobHash, before: float | None) -> bool:
         async with self._lock(name):
             async with self.database.writing() as at:
                 if not await rows.remove(at, name, before):
@@ -269,13 +251,22 @@ class Blobs:
                 async with self.database.writing() as at:
                     await rows.put(at, name, spool.size, now)
                     await rows.refer(at, account, name, reference, now)
-                    await rows.keep_within(at, account, reference.kind, name, bound)
+                    gone = await rows.keep_within(at, account, reference.kind, name, bound)
                     made = (await rows.known(at, [name]))[name]
             except BaseException:
                 await self._forget_file(name)
                 raise
         faults.reached(12)
+        await self._make_room(gone)
         return made
+
+    async def _make_room(self, gone: Sequence[BlobHash]) -> None:
+        """What went for something new goes at once: else whoever comes with more and more fills the
+        disk, whatever the bound.
+        """
+        for name in gone:
+            with contextlib.suppress(StoreError, Busy):  # it is collected then
+                await self._remove(name, None)
 
     def _lock(self, name: BlobHash) -> asyncio.Lock:
         return self._locks[int(name[1:3], 16) % _LOCKS]

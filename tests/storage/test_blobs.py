@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from net.threads import Offload
+from storage.blob_files import BlobFiles
 from storage.blob_values import (
     NO_BOUND,
     Blob,
@@ -26,9 +27,9 @@ from storage.blob_values import (
     Scan,
     blob_hash,
 )
-from storage.blobs import GRACE, Blobs
+from storage.blobs import GRACE, LITTLE, Blobs
 from storage.directory import Directory
-from storage.errors import MessageMissing, NoSuchAccount
+from storage.errors import MessageMissing, NoSuchAccount, StoreFull
 from storage.values import AccountId
 from tests.support.directories import MovedClock, make_settings, open_directory, own_database
 from tests.support.stores import StoreHome
@@ -88,8 +89,6 @@ async def test_content_is_stored_once_and_seen_by_those_who_put_it(
         assert first.hash == "S" + sha256(TEXT).hexdigest() and first.size == len(TEXT)
         with pytest.raises(NoSuchBlob):
             await blobs.get(eve, first.hash)  # knowing the hash gives nothing
-        with pytest.raises(NoSuchBlob):
-            await blobs.refer(eve, first.hash, UPLOAD)
         second = await put(blobs, eve)
         assert second.hash == first.hash and len(files(tmp_path)) == 1
         assert await blobs.find(bob, [first.hash]) == {}
@@ -98,8 +97,7 @@ async def test_content_is_stored_once_and_seen_by_those_who_put_it(
             await blobs.get(ada, first.hash)
         assert await blobs.read((await blobs.get(eve, first.hash)).hash) == TEXT
         assert await blobs.read(first.hash, 4, 9) == b"quick"
-        shared = await blobs.refer(bob, first.hash, Reference(Kind.DRIVE, "7"), seen_by=eve)
-        assert shared.hash == first.hash
+        await put(blobs, bob, reference=Reference(Kind.DRIVE, "7"))
         assert (await blobs.usage(bob)).octets == len(TEXT)
         await directory.delete_account("bob@example.test")
         assert await blobs.find(bob, [first.hash]) == {}
@@ -179,10 +177,27 @@ async def test_what_an_account_may_keep_is_bounded(kind: str, tmp_path: Path) ->
             await put(blobs, eve, b"e" * 21, drive, Bound(octets=20))
         assert (await blobs.usage(eve)).blobs == 0
         names = {path.name for path in files(tmp_path)}
-        assert names == {first.hash, second.hash, third.hash}  # what was refused left nothing
+        assert names == {first.hash, third.hash}  # the oldest is gone, what was refused never came
+        await put(blobs, eve, b"c" * 5)
+        clock.seconds += 1
+        await put(blobs, ada, b"f" * 20, bound=room)
+        assert first.hash not in {path.name for path in files(tmp_path)}
+        assert await blobs.read((await blobs.get(eve, third.hash)).hash) == b"c" * 5
         with pytest.raises(BlobTooLarge):
             await blobs.put(eve, pieces_of(TEXT), UPLOAD, most=len(TEXT) - 1)
         assert not list((tmp_path / "data/blobs/tmp").iterdir())
+
+
+async def test_the_last_of_the_disk_is_left_to_mail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path, "sqlite", MovedClock()) as (blobs, directory):
+        (ada,) = await accounts(directory, "ada")
+        monkeypatch.setattr(BlobFiles, "free", lambda _: LITTLE - 1)
+        with pytest.raises(StoreFull):
+            await put(blobs, ada)
+        monkeypatch.setattr(BlobFiles, "free", lambda _: LITTLE)
+        await put(blobs, ada)
 
 
 @BOTH
