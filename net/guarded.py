@@ -11,6 +11,10 @@ from net.dns import Answer, DnsError, Resolver
 from net.networks import Address, parse_address
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_UNICAST: Final = IPv6Network("2000::/3")
+"""All that is given out for the Internet; what else calls itself global leads into some network of
+its own: site-local addresses, the gateways of RFC 8215.
+"""
 
 
 class GuardedResolver(Resolver):
@@ -36,7 +40,13 @@ class GuardedResolver(Resolver):
             return False
         if any(address in network for network in self._allowed()):
             return True
-        return all(one.is_global and not one.is_multicast for one in (address, _behind(address)))
+        return _is_public(address) and _is_public(_behind(address))
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv6Address) and not (address in _UNICAST or address in _NAT64):
+        return False
+    return address.is_global and not address.is_multicast
 
 
 def _behind(address: Address) -> Address:

@@ -27,6 +27,9 @@ from tests.support.dns_server import dns_server
         ("64:ff9b::7f00:1", False),
         ("64:ff9b::909:909", True),
         ("2002:7f00:1::1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("fec0::1", False),
+        ("::7f00:1", False),
         ("2620:fe::fe", True),
     ],
 )

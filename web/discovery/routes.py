@@ -115,7 +115,7 @@ class Discovery:
         offers = self._offers(address.rpartition("@")[2]) if _is_address(address) else None
         if offers is None or not (offers.imap and offers.smtp):
             return ProblemResponse(404, "no address of this server")
-        data = apple.profile(address, _parameter(request, "name")[:100], offers)
+        data = apple.profile(address, _name(request), offers)
         tls = self._settings().tls
         if tls.certificate is not None and tls.key is not None:
             data = await self._offload.disk(_signed, data, tls.certificate, tls.key)
@@ -154,6 +154,12 @@ def _parameter(request: Request, *names: str) -> str:
     given = {name.lower(): value for name, value in request.query_params.items()}
     given |= {name: str(value) for name, value in request.path_params.items()}
     return next((given[name] for name in names if given.get(name)), "")
+
+
+def _name(request: Request) -> str:
+    """Of a person, on one line: a property list has no control characters."""
+    text = "".join(sign if sign.isprintable() else " " for sign in _parameter(request, "name"))
+    return text.strip()[:100]
 
 
 def _asked(request: Request, prefix: str) -> str:

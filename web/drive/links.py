@@ -7,6 +7,7 @@ scanner said.
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -31,6 +32,7 @@ from web.problem import ProblemResponse
 
 PATH: Final = "/d/{link}/{name:path}"
 _MAX: Final = 1000
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 _PASSWORD: Final = {"WWW-Authenticate": 'Basic realm="this file", charset="UTF-8"'}
 _ANSWERS: Final[dict[Why, tuple[int, str, float, dict[str, str]]]] = {
     Why.ABSENT: (404, "There is no such file, or this link is not good any more.", 0, {}),
@@ -97,6 +99,8 @@ def _signed(request: Request) -> Signed | None:
     """None where it can't be one of ours."""
     query = request.query_params
     texts = [request.path_params["link"], *(query.get(name, "") for name in "eks")]
+    if not _ID.fullmatch(texts[0]):
+        return None
     if any(not text or len(text) > _MAX or not text.isascii() for text in texts):
         return None
     return Signed(LinkId(texts[0]), *texts[1:])

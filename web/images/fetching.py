@@ -8,6 +8,7 @@ octets, of a size that a browser can draw. SVG is none: it holds programs.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -67,8 +68,13 @@ class ImageFetcher:
         if task is None:
             task = asyncio.create_task(self._fetch(url))
             self._under_way[url] = task
-            task.add_done_callback(lambda _: self._under_way.pop(url, None))
+            task.add_done_callback(partial(self._done, url))
         return await asyncio.shield(task)
+
+    def _done(self, url: str, task: asyncio.Task[Image]) -> None:
+        self._under_way.pop(url, None)
+        if not task.cancelled():
+            task.exception()  # who asked may have gone away
 
     async def _fetch(self, url: str) -> Image:
         try:
@@ -94,7 +100,7 @@ class ImageFetcher:
             found = await self._ask(parts)
             if found.status not in _MOVED:
                 return _checked(found)
-            url = urljoin(url, found.location)
+            url = _joined(url, found.location)
         raise NoImage("too many redirects")
 
     async def _ask(self, parts: SplitResult) -> HttpsResponse:
@@ -108,6 +114,14 @@ class ImageFetcher:
             headers=_HEADERS,
             plain=parts.scheme == "http",
         )
+
+
+def _joined(url: str, location: str) -> str:
+    """Raises NoImage."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise NoImage("it leads to no address") from None
 
 
 def _parsed(url: str) -> SplitResult:

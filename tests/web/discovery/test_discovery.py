@@ -244,6 +244,10 @@ def test_a_profile_for_apple(server: ServerProcess) -> None:
         server.port("https"),
     )
     assert _payloads(_content(server, _secure(server, path)[2])) == found, "the same identifiers"
+    status, _, body = _secure(server, f"{path}%01%00x")
+    assert status == 200
+    named = _payloads(_content(server, body))["com.apple.mail.managed"]["EmailAccountName"]
+    assert named == "Ada Löw  x"
     for wrong in ("?email=a@other.test", "?email=nobody", ""):
         assert _secure(server, f"/mail/apple.mobileconfig{wrong}")[0] == 404
 

@@ -161,6 +161,9 @@ async def test_redirects_are_followed_to_the_outside_alone(
     web.serve(b"", status="302 Found", more="Location: file:///etc/passwd\r\n")
     path = await _path(server, f"http://{HOST}:{web.port}/file")
     assert (await _ask(server, "GET", path)).status == 502
+    web.serve(b"", status="302 Found", more="Location: http://[\r\n")
+    path = await _path(server, f"http://{HOST}:{web.port}/nowhere")
+    assert (await _ask(server, "GET", path)).status == 502
 
 
 @pytest.mark.parametrize(
