@@ -93,6 +93,8 @@ class BlobScanner:
             signatures = await self.scanner.version()
             found = await self.scanner.scan_pieces(key, lambda: self._blobs.pieces(blob.hash))
         except (Unscanned, ClamdError):
+            if blob.scan is Scan.INFECTED:  # nobody took that back
+                return blob
             return await self._put(replace(blob, scan=Scan.ERROR, signatures="", found=""))
         scan = Scan.INFECTED if found.infected else Scan.CLEAN
         judged = await self._put(

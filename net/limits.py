@@ -47,6 +47,11 @@ class Gcra:
             self._due.popitem(last=False)
         return True
 
+    def give_back(self, key: Hashable) -> None:
+        """One event that was counted counts no more."""
+        if key in self._due:
+            self._due[key] -= self._gap
+
     def wait(self, key: Hashable, cost: float = 1.0) -> float:
         """Seconds until `cost` events may come; 0 when they may at once."""
         now = self._clock.monotonic()

@@ -18,7 +18,7 @@ from storage.drive_values import Audience, ItemId, Link, LinkId, NoSuchItem, Sta
 from storage.values import AccountId
 
 TRIES: Final = 10
-"""Passwords of one link that are looked at in a minute."""
+"""Wrong passwords of one link that are looked at in a minute."""
 _NUMBER: Final = re.compile(r"[0-9]{1,12}")
 _KEY: Final = bytes(32)
 _NOBODY: Final = AccountId(0)
@@ -81,6 +81,7 @@ class Following:
             raise LinkRefused(Why.TOO_MANY) from None
         if not right:
             raise LinkRefused(Why.PASSWORD)
+        self._tries.give_back(link.id)  # else a film in pieces is too many
 
     async def _opened(self, link: Link) -> Opened:
         try:

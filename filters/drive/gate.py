@@ -94,6 +94,8 @@ class Gate:
         try:
             found = await self._scanner.scan_pieces(key, lambda: octets.pieces(0, octets.size))
         except Unscanned:
+            if subject.judged.state is State.INFECTED:  # nobody took that back
+                return subject.judged
             judged = Judged(State.ERROR, signatures=signatures)
         else:
             state = State.INFECTED if found.infected else State.CLEAN

@@ -91,8 +91,7 @@ class LocalDrive:
         return await self._items.folders(asker.account) if sees_files(asker.grant) else []
 
     async def used(self, asker: Asker) -> Used:
-        bound = await self._bound(asker.account)
-        return Used(await self._items.used(asker.account), bound.octets)
+        return Used(await self._items.used(asker.account), await self._room(asker.account))
 
     async def upload(
         self, asker: Asker, name: str, folder: str, pieces: AsyncIterable[bytes]
@@ -222,16 +221,19 @@ class LocalDrive:
                 raise NotYet("The virus scanner has not looked at it yet")
 
     async def _bound(self, account: AccountId) -> Bound:
-        """What the files may have: drive.quota, else what the mail leaves of the account's."""
-        if quota := self._drive().quota:
-            return Bound(octets=quota)
-        usage = await self._store.usage(account)
-        if not usage.limit_bytes:
-            return Bound()
-        left = usage.limit_bytes - usage.bytes
-        if left <= 0:
+        room = await self._room(account)
+        if room == 0:
             raise DriveFull("There is no room: the account's mail takes all of it")
-        return Bound(octets=left)
+        return Bound(octets=room or 0)
+
+    async def _room(self, account: AccountId) -> int | None:
+        """What the files may have: drive.quota, else what the mail leaves of the account's; None
+        without bound.
+        """
+        if quota := self._drive().quota:
+            return quota
+        usage = await self._store.usage(account)
+        return max(usage.limit_bytes - usage.bytes, 0) if usage.limit_bytes else None
 
 
 def sees_files(grant: Grant) -> bool:

@@ -155,10 +155,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Octets of the account's files, and how many it may have, 0 for any number."""
+    """Octets of the account's files, and how many it may have, None for any number."""
 
     octets: int
-    limit: int
+    limit: int | None
 
 
 class DriveService(Protocol):

@@ -64,10 +64,12 @@ class KeepBody(Take):
 
 
 class DriveUse(Give):
-    """Octets of the files; a limit of 0 is none. Folders are those that have files."""
+    """Octets of the files, and how many they may have, null for any number. Folders are those that
+    have files.
+    """
 
     used: int
-    limit: int
+    limit: int | None
     largest: int
     folders: list[str]
 

@@ -143,6 +143,7 @@ def test_whatever_is_changed_of_a_link_is_the_same_404(
     assert other is not None
     tries.append(url.replace(signature[0], other[0]))
     tries += [url.replace(key[0], "k=-1"), url.replace(signature[0], "s=%00%ff"), url + "&e=1"]
+    tries += [re.sub(r"/d/[^/]+/", f"/d/{one}/", url) for one in ("%00", "a%00b", "%ff", "x" * 999)]
     answers = [get(server, one) for one in tries]
     assert {one.status for one in answers} == {404}
     assert len({one.body for one in answers}) == 1
@@ -201,6 +202,8 @@ def test_a_link_with_a_password(server: ServerProcess, item: str) -> None:
     right = basic("whoever", "sesam öffne")
     got = get(server, made["url"], Authorization=right, Range="bytes=1-2")
     assert (got.status, got.body) == (206, DATA[1:3])
+    pieces = [get(server, made["url"], Authorization=right, Range="bytes=1-2") for _ in range(12)]
+    assert {one.status for one in pieces} == {206}, "a right password is no try"
     tries = [get(server, made["url"], Authorization=basic("x", "no")).status for _ in range(12)]
     assert tries[0] == 401
     assert tries[-1] == 429

@@ -221,6 +221,19 @@ def test_the_quota_of_the_account_bounds_files(server: ServerProcess, bob: Rest)
         server.perform("account.set", address=BOB, quota=0)
 
 
+def test_the_use_is_told_where_mail_takes_all(
+    server: ServerProcess, ada: Rest, imap: imaplib.IMAP4
+) -> None:
+    attach(server, imap, "mail.txt", b"mail\n" * 100)
+    assert ada.get("/drive")["limit"] is None
+    server.perform("account.set", address=ADA, quota=1)
+    try:
+        assert ada.get("/drive")["limit"] == 0
+        assert upload(ada, "nothing fits", b"1").status == 507
+    finally:
+        server.perform("account.set", address=ADA, quota=0)
+
+
 @pytest.mark.parametrize("bounds", [{"read_only": True}, {"folders": ["INBOX"]}], ids=str)
 def test_what_a_bounded_token_may(server: ServerProcess, ada: Rest, bounds: Any) -> None:
     file = upload(ada, "not for all", b"1").body

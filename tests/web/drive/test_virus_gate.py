@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.clamd import EICAR, NAME, Clamd, running_clamd
 from tests.support.drive import ADA, attach, get, link
-from tests.support.false_clamd import Stream, false_clamd
+from tests.support.false_clamd import VERSION, Stream, false_clamd
 from tests.support.http_api import Answer
 from tests.support.rest import Rest
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
@@ -188,3 +188,36 @@ def test_owners_of_a_file_are_told_too(
     scan_by(server, clamd.unix)
     assert get(server, url).status == 451
     until(lambda: any(b"before the scanner.com" in one for one in notices(imap)))
+
+
+async def test_what_was_found_stays_found_when_it_cannot_be_looked_at_again(tmp_path: Path) -> None:
+    says = [b"stream: OK"]
+
+    async def judge(stream: Stream) -> None:
+        await stream.content()
+        stream.say(says[0])
+
+    async with false_clamd(judge) as clamd:
+        extra = f'[virus]\nclamd = "{clamd.address}"\non_error = "accept"\n'
+
+        def newer(number: int, said: bytes) -> None:
+            clamd.version = VERSION.replace(b"27000", b"%d" % number)
+            says[0] = said
+
+        def run() -> list[list[int]]:
+            found = []
+            with ServerProcess(tmp_path, configuration(extra=extra)) as running:
+                running.perform("account.add", address=ADA, password=PASSWORD)
+                client = imaplib.IMAP4("127.0.0.1", running.port("imap"))
+                client.login(ADA, PASSWORD)
+                part = attach(running, client, "part.txt", GOOD)
+                client.logout()
+                ada = Rest(running, ADA)
+                both = [part, upload(ada, "file", GOOD * 2).body["id"]]
+                for number, said in enumerate((b"OK", b"Test.Later FOUND", b"broken ERROR")):
+                    loop.call_soon_threadsafe(newer, 27000 + number, b"stream: " + said)
+                    found.append([content(ada, one).status for one in both])
+            return found
+
+        loop = asyncio.get_running_loop()
+        assert await asyncio.to_thread(run) == [[200, 200], [451, 451], [451, 451]]
