@@ -5,11 +5,11 @@ For SMTP and HTTP alike: values in, a verdict or the finished message out.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isinf
-from typing import Protocol
+from typing import Final, Protocol
 
 from auth.audit import Audit
 from auth.login_values import Login
@@ -32,6 +32,7 @@ from storage.directory import Directory
 from storage.directory_values import NO_CHOICE, Account
 from storage.values import AccountId
 
+_FAILED: Final = 451
 _LIMITS = tuple(Limits.__slots__)
 
 
@@ -65,11 +66,28 @@ class Completed:
     kept: Message | None
 
 
+async def _nothing() -> None:
+    """There is nothing to forget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lightened:
+    """The message as it goes on. `forget` ends what its links lead to."""
+
+    message: Message
+    forget: Callable[[], Awaitable[None]] = _nothing
+
+    async def refused(self, *codes: int) -> None:
+        """Nobody gets it, as these replies say; of what failed nobody knows that (451)."""
+        if codes and _FAILED not in codes:
+            await self.forget()
+
+
 class LinkMaker(Protocol):
     """Makes links of large attachments (filters/drive/detaching.py)."""
 
-    async def lightened(self, login: Login, message: Message) -> Message:
-        """The message as it goes on. Raises OSError, Busy."""
+    async def lightened(self, login: Login, message: Message) -> Lightened:
+        """The message as it goes on."""
 
 
 class Submitting:
@@ -170,11 +188,11 @@ class Submitting:
                 detail=f"by {login.address} ({other.how.value})",
             )
 
-    async def lightened(self, login: Login, message: Message) -> Message:
-        """The message with links for large attachments, where that is wanted. Raises OSError,
-        Busy.
-        """
-        return message if self._links is None else await self._links.lightened(login, message)
+    async def lightened(self, login: Login, message: Message) -> Lightened:
+        """The message with links for large attachments, where that is wanted."""
+        if self._links is None:
+            return Lightened(message)
+        return await self._links.lightened(login, message)
 
     def complete(
         self, login: Login, message: Message, authorship: Authorship, envelope_sender: str

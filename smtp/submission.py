@@ -14,7 +14,7 @@ from auth.sasl.exchange import Exchange, Failure
 from auth.sasl.registry import UnknownMechanism
 from config.clock import rfc3339
 from filters.context import Kind, Message, Recipient
-from filters.submitting import Authorship
+from filters.submitting import Authorship, Lightened
 from filters.verdict import Verdict
 from net.threads import Busy
 from smtp.grammar import replies
@@ -44,6 +44,7 @@ class SubmissionSession(Session):
     _failures = 0
     _authorship: Authorship | None = None
     _kept: Message | None = None
+    _lightened: Lightened | None = None
 
     def offer(self, starttls: bool = False) -> Offer:
         hold_for = int(self.shared.settings.smtp.hold_at_most)
@@ -198,10 +199,8 @@ class SubmissionSession(Session):
         context, submitting = self.context, self.shared.submitting
         login, found = context.login, self._authorship
         assert login is not None and found is not None
-        try:
-            message = await submitting.lightened(login, message)
-        except (OSError, Busy) as error:
-            self.log.warning("attachments sent as they are", reason=str(error))
+        lightened = await submitting.lightened(login, message)
+        self._lightened, message = lightened, lightened.message
         submitting.count(login, len(context.recipients))
         done = submitting.complete(login, message, found, context.sender)
         if done.kept is not None and submitting.sent is not None:
@@ -217,6 +216,9 @@ class SubmissionSession(Session):
             answers = await super().accept(message)
         finally:
             accepted = any(answer.ok for answer in answers)
+            lightened, self._lightened = self._lightened, None
+            if lightened is not None and not accepted:
+                await lightened.refused(*(answer.code for answer in answers))
             self._tell_owners(login, accepted)
             await self._save_sent(login, accepted)
         return answers

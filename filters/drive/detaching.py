@@ -5,7 +5,7 @@ It is done when every filter has taken the message and before it is signed. Inva
 be put into the drive goes along as it was; the mail is sent in any case.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +19,7 @@ from config.sections_server import Drive
 from filters.context import Message
 from filters.drive.service import Asker, DriveService, Wish
 from filters.rewriting import with_header
+from filters.submitting import Lightened
 from message.decoding import decoder
 from message.detach import Detachable, Linked, detachable, detached
 from message.headers import first, header_block, iter_fields, without_blank_line
@@ -51,21 +52,19 @@ class Detacher:
         self._service, self._preferences, self._drive = service, preferences, drive
         self._base, self._offload, self._clock, self._log = base, offload, clock, log
 
-    async def lightened(self, login: Login, message: Message) -> Message:
-        """The message, its large attachments replaced by links where that is wanted. Raises
-        OSError, Busy.
-        """
+    async def lightened(self, login: Login, message: Message) -> Lightened:
+        """The message, its large attachments replaced by links where that is wanted."""
         drive = self._drive()
         said, message = _said(message)
         if message.content.size < drive.links_above or not self._base():
-            return message
+            return Lightened(message)
         try:
             if not await self._wanted(login, drive, said):
-                return message
+                return Lightened(message)
             return await self._lightened(login, message, drive)
-        except StoreError as error:
-            self._log.warning("attachments sent as they are", reason=str(error))
-            return message
+        except (StoreError, OSError, Busy) as error:
+            self._log.warning("attachments sent as they are", reason=str(error) or repr(error))
+            return Lightened(message)
 
     async def _wanted(self, login: Login, drive: Drive, said: bytes) -> bool:
         """The header's word for one message, the account's, the server's."""
@@ -76,24 +75,31 @@ class Detacher:
         choice = await self._preferences.get(login.account, ATTACHMENT_LINKS)
         return choice == "on" or (choice != "off" and drive.attachment_links == "always")
 
-    async def _lightened(self, login: Login, message: Message, drive: Drive) -> Message:
+    async def _lightened(self, login: Login, message: Message, drive: Drive) -> Lightened:
         data = await self._offload.disk(_octets, message)
         find = partial(detachable, least=drive.links_above)
         gone = await self._offload.run(Pool.MIME, find, data)
         if not gone:
-            return message
+            return Lightened(message)
         asker = Asker(login.account, login.address, FULL)
         made: list[Item] = []
         try:
             links = [await self._linked(asker, data, one, drive, message, made) for one in gone]
-        except (StoreError, Busy):
+            until = datetime.fromtimestamp(links[0][1].terms.expires, UTC).strftime("%d %B %Y")
+            text = detached(data, gone, [linked for linked, _ in links], until)
+            lighter = await self._offload.disk(_with_text, message, text)
+        except BaseException:
+            await self._forget(asker, made)
+            raise
+        self._log.info("attachments became links", account=login.address, files=len(gone))
+        return Lightened(lighter, partial(self._forget, asker, made))
+
+    async def _forget(self, asker: Asker, made: Sequence[Item]) -> None:
+        try:
             for item in made:
                 await self._service.delete(asker, item.id)
-            raise
-        until = datetime.fromtimestamp(links[0][1].terms.expires, UTC).strftime("%d %B %Y")
-        text = detached(data, gone, [linked for linked, _ in links], until)
-        self._log.info("attachments became links", account=login.address, files=len(gone))
-        return await self._offload.disk(_with_text, message, text)
+        except StoreError as error:
+            self._log.warning("files of mail that is not sent stay", reason=str(error))
 
     async def _linked(
         self,

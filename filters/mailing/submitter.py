@@ -31,6 +31,7 @@ from net.threads import Busy, Offload
 from storage.credential_values import Protocol
 from storage.delegations import Sending as Right
 from storage.directory import Directory
+from storage.submission_values import AlreadySubmitted
 from storage.values import Sending
 
 LISTENER: Final = "http"
@@ -112,17 +113,22 @@ class Submitter:
         recipients = tuple(context.recipients)
         await self._within_limits(login, len(recipients))  # others may have sent meanwhile
         self._submitting.count(login, len(recipients))
-        message = await self._submitting.lightened(login, message)
-        done = self._submitting.complete(login, message, authorship, context.sender)
+        lightened = await self._submitting.lightened(login, message)
+        done = self._submitting.complete(login, lightened.message, authorship, context.sender)
         send_at = wish.hold_until or self._clock.now()
         envelope = self._envelope(context, done.sent, send_at, wish)
         here = frozenset(
             one.address for one in recipients if one.resolution.local and not one.resolution.remote
         )
-        answer, queue = await self._delivery.submit(
-            envelope, done.sent, verdict, sending and replace(sending, here=here), copy
-        )
+        try:
+            answer, queue = await self._delivery.submit(
+                envelope, done.sent, verdict, sending and replace(sending, here=here), copy
+            )
+        except AlreadySubmitted:
+            await lightened.forget()
+            raise
         if queue is None:
+            await lightened.refused(answer[0])
             raise NotSent(Why.FORBIDDEN_TO_SEND if answer[0] >= 500 else Why.LATER, answer[2])
         self._submitting.tell_owners(login, authorship, origin.address, protocol)
         self._log.info("submitted", account=login.address, message=context.trace)

@@ -1,4 +1,6 @@
-"""Large attachments of sent mail become links, by SMTP as mail programs send it."""
+"""Large attachments of sent mail become links, by SMTP as mail programs send it, by JMAP and by
+/sendEmail.
+"""
 
 import asyncio
 import email
@@ -16,6 +18,8 @@ import dkim
 import pytest
 
 from tests.support.drive import ADA, BOB, get, items
+from tests.support.http_api import ask
+from tests.support.jmap import Jmap, append, basic
 from tests.support.rest import Rest
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
 from tests.support.smtp_sink import Sink, smtp_sink
@@ -34,9 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield running
 
 
-def send(
-    server: ServerProcess, subject: str, data: bytes = FILE, to: str = BOB, **fields: str
-) -> None:
+def letter(subject: str, data: bytes = FILE, to: str = BOB, **fields: str) -> EmailMessage:
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = ADA, to, subject
     for name, value in fields.items():
@@ -44,6 +46,11 @@ def send(
     mail.set_content("Here it is.\n")
     mail.add_attachment(data, maintype="application", subtype="zip", filename="Fotos März.zip")
     mail.add_attachment(b"small", maintype="text", subtype="plain", filename="small.txt")
+    return mail
+
+
+def send(server: ServerProcess, subject: str, data: bytes = FILE, **more: str) -> None:
+    mail = letter(subject, data, **more)
     with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=30) as client:
         client.login(ADA, PASSWORD)
         client.send_message(mail)
@@ -84,6 +91,64 @@ def test_recipients_get_a_link(server: ServerProcess, times: int) -> None:
     assert get(server, url).body == data
     item = next(one for one in items(server) if not one["attachment"])
     assert (item["name"], item["folder"]) == ("Fotos März.zip", "Sent")
+
+
+@pytest.mark.parametrize("times", [1, 15], ids=["in-memory", "spooled"])
+def test_recipients_of_jmap_get_a_link(server: ServerProcess, times: int) -> None:
+    data, subject = FILE * times, f"by JMAP {times}"
+    made = submitted(server, letter(subject, data))
+    assert made.get("created"), made
+    mail = received(server, BOB, "INBOX", subject)
+    assert names(mail) == ["small.txt"]
+    (url,) = urls(mail)
+    assert get(server, url).body == data
+    assert len(names(received(server, ADA, "Drafts", subject))) == 2, "the client's own is whole"
+    assert list((server.data / "tmp").iterdir()) == []
+
+
+def submitted(server: ServerProcess, mail: EmailMessage) -> Any:
+    with imaplib.IMAP4("127.0.0.1", server.port("imap")) as client:
+        client.login(ADA, PASSWORD)
+        draft = append(client, mail.as_bytes().replace(b"\n", b"\r\n"), "Drafts", "\\Draft")
+    jmap = Jmap(server, basic())
+    identity = jmap.call("Identity/get", ids=None)["list"][0]["id"]
+    wish = {"identityId": identity, "emailId": draft}
+    return jmap.call("EmailSubmission/set", create={"a": wish})
+
+
+@pytest.mark.parametrize("times", [1, 15], ids=["in-memory", "spooled"])
+def test_recipients_of_send_email_get_a_link(server: ServerProcess, times: int) -> None:
+    data, subject = FILE * times, f"by HTTP {times}"
+    ada = Rest(server, ADA)
+    file = ada.ask("POST", f"/drive/items?name=plan{times}.bin", data)
+    assert file.status == 201, file.body
+    files = [{"drive_id": file.body["id"]}]
+    wish = {"to": BOB, "subject": subject, "text": "x", "attachments": files}
+    bearer = server.perform("token.add", address=ADA, name="t")["secret"]
+    answer = ask(server, "POST", "/sendEmail", wish, {"Authorization": f"Bearer {bearer}"})
+    assert answer.status == 202, answer.body
+    mail = received(server, BOB, "INBOX", subject)
+    assert names(mail) == []
+    (url,) = urls(mail)
+    assert get(server, url).body == data
+    assert urls(received(server, ADA, "Sent", subject)) == [url], "the copy is what was sent"
+    assert list((server.data / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["SMTP", "JMAP"])
+def test_what_is_refused_leaves_no_file(server: ServerProcess, way: str) -> None:
+    mail = letter(f"in a round {way}")
+    for number in range(120):
+        mail["Received"] = f"from a{number}.test by b.test; Sat, 28 Nov 2026 10:00:00 +0000"
+    before = [one["id"] for one in items(server) if not one["attachment"]]
+    if way == "JMAP":
+        assert "a" in submitted(server, mail)["notCreated"]
+    else:
+        with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=30) as client:
+            client.login(ADA, PASSWORD)
+            with pytest.raises(smtplib.SMTPDataError, match="loop"):
+                client.send_message(mail)
+    assert [one["id"] for one in items(server) if not one["attachment"]] == before
 
 
 def test_the_copy_in_sent_has_the_same_link(server: ServerProcess) -> None:
