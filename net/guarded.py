@@ -13,7 +13,7 @@ from net.networks import Address, parse_address
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _UNICAST: Final = IPv6Network("2000::/3")
 """All that is given out for the Internet; what else calls itself global leads into some network of
-its own: site-local addresses, the gateways of RFC 8215.
+its own: site-local addresses, gateways of NAT64 that a network has for itself.
 """
 
 
