@@ -206,6 +206,9 @@ class Spam(Section):
     weights: dict[Annotated[str, AfterValidator(_symbol)], Score] = {}
     learn: bool = True
     learn_clear: bool = False
+    rescan_every: Annotated[Duration, Field(ge=0, le=30 * 86400.0)] = 3600.0
+    rescan_reach: Annotated[Duration, Field(gt=0, le=30 * 86400.0)] = 3 * 86400.0
+    rescan_messages: Annotated[int, Field(ge=1, le=100_000)] = 1000
     rspamd: Rspamd = Rspamd()
 
 

@@ -16,17 +16,21 @@ class Tagging(Filter):
     name = "tagging"
 
     def __init__(self, rules: Sequence[TaggingRule]) -> None:
-        self._rules = tuple(
-            (rule.header.encode(), rule.contains.casefold(), rule.tag) for rule in rules
-        )
+        self._rules = tuple(rules)
 
     async def data(self, context: Context) -> Verdict:
         if not self._rules or context.message is None:
             return ACCEPT
-        header = context.message.header
-        tags = frozenset(tag for name, text, tag in self._rules if _contains(header, name, text))
+        tags = tags_of(context.message.header, self._rules)
         return Verdict(keywords=tags) if tags else ACCEPT
 
 
-def _contains(header: bytes, name: bytes, text: str) -> bool:
-    return any(text in decode_words(value).casefold() for value in all_values(header, name))
+def tags_of(header: bytes, rules: Sequence[TaggingRule]) -> frozenset[str]:
+    """The keywords that the rules give."""
+    return frozenset(rule.tag for rule in rules if _holds(header, rule))
+
+
+def _holds(header: bytes, rule: TaggingRule) -> bool:
+    text = rule.contains.casefold()
+    values = all_values(header, rule.header.encode())
+    return any(text in decode_words(value).casefold() for value in values)

@@ -97,7 +97,8 @@ def build_rescan(services: Services) -> RescanTask:
         services.store,
         services.learned if services.settings.spam.learn else None,
         services.auto_tags,
+        services.directory.contacts,
         services.offload,
         services.clock,
     )
-    return RescanTask(rescanner, services.store, get_logger("rescan"))
+    return RescanTask(rescanner, services.settings, services.store, get_logger("rescan"))

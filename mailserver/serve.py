@@ -233,6 +233,7 @@ class Server:
             *(
                 parts.outbound,
                 parts.junk,
+                parts.rescan,
                 parts.desk,
                 parts.login_notices,
                 parts.provider,

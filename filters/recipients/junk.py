@@ -20,7 +20,7 @@ from storage.values import AccountId
 
 KEYWORD: Final = "$Junk"
 CONTACT: Final = "KNOWN_CONTACT"
-_KNOWN: Final = "KNOWN_CORRESPONDENT"
+KNOWN: Final = "KNOWN_CORRESPONDENT"
 _MAX_FROM: Final = 32 * 1024
 
 
@@ -100,7 +100,7 @@ class PersonalJunk:
         self, envelope: Envelope, message: Message, result: SpamResult, account: AccountId
     ) -> SpamResult:
         """Whom the account has in its address book is known to it, if the author is proved."""
-        if any(one.name == _KNOWN for one in result.scored):
+        if any(one.name == KNOWN for one in result.scored):
             return result
         weight = self._weights.get(CONTACT, SYMBOLS[CONTACT].weight)
         author = author_address(message.header)

@@ -48,6 +48,18 @@ def with_probability(
     return replace(result, scored=(*others, *learned), probability=probability)
 
 
+def reweighed(name: str, told: float, weights: Mapping[str, float]) -> float:
+    """What a symbol that was told with a weight counts by the `weights` of today. Where it counted
+    a part of the table's weight it counts that part of it; one of another filter keeps what it had.
+    """
+    known = SYMBOLS.get(name)
+    if known is None:
+        return weights.get(name, told)
+    weight = weights.get(name, known.weight)
+    part = told / known.weight if known.weight and told != weight else 1.0
+    return weight * part if 0 < part < 1 else weight
+
+
 def bayes(probability: float | None, weights: Mapping[str, float]) -> tuple[Scored, ...]:
     """The symbol of a probability: MARGIN_POINTS a step of its log odds, its weight at most."""
     if probability is None:

@@ -71,10 +71,13 @@ def forget(
 def rescan(
     context: typer.Context,
     account: Account = None,
-    days: Annotated[float, typer.Option(help="How far back.", min=0.01, max=30)] = 3.0,
+    days: Annotated[
+        float | None,
+        typer.Option(help="How far back; else spam.rescan_reach.", min=0.01, max=30),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Looks at mail in INBOX again that nobody has touched, by what was learned since it came."""
+    """Looks at mail in INBOX again that nobody has touched, by what was learned or set since."""
     rows = perform(context.obj, "spam.rescan", {"account": account, "days": days})
     print_list(rows, ("account", "messages", "junk", "tagged"), as_json)
 

@@ -10,7 +10,7 @@ from typing import Any
 from filters.spam.evaluation import Evaluation, Grade, Grades, Trial
 from filters.spam.follower import READ
 from filters.spam.grading import Rate, Tally
-from filters.spam.rescan import DAYS, Rescanner
+from filters.spam.rescan import Rescanner
 from filters.spam.study import Study, study
 from mailserver.control import Progress
 from mailserver.operations.errors import OperationError
@@ -26,6 +26,7 @@ Args = Mapping[str, Any]
 PIECE = 50
 ALL = "all"
 MOST_DAYS = 30.0
+DAY = 86400.0
 
 
 async def spam_show(services: Services, args: Args) -> dict[str, Any]:
@@ -110,12 +111,12 @@ async def spam_eval(services: Services, args: Args, progress: Progress) -> list[
 
 
 async def spam_rescan(services: Services, args: Args, progress: Progress) -> list[dict[str, Any]]:
-    """Looks at recent mail again. Args: account, or none for all; days.
+    """Looks at recent mail again. Args: account, or none for all; days, else spam.rescan_reach.
 
     Gives [{account, messages, junk, tagged}].
     """
-    days = float(args.get("days") or DAYS)
-    if not 0 < days <= MOST_DAYS:
+    days = float(args["days"]) if args.get("days") else None
+    if days is not None and not 0 < days <= MOST_DAYS:
         raise OperationError(f"days: above 0, at most {MOST_DAYS:g}")
     settings = services.settings
     await services.learned.ready()
@@ -124,13 +125,14 @@ async def spam_rescan(services: Services, args: Args, progress: Progress) -> lis
         services.store,
         services.learned if settings.spam.learn else None,
         services.auto_tags,
+        services.directory.contacts,
         services.offload,
         services.clock,
     )
     rows = []
     accounts = await _accounts(services, args)
     for place, (number, address) in enumerate(accounts, 1):
-        done = await rescanner.account(number, days)
+        done = await rescanner.account(number, days and days * DAY)
         progress(place, len(accounts), address)
         told = {"messages": done.looked, "junk": done.junked, "tagged": done.tagged}
         rows.append({"account": address, **told})
