@@ -252,7 +252,7 @@ class _Boundaries:
     """
 
     def __init__(self, root: Node, seed: str) -> None:
-        plain = [one.encode() if isinstance(one, str) else one for one in _plain(root)]
+        plain = list(_plain(root))
         number = 0
         while True:
             base = blake2b(f"{seed}{number}".encode(), digest_size=12).hexdigest()
@@ -266,11 +266,13 @@ class _Boundaries:
         return f"=_{self._base}_{self._given}"
 
 
-def _plain(node: Node) -> Iterator[str | bytes]:
+def _plain(node: Node) -> Iterator[bytes]:
     if isinstance(node, Multipart):
         for part in node.parts:
             yield from _plain(part)
-    elif not isinstance(node.source, Stream):
+    elif isinstance(node.source, str):
+        yield node.source.encode("utf-8", "replace")
+    elif isinstance(node.source, bytes):
         yield node.source
 
 

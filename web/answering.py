@@ -16,6 +16,7 @@ from auth.sessions import FRESH
 from config.logging import Logger
 from config.settings import Settings
 from net.limits import MINUTE
+from net.threads import Busy
 from storage.credential_values import Protocol
 from storage.errors import StoreError
 from web.json_body import BadBody
@@ -74,7 +75,7 @@ class Answering:
                 return ProblemResponse(bad.status, str(bad), headers={"Connection": "close"})
             except Problem as problem:
                 return refusal(problem)
-            except StoreError as error:
+            except (StoreError, Busy) as error:
                 self._log.error("request failed", path=request.url.path, reason=str(error))
                 return ProblemResponse(503, "The server cannot do this for the moment", wait=10)
             except ClientDisconnect:

@@ -214,6 +214,8 @@ def test_a_boundary_stands_in_no_part() -> None:
     assert boundary.encode() in base
     again = compose([], Multipart("mixed", (Leaf("text/plain", boundary),)), SEED).data
     assert again.count(boundary.encode()) == 1
+    odd = Multipart("mixed", (Leaf("text/plain", "a\ud800b"),))
+    assert b"a?b" in compose([], odd, SEED).data
 
 
 @given(st.integers(0, 100_000))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from config.logging import Logger
+from net.threads import Busy
 from storage.errors import StoreError
 from web.jmap.errors import MethodError
 from web.jmap.limits import Limits
@@ -89,7 +90,7 @@ class Methods(Generic[C]):
             if error.__cause__ is not None:
                 self._log.error("method failed", method=one.name, reason=repr(error.__cause__))
             return [("error", error.members)]
-        except StoreError as error:
+        except (StoreError, Busy) as error:
             self._log.error("method failed", method=one.name, reason=str(error))
             return [("error", {"type": "serverUnavailable"})]
         except Exception:

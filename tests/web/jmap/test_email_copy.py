@@ -110,3 +110,15 @@ async def test_an_email_goes_to_another_account(
         with pytest.raises(MethodError, match="serverPartialFail"):
             await copies.copy(call, asked)
         assert (await store.mailbox(ACCOUNT, "INBOX")).messages == 1
+
+        async def refuses(*_arguments: Any, **_more: Any) -> Any:
+            raise StoreUnavailable("the disk is gone")
+
+        monkeypatch.setattr(intake, "add", add)
+        monkeypatch.setattr(store, "copy", refuses)
+        two = {target: True, mailbox_number(OTHER, (await store.mailbox(OTHER, "INBOX")).id): True}
+        asked["create"] = {"one": {"id": f"M{blob:x}", "mailboxIds": two}}
+        before = (await store.usage(OTHER)).messages
+        with pytest.raises(MethodError, match="serverPartialFail"):
+            await copies.copy(call, asked)
+        assert (await store.usage(OTHER)).messages == before  # in both mailboxes or in none

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from config.logging import get_logger
+from net.threads import Busy
 from web.jmap.errors import MethodError, RequestError, SetError
 from web.jmap.limits import Limits
 from web.jmap.methods import CORE, Call, Methods, Results
@@ -163,7 +164,11 @@ async def answers(data: bytes) -> list[Invocation]:
     async def twice(_call: Call[None], arguments: dict[str, Any]) -> Results:
         return [("T/twice", arguments), ("T/more", {})]
 
+    async def busy(_call: Call[None], _arguments: dict[str, Any]) -> Results:
+        raise Busy("mime")
+
     methods.add("urn:test", "T/broken", broken)
+    methods.add("urn:test", "T/busy", busy)
     methods.add("urn:test", "T/twice", twice)
     return await methods.run(parsed_request(value_of(data, LIMITS), LIMITS, KNOWN), None)
 
@@ -196,6 +201,12 @@ async def test_calls_are_answered_in_order_and_an_error_stops_none_after_it() ->
 async def test_a_method_of_a_capability_that_is_not_used_is_unknown() -> None:
     (found,) = await answers(request_of(["T/twice", {}, "a"], using=(CORE,)))
     assert found.arguments == {"type": "unknownMethod"}
+
+
+async def test_a_server_that_is_busy_says_later() -> None:
+    with capture_logs():
+        (found,) = await answers(request_of(["T/busy", {}, "a"]))
+    assert found.arguments == {"type": "serverUnavailable"}
 
 
 async def test_references_that_double_with_each_call_are_stopped() -> None:

@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from auth.rights import NONE, Rights
-from net.threads import Offload
+from net.threads import Busy, Offload
 from storage.directory import Directory
 from storage.emails import StoredEmail
-from storage.errors import NoSuchMailbox, OverQuota, TooMany
+from storage.errors import NoSuchMailbox, OverQuota, StoreError, TooMany
 from storage.object_ids import blob_of, mailbox_number
 from storage.store import Store
 from storage.values import FlagChange, Flags, MailboxId, System
@@ -167,11 +167,13 @@ class EmailSet(EmailType, Changeable[Context, Account]):
                 if not done.target:
                     raise SetError("notFound")
                 made[target] = done.target
-        except (SetError, NoSuchMailbox, OverQuota, TooMany) as error:
+        except (SetError, StoreError, Busy) as error:
             for target, uids in made.items():
-                with suppress(NoSuchMailbox):
+                with suppress(StoreError, Busy):
                     await self._store.remove(account.id, target, uids)
-            raise (error if isinstance(error, SetError) else refusal(error)) from None
+            if isinstance(error, NoSuchMailbox | OverQuota | TooMany):
+                raise refusal(error) from None
+            raise
         return made
 
 

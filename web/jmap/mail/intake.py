@@ -10,9 +10,9 @@ from typing import Any
 
 from auth.rights import Rights
 from filters.virus_scanner import Unscanned, VirusScanner
-from net.threads import Offload
+from net.threads import Busy, Offload
 from storage.emails import StoredEmail
-from storage.errors import NoSuchMailbox, OverQuota, TooMany
+from storage.errors import NoSuchMailbox, OverQuota, StoreError, TooMany
 from storage.object_ids import email_number, thread_number
 from storage.spool import Spool
 from storage.store import Store
@@ -70,11 +70,13 @@ class Intake:
             for box in others:
                 copied = await self._store.copy(account.id, first, done.target, box)
                 made[box] = copied.target
-        except (NoSuchMailbox, OverQuota, TooMany) as error:
+        except (StoreError, Busy) as error:
             for box, uids in made.items():
-                with suppress(NoSuchMailbox):
+                with suppress(StoreError, Busy):
                     await self._store.remove(account.id, box, uids)
-            raise refusal(error) from None
+            if isinstance(error, NoSuchMailbox | OverQuota | TooMany):
+                raise refusal(error) from None
+            raise
         return await self._stored(account, first, done.target[0])
 
     async def _check_room(self, account: Account, size: int) -> None:
