@@ -16,9 +16,10 @@ from storage.blob_values import Blob, BlobHash, Scan
 from storage.blobs import Blobs
 from storage.errors import StoreError
 
+ROUND: Final = 3600.0
 MOST: Final = 1_000
 EACH: Final = 60.0
-"""Blobs that are looked at after a start, one after the other, and seconds for one."""
+"""Seconds between two rounds, blobs of a round, one after the other, and seconds for one."""
 SOON: Final = 2.0
 """Seconds that whoever asks for octets waits for the scanner."""
 
@@ -35,9 +36,10 @@ class BlobScanner:
         self._catching_up: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Looks at what a stop left pending."""
-        if self.scanner.on:
-            self._catching_up = asyncio.create_task(self._catch_up(), name="blob-scan")
+        """Looks, now and every hour, at what nobody looked at with the scanner's signatures: what a
+        stop left pending, and what is older than they are.
+        """
+        self._catching_up = asyncio.create_task(self._watch(), name="blob-scan")
 
     async def close(self) -> None:
         """Ends what is under way; it stays pending."""
@@ -74,12 +76,19 @@ class BlobScanner:
             return True
         return blob.scan is Scan.ERROR and self.scanner.accepts_unscanned
 
+    async def _watch(self) -> None:
+        while True:
+            if self.scanner.on:
+                try:
+                    await self._catch_up()
+                except (StoreError, ClamdError) as error:
+                    self._log.error("blobs not scanned", reason=str(error))
+            await asyncio.sleep(ROUND)
+
     async def _catch_up(self) -> None:
-        try:
-            for blob in await self._blobs.unjudged(MOST):
-                await self.judged(blob, wait=EACH)
-        except StoreError as error:
-            self._log.error("blobs not scanned", reason=str(error))
+        signatures = await self.scanner.version()
+        for blob in await self._blobs.unjudged(MOST, signatures):
+            await self.judged(blob, wait=EACH)
 
     async def _current(self, blob: Blob) -> bool:
         try:

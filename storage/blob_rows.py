@@ -171,8 +171,10 @@ async def judge(
     await at.execute(update(blob).where(_b.hash == name).values(**values))
 
 
-async def unjudged(at: AsyncConnection, most: int) -> list[Blob]:
-    """Blobs that nobody looked at, the newest first."""
-    query = select(*_COLUMNS).where(_b.scan == Scan.PENDING.value)
+async def unjudged(at: AsyncConnection, most: int, signatures: str) -> list[Blob]:
+    """Blobs that nobody looked at, or that were clean by other signatures; the newest first."""
+    older = and_(_b.scan == Scan.CLEAN.value, _b.signatures != signatures)
+    wanted = or_(_b.scan == Scan.PENDING.value, older)
+    query = select(*_COLUMNS).where(wanted, _b.condemned.is_(None))
     query = query.order_by(_b.created.desc(), _b.hash).limit(most)
     return [blob_of(row) for row in await at.execute(query)]

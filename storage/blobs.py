@@ -154,10 +154,12 @@ class Blobs:
         async with self.database.writing() as at:
             await rows.judge(at, name, scan, signatures, found)
 
-    async def unjudged(self, most: int) -> list[Blob]:
-        """Blobs that nobody looked at yet, the newest first."""
+    async def unjudged(self, most: int, signatures: str) -> list[Blob]:
+        """Blobs that nobody looked at yet, or that were clean by other signatures; the newest
+        first.
+        """
         async with self.database.reading() as at:
-            return await rows.unjudged(at, most)
+            return await rows.unjudged(at, most, signatures)
 
     async def collect(self) -> int:
         """One round: condemns what nothing refers to, removes what has been condemned for GRACE,

@@ -208,9 +208,12 @@ async def test_the_scanners_word_is_kept_by_content(kind: str, tmp_path: Path) -
     ):
         ada, eve = await accounts(directory, "ada", "eve")
         made = await put(blobs, ada)
-        assert made.scan is Scan.PENDING and await blobs.unjudged(5) == [made]
+        assert made.scan is Scan.PENDING and await blobs.unjudged(5, "v1") == [made]
+        await blobs.judge(made.hash, Scan.CLEAN, "v1")
+        assert await blobs.unjudged(5, "v1") == []
+        assert [one.hash for one in await blobs.unjudged(5, "v2")] == [made.hash]
         await blobs.judge(made.hash, Scan.INFECTED, "v1", "Eicar")
-        assert await blobs.unjudged(5) == []
+        assert await blobs.unjudged(5, "v2") == []
         again = await put(blobs, eve)
         assert (again.scan, again.signatures, again.found) == (Scan.INFECTED, "v1", "Eicar")
 

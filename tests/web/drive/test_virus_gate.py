@@ -221,3 +221,34 @@ async def test_what_was_found_stays_found_when_it_cannot_be_looked_at_again(tmp_
 
         loop = asyncio.get_running_loop()
         assert await asyncio.to_thread(run) == [[200, 200], [451, 451], [451, 451]]
+
+
+async def test_newer_signatures_are_tried_where_nobody_asks(tmp_path: Path) -> None:
+    says = [b"stream: OK"]
+
+    async def judge(stream: Stream) -> None:
+        await stream.content()
+        stream.say(says[0])
+
+    async with false_clamd(judge) as clamd:
+        extra = f'[virus]\nclamd = "{clamd.address}"\n'
+
+        def first() -> None:
+            with ServerProcess(tmp_path, configuration(extra=extra)) as running:
+                running.perform("account.add", address=ADA, password=PASSWORD)
+                assert upload(Rest(running, ADA), "old.txt", GOOD).body["state"] == "clean"
+
+        def second() -> list[bytes]:
+            with ServerProcess(tmp_path, configuration(extra=extra)) as running:
+                client = imaplib.IMAP4("127.0.0.1", running.port("imap"))
+                client.login(ADA, PASSWORD)
+                try:
+                    return list(until(lambda: notices(client)))
+                finally:
+                    client.logout()
+
+        await asyncio.to_thread(first)
+        clamd.version = VERSION.replace(b"27000", b"27001")
+        says[0] = b"stream: Test.Later FOUND"
+        (told,) = await asyncio.to_thread(second)
+    assert b"old.txt" in told and b"Test.Later" in told
