@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from auth.rights import ALL, NONE, effective
-from imap.place import OTHERS, Place, is_others
+from imap.place import Place, is_others
 from imap.session import Session
 from storage.acl import EVERYBODY, BoxKey, Lists
 from storage.directory_values import Account
 from storage.errors import NoSuchMailbox
-from storage.names import normal
+from storage.names import OTHERS, normal
 from storage.values import AccountId, Mailbox
 
 _NOBODY: Final = AccountId(0)

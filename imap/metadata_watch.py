@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from imap.grammar.metadata import changed_line
 from imap.mailboxes import resolve
-from imap.place import OTHERS
 from storage.metadata import SERVER, MetadataChanged
+from storage.names import OTHERS
 
 if TYPE_CHECKING:
     from imap.session import Session

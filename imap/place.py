@@ -6,13 +6,11 @@ exist (RFC 4314 §6).
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 from auth.rights import Rights
 from imap.replies import No
+from storage.names import OTHERS
 from storage.values import AccountId, Mailbox, Settable, System
-
-OTHERS: Final = "Other Users"
 
 
 @dataclass(frozen=True, slots=True)

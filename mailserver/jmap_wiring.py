@@ -30,6 +30,7 @@ from web.jmap.mail.email_set import EmailSet
 from web.jmap.mail.intake import Intake
 from web.jmap.mail.mailbox import MAIL
 from web.jmap.mail.mailbox_query import MailboxQuery
+from web.jmap.mail.mailbox_rights import SHARE
 from web.jmap.mail.mailbox_set import MailboxSet
 from web.jmap.mail.snippets import Snippets
 from web.jmap.mail.thread import ThreadType
@@ -42,6 +43,7 @@ from web.jmap.quota import QUOTA, QuotaType
 from web.jmap.requests import Requests
 from web.jmap.session import VAPID, WEBSOCKET
 from web.jmap.share_notification import ShareNotificationType
+from web.jmap.sharers import Sharers
 from web.jmap.standard import Standard
 from web.jmap.standard_query import StandardQuery
 from web.jmap.submission.email_submission import SubmissionSet, SubmissionType
@@ -96,6 +98,7 @@ def build_jmap(
     capabilities = frozenset(
         (
             MAIL,
+            SHARE,
             SUBMISSION,
             VACATION,
             SIEVE,
@@ -109,7 +112,8 @@ def build_jmap(
         )
     )
     requests = Requests(
-        methods, capabilities, limits, services.offload, services.directory.contacts.shares
+        *(methods, capabilities, limits, services.offload, services.directory.contacts.shares),
+        Sharers(services.directory, store, anyone=services.settings.imap.share_with_anyone),
     )
     return JmapApi(entrance, requests, Downloads(reader), uploads, granted), requests
 

@@ -6,6 +6,8 @@ from storage.errors import MailboxForbidden
 from storage.maildir_names import MAX_FOLDER, SEPARATOR, folder_path
 
 INBOX = "INBOX"
+OTHERS = "Other Users"
+"""Below it, and an address, stand the mailboxes of other users (RFC 2342)."""
 MAX_LEVELS = 64
 # Beside wildcards what RFC 5198 §2 leaves out: controls, separators of lines; and half characters.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f%*\u2028\u2029\ud800-\udfff]")

@@ -19,10 +19,11 @@ from imap.grammar.responses import list_line, namespace_line
 from imap.grammar.values import INBOX
 from imap.listed import Name, Names
 from imap.listing import Matcher, order, parents
-from imap.place import OTHERS, Place
+from imap.place import Place
 from imap.replies import Reply
 from imap.session import Session
 from storage.metadata import Holder
+from storage.names import OTHERS
 from storage.values import Mailbox
 
 _XLIST_USES: Final = {"\\Junk": "\\Spam", "\\Flagged": "\\Starred", "\\All": "\\AllMail"}

@@ -87,6 +87,7 @@ class JmapApi:
             return ProblemResponse(429, "Too many requests of this login", wait=MINUTE)
         try:
             async with self._uploading.turn(context.login.account):
+                context = await self._requests.entered(context)
                 return await self._uploads.answer(request, context, request.path_params["account"])
         except RequestError as error:  # what is left of the body is not read
             return _refused(error, Connection="close")
@@ -101,7 +102,7 @@ class JmapApi:
             return _refused(error)
         try:
             answer = await self._downloads.answer(
-                context,
+                await self._requests.entered(context),
                 params["account"],
                 params["blob"],
                 params["name"],

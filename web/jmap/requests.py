@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from net.threads import Offload
-from storage.book_shares import BookShares
+from storage.book_shares import BookShares, SharedBook
 from web.jmap.context import Context
 from web.jmap.errors import RequestError, too_many
 from web.jmap.limits import Limits
 from web.jmap.methods import CORE, Methods
 from web.jmap.request import problem_of, request_of, response, value_of
 from web.jmap.session import session_state
+from web.jmap.sharers import Sharers
 from web.turns import Turns
 
 _QUICK: Final = 128 * 1024
@@ -29,8 +30,9 @@ class Requests:
         limits: Limits,
         offload: Offload,
         shares: BookShares,
+        sharers: Sharers,
     ) -> None:
-        self._shares = shares
+        self._shares, self._sharers = shares, sharers
         self.turns, self.limits = Turns(limits.concurrent_requests, too_many), limits
         self.methods, self._offload = methods, offload
         self.push_key = ""
@@ -38,9 +40,11 @@ class Requests:
 
     async def entered(self, context: Context) -> Context:
         """With what others share with who asks. Raises StoreError."""
-        if context.login.grant.folders:
-            return context
-        return replace(context, shared=await self._shares.seen_by(context.login.account))
+        login, books = context.login, list[SharedBook]()
+        if not login.grant.folders:
+            books += await self._shares.seen_by(login.account)
+        mail = await self._sharers.of(login)
+        return replace(context, shared=books, mail=mail, anyone=self._sharers.anyone)
 
     async def read(self, data: bytes) -> Any:
         """The JSON value. Raises RequestError."""

@@ -14,6 +14,7 @@ from web.jmap.context import Context
 from web.jmap.limits import MAX_ATTACHED, Limits
 from web.jmap.mail.email_conditions import SORTS
 from web.jmap.mail.mailbox import MAIL
+from web.jmap.mail.mailbox_rights import SHARE
 from web.jmap.mdn.objects import MDN
 from web.jmap.methods import CORE
 from web.jmap.principal_ids import principal_id
@@ -34,6 +35,7 @@ EXTENSIONS: Final = {
     for name in ("8BITMIME", "DELIVERBY", "DSN", "FUTURERELEASE", "MT-PRIORITY", "REQUIRETLS")
 } | {"SMTPUTF8": list[str]()}
 """Of SMTP, that a submission may use (RFC 8621 §1.3.2)."""
+_OWN: Final = (MAIL, SHARE, SUBMISSION, VACATION, SIEVE, BLOB, QUOTA, MDN)
 
 
 def session_object(
@@ -58,6 +60,8 @@ def session_object(
             PRINCIPALS: {"currentUserPrincipalId": principal_id(login.address)},
             OWNER: _owner(account_id, login.address),
         }
+    blob = account_capability(limits)
+    shared = {MAIL: {**mail, "mayCreateTopLevelMailbox": False}, BLOB: blob, SHARE: {}}
     found: dict[str, Any] = {
         "capabilities": {
             CORE: limits.capability,
@@ -70,6 +74,7 @@ def session_object(
             MDN: {},
             CONTACTS: {},
             PRINCIPALS: {},
+            SHARE: {},
         },
         "accounts": {
             account_id: {
@@ -78,19 +83,20 @@ def session_object(
                 "isReadOnly": login.grant.read_only,
                 "accountCapabilities": {
                     MAIL: mail,
+                    SHARE: {},
                     SUBMISSION: submission,
                     VACATION: {},
                     SIEVE: ABILITIES,
-                    BLOB: account_capability(limits),
+                    BLOB: blob,
                     QUOTA: {},
                     MDN: {},
                     **contacts,
                 },
             },
-            **_shared(context, account_id),
+            **_shared(context, account_id, shared),
         },
         "primaryAccounts": dict.fromkeys(
-            (MAIL, SUBMISSION, VACATION, SIEVE, BLOB, QUOTA, MDN, *(contacts.keys() - {OWNER})),
+            (*_OWN, *(contacts.keys() - {OWNER})),
             account_id,
         ),
         "username": login.address,
@@ -110,24 +116,27 @@ def session_object(
     return found | {"state": state}
 
 
-def _shared(context: Context, account_id: str) -> dict[str, Any]:
-    """Accounts of others, of whose address books the user sees some (RFC 9670 §1.5)."""
+def _shared(context: Context, account_id: str, mail: dict[str, Any]) -> dict[str, Any]:
+    """Accounts of others, of whose address books or mailboxes the user sees some (RFC 9670 §1.5);
+    `mail` are capabilities of those that have mailboxes.
+    """
+    books = {one.owner: one.address for one in context.shared}
+    boxes = {one.owner: one.address for one in context.mail}
     found: dict[str, Any] = {}
-    for one in context.shared:
-        writes = not context.login.grant.read_only and bool(set(one.rights) - {"r"})
-        shown = found.setdefault(
-            account_number(one.owner),
-            {
-                "name": one.address,
-                "isPersonal": False,
-                "isReadOnly": True,
-                "accountCapabilities": {
-                    CONTACTS: {**CAPABILITY, "mayCreateAddressBook": False},
-                    OWNER: _owner(account_id, one.address),
-                },
-            },
-        )
-        shown["isReadOnly"] = shown["isReadOnly"] and not writes
+    for owner, address in sorted((books | boxes).items()):
+        can: dict[str, Any] = {}
+        if owner in books:
+            can[CONTACTS] = {**CAPABILITY, "mayCreateAddressBook": False}
+        if owner in boxes:
+            can |= mail
+        if not context.login.grant.folders:
+            can[OWNER] = _owner(account_id, address)
+        found[account_number(owner)] = {
+            "name": address,
+            "isPersonal": False,
+            "isReadOnly": not context.writes_in(owner),
+            "accountCapabilities": can,
+        }
     return found
 
 

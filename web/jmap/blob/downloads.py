@@ -6,9 +6,8 @@ from urllib.parse import quote
 from starlette.responses import Response, StreamingResponse
 
 from storage.blob_values import NoSuchBlob, Scan
-from storage.object_ids import account_number
 from web.jmap.blob.reading import BlobHeldBack, BlobReader
-from web.jmap.context import Account, Context
+from web.jmap.context import Context, mail_in
 from web.jmap.octets import Budget
 from web.problem import ProblemResponse
 
@@ -28,10 +27,9 @@ class Downloads:
         """404 for what is not there, whatever the reason; 503 while it is being scanned, 403 for
         what has a virus.
         """
-        login = context.login
-        if account_id != account_number(login.account):
+        account = mail_in(context, account_id, Budget("the answer", 0))
+        if account is None:
             return ProblemResponse(404)
-        account = Account(login.account, login.grant, login.address, Budget("the answer", 0))
         try:
             found = await self._blobs.find(account, blob_id)
         except NoSuchBlob:

@@ -11,7 +11,7 @@ from storage.errors import OverQuota
 from web.jmap.arguments import Arguments, is_int, too_many
 from web.jmap.blob.reading import BlobReader, Found
 from web.jmap.blob.uploads import Uploads
-from web.jmap.context import Account, Context, account_of
+from web.jmap.context import Account, Context, mail_account
 from web.jmap.errors import MethodError, SetError, invalid_properties
 from web.jmap.limits import Limits
 from web.jmap.methods import Call, Methods, Results
@@ -53,7 +53,7 @@ class BlobMaking:
         arguments = Arguments(members)
         account_id, create = arguments.id("accountId"), arguments.objects("create")
         arguments.end()
-        account = account_of(call, account_id)
+        account = mail_account(call, account_id)
         check_writable(account)
         if len(create) > self._limits.objects_in_set:
             raise too_many("objects", self._limits.objects_in_set)
@@ -144,7 +144,7 @@ class BlobMaking:
         """The blobId. Raises SetError."""
         try:
             room.take(size)
-            return (await self._uploads.put(account.id, pieces)).hash
+            return (await self._uploads.put(account.holder, pieces)).hash
         except MethodError as error:
             raise SetError("rateLimit", error.description) from None
         except BlobTooLarge:
@@ -155,5 +155,5 @@ class BlobMaking:
 
 def check_writable(account: Account) -> None:
     """Raises MethodError."""
-    if account.grant.read_only:
+    if account.read_only:
         raise MethodError("accountReadOnly")

@@ -14,7 +14,7 @@ from storage.store import Store
 from web.jmap.arguments import Arguments, too_many
 from web.jmap.blob.making import BLOB, MAX_SOURCES, BlobMaking, Range, check_writable
 from web.jmap.blob.reading import BlobHeldBack, BlobReader, Found
-from web.jmap.context import Account, Context, account_of
+from web.jmap.context import Account, Context, mail_account
 from web.jmap.errors import MethodError, SetError, invalid_arguments
 from web.jmap.limits import Limits
 from web.jmap.mail.blobs import mail_blob, split_blob
@@ -74,7 +74,7 @@ class BlobMethods:
             raise invalid_arguments("blobIds: an array of Ids is needed")
         if len(ids) > self._limits.objects_in_set:
             raise too_many("blobIds", self._limits.objects_in_set)
-        source, target = source_account(call, from_id), account_of(call, account_id)
+        source, target = source_account(call, from_id), mail_account(call, account_id)
         check_writable(target)
         room = self._making.room()
         copied: Object = {}
@@ -107,7 +107,7 @@ class BlobMethods:
             raise invalid_arguments("ids: an array of Ids is needed")
         if len(ids) > self._limits.objects_in_get:
             raise too_many("ids", self._limits.objects_in_get)
-        account = account_of(call, account_id)
+        account = mail_account(call, account_id)
         digested = Budget("digests", self._limits.handled)
         found: list[Object] = []
         missing: list[str] = []
@@ -167,7 +167,7 @@ class BlobMethods:
         known = TYPES if MAIL in call.using else ()
         if unknown := [one for one in names if one not in known]:
             raise MethodError("unknownDataType", unknown[0][:100])
-        account = account_of(call, account_id)
+        account = mail_account(call, account_id)
         found: list[Object] = []
         missing: list[str] = []
         for id_ in ids:
@@ -202,7 +202,7 @@ class BlobMethods:
 def source_account(call: Call[Context], account_id: str) -> Account:
     """The account that is copied from. Raises MethodError."""
     try:
-        return account_of(call, account_id)
+        return mail_account(call, account_id)
     except MethodError as error:
         kind = error.kind.replace("account", "fromAccount", 1)
         raise MethodError(kind, error.description) from None

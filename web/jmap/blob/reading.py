@@ -1,8 +1,8 @@
 """What a blobId stands for: a message, a part of one, or an upload.
 
 An id opens nothing by itself: a message must be in a mailbox that the login may read, an upload be
-referred to by the account. Invariant: octets that somebody put here leave only with the virus
-scanner's word.
+referred to by the user's own account. Invariant: octets that somebody put here leave only with the
+virus scanner's word.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -90,13 +90,13 @@ class BlobReader:
         return Found(len(data), data)
 
     async def _of_others(self, account: Account, blob_id: str) -> bytes | None:
-        for one in self._others:
+        for one in self._others if account.user is None else ():
             if (found := await one.octets(account, blob_id)) is not None:
                 return found
         return None
 
     async def _of_upload(self, account: Account, name: BlobHash, leaving: bool) -> Found:
-        blob = await self._blobs.get(account.id, name)
+        blob = await self._blobs.get(account.holder, name)
         if leaving:
             blob = await self._scanner.judged(blob)
             if not self._scanner.may_leave(blob):

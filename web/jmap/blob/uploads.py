@@ -15,12 +15,12 @@ from filters.blob_scanning import BlobScanner
 from storage.blob_values import Blob, BlobTooLarge, Bound, Kind, Reference
 from storage.blobs import Blobs
 from storage.errors import OverQuota
-from storage.object_ids import account_number
 from storage.values import AccountId
 from web.answering import json_of
-from web.jmap.context import Context
+from web.jmap.context import Context, mail_in
 from web.jmap.errors import RequestError
 from web.jmap.limits import Limits
+from web.jmap.octets import Budget
 from web.paced_body import paced
 from web.problem import ProblemResponse
 
@@ -39,16 +39,16 @@ class Uploads:
 
     async def answer(self, request: Request, context: Context, account_id: str) -> Response:
         """Raises RequestError, BadBody, StoreError, ClientDisconnect."""
-        login = context.login
-        if account_id != account_number(login.account):
+        account = mail_in(context, account_id, Budget("the answer", 0))
+        if account is None:
             return ProblemResponse(404)
-        if login.grant.read_only:
+        if account.read_only:
             return ProblemResponse(403, "This login may not change anything")
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._limits.upload:
             raise self._too_large()
         try:
-            blob = await self.put(login.account, paced(request.stream()))
+            blob = await self.put(account.holder, paced(request.stream()))
         except BlobTooLarge:
             raise self._too_large() from None
         except OverQuota:

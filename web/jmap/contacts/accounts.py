@@ -25,7 +25,8 @@ def contacts_account(call: Call[Context], account_id: str) -> Account:
         return account_of(call, account_id)
     books = {one.book.id: one.rights for one in shared}
     owner, address = shared[0].owner, shared[0].address
-    return Account(owner, login.grant, address, call.budget, books, login.account)
+    writes = call.context.writes_in(owner)
+    return Account(owner, login.grant, address, call.budget, books, login.account, writes)
 
 
 def rights_in(account: Account, book: int) -> str:
@@ -38,13 +39,6 @@ def needs(account: Account, book: int, letter: str) -> None:
     """Raises SetError: forbidden."""
     if letter not in rights_in(account, book):
         raise SetError("forbidden", "the address book is not shared so far")
-
-
-def is_read_only(account: Account) -> bool:
-    """Whether nothing there can be changed."""
-    if account.grant.read_only:
-        return True
-    return account.books is not None and not any(set(one) - {"r"} for one in account.books.values())
 
 
 def shown_state(account: Account, state: str) -> str:

@@ -23,7 +23,6 @@ from web.jmap.contacts.accounts import (
     CONTACTS,
     RIGHTS,
     contacts_account,
-    is_read_only,
     needs,
     rights_in,
     shown_state,
@@ -74,7 +73,7 @@ class AddressBookType(Changeable[Context, Account]):
         return contacts_account(call, account_id)
 
     def is_read_only(self, account: Account) -> bool:
-        return is_read_only(account)
+        return account.read_only
 
     async def state(self, account: Account) -> str:
         await self._books.all(account.id)  # the first look makes the default book

@@ -27,7 +27,6 @@ from web.jmap.arguments import too_many
 from web.jmap.contacts.accounts import (
     CONTACTS,
     contacts_account,
-    is_read_only,
     needs,
     rights_in,
     seen,
@@ -72,7 +71,7 @@ class ContactCardType(Changeable[Context, Account]):
         return contacts_account(call, account_id)
 
     def is_read_only(self, account: Account) -> bool:
-        return is_read_only(account)
+        return account.read_only
 
     def picked(self, names: Sequence[str]) -> frozenset[str]:
         if len(names) > MAX_NAMES:

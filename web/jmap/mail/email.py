@@ -15,7 +15,7 @@ from storage.rendering import is_quick
 from storage.store import Store
 from storage.values import BlobId, Flags, MailboxId, System
 from web.jmap.arguments import Arguments, too_many
-from web.jmap.context import Account, Context, account_of
+from web.jmap.context import Account, Context, mail_account
 from web.jmap.errors import MethodError, invalid_arguments
 from web.jmap.limits import Limits
 from web.jmap.mail.blobs import message_blob
@@ -30,7 +30,7 @@ from web.jmap.mail.content import (
 )
 from web.jmap.mail.header_forms import header_property
 from web.jmap.mail.mailbox import MAIL
-from web.jmap.mail.states import point_of, state_of
+from web.jmap.mail.states import point_of, state_of, told_state, unchanged
 from web.jmap.methods import Call
 from web.jmap.standard import Changes, Object, ObjectType
 
@@ -71,7 +71,7 @@ class EmailType(ObjectType[Context, Account]):
         self._offload, self._limits = offload, limits
 
     def account(self, call: Call[Context], account_id: str) -> Account:
-        return account_of(call, account_id)
+        return mail_account(call, account_id)
 
     def picked(self, names: Sequence[str]) -> frozenset[str]:
         if len(names) > MAX_NAMES:
@@ -101,7 +101,7 @@ class EmailType(ObjectType[Context, Account]):
         )
 
     async def state(self, account: Account) -> str:
-        return str(await self._store.modseq(account.id))
+        return told_state(account, await self._store.modseq(account.id))
 
     async def get(
         self,
@@ -127,8 +127,8 @@ class EmailType(ObjectType[Context, Account]):
         return found, missing
 
     async def changes(self, account: Account, since: str, limit: int) -> Changes:
-        if account.grant.folders:  # what is out of sight would show
-            raise MethodError("cannotCalculateChanges")
+        if account.limited:  # what is out of sight would show
+            return unchanged(since, await self.state(account))
         try:
             found = await self._store.email_changes(account.id, point_of(since), limit)
         except TooOld:

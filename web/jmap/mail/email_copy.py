@@ -10,7 +10,7 @@ from storage.store import Store
 from web.jmap.arguments import Arguments, too_many
 from web.jmap.blob.management import source_account
 from web.jmap.blob.reading import BlobReader
-from web.jmap.context import Account, Context, account_of
+from web.jmap.context import Account, Context, mail_account
 from web.jmap.errors import (
     MethodError,
     SetError,
@@ -43,7 +43,7 @@ class EmailCopy:
         store: Store,
         directory: Directory,
         limits: Limits,
-        accounts: Accounts = account_of,
+        accounts: Accounts = mail_account,
         sources: Accounts = source_account,
     ) -> None:
         self._emails, self._reader, self._intake = emails, reader, intake
@@ -68,7 +68,7 @@ class EmailCopy:
         source, target = self._sources(call, from_id), self._accounts(call, account_id)
         if len(create) > self._limits.objects_in_set:
             raise too_many("objects", self._limits.objects_in_set)
-        if target.grant.read_only:
+        if target.read_only:
             raise MethodError("accountReadOnly")
         before = await self._emails.state(target)
         if in_state not in (None, before):
@@ -135,7 +135,7 @@ class EmailCopy:
     ) -> tuple[str, Object]:
         """The implicit Email/set (RFC 8620 §5.4)."""
         before = await self._emails.state(source)
-        if source.grant.read_only:
+        if source.read_only:
             return "error", MethodError("accountReadOnly").members
         if in_state not in (None, before):
             return "error", MethodError("stateMismatch").members

@@ -15,7 +15,7 @@ from storage.spool import Spool
 from storage.store import Store
 from web.jmap.arguments import Arguments, is_id, too_many
 from web.jmap.blob.reading import BlobHeldBack, BlobReader
-from web.jmap.context import Account, Context, account_of
+from web.jmap.context import Account, Context, mail_account
 from web.jmap.errors import (
     MethodError,
     SetError,
@@ -73,10 +73,10 @@ class EmailImport:
             raise invalid_arguments("emails: an object is needed")
         emails = arguments.objects("emails")
         arguments.end()
-        account = account_of(call, account_id)
+        account = mail_account(call, account_id)
         if len(emails) > self._limits.objects_in_set:
             raise too_many("emails", self._limits.objects_in_set)
-        if account.grant.read_only:
+        if account.read_only:
             raise MethodError("accountReadOnly")
         before = await self._emails.state(account)
         if in_state is not None and in_state != before:
@@ -135,7 +135,7 @@ class EmailImport:
             raise invalid_arguments("blobIds: an array of Ids is needed")
         if len(ids) > self._limits.objects_in_get:
             raise too_many("blobIds", self._limits.objects_in_get)
-        account = account_of(call, account_id)
+        account = mail_account(call, account_id)
         properties = self._emails.picked(_PARSED if names is None else names)
         parsed: Object = {}
         unparsable: list[str] = []

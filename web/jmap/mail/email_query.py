@@ -106,7 +106,7 @@ class EmailQuery(EmailType, Queryable[Context, Account, Made]):
     async def scope(self, account: Account) -> Scope:
         """What the login sees."""
         lists = await self._directory.acl.lists(account.id)
-        if not lists and not account.grant.folders:
+        if not lists and not account.limited:
             return Scope(account.id)
         return Scope(account.id, frozenset(await self.readable(account)))
 

@@ -52,7 +52,7 @@ class EmailSet(EmailType, Changeable[Context, Account]):
         self._creating = creating
 
     def is_read_only(self, account: Account) -> bool:
-        return account.grant.read_only
+        return account.read_only
 
     async def create(self, call: Call[Context], account: Account, made: Object) -> Object:
         rights = await rights_of(self._store, self._directory, account)

@@ -43,7 +43,7 @@ class MailboxQuery(MailboxType, Listed[Context, Account]):
     async def query_state(self, account: Account) -> str:
         """Rights may change with no change of mail."""
         modseq = await self._store.known_modseq(account.id)
-        if not await self._directory.acl.lists(account.id):
+        if not account.limited and not await self._directory.acl.lists(account.id):
             return str(modseq)
         seen = [one["id"] for one in await self.objects(account)]
         return f"{modseq}-{sha256(' '.join(seen).encode()).hexdigest()[:12]}"

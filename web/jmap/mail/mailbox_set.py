@@ -50,7 +50,7 @@ class MailboxSet(MailboxType, Changeable[Context, Account]):
         self._log = get_logger("jmap")
 
     def is_read_only(self, account: Account) -> bool:
-        return account.grant.read_only
+        return account.read_only
 
     async def destroy_order(self, account: Account, ids: Sequence[str]) -> Sequence[str]:
         """Children before those that hold them."""

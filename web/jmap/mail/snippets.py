@@ -18,7 +18,7 @@ from storage.mail_query.conditions import (
 from storage.object_ids import blob_of
 from storage.rendering import is_quick
 from web.jmap.arguments import Arguments, too_many
-from web.jmap.context import Account, Context, account_of
+from web.jmap.context import Account, Context, mail_account
 from web.jmap.errors import invalid_arguments
 from web.jmap.filters import parse_filter
 from web.jmap.limits import Limits
@@ -58,7 +58,7 @@ class Snippets:
         arguments.end()
         if ids is None:
             raise invalid_arguments("emailIds: an array of Ids is needed")
-        account = account_of(call, account_id)
+        account = mail_account(call, account_id)
         if len(ids) > self._limits.objects_in_get:
             raise too_many("emailIds", self._limits.objects_in_get)
         query = Query(parse_filter(filter_, email_condition))

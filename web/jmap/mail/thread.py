@@ -6,11 +6,11 @@ from typing import Any
 from storage.errors import TooOld
 from storage.object_ids import email_number, thread_number, thread_of
 from storage.store import Store
-from web.jmap.context import Account, Context, account_of
+from web.jmap.context import Account, Context, mail_account
 from web.jmap.errors import MethodError
 from web.jmap.mail.email import EmailType
 from web.jmap.mail.mailbox import MAIL
-from web.jmap.mail.states import point_of, state_of
+from web.jmap.mail.states import point_of, state_of, told_state, unchanged
 from web.jmap.methods import Call
 from web.jmap.standard import Changes, Object, ObjectType
 
@@ -26,10 +26,10 @@ class ThreadType(ObjectType[Context, Account]):
         self._store, self._emails = store, emails
 
     def account(self, call: Call[Context], account_id: str) -> Account:
-        return account_of(call, account_id)
+        return mail_account(call, account_id)
 
     async def state(self, account: Account) -> str:
-        return str(await self._store.modseq(account.id))
+        return told_state(account, await self._store.modseq(account.id))
 
     async def get(
         self,
@@ -41,7 +41,7 @@ class ThreadType(ObjectType[Context, Account]):
         if ids is None:
             raise MethodError("requestTooLarge", "ids are needed")
         held = await self._store.thread_emails(account.id, [thread_of(one) for one in ids])
-        if account.grant.folders:
+        if account.limited:
             readable = await self._emails.readable(account)
             blobs = [blob for some in held.values() for blob in some]
             seen = await self._store.emails(account.id, blobs, readable)
@@ -65,8 +65,8 @@ class ThreadType(ObjectType[Context, Account]):
         return found, [one for one in ids if thread_of(one) not in held]
 
     async def changes(self, account: Account, since: str, limit: int) -> Changes:
-        if account.grant.folders:
-            raise MethodError("cannotCalculateChanges")
+        if account.limited:  # what is out of sight would show
+            return unchanged(since, await self.state(account))
         try:
             found = await self._store.email_changes(account.id, point_of(since), limit)
         except TooOld:
