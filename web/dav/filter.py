@@ -10,7 +10,7 @@ from message.vcard import Property, Vcard
 from message.vcard_values import unescaped
 from web.dav.errors import DavError
 from web.dav.names import C
-from web.dav.xml_read import Element
+from web.dav.xml_read import Element, size_of
 
 MAX_TESTS: Final = 200
 COLLATIONS: Final = ("i;ascii-casemap", "i;octet", "i;unicode-casemap")
@@ -104,14 +104,10 @@ class CardFilter:
 
 def parse_filter(element: Element) -> CardFilter:
     """Raises DavError."""
-    if _size(element) > MAX_TESTS:
+    if size_of(element) > MAX_TESTS:
         raise DavError(403, C + "supported-filter", f"more than {MAX_TESTS} tests")
     found = tuple(map(_property, element.all(C + "prop-filter")))
     return CardFilter(found, _is_all(element))
-
-
-def _size(element: Element) -> int:
-    return sum(1 + _size(child) for child in element.children)
 
 
 def _is_all(element: Element) -> bool:

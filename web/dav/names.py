@@ -27,5 +27,6 @@ HREF: Final = D + "href"
 
 def split_name(name: str) -> tuple[str, str]:
     """Namespace, "" for none, and local part."""
-    namespace, brace, local = name[1:].partition("}") if name[:1] == "{" else ("", "", name)
+    # a namespace may have a brace in it, a local part has none
+    namespace, brace, local = name[1:].rpartition("}") if name[:1] == "{" else ("", "", name)
     return (namespace, local) if brace else ("", name)

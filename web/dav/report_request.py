@@ -1,5 +1,6 @@
 """Bodies of REPORT, parsed (RFC 3253 §3.6, RFC 3744 §9, RFC 6352 §8, RFC 6578 §3). Pure."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -8,10 +9,13 @@ from web.dav.errors import DavError
 from web.dav.filter import CardFilter, parse_filter
 from web.dav.names import HREF, PROP, C, D
 from web.dav.request import Asked, asked
-from web.dav.xml_read import Element, parse_xml
+from web.dav.xml_read import Element, parse_xml, size_of
 
 MAX_HREFS: Final = 120_000
+MAX_PROPERTIES: Final = 200
+"""Of an expand-property, and of a principal-property-search, with what is inside."""
 _LEAVES: Final = 3
+_LOCAL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,14 @@ def _limit(root: Element, namespace: str) -> int:
 
 
 def _expand(root: Element) -> Expand:
+    _check_size(root)
     return _expanded(root, _LEAVES)
+
+
+def _check_size(element: Element) -> None:
+    """Raises DavError."""
+    if size_of(element) > MAX_PROPERTIES:
+        raise DavError(400, detail=f"more than {MAX_PROPERTIES} elements")
 
 
 def _expanded(element: Element, levels: int) -> Expand:
@@ -149,8 +160,11 @@ def _expanded(element: Element, levels: int) -> Expand:
     found: list[tuple[str, Expand]] = []
     for child in element.all(D + "property"):
         namespace = child.attributes.get("namespace", "DAV:")
-        name = f"{{{namespace}}}{child.attributes.get('name', '')}"
-        found.append((name, _expanded(child, levels - 1)))
+        name = child.attributes.get("name", "")
+        if _LOCAL.fullmatch(name) is None:
+            raise DavError(400, detail="DAV:property has the name of a property")
+        named = f"{{{namespace}}}{name}" if namespace else name
+        found.append((named, _expanded(child, levels - 1)))
     return Expand(tuple(found))
 
 
@@ -165,6 +179,7 @@ def _match(root: Element) -> PrincipalMatch:
 
 
 def _search(root: Element) -> PrincipalSearch:
+    _check_size(root)
     searches = tuple(
         (
             tuple(name.name for name in (one.find(PROP) or Element("")).children),

@@ -38,6 +38,11 @@ class Element:
         return default if found is None else found.text.strip()
 
 
+def size_of(element: Element) -> int:
+    """How many elements are in it, at any depth."""
+    return sum(1 + size_of(child) for child in element.children)
+
+
 def parse_xml(data: bytes) -> Element:
     """The root. Raises DavError."""
     return _Reader().read(data)

@@ -13,7 +13,7 @@ MEDIA_TYPE: Final = "application/xml"
 _DECLARED: Final = "".join(f' xmlns:{prefix}="{name}"' for name, prefix in PREFIXES.items())
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
-_XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
+_XML: Final = "http://www.w3.org/XML/1998/namespace"
 
 
 def escape(text: str) -> str:
@@ -48,6 +48,8 @@ def _tags(name: str) -> tuple[str, str]:
     if namespace in PREFIXES:
         found = f"{PREFIXES[namespace]}:{local}"
         return found, found
+    if namespace == _XML:  # of this prefix alone, and never declared (Namespaces in XML 1.0 §3)
+        return f"xml:{local}", f"xml:{local}"
     return f'x:{local} xmlns:x="{_quoted(namespace)}"', f"x:{local}"
 
 
@@ -60,8 +62,8 @@ def written(element: Element) -> str:
     attributes: dict[str, str] = {}
     for number, (name, value) in enumerate(element.attributes.items()):
         namespace, local = split_name(name)
-        if name == _XML_LANG:
-            attributes["xml:lang"] = value
+        if namespace == _XML:
+            attributes[f"xml:{local}"] = value
         elif namespace:
             attributes |= {f"xmlns:a{number}": namespace, f"a{number}:{local}": value}
         else:

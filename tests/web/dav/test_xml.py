@@ -106,7 +106,12 @@ def test_names_have_namespaces_whatever_the_prefix() -> None:
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cn", "Cs"]), max_size=20) | (
     st.sampled_from(["\r\n", "]]>", "a\rb", "&amp;", "<", '"', "\t", "é\U0001f600"])
 )
-NAME = st.sampled_from(["a", "{DAV:}prop", "{urn:q}b", "{http://x/?a=1&b='2'}c-d", "{urn:q}_e"])
+NAME = st.sampled_from(
+    [
+        *("a", "{DAV:}prop", "{urn:q}b", "{http://x/?a=1&b='2'}c-d", "{urn:q}_e"),
+        *("{http://www.w3.org/XML/1998/namespace}space", "{a}b><c/>}d"),
+    ]
+)
 
 
 def _elements(children: st.SearchStrategy[list[Element]]) -> st.SearchStrategy[Element]:
