@@ -100,27 +100,28 @@ class Cards(CardReader):
         *,
         place: tuple[int, str] | None = None,
         wanted: Wanted = ANY,
+        over: Wanted | None = None,
     ) -> Put:
         """The card with that id: other content, or another book and href ("" leaves it), or both.
-        Raises as put, Conflict also when the href is taken.
+        `over`: what is at that place goes if it is as wanted. Raises as put, Conflict also when the
+        href is taken.
         """
         if place is not None and place[1]:
             check_href(place[1])
         made = None if content is None else check_card(content)
-        work = self._change(account, number, content, made, place, wanted)
+        work = self._change(account, number, content, made, place, wanted, over)
         return await self._changing(work)
 
     async def delete(
         self, account: AccountId, book: int, href: str, wanted: Wanted = ANY
     ) -> Listed:
         """What was there. Raises NoSuchContact, Conflict, NoSuchAccount."""
-        where = (_c.account == account) & (_c.book == book) & (_c.href == href)
+        where = (_c.book == book) & (_c.href == href)
         return await self._changing(self._delete(account, where, wanted))
 
     async def delete_id(self, account: AccountId, number: int, wanted: Wanted = ANY) -> Listed:
         """As delete."""
-        where = (_c.account == account) & (_c.id == number)
-        return await self._changing(self._delete(account, where, wanted))
+        return await self._changing(self._delete(account, _c.id == number, wanted))
 
     def _checked(self, href: str, content: Content) -> Card:
         check_href(href)
@@ -231,6 +232,7 @@ class Cards(CardReader):
         made: Card | None,
         place: tuple[int, str] | None,
         wanted: Wanted,
+        over: Wanted | None,
     ) -> Put:
         async with self._database.writing() as at:
             modseq = await locked(at, account) + 1
@@ -240,6 +242,9 @@ class Cards(CardReader):
                 raise NoSuchContact("There is no such contact")
             before = present = listed_of(row)
             _check(present, wanted)
+            if place is not None and over is not None:
+                taken = (_c.book == place[0]) & (_c.href == place[1]) & (_c.id != number)
+                modseq += await self._drop(at, account, taken, over, modseq) is not None
             if place is not None:
                 present = await self._move(at, account, present, place, modseq)
                 modseq += present is not before
@@ -276,21 +281,34 @@ class Cards(CardReader):
     ) -> Listed:
         async with self._database.writing() as at:
             modseq = await locked(at, account) + 1
-            found = [listed_of(row) for row in await at.execute(select(*LISTED).where(where))]
-            if not found and wanted.etag is not None:
-                raise Conflict("The card is not there")
-            if not found:
+            went = await self._drop(at, account, where, wanted, modseq)
+            if went is None:
                 raise NoSuchContact("There is no such contact")
-            (present,) = found
-            _check(present, wanted)
-            now = self._clock.now()
-            await keep_version(at, present.id, modseq, now)
-            await write_gone(at, account, present, modseq)
-            await at.execute(delete(card).where(_c.id == present.id))
-            await touch_book(at, present.book, modseq, -1, -present.octets)
-            await note(at, account, [Change(Kind.CARD, How.DELETED, str(present.id))])
-            await prune_history(at, account, modseq, now)
-            return present
+            return went
+
+    async def _drop(
+        self,
+        at: AsyncConnection,
+        account: AccountId,
+        where: ColumnElement[bool],
+        wanted: Wanted,
+        modseq: int,
+    ) -> Listed | None:
+        """What was there, None for nothing."""
+        mine = (_c.account == account) & where
+        row = (await at.execute(select(*LISTED).where(mine))).first()
+        present = None if row is None else listed_of(row)
+        _check(present, wanted)
+        if present is None:
+            return None
+        now = self._clock.now()
+        await keep_version(at, present.id, modseq, now)
+        await write_gone(at, account, present, modseq)
+        await at.execute(delete(card).where(_c.id == present.id))
+        await touch_book(at, present.book, modseq, -1, -present.octets)
+        await note(at, account, [Change(Kind.CARD, How.DELETED, str(present.id))])
+        await prune_history(at, account, modseq, now)
+        return present
 
 
 def _check(present: Listed | None, wanted: Wanted) -> None:

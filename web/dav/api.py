@@ -30,7 +30,7 @@ from web.dav.errors import DavError
 from web.dav.granted import Granted
 from web.dav.moving import Moving
 from web.dav.names import D
-from web.dav.paths import PREFIX, ROOT, WELL_KNOWN, parse_path
+from web.dav.paths import PREFIX, ROOT, WELL_KNOWN, Kind, parse_path
 from web.dav.principal_reports import PrincipalReports
 from web.dav.propfind import Collections
 from web.dav.report_request import (
@@ -55,6 +55,12 @@ CLASSES: Final = "1, 3, access-control, addressbook, extended-mkcol"
 """What DAV tells: no locks (2)."""
 AT_ONCE: Final = 8
 """Requests of one account."""
+_ANYWHERE: Final = ("OPTIONS", "PROPFIND", "PROPPATCH", "REPORT", "ACL")
+_OF_KIND: Final = {
+    Kind.BOOK: ("DELETE",),
+    Kind.CARD: ("GET", "HEAD", "PUT", "DELETE", "COPY", "MOVE"),
+}
+"""Methods that are not refused with 405 where there is something."""
 _MAX_DETAIL: Final = 100
 _QUICK: Final = 64 * 1024
 _DISCOVERY: Final = ("GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT")
@@ -141,11 +147,17 @@ class DavApi:
     async def _run(self, request: Request, user: User) -> Response:
         try:
             path = parse_path(_raw_path(request))
+        except DavError as error:
+            return refusal(error)
+        try:
             asking = Asking(request, user, path, Conditions.of(request))
             await asking.conditions.check_lists(self._tree, user, _raw_path(request))
             return await self._methods[request.method](asking)
         except DavError as error:
-            return refusal(error)
+            answer = refusal(error)
+            if error.status == 405:  # RFC 9110 §15.5.6
+                answer.headers["Allow"] = ", ".join((*_ANYWHERE, *_OF_KIND.get(path.kind, ())))
+            return answer
         except Busy:
             return ProblemResponse(503, "The server is busy", wait=WAIT)
 

@@ -25,6 +25,7 @@ from storage.contacts import Contacts
 from web.dav.answers import NO_STORE
 from web.dav.asking import Asking
 from web.dav.card_text import content_of, needs_work, shown
+from web.dav.conditions import told_tag
 from web.dav.errors import DavError, absent
 from web.dav.headers import Depth, depth_of
 from web.dav.names import C
@@ -54,19 +55,20 @@ class CardMethods:
         if resource.kind is not Kind.CARD:
             raise DavError(405, detail="only cards can be fetched")
         stored = await self._tree.card(resource.seen, asking.path.card)
-        listed = stored.listed
+        listed, wanted = stored.listed, CardData(_accepted(asking.header("accept")))
+        other = needs_work(listed.version, wanted)
+        etag = told_tag(listed.etag, wanted.version) if other else listed.etag
         headers = {
-            "ETag": f'"{listed.etag}"',
+            "ETag": f'"{etag}"',
             "Last-Modified": formatdate(listed.changed, usegmt=True),
             "Cache-Control": "private, no-cache",
             "Vary": "Accept",
         }
-        asking.conditions.check_match(listed.etag)
-        if not asking.conditions.modified(listed.etag):
+        asking.conditions.check_match(etag)
+        if not asking.conditions.modified(etag):
             return Response(status_code=304, headers=headers)
-        wanted = CardData(_accepted(asking.header("accept")))
         data = stored.content.raw
-        if needs_work(listed.version, wanted):
+        if other:
             data = await self._offload.run(Pool.MIME, shown, stored.content, wanted)
         return Response(data, headers=headers, media_type=CARD_TYPE)
 

@@ -8,6 +8,7 @@ from storage.contact_values import ANY, Wanted
 from web.dav.errors import DavError
 from web.dav.headers import IfList, Tags, holds, parse_if, tags_of
 from web.dav.paths import path_of
+from web.dav.request import VERSIONS
 from web.dav.resources import Resource, User
 from web.dav.tree import Tree
 
@@ -30,19 +31,23 @@ class Conditions:
             parse_if(",".join(fields.getlist("if")) or None),
         )
 
-    def modified(self, etag: str) -> bool:
-        """False: 304 answers a GET (RFC 9110 §13.1.2)."""
-        return self.none_match is None or not self.none_match.has(etag, weakly=True)
+    def modified(self, told: str) -> bool:
+        """False: 304 answers a GET of what has this entity tag (RFC 9110 §13.1.2)."""
+        return self.none_match is None or not self.none_match.has((told,), weakly=True)
 
     def check(self, etag: str | None) -> None:
-        """Against the entity tag of what is there, None for nothing. Raises DavError: 412."""
-        self.check_match(etag)
-        if self.none_match is not None and self.none_match.has(etag, weakly=True):
+        """Against the entity tag of what is there, None for nothing: any that it is told with may
+        be named. Raises DavError: 412.
+        """
+        etags = () if etag is None else (etag, *(told_tag(etag, one) for one in VERSIONS))
+        if self.match is not None and not self.match.has(etags, weakly=False):
+            raise DavError(412)
+        if self.none_match is not None and self.none_match.has(etags, weakly=True):
             raise DavError(412)
 
-    def check_match(self, etag: str | None) -> None:
-        """If-Match alone, which a GET has too. Raises DavError: 412."""
-        if self.match is not None and not self.match.has(etag, weakly=False):
+    def check_match(self, told: str) -> None:
+        """If-Match of a GET. Raises DavError: 412."""
+        if self.match is not None and not self.match.has((told,), weakly=False):
             raise DavError(412)
 
     def wanted(self, etag: str | None) -> Wanted:
@@ -58,6 +63,13 @@ class Conditions:
         states = {uri: await _state(tree, user, uri or path) for uri in {u.uri for u in self.lists}}
         if not holds(self.lists, states.__getitem__):
             raise DavError(412)
+
+
+def told_tag(etag: str, version: str) -> str:
+    """The entity tag of a card that is told in another version than it was put: another
+    representation, so another tag (RFC 9110 §8.8.3).
+    """
+    return f"{etag}-{version}"
 
 
 async def _state(tree: Tree, user: User, uri: str) -> tuple[str | None, str]:

@@ -4,7 +4,7 @@ Pure. There are no locks: a lock token in If never matches.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -67,11 +67,11 @@ class Tags:
     any: bool = False
     tags: tuple[tuple[bool, str], ...] = ()
 
-    def has(self, etag: str | None, *, weakly: bool) -> bool:
-        """Whether they name what has this entity tag; None: nothing is there."""
-        if etag is None:
+    def has(self, etags: Collection[str], *, weakly: bool) -> bool:
+        """Whether they name what has one of these entity tags; none: nothing is there."""
+        if not etags:
             return False
-        return self.any or any(tag == etag and (weakly or not weak) for weak, tag in self.tags)
+        return self.any or any(tag in etags and (weakly or not weak) for weak, tag in self.tags)
 
 
 def tags_of(values: list[str]) -> Tags | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from storage.contact_values import ANY, Conflict, ContactExists, NoSuchContact, Stored, Wanted
+from storage.contact_values import Conflict, ContactExists, NoSuchContact, Stored, Wanted
 from storage.contacts import Contacts
 from web.dav.answers import NO_STORE
 from web.dav.asking import Asking
@@ -45,18 +45,17 @@ class Moving:
             answer = await self._cards.store(asking, book, path.card, stored.content, wanted)
             await self._delete(source.seen, stored, Wanted(stored.listed.etag))
             return answer
-        if there is not None:
-            await self._delete(book.seen, there, Wanted(there.listed.etag))
-        await self._move(stored, book, path.card)
+        await self._move(stored, book, path.card, there)
         return Response(status_code=201 if there is None else 204, headers=NO_STORE)
 
-    async def _move(self, stored: Stored, book: Resource, name: str) -> None:
+    async def _move(self, stored: Stored, book: Resource, name: str, there: Stored | None) -> None:
         assert book.seen is not None
         owner, number = book.seen.owner, stored.listed.id
         try:
             place = (book.seen.book.id, name)
             wanted = Wanted(stored.listed.etag)
-            await self._contacts.cards.change(owner, number, place=place, wanted=wanted)
+            over = None if there is None else Wanted(there.listed.etag)
+            await self._contacts.cards.change(owner, number, place=place, wanted=wanted, over=over)
         except Conflict:
             raise DavError(412) from None
         except NoSuchContact:
@@ -65,7 +64,7 @@ class Moving:
             inside = href(card_in(book.href, known.href)) if known.href else ""
             raise DavError(409, C + "no-uid-conflict", inside=inside) from None
 
-    async def _delete(self, seen: Seen, stored: Stored, wanted: Wanted = ANY) -> None:
+    async def _delete(self, seen: Seen, stored: Stored, wanted: Wanted) -> None:
         try:
             await self._contacts.cards.delete(seen.owner, seen.book.id, stored.listed.href, wanted)
         except Conflict:

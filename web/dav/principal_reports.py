@@ -3,12 +3,12 @@
 The one principal that a user finds is their own: who else has an account is nobody's business.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 from starlette.responses import Response
 
-from web.dav.answers import minimal, multistatus, xml
+from web.dav.answers import minimal, multistatus, streamed, xml
 from web.dav.asking import Asking
 from web.dav.errors import DavError
 from web.dav.headers import Depth, depth_of
@@ -51,14 +51,28 @@ class PrincipalReports:
     async def match(self, asking: Asking, resource: Resource, report: PrincipalMatch) -> Response:
         """DAV:principal-match: the principal itself, or what names it in a property."""
         _depth_zero(asking)
-        if not report.by:
-            inside = resource.kind in (Kind.ROOT, Kind.PRINCIPALS, Kind.PRINCIPAL)
-            found = [await self._principal(resource)] if inside else []
-        else:
-            members = [one async for one in self._tree.members(resource, groups=True)]
-            link = _LINKS.get(report.by)
-            found = [one for one in members if link and link(one) == one.principal]
+        if report.by:
+            return streamed(self._matching(asking, resource, report))
+        inside = resource.kind in (Kind.ROOT, Kind.PRINCIPALS, Kind.PRINCIPAL)
+        found = [await self._principal(resource)] if inside else []
         return self._told(asking, report.asked, found)
+
+    async def _matching(
+        self, asking: Asking, resource: Resource, report: PrincipalMatch
+    ) -> AsyncIterator[str]:
+        """Members at any depth, of any number."""
+        brief, link = minimal(asking.request), _LINKS.get(report.by)
+        if link is None:
+            return
+        async for one in self._tree.members(resource, groups=True):
+            has_link = property_of(one, report.by) is not None
+            yield (
+                response_of(one, report.asked, minimal=brief)
+                if has_link and link(one) == one.principal
+                else ""
+            )
+            async for said in self._matching(asking, one, report):
+                yield said
 
     async def search(self, asking: Asking, resource: Resource, report: PrincipalSearch) -> Response:
         """DAV:principal-property-search."""

@@ -131,7 +131,9 @@ def test_where_cards_may_not_be_put(dav: Dav) -> None:
     assert dav.put(home + "a/b/c.vcf", card("a")).status == 404
     assert dav.put(dav.book + "..%2Fx.vcf", card("a")).status == 404
     assert dav.put(dav.book + "%2e%2e", card("a")).status == 404
-    assert dav.ask("GET", home).status == 405
+    refused = dav.ask("GET", home)
+    allowed = refused.fields["allow"].split(", ")  # RFC 9110 §15.5.6
+    assert refused.status == 405 and "PROPFIND" in allowed and "GET" not in allowed
     assert dav.ask("POST", dav.book, b"").status == 405
 
 
@@ -187,6 +189,19 @@ def test_moves(dav: Dav) -> None:
     assert dav.ask("GET", home + "second/c.vcf").data == ODD
 
 
+def test_a_move_that_is_refused_takes_nothing_away(dav: Dav) -> None:
+    book, home = dav.book, dav.home
+    assert dav.ask("MKCOL", home + "second/", MKCOL).status == 201
+    for path, uid in ((book + "a.vcf", "a"), (home + "second/b.vcf", "b")):
+        assert dav.put(path, card(uid)).status == 201
+    assert dav.put(home + "second/c.vcf", card("a")).status == 201
+    refused = dav.ask("MOVE", book + "a.vcf", Destination=home + "second/b.vcf")
+    assert (refused.status, refused.condition) == (409, C + "no-uid-conflict")
+    assert dav.ask("GET", home + "second/b.vcf").data == card("b")
+    assert dav.ask("MOVE", book + "a.vcf", Destination=home + "second/c.vcf").status == 204
+    assert dav.ask("GET", book + "a.vcf").status == 404
+
+
 MKCOL = (
     '<D:mkcol xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><D:set><D:prop>'
     "<D:resourcetype><D:collection/><C:addressbook/></D:resourcetype>"
@@ -201,6 +216,15 @@ def test_versions_by_accept(dav: Dav) -> None:
     assert b"VERSION:4.0" in fourth.data and b"+1 23" in fourth.data
     for accept in ("text/vcard", "text/vcard;version=3.0, text/vcard;version=4.0", "*/*"):
         assert b"VERSION:3.0" in dav.ask("GET", path, Accept=accept).data
+    etag = fourth.fields["etag"]
+    assert etag != dav.ask("GET", path).fields["etag"]  # another representation (RFC 9110 §8.8.3)
+    asked = {"Accept": "text/vcard; version=4.0", "If_None_Match": etag}
+    assert dav.ask("GET", path, **asked).status == 304
+    assert dav.ask("GET", path, If_None_Match=etag).status == 200
+    changed = card("a", "Ann Cee", version="4.0")
+    assert dav.put(path, changed, If_None_Match=etag).status == 412
+    assert dav.put(path, changed, If_Match=etag).status == 204
+    assert dav.put(path, card("a"), If_Match=etag).status == 412
     refused = dav.ask("GET", path, Accept="text/vcard;version=5.0")
     assert (refused.status, refused.condition) == (406, C + "supported-address-data-conversion")
 

@@ -293,7 +293,9 @@ def test_reports_about_principals(dav: Dav, address: str) -> None:
         f"<D:principal-match {NS}><D:principal-property><D:owner/></D:principal-property>{name}"
         "</D:principal-match>"
     )
-    assert found(dav.home, owned) == [dav.book]
+    dav.put(dav.book + "a.vcf", card("a"))
+    assert found(dav.home, owned) == [dav.book, dav.book + "a.vcf"]
+    assert found("/dav/books/", owned) == [dav.home, dav.book, dav.book + "a.vcf"]
 
     def search(text: str, prop: str = "<D:displayname/>") -> str:
         return (
@@ -314,6 +316,10 @@ def test_reports_about_principals(dav: Dav, address: str) -> None:
     expanded = dav.report("/dav/", expand, "0").root
     assert expanded.findtext(f".//{C}addressbook-home-set/{D}href") == dav.home
     assert expanded.findtext(f".//{D}status") == OK
+    odd = f'<D:expand-property {NS}><D:property name="x&gt;&lt;y/"/></D:expand-property>'
+    assert dav.report("/dav/", odd, "0").status == 400
+    many = '<D:property name="owner"/>' * 201
+    assert dav.report("/dav/", f"<D:expand-property {NS}>{many}</D:expand-property>").status == 400
     refused = dav.report(dav.book, f"<X:unknown {NS}/>")
     assert (refused.status, refused.condition) == (403, D + "supported-report")
     assert dav.report("/dav/principals/", match, "1").status == 400

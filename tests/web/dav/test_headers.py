@@ -59,9 +59,9 @@ def test_entity_tags() -> None:
 def test_entity_tags_compare_strongly_and_weakly() -> None:
     tags = tags_of(['W/"a", "b"'])
     assert tags is not None
-    assert not tags.has("a", weakly=False) and tags.has("a", weakly=True)
-    assert tags.has("b", weakly=False)
-    assert not tags.has(None, weakly=True) and not Tags(any=True).has(None, weakly=False)
+    assert not tags.has(("a",), weakly=False) and tags.has(("a",), weakly=True)
+    assert tags.has(("b",), weakly=False) and tags.has(("c", "b"), weakly=False)
+    assert not tags.has((), weakly=True) and not Tags(any=True).has((), weakly=False)
 
 
 def test_if_lists() -> None:
