@@ -28,6 +28,8 @@ from storage.values import AccountId, BlobId, MailboxId
 
 _HEAD: Final = 64 * 1024
 _PAGES: Final = 5
+_LEAVES: Final = 2000
+"""Pages of messages, and parts of them, that are looked at at once."""
 _READABLE: Final = frozenset("lr")
 
 
@@ -72,7 +74,7 @@ class Parts:
         that there are `limit`, or of what is looked at at once. And before which to go on.
         """
         found: list[list[FoundPart]] = []
-        count = 0
+        count = looked = 0
         for _ in range(_PAGES):
             holders, rest = await self._attachments.page(account, within, before)
             for holder in holders:
@@ -82,7 +84,8 @@ class Parts:
                 if parts:
                     found.append(parts)
                     count += len(parts)
-                if count >= limit:
+                looked += len(holder.leaves)
+                if count >= limit or looked >= _LEAVES:
                     return found, holder.blob
             if rest is None:
                 return found, None

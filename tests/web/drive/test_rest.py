@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.drive import ADA, BOB, attach, get, items
 from tests.support.http_api import Answer, answer_of
+from tests.support.jmap import append
 from tests.support.rest import API, Rest
 from tests.support.server import ServerProcess
 
@@ -101,6 +102,23 @@ def test_several_attachments_of_a_message_over_pages(ada: Rest, imap: imaplib.IM
         found += [one["name"] for one in page["items"]]
         path = f"/drive/items?kind=attachment&limit=2&cursor={page['next']}"
     assert found[:5] == ["n0", "n1", "n2", "n3", "n4"]
+
+
+def test_messages_of_many_parts_are_looked_at_a_few_at_a_time(
+    ada: Rest, imap: imaplib.IMAP4
+) -> None:
+    part = "--b\r\nContent-Disposition: inline\r\n\r\nx\r\n"
+    file = '--b\r\nContent-Disposition: attachment; filename="many.txt"\r\n\r\ny\r\n--b--\r\n'
+    head = "Subject: many\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    data = (head + part * 199 + file).encode()
+    for _ in range(12):
+        append(imap, data)
+    found, pages, more = 0, 0, ""
+    while found < 12:
+        page = ada.get(f"/drive/items?kind=attachment&limit=50{more}")
+        found += sum(one["name"] == "many.txt" for one in page["items"])
+        pages, more = pages + 1, f"&cursor={page['next']}"
+    assert (found, pages) == (12, 2)
 
 
 def test_a_file_is_renamed_moved_and_deleted(ada: Rest) -> None:
