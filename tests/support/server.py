@@ -195,7 +195,11 @@ class ServerProcess:
     def stop(self) -> int:
         """SIGTERM; asserts exit status 0."""
         self.signal(signal.SIGTERM)
-        status = self.wait()
+        try:
+            status = self.wait()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
         assert status == 0, "\n".join(self.log[-30:])
         return status
 
