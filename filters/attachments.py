@@ -19,18 +19,16 @@ from filters.context import Message
 from filters.verdict import ACCEPT, Action, Scored, Verdict, reject
 from message.archive import WHOLE, WORK, Bounds, Contents, look_into
 from message.attached import Attached, attached
-from message.magic import (
+from message.file_kinds import (
     ARCHIVES,
     EXECUTABLES,
     IMAGES,
     MACROS,
     OFFICE,
     SCRIPTS,
-    has_macros,
-    is_late_zip,
-    kind_of,
     kind_of_name,
 )
+from message.magic import has_macros, is_late_zip, kind_of
 from message.unpacking import Budget
 from message.uuencode import MARK
 from net.threads import PROCESS_ABOVE, Offload, Pool

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from message.magic import ARCHIVES, OFFICE, has_macros, kind_of, kind_of_name
+from message.file_kinds import ARCHIVES, OFFICE, kind_of_name
+from message.magic import has_macros, kind_of
 from message.rar_archive import rar_members
 from message.seven_archive import seven_names
 from message.tar_archive import TarMember, tar_members

@@ -7,18 +7,10 @@ looked at is bounded: the first 64 KiB, the last 64 KiB, and a few places named 
 import re
 from collections.abc import Callable
 
+from message.file_kinds import MACROS
+
 EDGE = 64 * 1024
 _TEXT = 4096
-
-EXECUTABLES = frozenset({"exe", "elf", "macho", "class", "dex", "wasm", "msi", "lnk", "swf"})
-SCRIPTS = frozenset({"script", "js", "vbs", "ps1", "bat", "hta", "wsf", "reg", "url", "chm"})
-_ARCHIVES = "zip rar 7z gz bz2 xz lzma zst lz4 z tar cab iso arj lha ace cpio ar deb rpm xar vhd"
-ARCHIVES = frozenset((*_ARCHIVES.split(), "vhdx", "jar", "apk", "tnef"))
-_OFFICE = "doc xls ppt ole mdb docx xlsx pptx docm xlsm pptm ooxml odf rtf one pdf"
-OFFICE = frozenset(_OFFICE.split())
-_IMAGES = "png jpg gif bmp tiff webp ico heic avif psd wmf emf svg"
-IMAGES = frozenset(_IMAGES.split())
-MACROS = frozenset({"docm", "xlsm", "pptm"})
 
 # (where, what, kind), the more telling first.
 _AT: tuple[tuple[int, bytes, str], ...] = (
@@ -90,49 +82,19 @@ _RIFF = {b"WEBP": "webp", b"AVI ": "avi", b"WAVE": "wav", b"ACON": "ani"}
 _BRANDS = {b"heic": "heic", b"heix": "heic", b"mif1": "heic", b"avif": "avif"}
 _SWF = re.compile(rb"[FCZ]WS[\x01-\x3f]")
 _LHA = re.compile(rb"-l[hz][0-9a-z]-")
-_ENDINGS = {
-    **dict.fromkeys(("scr", "com", "pif", "dll", "cpl", "sys", "ocx", "xll"), "exe"),
-    "jse": "js",
-    "vbe": "vbs",
-    "cmd": "bat",
-    "sh": "script",
-    "py": "script",
-    "wsc": "wsf",
-    "tgz": "gz",
-    "tbz": "bz2",
-    "txz": "xz",
-    "img": "iso",
-    "dotm": "docm",
-    "xlsb": "xlsm",
-    "xltm": "xlsm",
-    "xlam": "xlsm",
-    "potm": "pptm",
-    "ppsm": "pptm",
-}
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def kind_of(data: bytes) -> str:
     """A short lower-case name such as "exe", "zip", "pdf", "html"; "" when nothing is known.
 
-    The sets of this module name its kinds by family; "text" is never guessed.
+    message/file_kinds.py names the kinds by family; "text" is never guessed.
     """
     for finder in _FINDERS:
         kind = finder(data)
         if kind:
             return kind
     return ""
-
-
-def kind_of_name(name: str) -> str:
-    """What a file is by the ending of its name, where its octets can't be read: programs, scripts,
-    archives and documents with macros; "" for others.
-    """
-    ending = name.rpartition(".")[2].strip().lower()
-    if ending in _ENDINGS:
-        return _ENDINGS[ending]
-    known = ending in ARCHIVES or ending in EXECUTABLES or ending in SCRIPTS or ending in MACROS
-    return ending if known and "." in name else ""
 
 
 def has_macros(data: bytes) -> bool:

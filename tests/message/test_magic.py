@@ -14,16 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from message.magic import (
-    ARCHIVES,
-    EXECUTABLES,
-    IMAGES,
-    MACROS,
-    OFFICE,
-    SCRIPTS,
-    has_macros,
-    kind_of,
-)
+from message.file_kinds import ARCHIVES, EXECUTABLES, IMAGES, MACROS, OFFICE, SCRIPTS
+from message.magic import has_macros, kind_of
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 

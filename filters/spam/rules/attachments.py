@@ -6,7 +6,7 @@ from typing import Final
 from filters.spam.domains import words
 from filters.spam.reading import Attachment
 from filters.spam.rules.mail import Finds, Found, Mail
-from message.magic import ARCHIVES, EXECUTABLES, IMAGES, MACROS, SCRIPTS
+from message.file_kinds import ARCHIVES, EXECUTABLES, IMAGES, MACROS, SCRIPTS
 
 _PROGRAMS: Final = words(
     "ade adp apk appx bat chm cmd com cpl dll exe hta inf ins isp jar jnlp js jse lnk mde msc msi"
