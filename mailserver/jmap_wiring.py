@@ -62,7 +62,7 @@ def build_jmap(
     services: Services, store: Store, entrance: Entrance, scanner: BlobScanner, mailing: Mailing
 ) -> tuple[JmapApi, Requests]:
     """The API, and what answers its requests."""
-    limits = Limits(delayed_send=int(services.settings.smtp.hold_at_most))
+    limits = Limits()
     granted = Granted(services.auth.agents)
     methods = Methods[Context](limits, get_logger("jmap"), granted.call)
     standard = Standard(methods, limits)
@@ -114,6 +114,7 @@ def build_jmap(
     requests = Requests(
         *(methods, capabilities, limits, services.offload, services.directory.contacts.shares),
         Sharers(services.directory, store, anyone=services.settings.imap.share_with_anyone),
+        lambda: int(services.settings.smtp.hold_at_most),
     )
     return JmapApi(entrance, requests, Downloads(reader), uploads, granted), requests
 

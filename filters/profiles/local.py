@@ -125,7 +125,7 @@ class LocalProfileService:
 
     async def _linked(self, login: Login, url: str) -> AsyncGenerator[bytes, None]:
         """What a link of the account's own leads to. Raises BadProfile."""
-        match = _LINK.fullmatch(urlsplit(url).path)
+        match = _LINK.fullmatch(_path(url))
         item = None if match is None else await self._item(login, match[1])
         try:
             if item is None:
@@ -154,6 +154,14 @@ class LocalProfileService:
         if user is None:
             raise NoSuchAccount("The account is gone")
         return user
+
+
+def _path(url: str) -> str:
+    """Of a URL, "" for none."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
 
 
 def _asker(login: Login) -> Asker:

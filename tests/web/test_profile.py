@@ -124,6 +124,7 @@ def test_what_is_no_profile_is_refused(server: ServerProcess, bearer: dict[str, 
     inside = create(server, bearer, display_name="x", photo_url="http://127.0.0.1:1/x.png")
     assert inside.status == 422
     assert create(server, bearer, display_name="x", photo_url="/d/nothing/x").status == 422
+    assert create(server, bearer, display_name="x", photo_url="http://[/d/a/x").status == 422
     assert create(server, {}, display_name="x").status == 401
     assert create(server, token(server, read_only=True), display_name="x").status == 403
     assert ask(server, "GET", "/createProfile", None, bearer).status == 405

@@ -63,7 +63,7 @@ class JmapApi:
     async def _session(self, request: Request, context: Context) -> Response:
         origin = self._answering.origin(request)
         context = await self._requests.entered(context)
-        return _json(session_object(context, self._limits, origin, self._requests.push_key))
+        return _json(session_object(context, self._requests.offer, origin))
 
     async def _api(self, request: Request, context: Context) -> Response:
         try:

@@ -14,11 +14,9 @@ MAX_ATTACHED: Final = 36 * 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in octets; `answer` is that of all Emails got by a request, `downloads` how many run at
-    once, `ids_in_query` how many ids a /query tells, `handled` that of
-    all blobs that one call makes, copies or digests. Requests of one user
-    beyond `concurrent_requests` wait for a moment before they are refused: browsers with several
-    pages open run into it. A message may wait for the time that its sender set for `delayed_send`
-    seconds.
+    once, `ids_in_query` how many ids a /query tells, `handled` that of all blobs that one call
+    makes, copies or digests. Requests of one user beyond `concurrent_requests` wait for a moment
+    before they are refused: browsers with several pages open run into it.
     """
 
     upload: int = 50 * 1024 * 1024
@@ -30,7 +28,6 @@ class Limits:
     calls: int = 64
     objects_in_get: int = 1000
     objects_in_set: int = 1000
-    delayed_send: int = 0
     ids_in_query: int = 10_000
     handled: int = 256 * 1024 * 1024
 

@@ -1,6 +1,6 @@
 """Requests of JMAP, however they come: read, run and answered (RFC 8620 §3)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from web.jmap.errors import RequestError, too_many
 from web.jmap.limits import Limits
 from web.jmap.methods import CORE, Methods
 from web.jmap.request import problem_of, request_of, response, value_of
-from web.jmap.session import session_state
+from web.jmap.session import Offer, session_state
 from web.jmap.sharers import Sharers
 from web.turns import Turns
 
@@ -20,7 +20,7 @@ _QUICK: Final = 128 * 1024
 
 class Requests:
     """Those of one account that run at once are bounded, over all of its connections. `push_key` is
-    the key by which push services know the server, in base64url.
+    the key by which push services know the server, in base64url; `delayed_send` as in Offer.
     """
 
     def __init__(
@@ -31,12 +31,18 @@ class Requests:
         offload: Offload,
         shares: BookShares,
         sharers: Sharers,
+        delayed_send: Callable[[], int],
     ) -> None:
-        self._shares, self._sharers = shares, sharers
+        self._shares, self._sharers, self._delayed_send = shares, sharers, delayed_send
         self.turns, self.limits = Turns(limits.concurrent_requests, too_many), limits
         self.methods, self._offload = methods, offload
         self.push_key = ""
         self._capabilities = capabilities | {CORE}
+
+    @property
+    def offer(self) -> Offer:
+        """As it is in the Session."""
+        return Offer(self.limits, self._delayed_send(), self.push_key)
 
     async def entered(self, context: Context) -> Context:
         """With what others share with who asks. Raises StoreError."""
@@ -63,5 +69,5 @@ class Requests:
         context = await self.entered(context)
         asked = request_of(found, self.limits, self._capabilities)
         results = await self.methods.run(asked, context)
-        state = session_state(context, self.limits, self.push_key)
+        state = session_state(context, self.offer)
         return await response(results, state, asked.created_ids, more)

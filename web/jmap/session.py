@@ -1,5 +1,6 @@
 """The Session object: what a client may ask, and where (RFC 8620 §2)."""
 
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
@@ -38,11 +39,20 @@ EXTENSIONS: Final = {
 _OWN: Final = (MAIL, SHARE, SUBMISSION, VACATION, SIEVE, BLOB, QUOTA, MDN)
 
 
-def session_object(
-    context: Context, limits: Limits, origin: str, push_key: str = ""
-) -> dict[str, Any]:
-    """`origin` is scheme and authority by which the client came; `push_key` as in Requests."""
-    login = context.login
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the server has for everybody at present. A message may wait for the time that its sender
+    set for `delayed_send` seconds; `push_key` as in Requests.
+    """
+
+    limits: Limits
+    delayed_send: int
+    push_key: str = ""
+
+
+def session_object(context: Context, offer: Offer, origin: str) -> dict[str, Any]:
+    """`origin` is scheme and authority by which the client came."""
+    login, limits = context.login, offer.limits
     account_id = account_number(login.account)
     mail: dict[str, Any] = {
         "maxMailboxesPerEmail": None,
@@ -52,7 +62,7 @@ def session_object(
         "emailQuerySortOptions": SORTS,
         "mayCreateTopLevelMailbox": login.grant.writes and not login.grant.folders,
     }
-    submission = {"maxDelayedSend": limits.delayed_send, "submissionExtensions": EXTENSIONS}
+    submission = {"maxDelayedSend": offer.delayed_send, "submissionExtensions": EXTENSIONS}
     contacts: dict[str, Any] = {}
     if not login.grant.folders:
         contacts = {
@@ -106,8 +116,8 @@ def session_object(
         "eventSourceUrl": f"{origin}{PREFIX}/events"
         "?types={types}&closeafter={closeafter}&ping={ping}",
     }
-    if push_key:
-        found["capabilities"][VAPID] = {"applicationServerKey": push_key}
+    if offer.push_key:
+        found["capabilities"][VAPID] = {"applicationServerKey": offer.push_key}
     state = _state(found)
     found["capabilities"][WEBSOCKET] = {
         "url": f"{origin.replace('http', 'ws', 1)}{PREFIX}/ws",
@@ -144,9 +154,9 @@ def _owner(account_id: str, address: str) -> dict[str, str]:
     return {"accountIdForPrincipal": account_id, "principalId": principal_id(address)}
 
 
-def session_state(context: Context, limits: Limits, push_key: str = "") -> str:
+def session_state(context: Context, offer: Offer) -> str:
     """What `sessionState` says: it differs once anything in the object does."""
-    state: str = session_object(context, limits, "", push_key)["state"]
+    state: str = session_object(context, offer, "")["state"]
     return state
 
 

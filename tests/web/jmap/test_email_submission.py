@@ -13,6 +13,7 @@ from tests.support.server import PASSWORD, ServerProcess, until
 from tests.support.smtp_sink import Sink
 
 Site = tuple[ServerProcess, Sink]
+SUBMISSION = "urn:ietf:params:jmap:submission"
 FAR, REFUSED = "far@world.test", "refused@world.test"
 LIMITS = """[limits]
 recipients = 5
@@ -258,6 +259,25 @@ def test_what_may_not_be_sent_is_refused_by_name(
     assert server.json("queue", "list") == []
     assert list((server.data / "tmp").iterdir()) == []
     assert len(sink.received) == before
+
+
+def test_a_shorter_time_to_be_held_counts_from_a_reload_on(site: Site) -> None:
+    server, _ = site
+    before = server.config.read_text()
+    first = Jmap(server, basic()).session
+    server.config.write_text(before + '[smtp]\nhold_at_most = "1h"\n')
+    try:
+        server.perform("reload")
+        second = Jmap(server, basic()).session
+    finally:
+        server.config.write_text(before)
+        server.perform("reload")
+    times = [
+        one["accounts"][one["primaryAccounts"][SUBMISSION]]["accountCapabilities"][SUBMISSION]
+        for one in (first, second)
+    ]
+    assert [one["maxDelayedSend"] for one in times] == [30 * 86400, 3600]
+    assert first["state"] != second["state"]
 
 
 def test_a_policy_that_wants_tls_is_kept(site: Site, jmap: Jmap, imap: imaplib.IMAP4) -> None:
