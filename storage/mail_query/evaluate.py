@@ -169,7 +169,7 @@ class Evaluation:
         if isinstance(condition, Size):
             return await self._compared(among, rows.sizes, condition.least, condition.octets)
         if isinstance(condition, Attached):
-            await self._filler.attached(self._account, table, among)
+            await self._filler.attached(self._account, rows, among)
             return await self._where(among, rows.attached, lambda value: value > 0)
         assert isinstance(condition, ThreadFlagged)
         some, lacking = await self._threads_with(condition.flags)
@@ -266,7 +266,7 @@ class Evaluation:
     async def columns(self, order: Sequence[Order], among: Places) -> list[Indexed]:
         """What each key compares, by row."""
         if any(one.key in _FILLED for one in order):
-            await self._filler.keys(self._account, self._table, among)
+            await self._filler.keys(self._account, self._rows, self._table.texts, among)
         return [await self._column(one) for one in order]
 
     async def _column(self, order: Order) -> Indexed:

@@ -12,7 +12,7 @@ from message.headers import all_values
 from message.meta import Meta, meta_fields, unpack_meta
 from message.shown import bodies
 from net.pacing import Slices
-from storage.mail_query.table import UNKNOWN, Rows, Table
+from storage.mail_query.table import UNKNOWN, Interned, Rows
 from storage.mail_query.texts import Texts
 from storage.values import AccountId, BlobId
 
@@ -28,9 +28,8 @@ class Filler:
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
 
-    async def attached(self, account: AccountId, table: Table, among: Sequence[int]) -> None:
+    async def attached(self, account: AccountId, rows: Rows, among: Sequence[int]) -> None:
         """Whether these rows have an attachment."""
-        rows = table.rows
 
         def fill(at: int, meta: bytes) -> None:
             rows.attached[at] = has_attachment(meta)
@@ -38,9 +37,10 @@ class Filler:
         lacking = [at for at in among if rows.attached[at] == UNKNOWN]
         await self._each(account, rows, lacking, fill)
 
-    async def keys(self, account: AccountId, table: Table, among: Sequence[int]) -> None:
-        """What Emails are sorted by: texts and dates."""
-        rows, texts = table.rows, table.texts
+    async def keys(
+        self, account: AccountId, rows: Rows, texts: Interned[str], among: Sequence[int]
+    ) -> None:
+        """What Emails are sorted by: texts, which are numbered in `texts`, and dates."""
 
         def fill(at: int, blob: bytes) -> None:
             meta = unpack_meta(blob)

@@ -185,6 +185,8 @@ class Table:
         self._show(len(rows) - 1, self.boxes.number(before | {box}))
         if not before:
             rows.flags[-1], rows.received[-1] = flags, received
+            if not rows.threads[-1]:
+                self.lacking.add(BlobId(rows.blobs[-1]))
             return
         one, other = self.flags.values[rows.flags[-1]], self.flags.values[flags]
         both = Flags(one.system | other.system, one.keywords | other.keywords)

@@ -94,3 +94,15 @@ async def test_tables_of_accounts_that_are_gone_are_forgotten(store: Store) -> N
     await store.remove_account(ACCOUNT)
     await store.add_account(ACCOUNT)
     assert await results(store.mail_search) == [[]] * 8
+
+
+@pytest.mark.parametrize("hidden", ["INBOX", "Archive"])
+async def test_emails_with_a_hidden_copy_have_threads_too(store: Store, hidden: str) -> None:
+    for number in range(3):
+        await deliver(store, message(f"n{number}", subject=f"Number {number}"))
+    box = await inbox(store)
+    await store.copy(ACCOUNT, box, [1, 2, 3], "Archive")
+    gone = (await store.mailbox(ACCOUNT, hidden)).id
+    await store.store(ACCOUNT, gone, [1, 2, 3], FlagChange.ADD, Flags(System.DELETED))
+    found = await fresh(store).find(SCOPE, MailQuery(collapse=True))
+    assert len(found.blobs) == 3
