@@ -6,7 +6,8 @@ in the Trash nothing else does. Remembered until the next change of the account'
 of work others run.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +19,7 @@ from storage.mail_query.tables import Scope, Tables
 from storage.values import AccountId, MailboxId, System
 
 _CAPACITY: Final = 1_000
-_BLOCK: Final = 10_000
+_BLOCK: Final = 5_000
 _READ: Final = System.SEEN | System.DRAFT
 
 
@@ -33,11 +34,13 @@ class Counts:
 
 
 @dataclass(slots=True)
-class _Box:
-    """What is found of a mailbox."""
+class _Alike:
+    """Emails that are in the same mailboxes."""
 
-    counts: Counts = field(default_factory=Counts)
+    emails: int = 0
+    unread: int = 0
     threads: set[int] = field(default_factory=set)
+    unread_threads: set[int] = field(default_factory=set)
 
 
 class MailboxCounts:
@@ -65,36 +68,39 @@ class MailboxCounts:
 async def counted(table: Table, trash: MailboxId | None) -> dict[MailboxId, Counts]:
     """Of the mailboxes that have Emails."""
     rows, pause = table.rows, Slices()
-    boxes: dict[MailboxId, _Box] = {}
-    unread_here, unread_in_trash = set[int](), set[int]()
+    groups: defaultdict[int, _Alike] = defaultdict(_Alike)
     for start in range(0, len(rows), _BLOCK):
         end = min(start + _BLOCK, len(rows))
+        read = [bool(flags.system & _READ) for flags in table.flags.values]
         columns = (rows.boxes[start:end], rows.flags[start:end], rows.threads[start:end])
         for held, flags, thread in zip(*columns, strict=True):
-            places = [boxes.setdefault(box, _Box()) for box in table.boxes.values[held]]
-            for place in places:
-                place.counts.emails += 1
-                place.threads.add(thread)
-            if table.flags.values[flags].system & _READ:
-                continue
-            for place in places:
-                place.counts.unread_emails += 1
-            _note_unread(table.boxes.values[held], trash, thread, unread_here, unread_in_trash)
+            group = groups[held]
+            group.emails += 1
+            group.threads.add(thread)
+            if not read[flags]:
+                group.unread += 1
+                group.unread_threads.add(thread)
         await pause()
-    for box, found in boxes.items():
-        found.counts.threads = len(found.threads)
+    of_box: defaultdict[MailboxId, list[_Alike]] = defaultdict(list)
+    unread_here, unread_in_trash = set[int](), set[int]()
+    for number, group in groups.items():
+        boxes = table.boxes.values[number]
+        for box in boxes:
+            of_box[box].append(group)
+        if trash in boxes:
+            unread_in_trash |= group.unread_threads
+        if boxes - {trash}:
+            unread_here |= group.unread_threads
+        await pause()
+    found: dict[MailboxId, Counts] = {}
+    for box, alike in of_box.items():
+        threads = alike[0].threads if len(alike) == 1 else set().union(*(a.threads for a in alike))
         unread = unread_in_trash if box == trash else unread_here
-        found.counts.unread_threads = len(found.threads & unread)
+        found[box] = Counts(
+            sum(group.emails for group in alike),
+            sum(group.unread for group in alike),
+            len(threads),
+            len(threads & unread),
+        )
         await pause()
-    return {box: found.counts for box, found in boxes.items()}
-
-
-def _note_unread(
-    boxes: Iterable[MailboxId],
-    trash: MailboxId | None,
-    thread: int,
-    here: set[int],
-    in_trash: set[int],
-) -> None:
-    for box in boxes:
-        (in_trash if box == trash else here).add(thread)
+    return found

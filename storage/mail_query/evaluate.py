@@ -33,6 +33,7 @@ from storage.mail_query.conditions import (
     ThreadFlagged,
 )
 from storage.mail_query.filled import Filler
+from storage.mail_query.places import union, without
 from storage.mail_query.table import UNKNOWN, Table
 from storage.mail_query.texts import Covered, Texts, settled_by_index
 from storage.values import AccountId, Flags
@@ -64,10 +65,22 @@ def _rank(condition: Condition, many: bool) -> int:
     return -1 if many and settled_by_index(condition) else cost(condition)
 
 
+class _Tests(dict[int, bool]):
+    """What a test says of interned values, by number, those that come in meanwhile too."""
+
+    def __init__(self, values: Sequence[Any], test: Callable[[Any], bool]) -> None:
+        super().__init__()
+        self._values, self._test = values, test
+
+    def __missing__(self, number: int) -> bool:
+        found = self[number] = self._test(self._values[number])
+        return found
+
+
 class _Values:
     """By the number that stands in a column."""
 
-    def __init__(self, numbers: "array[int]", values: Sequence[Any]) -> None:
+    def __init__(self, numbers: "array[int]", values: _Tests) -> None:
         self._numbers, self._values = numbers, values
 
     def __getitem__(self, at: int) -> Any:
@@ -128,8 +141,8 @@ class Evaluation:
         if isinstance(condition, AnyOf):
             return await self._any(condition.parts, among)
         if isinstance(condition, Not):
-            found = set(await self.matching(condition.part, among))
-            return [at for at in among if at not in found]
+            found = await self.matching(condition.part, among)
+            return await without(among, found, self._pause)
         if isinstance(condition, Contains | HeaderContains):
             return await self._texts.matching(
                 self._account, self._rows, self._covered, condition, among
@@ -139,13 +152,13 @@ class Evaluation:
         return await self._by_column(condition, among)
 
     async def _any(self, parts: Sequence[Condition], among: Places) -> Places:
-        found: set[int] = set()
+        found: Places = ()
         left = among
         for part in sorted(parts, key=cost):
-            found.update(await self.matching(part, left))
-            left = [at for at in left if at not in found]
-            await self._pause()
-        return sorted(found)
+            more = await self.matching(part, left)
+            found = await union(found, more, self._pause)
+            left = await without(left, more, self._pause)
+        return found
 
     async def _by_column(self, condition: Condition, among: Places) -> Places:
         rows, table = self._rows, self._table
@@ -186,10 +199,17 @@ class Evaluation:
             having = await self._interned(
                 every, rows.flags, self._table.flags.values, lambda held: has(held, flags)
             )
-            some = {threads[at] for at in having}
-            with_them = set(having)
-            found = some, {threads[at] for at in every if at not in with_them}
+            others = await without(every, having, self._pause)
+            found = await self._set_of(threads, having), await self._set_of(threads, others)
             self._threads[flags] = found
+        return found
+
+    async def _set_of(self, column: "array[int]", among: Places) -> set[int]:
+        """The values of rows."""
+        found: set[int] = set()
+        for _, values in self._blocks(among, column):
+            found.update(values)
+            await self._pause()
         return found
 
     async def _interned(
@@ -200,10 +220,10 @@ class Evaluation:
         test: Callable[[Any], bool],
     ) -> Places:
         """Those whose value, which stands in the column by number, passes a test."""
-        numbers = {number for number, value in enumerate(values) if test(value)}
-        if len(numbers) == len(values):
+        tests = _Tests(values, test)
+        if all(map(tests.__getitem__, range(len(values)))):
             return among
-        return await self._where(among, column, numbers.__contains__)
+        return await self._where(among, column, tests.__getitem__)
 
     async def _where(
         self, among: Places, column: "array[int]", test: Callable[[int], bool]
@@ -241,7 +261,7 @@ class Evaluation:
 
     # Order.
 
-    async def ordered(self, query: MailQuery, among: Places) -> list[int]:
+    async def ordered(self, query: MailQuery, among: Places) -> Places:
         """In the order of the query; what it leaves open goes by arrival, as the last key goes."""
         order = query.order or _NEWEST
         columns = await self.columns(order, among)
@@ -250,7 +270,7 @@ class Evaluation:
             for one, column in zip(reversed(order), reversed(columns), strict=True):
                 # equal keys keep their order
                 found = await self._pause.run(order_by(found, column, not one.ascending))
-        return await self._collapsed(found) if query.collapse else list(found)
+        return await self._collapsed(found) if query.collapse else found
 
     async def _in_order(self, column: Indexed, among: Places) -> bool:
         """Whether rows ascend already, as times of arrival mostly do."""
@@ -277,7 +297,8 @@ class Evaluation:
         if order.key in _TEXTS:
             return _Texts(getattr(rows, _TEXTS[order.key]), table, COMPARED[order.collation])
         if order.key is Key.FLAG:
-            return _Values(rows.flags, [has(held, order.flags) for held in table.flags.values])
+            wanted = order.flags
+            return _Values(rows.flags, _Tests(table.flags.values, lambda held: has(held, wanted)))
         some, lacking = await self._threads_with(order.flags)
         if order.key is Key.SOME_IN_THREAD:
             return _Members(rows.threads, some, True)

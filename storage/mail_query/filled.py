@@ -2,6 +2,7 @@
 and structure, and never changes.
 """
 
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from storage.mail_query.texts import Texts
 from storage.values import AccountId, BlobId
 
 _PIECE: Final = 250
+_BLOCK: Final = 5_000
 _NO_DATE: Final = -(1 << 62)
 _LONGEST: Final = 1_000
 """Characters of a text that are compared."""
@@ -34,8 +36,7 @@ class Filler:
         def fill(at: int, meta: bytes) -> None:
             rows.attached[at] = has_attachment(meta)
 
-        lacking = [at for at in among if rows.attached[at] == UNKNOWN]
-        await self._each(account, rows, lacking, fill)
+        await self._each(account, rows, await _unknown(rows.attached, among), fill)
 
     async def keys(
         self, account: AccountId, rows: Rows, texts: Interned[str], among: Sequence[int]
@@ -50,8 +51,7 @@ class Filler:
             rows.senders[at] = texts.number(first_name(fields, b"from"))
             rows.to[at] = texts.number(first_name(fields, b"to"))
 
-        lacking = [at for at in among if rows.subjects[at] == UNKNOWN]
-        await self._each(account, rows, lacking, fill)
+        await self._each(account, rows, await _unknown(rows.subjects, among), fill)
 
     async def named(
         self, account: AccountId, rows: Rows, text: str, among: Sequence[int]
@@ -83,6 +83,15 @@ class Filler:
                 if meta is not None:
                     use(at, meta)
             await pause()
+
+
+async def _unknown(column: "array[int]", among: Sequence[int]) -> list[int]:
+    """The rows of which nobody asked yet."""
+    pause, found = Slices(), list[int]()
+    for start in range(0, len(among), _BLOCK):
+        found += [at for at in among[start : start + _BLOCK] if column[at] == UNKNOWN]
+        await pause()
+    return found
 
 
 def has_attachment(blob: bytes) -> bool:

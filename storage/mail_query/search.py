@@ -138,6 +138,7 @@ class MailSearch:
         before: Found,
     ) -> "array[int] | None":
         """The earlier result with what changed since; None where that is too much."""
+        modseq = table.modseq
         changed = self._tables.changed(scope, before.modseq)
         if changed is None or len(changed) > _FEW:
             return None
@@ -151,7 +152,9 @@ class MailSearch:
         fresh = await evaluation.ordered(query, matching)
         kept = await _without(before.blobs, touched)
         precedes = await evaluation.precedes(query)
-        return _merged(kept, [rows.blobs[at] for at in fresh], rows.place, precedes)
+        found = await _merged(kept, [rows.blobs[at] for at in fresh], rows.place, precedes)
+        # what was compared may have changed, and rows that moved show others a wrong place
+        return found if table.modseq == modseq else None
 
 
 async def _without(blobs: "array[int]", gone: set[BlobId]) -> "array[int]":
@@ -166,14 +169,14 @@ async def _without(blobs: "array[int]", gone: set[BlobId]) -> "array[int]":
     return kept
 
 
-def _merged(
+async def _merged(
     kept: "array[int]",
     fresh: Sequence[int],
     place: Callable[[int], int],
     precedes: Callable[[int, int], bool],
 ) -> "array[int]":
     """Two results in one order as one."""
-    found, done = array("q"), 0
+    found, done, pause = array("q"), 0, Slices()
     for blob in fresh:
         at, low, high = place(blob), done, len(kept)
         while low < high:
@@ -185,5 +188,6 @@ def _merged(
         found.extend(kept[done:low])
         found.append(blob)
         done = low
+        await pause()
     found.extend(kept[done:])
     return found

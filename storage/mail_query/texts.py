@@ -4,8 +4,8 @@ What the index does not cover is looked at itself, so that the result is the sam
 is whole, half filled or missing. Strings compare as storage/search has them.
 """
 
-from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from array import array
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -16,6 +16,7 @@ from net.pacing import Slices
 from net.threads import Offload
 from storage.errors import MessageMissing
 from storage.mail_query.conditions import Condition, Contains, HeaderContains, Where
+from storage.mail_query.places import common, union, without
 from storage.mail_query.table import Rows
 from storage.reads import Reads
 from storage.search.index import SearchIndex
@@ -30,6 +31,8 @@ _METAS: Final = 250
 _TEXTS: Final = 50
 _INLINE: Final = 32 * 1024
 _BLOCK: Final = 5_000
+_FEWER: Final = 20
+"""So many times fewer blobs are looked for one by one."""
 
 
 class Covered:
@@ -40,21 +43,27 @@ class Covered:
     def __init__(self) -> None:
         self._since: dict[int, int] | None = None
         self._rows: Rows | None = None
-        self._checked = 0
-        self._open: set[int] = set()
+        self._upto = self._checked = 0
+        self._open = array("I")
 
-    async def open_rows(self, rows: Rows, answer: Answer, pause: Slices) -> set[int]:
-        """Those that a look did not look at."""
-        if rows is not self._rows or answer.since is not self._since:
-            self._rows, self._since, self._checked, self._open = rows, answer.since, 0, set()
+    async def open_rows(self, rows: Rows, answer: Answer, pause: Slices) -> "array[int]":
+        """Those that a look did not look at, ascending."""
+        checked, before = self._checked, self._open
         blobs, since, upto = rows.blobs, answer.since, answer.upto
+        if rows is not self._rows or since is not self._since or upto < self._upto:
+            checked, before = 0, array("I")
         count = len(rows)
         late = upto + 1
-        found = {at for at in self._open if since.get(blobs[at], late) > upto}
-        for start in range(self._checked, count, _BLOCK):
-            block = blobs[start : min(start + _BLOCK, count)]
-            found.update([at for at, b in enumerate(block, start) if since.get(b, late) > upto])
+        found = array("I")
+        for start in range(0, len(before), _BLOCK):
+            part = before[start : start + _BLOCK]
+            found.extend([at for at in part if since.get(blobs[at], late) > upto])
             await pause()
+        for start in range(checked, count, _BLOCK):
+            block = blobs[start : min(start + _BLOCK, count)]
+            found.extend([at for at, b in enumerate(block, start) if since.get(b, late) > upto])
+            await pause()
+        self._rows, self._since, self._upto = rows, since, upto
         self._checked, self._open = count, found
         return found
 
@@ -81,14 +90,15 @@ class Texts:
         if isinstance(condition, HeaderContains) and len(among) <= _FEW:
             return await self._by_header(account, rows, condition, among)
         answer = await self._search.look(account, look_of(condition))
-        sure = _within(_placed(rows, answer.sure), among)
-        open_ = await covered.open_rows(rows, answer, pause)
-        left = _within({*open_, *_placed(rows, answer.unsure)}, among) - sure
+        sure = await _placed(rows, answer.sure, among, pause)
+        open_ = await common(await covered.open_rows(rows, answer, pause), among, pause)
+        left = await union(open_, await _placed(rows, answer.unsure, among, pause), pause)
+        left = await without(left, sure, pause)
         if isinstance(condition, HeaderContains):
-            settled = await self._by_header(account, rows, condition, sorted(left))
+            settled = await self._by_header(account, rows, condition, left)
         else:
-            settled = await self._by_text(account, rows, condition, sorted(left), answer)
-        return sorted({*sure, *settled})
+            settled = await self._by_text(account, rows, condition, left, answer)
+        return await union(sure, settled, pause)
 
     async def metas(self, account: AccountId, blobs: Sequence[BlobId]) -> dict[BlobId, bytes]:
         """What is kept of the headers and structures of up to some hundreds of messages."""
@@ -139,11 +149,17 @@ class Texts:
         self, account: AccountId, rows: Rows, among: Sequence[int], answer: Answer
     ) -> AsyncIterator[tuple[int, SearchText | None]]:
         """The texts that the index keeps, None for others; large ones one at a time."""
-        large = [at for at in among if rows.blobs[at] in answer.loose]
-        small = [at for at in among if rows.blobs[at] not in answer.loose]
-        pieces = [small[start : start + _TEXTS] for start in range(0, len(small), _TEXTS)]
+        large: list[int] = []
+
+        def pieces() -> Iterator[Sequence[int]]:
+            for start in range(0, len(among), _TEXTS):
+                piece = among[start : start + _TEXTS]
+                large.extend([at for at in piece if rows.blobs[at] in answer.loose])
+                yield [at for at in piece if rows.blobs[at] not in answer.loose]
+            yield from ([at] for at in large)
+
         pause = Slices()
-        for piece in (*pieces, *([at] for at in large)):
+        for piece in pieces():
             blobs = [rows.blobs[at] for at in piece]
             asked = [blob for blob in blobs if answer.covers(blob)]
             kept = await self._search.texts(account, asked) if asked else {}
@@ -179,18 +195,21 @@ def settled_by_index(condition: Condition) -> bool:
     return look_of(condition).settles
 
 
-def _placed(rows: Rows, blobs: Iterable[int]) -> set[int]:
-    column, last = rows.blobs, len(rows)
+async def _placed(
+    rows: Rows, blobs: set[int], among: Sequence[int], pause: Slices
+) -> Sequence[int]:
+    """Those of ascending rows that have one of the blobs."""
+    column, found = rows.blobs, list[int]()
+    if _FEWER * len(blobs) > len(among):
+        for start in range(0, len(among), _BLOCK):
+            found += [at for at in among[start : start + _BLOCK] if column[at] in blobs]
+            await pause()
+        return found
     wanted = sorted(blobs)
-    places = [bisect_left(column, blob) for blob in wanted]
-    pairs = zip(places, wanted, strict=True)
-    return {at for at, blob in pairs if at < last and column[at] == blob}
-
-
-def _within(found: set[int], among: Sequence[int]) -> set[int]:
-    if isinstance(among, range):
-        return {at for at in found if at in among}
-    return found.intersection(among)
+    for start in range(0, len(wanted), _METAS):
+        found += [at for at in map(rows.place, wanted[start : start + _METAS]) if at >= 0]
+        await pause()
+    return await common(found, among, pause)
 
 
 def _contains(data: bytes, needle: bytes, whole: bool) -> bool:

@@ -15,7 +15,7 @@ T = TypeVar("T", bound=Hashable)
 KEPT: Final = 64 * 1024 * 1024
 _EACH: Final = 500
 _ID: Final = 80
-LARGEST: Final = 200_000
+LARGEST: Final = 20_000
 """Ids of two results that are compared one by one."""
 
 

@@ -173,7 +173,7 @@ class StandardQuery(Generic[C]):
         if since != state:
             found = await kind.query_changes(account, query, since, old, ids)
             if up_to is not None and kind.is_immutable(query):
-                found = _up_to(found, up_to, old, ids)
+                found = _up_to(found, up_to, ids)
         count = len(found.removed) + len(found.added)
         if most is not None and count > most:
             raise MethodError("tooManyChanges")
@@ -276,17 +276,10 @@ def _comparator(kind: Queryable[C, A, F], value: Any) -> Comparator:
     return Comparator(property_, ascending, collation, more)
 
 
-def _up_to(
-    found: Difference, up_to: str, old: Sequence[str] | None, new: Sequence[str]
-) -> Difference:
-    """Without what lies behind an id, where that is in the result."""
+def _up_to(found: Difference, up_to: str, new: Sequence[str]) -> Difference:
+    """Without what comes in behind an id, where that is in the result."""
     try:
         last = new.index(up_to)
     except ValueError:
         return found
-    added = [(id_, at) for id_, at in found.added if at <= last]
-    removed = found.removed
-    if old is not None and up_to in old:
-        before = set(old[: old.index(up_to)])
-        removed = [id_ for id_ in removed if id_ in before or id_ == up_to]
-    return Difference(removed, added)
+    return Difference(found.removed, [(id_, at) for id_, at in found.added if at <= last])

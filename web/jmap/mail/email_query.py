@@ -1,9 +1,11 @@
 """Email/query and Email/queryChanges (RFC 8621 §4.4, §4.5) over the store's search."""
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, overload
 
+from net.pacing import Slices
 from storage.mail_query.search import Found
 from storage.mail_query.tables import Scope
 from storage.object_ids import blob_of, email_number
@@ -98,10 +100,11 @@ class EmailQuery(EmailType, Queryable[Context, Account, Made]):
             return await super().query_changes(account, query, since, old, new)
         assert isinstance(new, EmailIds)
         if isinstance(old, EmailIds):
-            return exact(old.found.blobs, new.found.blobs, touched)
+            before = await _placed(old.found.blobs, touched)
+            return exact(before, await _placed(new.found.blobs, touched))
         if scope.within is not None:  # what is out of sight would show
             raise MethodError("cannotCalculateChanges")
-        return _known(touched, (), _placed(new.found.blobs, touched))
+        return _known(touched, (), await _placed(new.found.blobs, touched))
 
     async def scope(self, account: Account) -> Scope:
         """What the login sees."""
@@ -113,13 +116,13 @@ class EmailQuery(EmailType, Queryable[Context, Account, Made]):
 
 _NOBODY: Final = AccountId(0)
 _Placed = list[tuple[BlobId, int]]
+_BLOCK: Final = 10_000
 
 
-def exact(old: Iterable[int], new: Iterable[int], touched: set[BlobId]) -> Difference:
-    """Of the Emails touched those that are in one result alone, or moved: all others keep their
-    order among each other, so that each of those touched has a place between two of them.
+def exact(before: _Placed, after: _Placed) -> Difference:
+    """Of the Emails touched, with their places, those that are in one result alone, or moved: all
+    others keep their order among each other, so that each of these has a place between two of them.
     """
-    before, after = _placed(old, touched), _placed(new, touched)
     gaps = {blob: at - number for number, (blob, at) in enumerate(before)}
     order = {blob: number for number, (blob, _) in enumerate(before)}
     still = [
@@ -138,8 +141,14 @@ def _known(gone: Iterable[BlobId], staying: Iterable[BlobId], after: _Placed) ->
     return Difference([email_number(blob) for blob in gone], added)
 
 
-def _placed(blobs: Iterable[int], touched: set[BlobId]) -> _Placed:
-    return [(BlobId(blob), at) for at, blob in enumerate(blobs) if blob in touched]
+async def _placed(blobs: "array[int]", touched: set[BlobId]) -> _Placed:
+    found: _Placed = []
+    pause = Slices()
+    for start in range(0, len(blobs), _BLOCK):
+        block = enumerate(blobs[start : start + _BLOCK], start)
+        found += [(BlobId(blob), at) for at, blob in block if blob in touched]
+        await pause()
+    return found
 
 
 def _suffix(scope: Scope) -> str:
