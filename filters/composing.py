@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
-from message.compose import Base64Lines, Composed, Stream
+from message.compose import Composed, Stream
+from message.transfer import Base64Lines
 from net.threads import Offload, Pool
 from storage.spool import Spool
 
@@ -30,6 +31,9 @@ async def spool_composed(
         lines = Base64Lines()
         async with aclosing(octets(piece.key)) as source:
             async for some in source:
+                if piece.encoding != "base64":
+                    await spool.add(some)
+                    continue
                 if len(some) <= _QUICK:
                     made = lines.feed(some)
                 else:

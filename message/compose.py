@@ -2,12 +2,11 @@
 2045 to 2049). Pure.
 
 What is large is not held: a body may be a Stream, whose octets the caller puts where the pieces say
-so, base64 encoded by `Base64Lines`; sizes are known before. Text goes as it is where that is
+so, base64 encoded by message/transfer.py; sizes are known before. Text goes as it is where that is
 7-bit with short lines, else quoted-printable or base64, whichever is shorter. Message-ID, Date and
 whatever else depends on time and chance come from the caller.
 """
 
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -16,18 +15,20 @@ from typing import Any, Final, TypeAlias
 from message.compose_fields import parametrised
 from message.crlf import to_crlf
 from message.edits import base64_lines, quoted_printable
+from message.transfer import base64_size, encoded_lines, identity, is_odd
 
-MAX_LINE: Final = 998
-_ENCODED_LINE: Final = 57
 _IDENTITY: Final = ("7bit", "8bit", "binary")
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Octets that come later: `key` tells the caller which, `size` how many."""
+    """Octets that come later: `key` tells the caller which, `size` how many. `encoding` is base64,
+    or what Identity says of octets that stand as they are.
+    """
 
     key: Any
     size: int
+    encoding: str = "base64"
 
 
 Source: TypeAlias = str | bytes | Stream
@@ -89,7 +90,10 @@ class _Out:
 
     def add(self, piece: bytes | Stream) -> None:
         self.pieces.append(piece)
-        self.size += base64_size(piece.size) if isinstance(piece, Stream) else len(piece)
+        if not isinstance(piece, Stream):
+            self.size += len(piece)
+        else:
+            self.size += base64_size(piece.size) if piece.encoding == "base64" else piece.size
 
 
 def compose(fields: Sequence[bytes], root: Node, seed: str) -> Composed:
@@ -131,38 +135,6 @@ def _attached(one: Attachment, disposition: str) -> Leaf:
     return Leaf(one.type, one.source, fields=tuple(fields))
 
 
-class Base64Lines:
-    """The body of a Stream while its octets come: lines of 76 characters with CRLF."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, octets: bytes) -> bytes:
-        """What can be told so far."""
-        data = self._rest + octets
-        whole = len(data) - len(data) % _ENCODED_LINE
-        self._rest = data[whole:]
-        return _lines(data[:whole])
-
-    def end(self) -> bytes:
-        """The rest."""
-        rest, self._rest = self._rest, b""
-        return _lines(rest)
-
-
-def base64_size(size: int) -> int:
-    """Octets of so many, encoded, with line ends."""
-    lines = -(-size // _ENCODED_LINE)
-    return -(-size // 3) * 4 + 2 * lines
-
-
-def _lines(octets: bytes) -> bytes:
-    return b"".join(
-        b64encode(octets[at : at + _ENCODED_LINE]) + b"\r\n"
-        for at in range(0, len(octets), _ENCODED_LINE)
-    )
-
-
 def _put(out: _Out, node: Node, boundaries: "_Boundaries") -> None:
     """Header of the content, blank line, body."""
     if isinstance(node, Leaf):
@@ -199,40 +171,18 @@ def _encoded(leaf: Leaf) -> tuple[str, str, bytes | Stream]:
     """Transfer encoding, charset ("" to leave what was given), body."""
     source = leaf.source
     if isinstance(source, Stream):
-        return "base64", "", source
+        return source.encoding, "", source
     if isinstance(source, bytes):
         if leaf.type.startswith("message/"):
             return identity(source), "", source
-        return "base64", "", _lines(source)
+        return "base64", "", encoded_lines(source)
     data = to_crlf(source.encode("utf-8", "replace"))
     if identity(data) == "7bit":
         return "7bit", "us-ascii", data
     rare = len(data.translate(None, bytes(range(128)))) * 6 <= len(data)
-    if rare and not _odd(data):
+    if rare and not is_odd(data):
         return "quoted-printable", "utf-8", quoted_printable(data)
     return "base64", "utf-8", base64_lines(data) + b"\r\n"
-
-
-def identity(data: bytes) -> str:
-    """7bit, 8bit or binary (RFC 2045 §2.7 to §2.9)."""
-    if b"\0" in data or b"\r" in data.replace(b"\r\n", b"") or _is_long(data):
-        return "binary"
-    return "7bit" if data.isascii() else "8bit"
-
-
-def _odd(data: bytes) -> bool:
-    """Whether a CR stands alone, which quoted-printable text does not keep."""
-    return b"\r" in data.replace(b"\r\n", b"")
-
-
-def _is_long(data: bytes) -> bool:
-    at = 0
-    while at < len(data):
-        end = data.rfind(b"\n", at, at + MAX_LINE + 2)
-        if end < 0:
-            return len(data) - at > MAX_LINE
-        at = end + 1
-    return False
 
 
 def _widest(node: Node) -> str:
@@ -241,6 +191,8 @@ def _widest(node: Node) -> str:
     """
     if isinstance(node, Multipart):
         return max(map(_widest, node.parts), key=_IDENTITY.index, default="7bit")
+    if isinstance(node.source, Stream) and node.source.encoding != "base64":
+        return node.source.encoding
     if isinstance(node.source, bytes) and node.type.startswith("message/"):
         return identity(node.source)
     return "7bit"
@@ -248,7 +200,7 @@ def _widest(node: Node) -> str:
 
 class _Boundaries:
     """Lines that stand in no part: `=_` stands in nothing that is encoded, and what is not is
-    looked through.
+    looked through, or comes later, when nobody who made it can have known the seed.
     """
 
     def __init__(self, root: Node, seed: str) -> None:

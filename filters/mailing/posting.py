@@ -23,8 +23,9 @@ from filters.mailing.submitter import Submitter
 from filters.mailing.values import NotSent, Origin, To, Why, Wish
 from filters.sent import NAME, USE, is_sent
 from message.address import AddressError, parse_mailbox
-from message.compose import Attachment, Base64Lines, Composed, Stream, compose, simple_tree
+from message.compose import Attachment, Composed, Stream, compose, simple_tree
 from message.compose_fields import BadValue, Group, Person, addresses, date, message_ids, text
+from message.transfer import Base64Lines
 from net.threads import Offload
 from storage.blob_values import NoSuchBlob
 from storage.blobs import Blobs

@@ -14,8 +14,10 @@ from filters.blob_scanning import BlobScanner
 from net.threads import Offload
 from storage.blob_values import Blob, BlobHash, NoSuchBlob, Scan, blob_hash
 from storage.blobs import PIECE, Blobs
+from storage.emails import StoredEmail
 from storage.errors import MessageMissing
 from storage.rendering import is_quick
+from storage.values import AccountId
 from web.jmap.context import Account
 from web.jmap.mail.blobs import mail_blob, split_blob
 from web.jmap.mail.content import part_octets
@@ -35,11 +37,12 @@ class BlobHeldBack(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`size` octets: those of mail are at hand, those of an upload on the disk."""
+    """`size` octets: at hand, or on the disk, those of an upload or of a message of the account."""
 
     size: int
     data: bytes | None = None
     upload: Blob | None = None
+    mail: tuple[AccountId, StoredEmail] | None = None
 
 
 class Texts(Protocol):
@@ -76,8 +79,9 @@ class BlobReader:
         if name is None:
             data = await self._of_others(account, whole)
             if data is None:
-                data = await self._of_mail(account, whole)
-            found = Found(len(data), data)
+                found = await self._of_mail(account, whole)
+            else:
+                found = Found(len(data), data)
         else:
             found = await self._of_upload(account, name, leaving)
         if not parts:
@@ -110,8 +114,12 @@ class BlobReader:
         if found.upload is not None:
             async for piece in self._blobs.pieces(found.upload.hash, start, end):
                 yield piece
+            return
+        end = found.size if end is None else min(end, found.size)
+        if found.mail is not None:
+            async for piece in self._emails.pieces(*found.mail, start, end):
+                yield piece
         elif found.data is not None:
-            end = found.size if end is None else min(end, found.size)
             for at in range(start, end, PIECE):
                 yield found.data[at : min(at + PIECE, end)]
 
@@ -121,14 +129,15 @@ class BlobReader:
             return found.data[start:end]
         return b"".join([piece async for piece in self.pieces(found, start, end)])
 
-    async def _of_mail(self, account: Account, blob_id: str) -> bytes:
+    async def _of_mail(self, account: Account, blob_id: str) -> Found:
         blob = mail_blob(blob_id)
         if blob is None:
             raise NoSuchBlob("there is no such blob")
         try:
-            return await self._emails.octets(account, blob)
+            email = await self._emails.found(account, blob)
         except MessageMissing:
             raise NoSuchBlob("there is no such blob") from None
+        return Found(email.size, mail=(account.id, email))
 
     async def _part(self, data: bytes, number: str) -> bytes:
         work = partial(part_octets, number=number)

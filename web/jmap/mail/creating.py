@@ -9,16 +9,16 @@ from typing import Any, Final
 from config.clock import Clock
 from filters.composing import spool_composed
 from message.compose import Composed, Source, Stream
+from message.transfer import Identity
 from net.threads import Offload, Pool
 from storage.blob_values import NoSuchBlob
 from web.jmap.blob.reading import BlobReader, Found
-from web.jmap.context import Account, Context
+from web.jmap.context import Account
 from web.jmap.errors import SetError
 from web.jmap.limits import MAX_ATTACHED, MAX_MESSAGE
 from web.jmap.mail.intake import Intake, created
 from web.jmap.mail.new_message import Stamp, blobs_of, new_message, refuse_unknown
 from web.jmap.mail.placing import Place
-from web.jmap.methods import Call
 from web.jmap.octets import octets_of
 
 _QUICK: Final = 32 * 1024
@@ -34,11 +34,11 @@ class Creating:
     offload: Offload
 
     async def create(
-        self, call: Call[Context], account: Account, made: Mapping[str, Any], place: Place
+        self, account: Account, made: Mapping[str, Any], place: Place
     ) -> dict[str, Any]:
         """What is told of it. Raises SetError."""
         refuse_unknown(made)
-        found = await self._blobs(call, account, blobs_of(made))
+        found = await self._blobs(account, blobs_of(made))
         composed = await self._composed(account, made, found)
         if composed.size > MAX_MESSAGE:
             raise SetError("tooLarge", f"a message has at most {MAX_MESSAGE} octets")
@@ -49,29 +49,37 @@ class Creating:
         return created(email)
 
     async def _blobs(
-        self, call: Call[Context], account: Account, ids: Mapping[str, str]
-    ) -> dict[str, Found]:
-        """By blobId; messages are read, since they stand in the new one as they are. Raises
+        self, account: Account, ids: Mapping[str, str]
+    ) -> dict[str, tuple[Found, str]]:
+        """By blobId, with the encoding of messages, which stand in the new one as they are. Raises
         SetError.
         """
-        found: dict[str, Found] = {}
-        missing = []
+        found: dict[str, tuple[Found, str]] = {}
+        size, missing = 0, []
         for id_, kind in ids.items():
             try:
                 one = await self.reader.find(account, id_, leaving=False)
-                if sum(each.size for each in found.values()) + one.size > MAX_ATTACHED:
-                    raise SetError("tooLarge", f"attachments have at most {MAX_ATTACHED} octets")
-                if kind.startswith("message/"):
-                    one = Found(one.size, await self.reader.octets(one))
-                found[id_] = one
             except NoSuchBlob:
                 missing.append(id_)
+                continue
+            size += one.size
+            if size > MAX_ATTACHED:
+                raise SetError("tooLarge", f"attachments have at most {MAX_ATTACHED} octets")
+            is_message = kind.startswith("message/")
+            found[id_] = one, await self._identity(one) if is_message else ""
         if missing:
             raise SetError("blobNotFound", "there is no such blob", notFound=missing)
         return found
 
+    async def _identity(self, found: Found) -> str:
+        """How octets are told that are not to be encoded."""
+        told = Identity()
+        async for piece in self.reader.pieces(found):
+            await self.offload.run(Pool.MIME, told.feed, piece)
+        return told.encoding
+
     async def _composed(
-        self, account: Account, made: Mapping[str, Any], found: Mapping[str, Found]
+        self, account: Account, made: Mapping[str, Any], found: Mapping[str, tuple[Found, str]]
     ) -> Composed:
         domain = account.address.rpartition("@")[2]
         stamp = Stamp(
@@ -79,13 +87,12 @@ class Creating:
         )
 
         def octets(blob_id: str, kind: str) -> Source:
-            one = found[blob_id]
-            if kind.startswith("message/") and one.data is not None:
-                return one.data
+            one, encoding = found[blob_id]
+            if kind.startswith("message/"):
+                return Stream(one, one.size, encoding)
             return Stream(one, one.size)
 
-        size = octets_of(made) + sum(len(one.data) for one in found.values() if one.data)
-        if size <= _QUICK:
+        if octets_of(made) <= _QUICK:
             return new_message(made, octets, stamp)
         return await self.offload.run(Pool.MIME, new_message, made, octets, stamp)
 

@@ -1,6 +1,6 @@
 """Email objects: /get and /changes (RFC 8621 §4.2, §4.3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -13,7 +13,7 @@ from storage.errors import MessageMissing, TooOld
 from storage.object_ids import blob_of, email_number, mailbox_number, thread_number
 from storage.rendering import is_quick
 from storage.store import Store
-from storage.values import BlobId, Flags, MailboxId, System
+from storage.values import AccountId, BlobId, Flags, MailboxId, System
 from web.jmap.arguments import Arguments, too_many
 from web.jmap.context import Account, Context, mail_account
 from web.jmap.errors import MethodError, invalid_arguments
@@ -198,13 +198,31 @@ class EmailType(ObjectType[Context, Account]):
         account.budget.take(size)
         return found | made
 
-    async def octets(self, account: Account, blob: BlobId) -> bytes:
+    async def found(self, account: Account, blob: BlobId) -> StoredEmail:
         """A message that the login may read. Raises MessageMissing."""
         readable = await self.readable(account)
         email = (await self._store.emails(account.id, [blob], readable)).get(blob)
         if email is None:
             raise MessageMissing("there is no such message")
+        return email
+
+    async def octets(self, account: Account, blob: BlobId) -> bytes:
+        """All of it, as `found`."""
+        email = await self.found(account, blob)
         return await self._octets(account, email, whole=True)
+
+    async def pieces(
+        self, account: AccountId, email: StoredEmail, start: int, end: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Octets from `start` up to `end`, in the CRLF form. Raises MessageMissing."""
+        box, uid = email.places[0]
+        while start < end:
+            length = min(PIECE, end - start)
+            piece = await self._store.read_body(account, email.blob, box, uid, start, length)
+            if not piece:
+                return
+            yield piece
+            start += len(piece)
 
     async def _octets(self, account: Account, email: StoredEmail, *, whole: bool) -> bytes:
         """The message, or its beginning with all of the header. Raises MessageMissing."""

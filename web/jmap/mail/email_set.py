@@ -57,7 +57,7 @@ class EmailSet(EmailType, Changeable[Context, Account]):
     async def create(self, call: Call[Context], account: Account, made: Object) -> Object:
         rights = await rights_of(self._store, self._directory, account)
         place = place_of(call, account, made, rights)
-        return await self._creating.create(call, account, made, place)
+        return await self._creating.create(account, made, place)
 
     async def update(
         self, call: Call[Context], account: Account, id_: str, patch: Object
