@@ -86,7 +86,7 @@ class CardReader:
         return sorted(found, key=lambda one: one.listed.id)
 
     async def by_uid(self, account: AccountId, uid: str) -> list[Stored]:
-        """In order of id: a UID is in several books at most once each."""
+        """In order of id."""
         where = (_c.account == account) & (_c.uid_key == uid_key(uid))
         found = await self._database.finish(self._where([where]))
         return sorted(found, key=lambda one: one.listed.id)
@@ -148,19 +148,20 @@ class CardReader:
         there = select(_c.id).where(_c.account == account)
         if books is not None:
             live, there = live.where(_c.book.in_(books)), there.where(_c.book.in_(books))
-        gone = select(_g.card, _g.born, _g.modseq).where(
+        last = func.max(_g.modseq)  # a card may have left several books
+        gone = select(_g.card, last).where(
             (_g.account == account) & (_g.modseq > since) & (_g.born <= since),
             _g.card.is_not(None) & _g.card.not_in(there),
         )
         if books is not None:
             gone = gone.where(_g.book.in_(books))
+        gone = gone.group_by(_g.card).order_by(last).limit(limit + 1)
         async with self._database.reading() as at:
             until = await modseq_of(at, account)
             rows = await at.execute(live.order_by(_c.modseq).limit(limit + 1))
             found = [(modseq, number, born > since) for number, born, modseq in rows]
-            rows = await at.execute(gone.order_by(_g.modseq).limit(limit + 1))
-            lost = {number: modseq for number, _, modseq in rows}
-        told = sorted([*found, *((modseq, number, None) for number, modseq in lost.items())])
+            lost = [(modseq, number, None) for number, modseq in await at.execute(gone)]
+        told = sorted([*found, *lost], key=lambda one: one[:2])
         has_more = len(told) > limit
         if has_more:
             until = told[limit][0] - 1

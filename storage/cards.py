@@ -2,8 +2,8 @@
 
 Invariants: a change is one transaction with its row of the journal, and has a modseq of its own;
 what it replaced is kept; what is put as it is there already changes nothing; a card that leaves a
-book leaves a row for ever, so that every state of a client can be brought up to date; a UID is in a
-book once.
+book leaves a row for ever, so that every state of a client can be brought up to date; a UID is in
+an account once (RFC 9610 §3), however a card comes there.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
@@ -19,7 +19,7 @@ from storage.card_reader import CardReader
 from storage.config_contact_tables import card
 from storage.config_database import ConfigDatabase
 from storage.config_journal import Change, How, Kind, note
-from storage.contact_limits import prune_history, refuse_more, refuse_uid, refuse_uids
+from storage.contact_limits import prune_history, refuse_more, refuse_uids
 from storage.contact_rows import (
     BATCH,
     LISTED,
@@ -79,7 +79,7 @@ class Cards(CardReader):
         wanted: Wanted = ANY,
     ) -> Put:
         """A card under a name, in place of what is there. Raises NoSuchContact (the book),
-        BadContact, Conflict, ContactExists (another card of the book has the UID),
+        BadContact, Conflict, ContactExists (another card has the UID),
         TooManyContacts, NoSuchAccount.
         """
         made = self._checked(href, content)
@@ -153,7 +153,7 @@ class Cards(CardReader):
                 if _equal(row, content):
                     return Put(present, same=True)
                 return Put(await self._replace(at, account, present, content, made, modseq))
-            await refuse_uid(at, account, book, str(made["uid"]))
+            await refuse_uids(at, account, [str(made["uid"])])
             (one,) = await self._insert(at, account, book, [(href, content, made)], modseq)
             return Put(one, made=True)
 
@@ -167,7 +167,7 @@ class Cards(CardReader):
         modseq: int,
     ) -> Listed:
         if uid_key(str(made["uid"])) != uid_key(present.uid):
-            raise ContactExists("The UID of a card stays", present.href)
+            raise ContactExists("The UID of a card stays", present.href, present.book)
         grown = len(content.raw) - present.octets
         await refuse_more(at, account, 0, max(grown, 0))
         now = self._clock.now()
@@ -220,8 +220,8 @@ class Cards(CardReader):
             for some in batches(sorted(taken), BATCH):
                 query = select(_c.href).where(_c.book == book, _c.href.in_(some))
                 if (found := (await at.execute(query)).scalar()) is not None:
-                    raise ContactExists(f"There is a card {found} already", found)
-            await refuse_uids(at, account, book, [str(made["uid"]) for _, _, made in cards])
+                    raise ContactExists(f"There is a card {found} already", found, book)
+            await refuse_uids(at, account, [str(made["uid"]) for _, _, made in cards])
             return await self._insert(at, account, book, cards, modseq)
 
     async def _change(
@@ -267,7 +267,6 @@ class Cards(CardReader):
         query = select(_c.id).where(_c.book == book, _c.href == href)
         if (await at.execute(query)).first() is not None:
             raise Conflict(f"There is a card {href} already")
-        await refuse_uid(at, account, book, present.uid, present.id)
         values = {"book": book, "href": href, "modseq": modseq}
         await at.execute(update(card).where(_c.id == present.id).values(values))
         await write_gone(at, account, present, modseq)

@@ -53,19 +53,19 @@ class ContactExchange:
         self._contacts = service.contacts
 
     async def read(self, account: AccountId, book: int, data: bytes) -> Imported:
-        """The cards of a file, vCard or CSV, into a book; those whose UID is there replace it.
-        Raises BadContact, NoSuchContact, TooManyContacts.
+        """The cards of a file, vCard or CSV, into a book; those whose UID the account has replace
+        that card, in the book where it is. Raises BadContact, NoSuchContact, TooManyContacts.
         """
         if len(data) > MAX_FILE:
             raise BadContact(f"A file has at most {MAX_FILE} octets")
         cards = await self._offload.run(Pool.MIME, _contents, data)
-        there = {uid_key(one.uid): one async for one in self._service.cards.listed(account, book)}
+        there = {uid_key(one.uid): one async for one in self._service.cards.listed(account)}
         found, new = Imported(), list[tuple[str, Content]]()
         for uid, content in cards.items():
             if (present := there.get(uid)) is None:
                 new.append((href_of(content.card()), content))
                 continue
-            put = await self._service.cards.put(account, book, present.href, content)
+            put = await self._service.cards.put(account, present.book, present.href, content)
             same = found.same + put.same
             found = replace(found, same=same, changed=found.changed + (not put.same))
         for start in range(0, len(new), _BATCH):

@@ -29,28 +29,16 @@ async def refuse_more(at: AsyncConnection, account: AccountId, cards: int, octet
         raise TooManyContacts(f"The contacts of an account have at most {MAX_ALL_OCTETS} octets")
 
 
-async def refuse_uid(
-    at: AsyncConnection, account: AccountId, book: int, uid: str, but: int = 0
-) -> None:
-    """Raises ContactExists when another card of the book has it."""
-    where = (_c.account == account) & (_c.uid_key == uid_key(uid)) & (_c.book == book)
-    found = (await at.execute(select(_c.href).where(where, _c.id != but))).scalar()
-    if found is not None:
-        raise ContactExists(f"The card {found} has the UID {uid}", found)
-
-
-async def refuse_uids(
-    at: AsyncConnection, account: AccountId, book: int, uids: Sequence[str]
-) -> None:
-    """Raises ContactExists when two of them are one, or a card of the book has one."""
+async def refuse_uids(at: AsyncConnection, account: AccountId, uids: Sequence[str]) -> None:
+    """Raises ContactExists when two of them are one, or a card of the account has one."""
     keys = sorted(set(map(uid_key, uids)))
     if len(keys) != len(uids):
         raise ContactExists("Two cards have one UID")
-    mine = (_c.account == account) & (_c.book == book)
     for some in batches(keys):
-        query = select(_c.href).where(mine, _c.uid_key.in_(some)).limit(1)
-        if (found := (await at.execute(query)).scalar()) is not None:
-            raise ContactExists(f"The card {found} has such a UID", found)
+        mine = (_c.account == account) & _c.uid_key.in_(some)
+        found = (await at.execute(select(_c.href, _c.book).where(mine).limit(1))).first()
+        if found is not None:
+            raise ContactExists("Another card has the UID", *found)
 
 
 async def prune_history(at: AsyncConnection, account: AccountId, modseq: int, now: float) -> None:

@@ -43,11 +43,13 @@ class NoSuchContact(ContactError):
 
 
 class ContactExists(ContactError):
-    """Another card of the book has that UID or name, or a book that name."""
+    """Another card of the account has that UID, or one of the book that name, or a book its.
+    `href` and `book` are the card's, if it is one.
+    """
 
-    def __init__(self, text: str, href: str = "") -> None:
+    def __init__(self, text: str, href: str = "", book: int = 0) -> None:
         super().__init__(text)
-        self.href = href
+        self.href, self.book = href, book
 
 
 class TooManyContacts(ContactError):

@@ -1,4 +1,6 @@
-"""What is waited for while an address is typed, in an account of 100,000 contacts."""
+"""What is waited for while an address is typed, in an account of 100,000 contacts, with config.db
+in SQLite and in PostgreSQL.
+"""
 
 import asyncio
 import atexit
@@ -7,7 +9,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from config.clock import SystemClock
@@ -23,18 +25,27 @@ from storage.values import AccountId
 from tests.bench.rows import Row
 from tests.bench.sides import Side
 from tests.support.directories import make_settings
+from tests.support.run import Postgres, find_binaries
 
 COUNT = 100_000
 _TYPED = ("a", "an", "xq", "kl mo", "example", "zzzz")
 
 
 @cache
-def _folder() -> Path:
+def _filled(database: str) -> Settings:
     """Filled once a run."""
     folder = Path(tempfile.mkdtemp(prefix="contacts-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    asyncio.run(_fill(make_settings(folder)))
-    return folder
+    if database == "sqlite":
+        settings = make_settings(folder)
+    else:
+        binaries = find_binaries()
+        assert binaries is not None, "PostgreSQL is needed"
+        server = Postgres(binaries)
+        atexit.register(server.stop)
+        settings = make_settings(folder, server.start())
+    asyncio.run(_fill(settings))
+    return settings
 
 
 async def _fill(settings: Settings) -> None:
@@ -86,13 +97,24 @@ async def _typed(directory: Directory, account: AccountId, text: str) -> float:
     return statistics.median(times) * 1000
 
 
-def completing(side: Side) -> float:
+def completing(side: Side, database: str) -> float:
     """Milliseconds, of what is typed the slowest; nothing to compare with."""
     if side.name != "mailserver":
         return 0.0
-    return asyncio.run(_complete(make_settings(_folder())))
+    return asyncio.run(_complete(_filled(database)))
 
 
 ROWS = [
-    Row("completion of an address, 100,000 contacts", "ms", completing, limit=20),
+    Row(
+        "completion of an address, 100,000 contacts",
+        "ms",
+        partial(completing, database="sqlite"),
+        limit=20,
+    ),
+    Row(
+        "completion of an address, 100,000 contacts, PostgreSQL",
+        "ms",
+        partial(completing, database="postgresql"),
+        limit=20,
+    ),
 ]

@@ -141,7 +141,13 @@ async def test_preconditions_and_names(service: ContactService, ada: AccountId) 
             await conflict
     with pytest.raises(ContactExists) as refused:
         await service.put_vcard(ada, book, "b.vcf", vcard("URN:UUID:A"))
-    assert refused.value.href == "a.vcf"
+    assert (refused.value.href, refused.value.book) == ("a.vcf", book)
+    other = (await service.books.add(ada, Book("Other"))).id
+    with pytest.raises(ContactExists):
+        await service.put_vcard(ada, other, "a.vcf", vcard("a"))
+    content = content_of_vcard(vcard("a"))
+    with pytest.raises(ContactExists):
+        await service.cards.add_all(ada, other, [("a.vcf", content)])
     with pytest.raises(ContactExists):
         await service.put_vcard(ada, book, "a.vcf", vcard("b"))
     for wrong in (b"", b"BEGIN:VCARD\nFN:a\nEND:VCARD", vcard("a") + b"\n" + vcard("b")):
@@ -194,6 +200,23 @@ async def test_a_state_of_any_age_is_brought_up_to_date(
     await service.cards.delete(ada, book, "c.vcf")
     last = await service.cards.changes(ada, book, end.modseq)
     assert last.changed == () and [one.href for one in last.gone] == ["c.vcf"]
+
+
+async def test_no_card_that_is_gone_goes_untold(service: ContactService, ada: AccountId) -> None:
+    """One that left several books before takes no place of another."""
+    book = (await service.books.default(ada)).id
+    other = (await service.books.add(ada, Book("Other"))).id
+    a, b = [(await service.put_vcard(ada, book, f"{n}.vcf", vcard(n))).card for n in ("a", "b")]
+    for place in (other, book, other, book):
+        await service.cards.change(ada, a.id, place=(place, ""))
+    for one in (a, b):
+        await service.cards.delete_id(ada, one.id)
+    first = await service.cards.became(ada, b.modseq, 1)
+    assert (first.destroyed, first.has_more) == ((a.id,), True)
+    rest = await service.cards.became(ada, first.until, 1)
+    assert (rest.destroyed, rest.has_more) == ((b.id,), False)
+    whole = await service.cards.became(ada, b.modseq, 3)
+    assert (whole.destroyed, whole.has_more) == ((a.id, b.id), False)
 
 
 async def test_what_was_replaced_is_kept(

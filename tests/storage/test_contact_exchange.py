@@ -10,7 +10,7 @@ from message.jscontact import emails_of, full_name
 from net.threads import Offload
 from storage.contact_exchange import ContactExchange, Format, Imported
 from storage.contact_service import ContactService
-from storage.contact_values import BadContact, NoSuchContact
+from storage.contact_values import BadContact, Book, NoSuchContact
 from storage.directory import Directory
 from storage.values import AccountId
 from tests.support.directories import MovedClock, make_settings, open_directory, own_database
@@ -81,6 +81,9 @@ async def test_files_are_read_once_and_written(
         assert await exchange.read(ada, book, data) == Imported(same=count)
     changed = VCARDS.replace(b"Tom Noor", b"Thomas")
     assert await exchange.read(ada, book, changed) == Imported(changed=1, same=1)
+    other = (await service.books.add(ada, Book("Other"))).id
+    assert await exchange.read(ada, other, VCARDS) == Imported(changed=1, same=1)
+    assert await exchange.read(ada, other, changed) == Imported(changed=1, same=1)
     cards = [one.content.card() async for one in service.cards.stored(ada, book)]
     assert {full_name(card) for card in cards} == {"Eva", "Thomas", "Ann Noor", "Bo Lee"}
     whole = await exchange.write(ada, Format.VCARD)

@@ -110,7 +110,8 @@ class CardMethods:
         except NoSuchContact:
             raise DavError(409, detail="the address book is gone") from None
         except ContactExists as known:
-            inside = href(card_in(book.href, known.href)) if known.href else ""
+            here = known.href and known.book == seen.book.id
+            inside = href(card_in(book.href, known.href)) if here else ""
             raise DavError(409, C + "no-uid-conflict", inside=inside) from None
         except TooManyContacts as many:
             raise DavError(507, "{DAV:}quota-not-exceeded", str(many)) from None

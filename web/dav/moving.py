@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from storage.contact_values import Conflict, ContactExists, NoSuchContact, Stored, Wanted
+from storage.contact_values import Conflict, NoSuchContact, Stored, Wanted
 from storage.contacts import Contacts
 from web.dav.answers import NO_STORE
 from web.dav.asking import Asking
@@ -15,10 +15,9 @@ from web.dav.cards import CardMethods
 from web.dav.errors import DavError, absent
 from web.dav.headers import destination_of, overwrites
 from web.dav.names import C
-from web.dav.paths import Kind, Path, card_in, parse_path
+from web.dav.paths import Kind, Path, parse_path
 from web.dav.resources import Resource, Seen
 from web.dav.tree import Tree, writable
-from web.dav.xml_write import href
 
 
 class Moving:
@@ -60,9 +59,6 @@ class Moving:
             raise DavError(412) from None
         except NoSuchContact:
             raise absent() from None
-        except ContactExists as known:
-            inside = href(card_in(book.href, known.href)) if known.href else ""
-            raise DavError(409, C + "no-uid-conflict", inside=inside) from None
 
     async def _delete(self, seen: Seen, stored: Stored, wanted: Wanted) -> None:
         try:

@@ -81,13 +81,17 @@ def test_if_with_the_sync_token_of_the_book(dav: Dav) -> None:
     assert dav.put(book + "b.vcf", card("b"), **fields).status == 412
 
 
-def test_a_uid_is_in_a_book_once(dav: Dav) -> None:
-    book = dav.book
+def test_a_uid_is_in_an_account_once(dav: Dav) -> None:
+    book, second = dav.book, dav.home + "second/"
+    assert dav.ask("MKCOL", second, MKCOL).status == 201
     assert dav.put(book + "a.vcf", card("one")).status == 201
     refused = dav.put(book + "b.vcf", card("one"))
     assert (refused.status, refused.condition) == (409, C + "no-uid-conflict")
     assert refused.root[0].findtext(D + "href") == book + "a.vcf"
     assert dav.ask("GET", book + "b.vcf").status == 404
+    elsewhere = dav.put(second + "a.vcf", card("one"))
+    assert (elsewhere.status, elsewhere.condition) == (409, C + "no-uid-conflict")
+    assert elsewhere.root[0].findtext(D + "href") is None  # it is in no card of that book
     other = dav.put(book + "a.vcf", card("two"))
     assert (other.status, other.condition) == (409, C + "no-uid-conflict")
     assert other.root[0].findtext(D + "href") == book + "a.vcf"
@@ -154,10 +158,11 @@ def test_copies(dav: Dav) -> None:
     assert dav.ask("MKCOL", home + "second/", MKCOL).status == 201
     dav.put(book + "a.vcf", ODD)
     to = {"Destination": home + "second/b.vcf"}
-    assert dav.ask("COPY", book + "a.vcf", **to).status == 201
-    assert dav.ask("GET", home + "second/b.vcf").data == ODD
+    twice = dav.ask("COPY", book + "a.vcf", **to)
+    assert (twice.status, twice.condition) == (409, C + "no-uid-conflict")
+    assert dav.ask("GET", home + "second/b.vcf").status == 404
+    assert dav.put(home + "second/b.vcf", card("b")).status == 201
     assert dav.ask("COPY", book + "a.vcf", Overwrite="F", **to).status == 412
-    assert dav.ask("COPY", book + "a.vcf", **to).status == 204
     same = dav.ask("COPY", book + "a.vcf", Destination=book + "c.vcf")
     assert (same.status, same.condition) == (409, C + "no-uid-conflict")
     assert dav.ask("COPY", book + "a.vcf", Destination=book + "a.vcf").status == 403
