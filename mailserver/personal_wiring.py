@@ -19,6 +19,9 @@ from filters.recipients.scripts import Scripting
 from filters.spam.extract import extract
 from filters.spam.rescan import Rescanner, RescanTask
 from mailserver.services import Services
+from storage.contact_collecting import ContactCollector
+from storage.contact_exchange import ContactExchange
+from storage.contact_service import ContactService
 from storage.duplicates import Duplicates
 from storage.metadata import Metadata
 
@@ -102,3 +105,10 @@ def build_rescan(services: Services) -> RescanTask:
         services.clock,
     )
     return RescanTask(rescanner, services.settings, services.store, get_logger("rescan"))
+
+
+def build_contact_collector(services: Services) -> ContactCollector:
+    """Makes contacts of whom accounts write to, not started."""
+    directory, offload = services.directory, services.offload
+    exchange = ContactExchange(ContactService(directory.contacts, offload), offload)
+    return ContactCollector(directory, exchange, get_logger("contacts"))

@@ -129,6 +129,7 @@ class Server:
         await parts.events.start()
         parts.tag_trainer.start()
         await parts.rescan.start()
+        parts.contact_collector.start()
         await parts.imap.start()
         await parts.managesieve.start()
         await parts.smtp.start()
@@ -190,6 +191,7 @@ class Server:
         await self._parts.events.stop()
         await self._parts.tag_trainer.stop()
         await self._parts.rescan.stop()
+        await self._parts.contact_collector.stop()
         if self._parts.training is not None:
             await self._parts.training.stop()
         await self._parts.clear.stop()

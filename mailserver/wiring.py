@@ -54,6 +54,7 @@ from mailserver.drive_wiring import Drive, build_drive
 from mailserver.gateway_wiring import Gateway, LocalHome, build_gateway
 from mailserver.mailing_wiring import build_mailing
 from mailserver.personal_wiring import (
+    build_contact_collector,
     build_imap_events,
     build_personal,
     build_rescan,
@@ -67,6 +68,7 @@ from net.tls import TlsContexts
 from smtp.outbound.runner import Outbound
 from smtp.server import SmtpServer
 from storage.blob_collector import BlobCollector
+from storage.contact_collecting import ContactCollector
 from storage.metadata import Metadata
 from storage.new_account import make_account
 from storage.report_values import Kind
@@ -104,6 +106,7 @@ class Parts:
     training: Training | None
     tag_trainer: Trainer
     rescan: RescanTask
+    contact_collector: ContactCollector
     clear: ClearVerdicts
     desk: SignUpDesk
     gateway: Gateway
@@ -328,6 +331,7 @@ def build_parts(services: Services, tls: TlsContexts) -> Parts:
         training=_training(services),
         tag_trainer=build_trainer(services),
         rescan=build_rescan(services),
+        contact_collector=build_contact_collector(services),
         clear=clear,
         desk=desk,
         sms_factor=sms_factor,

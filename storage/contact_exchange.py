@@ -6,7 +6,7 @@ cards; reading and writing of files is done beside the loop.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -19,7 +19,15 @@ from message.jscontact_writing import vcard_of
 from message.vcard import V3, V4, NotVcard, format_vcard, parse_vcards
 from net.threads import Offload, Pool
 from storage.contact_service import ContactService, href_of
-from storage.contact_values import MAX_CARDS, BadContact, Book, Content, NoSuchContact
+from storage.contact_values import (
+    MAX_CARDS,
+    BadContact,
+    Book,
+    ContactExists,
+    Content,
+    NoSuchContact,
+)
+from storage.directory_names import address_key
 from storage.values import AccountId
 
 MAX_FILE: Final = 128 * 1024 * 1024
@@ -120,30 +128,53 @@ class ContactExchange:
             await self._service.cards.delete_id(account, number)
         return first.id
 
-    async def collect(self, account: AccountId) -> int:
-        """Whom the account wrote to, and who is in no book, becomes a card of the book "Seen". How
-        many were added.
+    async def collect(self, account: AccountId, addresses: Iterable[str] | None = None) -> int:
+        """Who is in no book, of these or of all whom the account wrote to, becomes a card of the
+        book "Seen". How many were added. Raises TooManyContacts, NoSuchAccount.
         """
-        met = await self._contacts.correspondents.listed(account)
-        new = []
-        for one in met[:MAX_CARDS]:
-            if not (await self._contacts.relation(account, one.address)).contact:
-                new.append((f"{uuid.uuid4()}.vcf", _seen(one.address)))
+        if addresses is None:
+            addresses = [one.address for one in await self._contacts.correspondents.listed(account)]
+        new = await self._contacts.strangers(account, addresses)
         if not new:
             return 0
-        try:
-            book = await self._service.books.named(account, SEEN.slug)
-        except NoSuchContact:
-            book = await self._service.books.add(account, SEEN)
+        book, added = await self._seen_book(account), 0
         for start in range(0, len(new), _BATCH):
-            await self._service.cards.add_all(account, book.id, new[start : start + _BATCH])
-        return len(new)
+            some = new[start : start + _BATCH]
+            cards = await self._offload.run(Pool.MIME, _seen, account, some)
+            added += await self._add_new(account, book.id, cards)
+        return added
+
+    async def _seen_book(self, account: AccountId) -> Book:
+        try:
+            return await self._service.books.named(account, SEEN.slug)
+        except NoSuchContact:
+            pass
+        try:
+            return await self._service.books.add(account, SEEN)
+        except ContactExists:  # made meanwhile
+            return await self._service.books.named(account, SEEN.slug)
+
+    async def _add_new(
+        self, account: AccountId, book: int, cards: Sequence[tuple[str, Content]]
+    ) -> int:
+        """Those whose UID is not there."""
+        try:
+            return len(await self._service.cards.add_all(account, book, cards))
+        except ContactExists:
+            if len(cards) == 1:
+                return 0
+        return sum([await self._add_new(account, book, [one]) for one in cards])
 
 
-def _seen(address: str) -> Content:
-    card: Card = {"@type": "Card", "version": "1.0", "uid": f"urn:uuid:{uuid.uuid4()}"}
-    card["emails"] = {"1": {"address": address}}
-    return Content.of(card, format_vcard(vcard_of(card)), V4)
+def _seen(account: AccountId, addresses: Sequence[str]) -> list[tuple[str, Content]]:
+    """With UIDs made of the addresses, so that none is added twice, whoever adds it."""
+    found = []
+    for address in addresses:
+        made = uuid.uuid5(_NAMESPACE, f"seen/{account}/{address_key(address)}")
+        card: Card = {"@type": "Card", "version": "1.0", "uid": f"urn:uuid:{made}"}
+        card["emails"] = {"1": {"address": address}}
+        found.append((href_of(card), Content.of(card, format_vcard(vcard_of(card)), V4)))
+    return found
 
 
 def _regrouped(group: Card, gone: set[str], uid: str) -> Card | None:

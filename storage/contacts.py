@@ -5,7 +5,7 @@ look-ups; an account has no more than contact_values' bounds; what an account ha
 address is looked up without SQL once it is known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from storage.cards import Cards
 from storage.config_contact_tables import card, card_email, card_member
 from storage.config_database import ConfigDatabase
 from storage.contact_completion import Completion, complete
-from storage.contact_rows import LISTED, listed_of
+from storage.contact_rows import LISTED, batches, listed_of
 from storage.contact_values import GroupOf, Listed, NoSuchContact, Relation
 from storage.correspondents import Correspondents
 from storage.directory_names import address_key
@@ -110,6 +110,15 @@ class Contacts:
         mine = select(_e.card).where(_e.account == account, _e.key == address_key(address))
         query = select(*LISTED).where(_c.account == account, _c.id.in_(mine))
         return [listed_of(row) for row in await self._rows(query.order_by(_c.id))]
+
+    async def strangers(self, account: AccountId, addresses: Iterable[str]) -> list[str]:
+        """Those of the addresses that no card has, each once, in their order."""
+        keys = {key: one for one in addresses if (key := address_key(one))}
+        known: set[str] = set()
+        for some in batches(list(keys)):
+            query = select(_e.key).where(_e.account == account, _e.key.in_(some))
+            known.update(row.key for row in await self._rows(query))
+        return [one for key, one in keys.items() if key not in known]
 
     async def groups(self, account: AccountId) -> list[GroupOf]:
         """In order of name."""

@@ -4,7 +4,7 @@ Invariants: bounded by number for each account; a reader sees what was put. What
 it, of the last seconds, is lost.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -41,6 +41,8 @@ class Correspondents(WriteBehind[_Key, Correspondent]):
         super().__init__(database, clock)
         self._kept = kept
         self._known: LRUCache[_Key, Correspondent | None] = LRUCache(IN_MEMORY)
+        self.on_written: Callable[[AccountId, str], None] = lambda account, address: None
+        """Called in the loop for each address that has come to SQL."""
 
     def met(self, account: AccountId, addresses: Iterable[str]) -> None:
         """The account has written to these; in SQL within some seconds."""
@@ -129,6 +131,8 @@ class Correspondents(WriteBehind[_Key, Correspondent]):
         async with self._database.writing() as at:
             for start in range(0, len(rows), BATCH):
                 await at.execute(_upsert(at.dialect.name), rows[start : start + BATCH])
+        for (account, _key), one in waiting.items():
+            self.on_written(account, one.address)
 
 
 @cache

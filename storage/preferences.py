@@ -64,6 +64,8 @@ class Key(Generic[T]):
 LANGUAGE: Final = Key("language", "")
 TIME_ZONE: Final = Key("time_zone", "")
 AUTO_TAGS: Final = Key("auto_tags", default=False)
+COLLECT_CONTACTS: Final = Key("collect_contacts", default=False)
+"""Whether whom the account writes to becomes a contact (storage/contact_collecting.py)."""
 UNDO_SECONDS: Final = Key("undo_seconds", 0)
 """How long mail sent by REST waits, so that it can be taken back: 0 to 30."""
 ATTACHMENT_LINKS: Final = Key("attachment_links", "")

@@ -1,5 +1,7 @@
 """Contacts, groups and the answer while away by REST."""
 
+import time
+
 from tests.support.rest import BOB, Rest
 
 
@@ -89,6 +91,19 @@ def test_files_of_contacts_go_in_and_out(ada: Rest) -> None:
     assert ada.ask("DELETE", f"/contacts/{kept}").status == 204
     large = ada.ask("POST", "/contact-imports", b"x" * (17 * 1024 * 1024))
     assert large.status == 413
+
+
+def test_whom_one_writes_to_becomes_a_contact_where_wanted(ada: Rest) -> None:
+    assert ada.get("/preferences")["collect_contacts"] is False
+    assert ada.ask("PATCH", "/preferences", {"collect_contacts": True}).status == 200
+    message = {"to": [BOB], "subject": "x", "text": "y"}
+    assert ada.ask("POST", "/sendEmail", message).status == 202
+    deadline = time.monotonic() + 20
+    while not (found := ada.get("/contacts")["items"]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [one["emails"] for one in found] == [[BOB]]
+    assert ada.ask("PATCH", "/preferences", {"collect_contacts": None}).status == 200
+    assert ada.ask("DELETE", f"/contacts/{found[0]['id']}").status == 204
 
 
 def test_webhooks_are_made_and_ended(ada: Rest, bob: Rest) -> None:

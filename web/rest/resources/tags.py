@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from storage.preferences import (
     ATTACHMENT_LINKS,
     AUTO_TAGS,
+    COLLECT_CONTACTS,
     LANGUAGE,
     TIME_ZONE,
     UNDO_SECONDS,
@@ -33,6 +34,7 @@ _KEYS: Final[dict[str, Key[Any]]] = {
     "language": LANGUAGE,
     "time_zone": TIME_ZONE,
     "auto_tags": AUTO_TAGS,
+    "collect_contacts": COLLECT_CONTACTS,
     "attachment_links": ATTACHMENT_LINKS,
     "undo_seconds": UNDO_SECONDS,
 }
@@ -69,6 +71,7 @@ class PreferenceShape(Give):
     language: str
     time_zone: str
     auto_tags: bool
+    collect_contacts: bool
     attachment_links: str
     undo_seconds: int
 
@@ -83,6 +86,7 @@ class PreferencePatch(Take):
         Annotated[str, StringConstraints(max_length=64, pattern="^[A-Za-z0-9_+/-]*$")] | None
     ) = None
     auto_tags: bool | None = None
+    collect_contacts: bool | None = None
     attachment_links: Literal["", "on", "off"] | None = None
     undo_seconds: Annotated[int, Field(strict=True, ge=0, le=30)] | None = None
 
