@@ -132,7 +132,9 @@ def _add_contacts(
     books = AddressBookType(directory, service)
     standard.add_get(books)
     methods.add(CONTACTS, "AddressBook/set", AddressBookSet(standard, books))
-    cards = ContactCardQuery(directory.database, service, books, limits, services.clock)
+    cards = ContactCardQuery(
+        *(directory.database, service, books, limits, services.clock, services.offload)
+    )
     standard.add_get(cards)
     standard.add_set(cards)
     queries.add(cards)

@@ -1,9 +1,9 @@
 """Reading the cards of address books; they are changed by storage/cards.py."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Final
+from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from message.jscontact import uid_key
@@ -33,6 +33,9 @@ from storage.contact_values import (
 from storage.values import AccountId
 
 PAGE: Final = 1_000
+Column = Literal["book", "kind", "uid_key"]
+Equal = Sequence[tuple[Column, int | str]]
+"""Columns of a card and their values."""
 _c, _g, _h = card.c, card_gone.c, card_history.c
 
 
@@ -48,14 +51,37 @@ class CardReader:
         """The cards of a book, or of all, without their content, in order of id: those behind
         `after`.
         """
-        last = after
-        while True:
-            page = await self._database.finish(self._page(account, book, last))
+        where = _c.account == account
+        if book is not None:
+            where &= _c.book == book
+        async for page in self._pages(where, after):
             for one in page:
                 yield one
-            if len(page) < PAGE:
-                return
-            last = page[-1].id
+
+    async def among(
+        self, account: AccountId, equal: Equal, books: Collection[int] | None = None
+    ) -> AsyncIterator[list[Listed]]:
+        """Pages of the cards in these books, or in all, whose columns have these values."""
+        where = and_(_c.account == account, *(_c[name] == value for name, value in equal))
+        if books is not None:
+            where &= _c.book.in_(books)
+        async for page in self._pages(where, 0):
+            yield page
+
+    async def texts(
+        self, account: AccountId, equal: Equal, books: Collection[int] | None = None
+    ) -> AsyncIterator[list[tuple[Listed, str]]]:
+        """The same with their JSContact, in smaller pieces."""
+        async for page in self.among(account, equal, books):
+            piece: dict[int, Listed] = {}
+            octets = 0
+            for one in page:
+                piece[one.id] = one
+                octets += one.octets
+                if len(piece) == BATCH or octets > MAX_OCTETS or one is page[-1]:
+                    rows = await self._database.finish(self._texts(account, piece))
+                    yield [(piece[number], text) for number, text in rows]
+                    piece, octets = {}, 0
 
     async def stored(self, account: AccountId, book: int | None = None) -> AsyncIterator[Stored]:
         """The same with their content, read in pieces."""
@@ -102,10 +128,23 @@ class CardReader:
         """Of one book since a modseq, 0 for all of it. Raises NoSuchContact, NoSuchAccount."""
         return await self._database.finish(self._changes(account, book, since))
 
-    async def _page(self, account: AccountId, book: int | None, last: int) -> list[Listed]:
-        query = select(*LISTED).where(_c.account == account, _c.id > last)
-        if book is not None:
-            query = query.where(_c.book == book)
+    async def _pages(self, where: ColumnElement[bool], after: int) -> AsyncIterator[list[Listed]]:
+        while True:
+            page = await self._database.finish(self._page(where, after))
+            if page:
+                yield page
+            if len(page) < PAGE:
+                return
+            after = page[-1].id
+
+    async def _texts(self, account: AccountId, ids: Collection[int]) -> Sequence[Any]:
+        mine = (_c.account == account) & _c.id.in_(ids)
+        async with self._database.reading() as at:
+            query = select(_c.id, _c.jscontact).where(mine).order_by(_c.id)
+            return (await at.execute(query)).all()
+
+    async def _page(self, where: ColumnElement[bool], last: int) -> list[Listed]:
+        query = select(*LISTED).where(where, _c.id > last)
         async with self._database.reading() as at:
             return [listed_of(row) for row in await at.execute(query.order_by(_c.id).limit(PAGE))]
 

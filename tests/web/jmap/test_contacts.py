@@ -240,6 +240,18 @@ def test_queries(cat: Jmap) -> None:
 
     for filter_, wanted in FILTERS:
         assert sorted(query(filter_)) == wanted, filter_
+    for either in (
+        {"kind": "group"},
+        {"uid": "no-such"},
+        {"inAddressBook": "B999999"},
+        {"kind": ""},
+    ):
+        said = cat.call("ContactCard/query", filter={"operator": "NOT", "conditions": [either]})
+        assert (set(ids.values()) <= set(said["ids"])) is (either != {"kind": "group"})
+    asked = {"operator": "OR", "conditions": [{"kind": "group"}, {"nickname": "bobby"}]}
+    both = cat.call("ContactCard/query", filter={"operator": "AND", "conditions": [here, asked]})
+    assert sorted(names[id_] for id_ in both["ids"]) == ["bo", "team"]
+    assert cat.call("ContactCard/query", filter={"inAddressBook": "x"})["ids"] == []
     assert query({}, {"property": "name/surname"}) == ["team", "bo", "ann"]
     assert query({}, {"property": "name/given", "isAscending": False}) == ["bo", "ann", "team"]
     assert query({}, {"property": "created"}) == ["ann", "team", "bo"]

@@ -170,11 +170,10 @@ class AddressBookType(Changeable[Context, Account]):
 
     async def book(self, account: Account, id_: str) -> Book:
         """By its id. Raises SetError: notFound."""
-        found = _ID.fullmatch(id_)
-        if found is not None:
-            for book in await self.all(account):
-                if book.id == int(found[1]):
-                    return book
+        number = book_number(id_)
+        for book in await self.all(account):
+            if book.id == number:
+                return book
         raise SetError("notFound")
 
     async def make_default(self, account: Account, id_: str) -> Mapping[str, Object]:
@@ -232,6 +231,12 @@ class AddressBookSet:
 def book_id(number: int) -> str:
     """`B` and its number."""
     return f"B{number}"
+
+
+def book_number(id_: str) -> int:
+    """0 for what is no id."""
+    found = _ID.fullmatch(id_)
+    return int(found[1]) if found is not None else 0
 
 
 async def _stored(work: Coroutine[Any, Any, Book]) -> Book:

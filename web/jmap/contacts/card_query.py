@@ -1,8 +1,10 @@
-"""ContactCard/query and /queryChanges (RFC 9610 §3.3, §3.4): cards are read in pieces and matched
-one by one.
+"""ContactCard/query and /queryChanges (RFC 9610 §3.3, §3.4): what columns say of cards is asked of
+the database; the rest is read in pieces, and matched and sorted beside the loop.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from config.clock import rfc3339
@@ -18,19 +20,39 @@ from message.jscontact import (
     text_of,
     uid_key,
 )
-from storage.contact_values import Stored
+from net.threads import Pool
+from storage.card_reader import Column, Equal
+from storage.contact_values import Listed
 from web.jmap.arguments import utc_date
-from web.jmap.contacts.accounts import rights_in
-from web.jmap.contacts.contact_card import ContactCardType, shown
+from web.jmap.contacts.address_book import book_number
+from web.jmap.contacts.contact_card import ContactCardType, own_of
 from web.jmap.context import Account, Context
 from web.jmap.errors import MethodError, invalid_arguments
-from web.jmap.filters import meets
+from web.jmap.filters import Combined, Filter, Operator, meets
 from web.jmap.standard import Object
 from web.jmap.standard_query import Query, Queryable
 
 Test = Callable[[Object], bool]
-Condition = Sequence[Test]
 _SORTS: Final = ("created", "updated", "name/given", "name/surname", "name/surname2")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What holds of a card: `equal` are columns of all cards that meet it; with `plain` the columns
+    say all.
+    """
+
+    tests: Sequence[Test]
+    equal: Equal
+    plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A card that meets the filter, and what it is sorted by."""
+
+    id: int
+    keys: Sequence[str]
 
 
 class ContactCardQuery(ContactCardType, Queryable[Context, Account, Condition]):
@@ -39,39 +61,83 @@ class ContactCardQuery(ContactCardType, Queryable[Context, Account, Condition]):
     sorts: ClassVar = frozenset(_SORTS)
 
     def condition(self, members: Object) -> Condition:
-        tests = []
+        tests, equal = [], list[tuple[Column, int | str]]()
         for name, value in members.items():
             if name not in _CONDITIONS:
                 raise MethodError("unsupportedFilter", f"filter: {name[:100]} is not known")
             if not isinstance(value, str):
                 raise invalid_arguments(f"filter: {name} has a value of the wrong type")
             tests.append(_CONDITIONS[name](value))
-        return tests
+            equal += [_EQUAL[name](value)] if name in _EQUAL else []
+        return Condition(tests, equal, members.keys() <= _EQUAL.keys())
 
     async def query(self, account: Account, query: Query[Condition]) -> Sequence[str]:
-        found: list[tuple[str, int, list[Any]]] = []
-        async for stored in self._service.cards.stored(account.id):
-            if not rights_in(account, stored.listed.book):
-                continue
-            one = _known(stored)
-            if meets(query.filter, lambda tests: all(test(one) for test in tests)):  # noqa: B023 - asked at once
-                keys = [_key(one, comparator.property) for comparator in query.sort]
-                found.append((one["id"], stored.listed.id, keys))
-        found.sort(key=lambda entry: entry[1])
-        for place, comparator in reversed(list(enumerate(query.sort))):
-            compared = COMPARED[comparator.collation or USUAL]
-            found.sort(
-                key=lambda entry: compared(entry[2][place]),
-                reverse=not comparator.ascending,
-            )
-        return [id_ for id_, _, _ in found]
+        equal, books = _equal(query.filter), account.books
+        cards = self._service.cards
+        found: list[_Found] = []
+        if not query.sort and _is_plain(query.filter):
+            async for page in cards.among(account.id, equal, books):
+                found += _met(query, [(one, _columns(one)) for one in page])
+        else:
+            async for piece in cards.texts(account.id, equal, books):
+                found += await self._offload.run(Pool.MIME, _read_and_met, query, piece)
+            found = await self._offload.run(Pool.MIME, _sorted, query, found)
+        return [f"C{one.id}" for one in found]
 
 
-def _known(stored: Stored) -> Object:
+def _equal(found: Filter[Condition]) -> Equal:
+    """Columns of all cards that meet the filter."""
+    if not isinstance(found, Combined):
+        return found.equal
+    if found.operator is not Operator.AND:
+        return ()
+    return [one for part in found.parts for one in _equal(part)]
+
+
+def _is_plain(found: Filter[Condition]) -> bool:
+    if isinstance(found, Combined):
+        return all(map(_is_plain, found.parts))
+    return found.plain
+
+
+def _read_and_met(query: Query[Condition], piece: Sequence[tuple[Listed, str]]) -> Sequence[_Found]:
+    return _met(query, [(listed, _known(listed, text)) for listed, text in piece])
+
+
+def _met(query: Query[Condition], cards: Iterable[tuple[Listed, Object]]) -> Sequence[_Found]:
+    found = []
+    for listed, card in cards:
+
+        def holds(condition: Condition, one: Object = card) -> bool:
+            return all(test(one) for test in condition.tests)
+
+        if meets(query.filter, holds):
+            found.append(_Found(listed.id, [_key(card, one.property) for one in query.sort]))
+    return found
+
+
+def _sorted(query: Query[Condition], found: Sequence[_Found]) -> list[_Found]:
+    """Equal ones in the order that they came in."""
+    made = list(found)
+    for place, comparator in reversed(list(enumerate(query.sort))):
+        compared = COMPARED[comparator.collation or USUAL]
+
+        def key(one: _Found, place: int = place, compared: Any = compared) -> Any:
+            return compared(one.keys[place])
+
+        made.sort(key=key, reverse=not comparator.ascending)
+    return made
+
+
+def _columns(listed: Listed) -> Object:
+    """What the columns say of a card."""
+    return {"uid": listed.uid, "kind": listed.kind, **own_of(listed)}
+
+
+def _known(listed: Listed, text: str) -> Object:
     """With the times of the row where the card says none."""
-    listed = stored.listed
     times = {"created": rfc3339(listed.created), "updated": rfc3339(listed.changed)}
-    return {**times, **shown(stored)}
+    return {**times, **json.loads(text), **own_of(listed)}
 
 
 def _key(card: Card, property_: str) -> str:
@@ -209,4 +275,10 @@ _CONDITIONS: Final[Mapping[str, Callable[[str], Test]]] = {
     "name/surname": _contains(_of_kind("surname")),
     "name/surname2": _contains(_of_kind("surname2")),
     **{name: _contains(texts) for name, texts in _SAID.items()},
+}
+
+_EQUAL: Final[Mapping[str, Callable[[str], tuple[Column, int | str]]]] = {
+    "inAddressBook": lambda value: ("book", book_number(value)),
+    "kind": lambda value: ("kind", value),
+    "uid": lambda value: ("uid_key", uid_key(value)),
 }

@@ -11,6 +11,7 @@ import orjson
 from config.clock import Clock
 from message.jscontact import Card
 from message.jscontact_check import wrong_properties
+from net.threads import Offload
 from storage.config_changes import state_of
 from storage.config_database import ConfigDatabase
 from storage.config_journal import Kind
@@ -19,6 +20,7 @@ from storage.contact_values import (
     BadContact,
     ContactError,
     ContactExists,
+    Listed,
     NoSuchContact,
     Stored,
     TooManyContacts,
@@ -63,9 +65,10 @@ class ContactCardType(Changeable[Context, Account]):
         books: AddressBookType,
         limits: Limits,
         clock: Clock,
+        offload: Offload,
     ) -> None:
         self._database, self._service, self._books = database, service, books
-        self._limits, self._clock = limits, clock
+        self._limits, self._clock, self._offload = limits, clock, offload
 
     def account(self, call: Call[Context], account_id: str) -> Account:
         return contacts_account(call, account_id)
@@ -242,9 +245,12 @@ class _Change:
 
 def shown(stored: Stored) -> Object:
     """The card as JMAP has it."""
-    listed = stored.listed
-    own = {"id": f"C{listed.id}", "addressBookIds": {book_id(listed.book): True}}
-    return {**stored.content.card(), **own}
+    return {**stored.content.card(), **own_of(stored.listed)}
+
+
+def own_of(listed: Listed) -> Object:
+    """What JMAP adds to a card."""
+    return {"id": f"C{listed.id}", "addressBookIds": {book_id(listed.book): True}}
 
 
 def _number(id_: str) -> int:
