@@ -86,8 +86,10 @@ class Lightened:
 class LinkMaker(Protocol):
     """Makes links of large attachments (filters/drive/detaching.py)."""
 
-    async def lightened(self, login: Login, message: Message) -> Lightened:
-        """The message as it goes on."""
+    async def lightened(
+        self, login: Login, message: Message, hold_until: float | None
+    ) -> Lightened:
+        """The message as it goes on, at `hold_until` or at once."""
 
 
 class Submitting:
@@ -188,11 +190,15 @@ class Submitting:
                 detail=f"by {login.address} ({other.how.value})",
             )
 
-    async def lightened(self, login: Login, message: Message) -> Lightened:
-        """The message with links for large attachments, where that is wanted."""
+    async def lightened(
+        self, login: Login, message: Message, hold_until: float | None
+    ) -> Lightened:
+        """The message with links for large attachments, where that is wanted; it goes at
+        `hold_until`, in seconds since 1970, or at once.
+        """
         if self._links is None:
             return Lightened(message)
-        return await self._links.lightened(login, message)
+        return await self._links.lightened(login, message, hold_until)
 
     def complete(
         self, login: Login, message: Message, authorship: Authorship, envelope_sender: str

@@ -199,7 +199,7 @@ class SubmissionSession(Session):
         context, submitting = self.context, self.shared.submitting
         login, found = context.login, self._authorship
         assert login is not None and found is not None
-        lightened = await submitting.lightened(login, message)
+        lightened = await submitting.lightened(login, message, context.hold_until)
         self._lightened, message = lightened, lightened.message
         submitting.count(login, len(context.recipients))
         done = submitting.complete(login, message, found, context.sender)

@@ -52,8 +52,12 @@ class Detacher:
         self._service, self._preferences, self._drive = service, preferences, drive
         self._base, self._offload, self._clock, self._log = base, offload, clock, log
 
-    async def lightened(self, login: Login, message: Message) -> Lightened:
-        """The message, its large attachments replaced by links where that is wanted."""
+    async def lightened(
+        self, login: Login, message: Message, hold_until: float | None
+    ) -> Lightened:
+        """The message, its large attachments replaced by links where that is wanted. Their time
+        begins at `hold_until`, or at once.
+        """
         drive = self._drive()
         said, message = _said(message)
         if message.content.size < drive.links_above or not self._base():
@@ -61,7 +65,9 @@ class Detacher:
         try:
             if not await self._wanted(login, drive, said):
                 return Lightened(message)
-            return await self._lightened(login, message, drive)
+            held = max((hold_until or 0.0) - self._clock.now(), 0.0)
+            seconds = min(drive.link_expires + held, drive.link_expires_most)
+            return await self._lightened(login, message, drive, seconds)
         except (StoreError, OSError, Busy) as error:
             self._log.warning("attachments sent as they are", reason=str(error) or repr(error))
             return Lightened(message)
@@ -75,7 +81,9 @@ class Detacher:
         choice = await self._preferences.get(login.account, ATTACHMENT_LINKS)
         return choice == "on" or (choice != "off" and drive.attachment_links == "always")
 
-    async def _lightened(self, login: Login, message: Message, drive: Drive) -> Lightened:
+    async def _lightened(
+        self, login: Login, message: Message, drive: Drive, seconds: float
+    ) -> Lightened:
         data = await self._offload.disk(_octets, message)
         find = partial(detachable, least=drive.links_above)
         gone = await self._offload.run(Pool.MIME, find, data)
@@ -84,7 +92,7 @@ class Detacher:
         asker = Asker(login.account, login.address, FULL)
         made: list[Item] = []
         try:
-            links = [await self._linked(asker, data, one, drive, message, made) for one in gone]
+            links = [await self._linked(asker, data, one, seconds, message, made) for one in gone]
             until = datetime.fromtimestamp(links[0][1].terms.expires, UTC).strftime("%d %B %Y")
             text = detached(data, gone, [linked for linked, _ in links], until)
             lighter = await self._offload.disk(_with_text, message, text)
@@ -106,7 +114,7 @@ class Detacher:
         asker: Asker,
         data: bytes,
         one: Detachable,
-        drive: Drive,
+        seconds: float,
         message: Message,
         made: list[Item],
     ) -> tuple[Linked, Link]:
@@ -118,7 +126,7 @@ class Detacher:
         made.append(item)
         subject = (first(message.header, b"subject") or b"").decode("ascii", "replace")
         note = " ".join(subject.split())[:_NOTE]
-        wish = Wish(drive.link_expires, note=note)
+        wish = Wish(seconds, note=note)
         link = await self._service.link(asker, item.id, wish, ahead=True)
         url = self._base() + await self._service.path(link)
         return Linked(item.name, item.size, url), link

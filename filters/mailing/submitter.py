@@ -113,7 +113,7 @@ class Submitter:
         recipients = tuple(context.recipients)
         await self._within_limits(login, len(recipients))  # others may have sent meanwhile
         self._submitting.count(login, len(recipients))
-        lightened = await self._submitting.lightened(login, message)
+        lightened = await self._submitting.lightened(login, message, wish.hold_until)
         done = self._submitting.complete(login, lightened.message, authorship, context.sender)
         send_at = wish.hold_until or self._clock.now()
         envelope = self._envelope(context, done.sent, send_at, wish)

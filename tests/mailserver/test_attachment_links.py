@@ -9,6 +9,7 @@ import random
 import re
 import smtplib
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
@@ -133,6 +134,17 @@ def test_recipients_of_send_email_get_a_link(server: ServerProcess, times: int) 
     assert get(server, url).body == data
     assert urls(received(server, ADA, "Sent", subject)) == [url], "the copy is what was sent"
     assert list((server.data / "tmp").iterdir()) == []
+
+
+def test_the_time_of_a_link_begins_when_the_mail_goes(server: ServerProcess) -> None:
+    mail = letter("sent in a day")
+    with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=30) as client:
+        client.login(ADA, PASSWORD)
+        client.send_message(mail, mail_options=["HOLDFOR=86400"])
+    links = server.perform("drive.links", address=ADA)
+    (made,) = [one for one in links if one["note"] == "sent in a day"]
+    begin, end = (datetime.fromisoformat(made[name]) for name in ("created", "expires"))
+    assert timedelta(days=31) - timedelta(minutes=1) < end - begin < timedelta(days=31, minutes=1)
 
 
 @pytest.mark.parametrize("way", ["SMTP", "JMAP"])
