@@ -73,7 +73,7 @@ class Sharing:
         if changed.grantee == EVERYBODY and not changed.negative and not anyone and sign != "-":
             raise NotAllowed("Mailboxes are not shared with anyone here")
         detail = f"{box.name}: {text} {sign}{rights}"
-        await self._change(
+        await self.change(
             box, lambda entries: edited(entries, changed, sign, box.account), detail, by
         )
 
@@ -82,7 +82,7 @@ class Sharing:
         `identifier`.
         """
         gone = (await self.identifier(text)).entry()
-        await self._change(
+        await self.change(
             box,
             lambda entries: tuple(one for one in entries if one[:2] != gone[:2]),
             f"{box.name}: {text} removed",
@@ -102,9 +102,10 @@ class Sharing:
                 found.append(("-" * one.negative + name, Rights(one.rights)))
         return found
 
-    async def _change(
-        self, box: Mailbox, edit: Callable[[Entries], Entries], detail: str, by: str
+    async def change(
+        self, box: Mailbox, edit: Callable[[Entries], Entries], detail: str, by: str = ""
     ) -> None:
+        """Makes a list what `edit` makes of it; `detail` is for the audit log. Raises TooMany."""
         await self._directory.acl.change(box.account, BoxKey.of(box), edit)
         owner = await self._directory.account_by_id(box.account)
         name = "" if owner is None else owner.address

@@ -1,5 +1,6 @@
 """Builds JMAP: its methods, one line an object type, and the routes."""
 
+from auth.sharing import Sharing
 from config.logging import get_logger
 from filters.blob_scanning import BlobScanner
 from filters.scripts import language
@@ -72,7 +73,9 @@ def build_jmap(
         [ScriptBlobs(services.directory.scripts)],
     )
     intake = Intake(store, scanner.scanner, services.offload)
-    mailboxes = MailboxSet(store, services.directory)
+    mailboxes = MailboxSet(
+        store, services.directory, Sharing(services.directory, services.auth.audit)
+    )
     standard.add_get(mailboxes)
     standard.add_set(mailboxes)
     standard.add_get(emails)

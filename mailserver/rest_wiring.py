@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from auth.service import AuthService
+from auth.sharing import Sharing
 from config.logging import get_logger
 from filters.explaining import Explainer
 from filters.mailing.handling import Handling
@@ -61,7 +62,7 @@ def build_rest(
         secret=directory.secrets.get,
         clock=services.clock,
         mail=_mail(services, mailing, store),
-        mailboxes=MailboxSet(store, directory),
+        mailboxes=MailboxSet(store, directory, Sharing(directory, services.auth.audit)),
         contacts=contacts,
         exchange=ContactExchange(contacts, services.offload),
         vacations=directory.vacations,

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from tests.support.http_api import Answer, ask
-from tests.support.jmap import Jmap, append, basic, letter
+from tests.support.jmap import Jmap, append, basic, flags, letter
 from tests.support.server import PASSWORD, ServerProcess
 
-SHARE = "urn:ietf:params:jmap:mail:share"
 SUBMISSION = "urn:ietf:params:jmap:submission"
 _numbers = iter(range(1000))
 
@@ -190,3 +189,239 @@ def test_hostile_ids_open_nothing(two: Two) -> None:
     assert two.sees("Email/query", filter={"inMailboxOtherThan": [archive]})["ids"] == []
     assert two.sees("Email/query", filter={"inMailbox": inbox})["ids"] == []
     assert two.sees("Email/get", ids=None, properties=["subject"])["list"][0]["subject"] == "Mine"
+
+
+def test_mail_is_changed_by_the_letters_of_the_list(two: Two) -> None:
+    one = append(two.imap, letter("One"), "Archive")
+    append(two.imap, letter("Hidden"), "INBOX")
+    archive, inbox, sent = two.box("Archive"), two.box("Inbox"), two.box("Sent")
+    two.give("Archive", "lrs")
+    assert two.session()["isReadOnly"] is False
+    changes = {"keywords/$seen": True}, {"keywords/work": True}, {"mailboxIds": {sent: True}}
+    done = [two.sees("Email/set", update={one: change}) for change in changes]
+    assert done[0]["updated"] == {one: None}
+    assert done[1]["notUpdated"][one]["type"] == "forbidden"
+    assert done[2]["notUpdated"][one]["properties"] == ["mailboxIds"]
+    assert flags(two.imap, "Archive", one) == {"\\Seen"}
+    assert two.sees("Email/set", destroy=[one])["notDestroyed"][one]["type"] == "forbidden"
+    two.give("Archive", "lrswite")
+    assert two.sees("Email/set", update={one: {"keywords/work": True}})["updated"] == {one: None}
+    assert two.owner.get("Email", one, "keywords")["keywords"] == {"$seen": True, "work": True}
+    text = {"bodyValues": {"1": {"value": "x"}}, "textBody": [{"partId": "1"}], "subject": "New"}
+    made = two.sees(
+        "Email/set",
+        create={
+            "a": {**text, "mailboxIds": {archive: True}},
+            "b": {**text, "mailboxIds": {inbox: True}},
+        },
+    )
+    assert made["notCreated"]["b"]["properties"] == ["mailboxIds"]
+    new = made["created"]["a"]["id"]
+    assert two.owner.get("Email", new, "mailboxIds")["mailboxIds"] == {archive: True}
+    assert two.sees("Email/set", destroy=[new])["destroyed"] == [new]
+    copy_to(two.imap, one, "Sent")
+    assert two.sees("Email/set", destroy=[one])["destroyed"] == [one]
+    assert two.owner.get("Email", one, "mailboxIds")["mailboxIds"] == {sent: True}
+
+
+def test_uploads_for_somebody_elses_account_stay_the_users_own(two: Two) -> None:
+    path = f"/jmap/upload/{two.account}/"
+    assert ask(two.server, "POST", path, b"x", basic(two.address)).status == 404
+    two.give("Archive", "lri")
+    theirs = ask(
+        two.server, "POST", f"/jmap/upload/{two.owner.account}/", b"secret", basic(two.mine)
+    ).body["blobId"]
+    assert two.download(theirs).status == 404
+    found = ask(two.server, "POST", path, letter("Up"), basic(two.address))
+    assert (found.status, found.body["accountId"]) == (201, two.account)
+    blob = found.body["blobId"]
+    assert two.download(blob).status == 200
+    assert two.download(blob, two.mine).status == 404
+    wanted = {"blobId": blob, "mailboxIds": {two.box("Archive"): True}}
+    made = two.sees("Email/import", emails={"a": wanted, "b": {**wanted, "blobId": theirs}})
+    assert made["notCreated"]["b"]["properties"] == ["blobId"]
+    assert two.owner.get("Email", made["created"]["a"]["id"], "subject")["subject"] == "Up"
+    script = ask(
+        two.server, "POST", f"/jmap/upload/{two.owner.account}/", b"keep;", basic(two.mine)
+    ).body["blobId"]
+    done = two.owner.call("SieveScript/set", create={"s": {"name": "s", "blobId": script}})
+    assert two.download(done["created"]["s"]["blobId"], two.mine).status == 200
+    assert two.download(done["created"]["s"]["blobId"]).status == 404
+
+
+def test_emails_and_blobs_are_copied_between_accounts(two: Two) -> None:
+    one = append(two.imap, letter("Travels"), "Archive", "(\\Seen Work)")
+    other = append(two.imap, letter("Stays"), "INBOX")
+    two.give("Archive", "lrite")
+    mine = next(
+        box["id"]
+        for box in two.reader.call("Mailbox/get", ids=None)["list"]
+        if box["role"] == "sent"
+    )
+    there = {"fromAccountId": two.account}
+    copied = two.reader.call(
+        "Email/copy",
+        **there,
+        create={
+            "a": {"id": one, "mailboxIds": {mine: True}},
+            "b": {"id": other, "mailboxIds": {mine: True}},
+            "c": {"id": one, "mailboxIds": {two.box("Archive"): True}},
+        },
+    )
+    assert copied["notCreated"]["b"]["type"] == "notFound"
+    assert copied["notCreated"]["c"]["properties"] == ["mailboxIds"]
+    new = copied["created"]["a"]["id"]
+    got = two.reader.get("Email", new, "subject", "keywords", "mailboxIds", "blobId")
+    assert (got["subject"], got["mailboxIds"]) == ("Travels", {mine: True})
+    assert got["keywords"] == {"$seen": True, "work": True}
+    back = two.sees(
+        "Email/copy",
+        fromAccountId=two.reader.account,
+        create={"a": {"id": new, "mailboxIds": {two.box("Archive"): True}}},
+    )
+    assert two.owner.get("Email", back["created"]["a"]["id"], "keywords")["keywords"] == {}
+    asked = {"a": {"id": one, "mailboxIds": {mine: True}}}
+    answer = two.reader.request(
+        [
+            "Email/copy",
+            {
+                "accountId": two.reader.account,
+                **there,
+                "create": asked,
+                "onSuccessDestroyOriginal": True,
+            },
+            "c",
+        ]
+    )
+    (_, _, _), (kind, gone, _) = answer.body["methodResponses"]
+    assert (kind, gone["destroyed"], gone["accountId"]) == ("Email/set", [one], two.account)
+    assert flags(two.imap, "Archive", one) is None
+    blob = two.owner.get("Email", back["created"]["a"]["id"], "blobId")["blobId"]
+    hidden = two.owner.get("Email", other, "blobId")["blobId"]
+    done = two.reader.call("Blob/copy", **there, blobIds=[blob, hidden])
+    assert list(done["notCopied"]) == [hidden]
+    path = f"/jmap/download/{two.reader.account}/{done['copied'][blob]}/x"
+    assert ask(two.server, "GET", path, None, basic(two.address)).status == 200
+    two.imap.deleteacl("Archive", two.address)
+    gone = two.reader.call("Email/copy", **there, create=asked)
+    assert gone == {"error": "fromAccountNotFound"}
+    assert two.reader.call("Blob/copy", **there, blobIds=[blob]) == {"error": "fromAccountNotFound"}
+
+
+def test_mailboxes_are_made_below_what_is_shared(two: Two) -> None:
+    two.give("Archive", "lrkx")
+    archive, inbox = two.box("Archive"), two.box("Inbox")
+    made = two.sees(
+        "Mailbox/set",
+        create={
+            "a": {"name": "Below", "parentId": archive},
+            "b": {"name": "Top"},
+            "c": {"name": "In", "parentId": inbox},
+            "d": {"name": "Role", "parentId": archive, "role": "important"},
+        },
+    )
+    below = made["created"]["a"]["id"]
+    refused = {name: error["type"] for name, error in made["notCreated"].items()}
+    assert refused == {"b": "forbidden", "c": "invalidProperties", "d": "forbidden"}
+    names = {box["name"] for box in two.owner.call("Mailbox/get", ids=None)["list"]}
+    assert "Below" in names and not {"Top", "In", "Role"} & names
+    (box,) = two.sees("Mailbox/get", ids=[below])["list"]
+    assert box["isSubscribed"] is True
+    moved = two.sees("Mailbox/set", update={below: {"parentId": None}, archive: {"role": None}})
+    assert {one["type"] for one in moved["notUpdated"].values()} == {"forbidden"}
+    named = two.sees("Mailbox/set", update={below: {"name": "Other"}})
+    assert named["updated"] == {below: None}
+    (box,) = two.sees("Mailbox/get", ids=[below])["list"]
+    assert (box["name"], box["isSubscribed"]) == ("Other", True)
+    assert two.sees("Mailbox/set", destroy=[below])["destroyed"] == [below]
+    two.give("Archive", "lr")
+    done = two.sees("Mailbox/set", update={archive: {"isSubscribed": True}}, destroy=[archive])
+    assert (done["updated"], done["notDestroyed"][archive]["type"]) == (
+        {archive: None},
+        "forbidden",
+    )
+    assert two.sees("Mailbox/get", ids=[archive])["list"][0]["isSubscribed"] is True
+
+
+def test_mailboxes_are_shared_by_share_with(two: Two) -> None:
+    one = append(two.imap, letter("One"), "Archive")
+    archive, inbox = two.box("Archive"), two.box("Inbox")
+    (them,) = two.owner.call("Principal/query", filter={"email": two.address})["ids"]
+    (me,) = two.owner.call("Principal/query", filter={"email": two.mine})["ids"]
+    none = dict.fromkeys(two.owner.get("Mailbox", archive)["myRights"], False)
+    assert "mayShare" in none
+    read = {**none, "mayReadItems": True}
+    done = two.owner.call("Mailbox/set", update={archive: {f"shareWith/{them}": read}})
+    assert done["updated"] == {archive: None}
+    assert two.owner.get("Mailbox", archive, "shareWith")["shareWith"] == {them: read}
+    assert two.sees("Email/query")["ids"] == [one]
+    assert acl(two.imap, "Archive")[two.address] == "lr"
+    assert any(
+        "rights" in one["kind"] for one in two.server.perform("audit.list", address=two.mine)
+    )
+    two.owner.call("Mailbox/set", update={archive: {f"shareWith/{them}/maySetSeen": True}})
+    assert acl(two.imap, "Archive")[two.address] == "lrs"
+    two.give("Archive", "lrste")
+    two.owner.call("Mailbox/set", update={archive: {f"shareWith/{them}/maySetSeen": False}})
+    assert set(acl(two.imap, "Archive")[two.address]) == set("lrte")
+    two.give("INBOX", "lrx")
+    two.owner.call("Mailbox/set", update={inbox: {f"shareWith/{them}/mayAddItems": True}})
+    assert set(acl(two.imap, "INBOX")[two.address]) == set("lrxi")
+    for wrong in (
+        {them: {"mayFly": True}},
+        {them: {"mayRename": True}},
+        {them: {"maySetSeen": 1}},
+        {them: 5},
+        {"P1": read},
+        {me: read},
+        [them],
+    ):
+        answer = two.owner.call("Mailbox/set", update={archive: {"shareWith": wrong}})
+        assert answer["notUpdated"][archive]["properties"] == ["shareWith"], wrong
+    refused = two.sees("Mailbox/set", update={archive: {f"shareWith/{them}": none}})
+    assert refused["notUpdated"][archive]["type"] == "forbidden"
+    two.give("Archive", "lra")
+    (box,) = two.sees("Mailbox/get", ids=[archive])["list"]
+    assert box["myRights"]["mayShare"] and list(box["shareWith"]) == [them]
+    two.give("Archive", "lr", "anyone")
+    two.owner.call("Mailbox/set", update={archive: {"shareWith": None}})
+    assert set(acl(two.imap, "Archive")) == {two.mine, "anyone"}
+    two.imap.deleteacl("Archive", "anyone")
+    assert two.sees("Email/get", ids=[one])["notFound"] == [one]
+    two.imap.deleteacl("INBOX", two.address)
+    assert two.session() is None
+
+
+def test_without_the_capability_nothing_is_told_of_sharing(two: Two) -> None:
+    two.give("Archive", "lra")
+    using = ["urn:ietf:params:jmap:core", "urn:ietf:params:jmap:mail"]
+    asked = {
+        "using": using,
+        "methodCalls": [
+            ["Mailbox/get", {"accountId": two.account, "ids": None}, "a"],
+            [
+                "Mailbox/set",
+                {"accountId": two.account, "update": {two.box("Archive"): {"shareWith": None}}},
+                "b",
+            ],
+        ],
+    }
+    found = ask(two.server, "POST", "/jmap/api", asked, basic(two.mine)).body["methodResponses"]
+    assert not any(
+        "shareWith" in box or "mayShare" in box["myRights"] for box in found[0][1]["list"]
+    )
+    assert found[1][1]["notUpdated"][two.box("Archive")]["properties"] == ["shareWith"]
+
+
+def copy_to(imap: imaplib.IMAP4, id_: str, mailbox: str) -> None:
+    uid = imap.uid("SEARCH", "EMAILID", id_)[1][0].decode()
+    assert imap.uid("COPY", uid, mailbox)[0] == "OK"
+
+
+def acl(imap: imaplib.IMAP4, mailbox: str) -> dict[str, str]:
+    """The list of a mailbox, without its virtual letters."""
+    words = imap.getacl(mailbox)[1][0].decode().split()[1:]
+    pairs = zip(words[::2], words[1::2], strict=True)
+    return {
+        whom.strip('"'): "".join(one for one in rights if one not in "cd") for whom, rights in pairs
+    }

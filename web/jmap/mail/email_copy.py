@@ -23,8 +23,9 @@ from web.jmap.mail.blobs import message_blob
 from web.jmap.mail.email import keywords
 from web.jmap.mail.email_set import EmailSet
 from web.jmap.mail.intake import Intake, created
+from web.jmap.mail.keyword_values import settable
 from web.jmap.mail.mailbox import MAIL
-from web.jmap.mail.placing import place_of, rights_of
+from web.jmap.mail.placing import mailboxes_of, place_of, rights_of
 from web.jmap.methods import Call, Methods, Results
 
 _COPY: Final = frozenset(("id", "mailboxIds", "keywords", "receivedAt"))
@@ -112,8 +113,14 @@ class EmailCopy:
         email = (await self._store.emails(source.id, [blob], readable)).get(blob)
         if email is None:
             raise SetError("notFound")
-        given: Mapping[str, Any] = {"keywords": keywords(email.flags), **asked}
         rights = await rights_of(self._store, self._directory, target)
+        given: Mapping[str, Any] = {"keywords": keywords(email.flags), **asked}
+        if "keywords" not in asked:  # as IMAP copies: what may not be set there is left out
+            boxes = mailboxes_of(call, target, asked.get("mailboxIds"), rights)
+            flags = email.flags
+            for box in boxes:
+                flags = settable(rights[box]).among(flags)
+            given = {**given, "keywords": keywords(flags)}
         place = place_of(call, target, given, rights)
         received = email.received if place.received is None else place.received
         try:

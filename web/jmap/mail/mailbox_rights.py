@@ -60,4 +60,6 @@ def given_rights(old: Rights, before: Mapping[str, bool], after: Any) -> Rights:
             rights = united(rights, change) if wanted[name] else without(rights, change)
     if not any(wanted.values()):
         return NONE
+    if not wanted["mayReadItems"]:  # `r` alone would begin to count
+        rights = without(rights, Rights("r"))
     return united(rights, Rights("l"))
