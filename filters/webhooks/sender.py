@@ -48,7 +48,9 @@ class WebhookSender:
         self._clock, self._log = clock, log
         self._accounts: set[AccountId] = set()
         self._timers: dict[AccountId, asyncio.TimerHandle] = {}
-        self._telling: dict[int, asyncio.Task[None]] = {}
+        self._looking: set[AccountId] = set()
+        self._telling: set[int] = set()
+        self._more: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -115,32 +117,42 @@ class WebhookSender:
 
     def _begin(self, account: AccountId) -> None:
         self._timers.pop(account, None)
+        if account in self._looking:  # one after the other, so that the last one is right
+            self._look_soon(account, PAUSE)
+            return
+        self._looking.add(account)
         self._start(self._look(account))
 
-    def _start(self, work: Any) -> "asyncio.Task[None]":
+    def _start(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
     async def _look(self, account: AccountId) -> None:
         """New mail of the account becomes events, and each webhook is told what waits."""
         try:
             owner = await self._directory.account_by_id(account)
             hooks = [one for one in await self._webhooks.of(account) if not one.ended]
-            if owner is None or not owner.enabled or not hooks:
+            if owner is None or not hooks:
                 self._accounts.discard(account)
-                return
-            for one in hooks:
-                if WebhookEvent.RECEIVED in one.events:
-                    await self._gather(one, owner.address)
-                if one.id not in self._telling:
-                    self._telling[one.id] = self._start(self._tell(one))
+            elif owner.enabled:
+                for one in hooks:
+                    await self._look_at(one, owner.address)
         except NoSuchAccount:
             self._accounts.discard(account)
         except StoreError as error:
             self._log.warning("webhooks cannot be looked at", reason=str(error))
             self._look_soon(account, _RETRY)
+        finally:
+            self._looking.discard(account)
+
+    async def _look_at(self, one: Webhook, address: str) -> None:
+        if WebhookEvent.RECEIVED in one.events:
+            await self._gather(one, address)
+        self._more.add(one.id)
+        if one.id not in self._telling:
+            self._telling.add(one.id)
+            self._start(self._tell(one))
 
     async def _gather(self, one: Webhook, address: str) -> None:
         point = one.point
@@ -152,16 +164,19 @@ class WebhookSender:
             point = until
 
     async def _tell(self, one: Webhook) -> None:
-        """Until nothing waits."""
+        """Until nothing waits, and nothing was written while that was asked."""
         try:
-            while (event := await self._webhooks.next(one.id)) is not None:
-                if not await self._told(one, event):
-                    return
+            while one.id in self._more:
+                self._more.discard(one.id)
+                while (event := await self._webhooks.next(one.id)) is not None:
+                    owner = await self._directory.account_by_id(one.account)
+                    if owner is None or not owner.enabled or not await self._told(one, event):
+                        return
         except StoreError as error:
             self._log.warning("webhook cannot be told", reason=str(error))
             self._look_soon(one.account, _RETRY)
         finally:
-            self._telling.pop(one.id, None)
+            self._telling.discard(one.id)
 
     async def _told(self, one: Webhook, event: Told) -> bool:
         """Whether the webhook goes on, behind a pause where it has not taken the event."""

@@ -181,6 +181,22 @@ def test_gone_switches_it_off_until_it_is_enabled(server: ServerProcess, web: Ht
     assert set(types) == {"webhook.test"}
 
 
+def test_an_account_that_is_enabled_again_is_told_again(
+    server: ServerProcess, web: HttpsServer
+) -> None:
+    made = hook(server, web, "/again", "message.received")
+    server.perform("account.disable", address=ADA)
+    try:
+        server.perform("webhook.test", address=ADA, id=made["id"])
+        server.perform("webhook.list", address=ADA)
+    finally:
+        server.perform("account.enable", address=ADA)
+    deliver(server, "Again")
+    until(lambda: len(reach(web, "/again")) == 2)
+    kinds = [checked(asked, made["secret"])["type"] for asked in reach(web, "/again")]
+    assert kinds == ["webhook.test", "message.received"]
+
+
 def test_accounts_have_their_own(server: ServerProcess, web: HttpsServer) -> None:
     made = hook(server, web, "/own")
     for operation in ("webhook.delete", "webhook.log", "webhook.test", "webhook.enable"):

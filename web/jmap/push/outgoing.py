@@ -241,13 +241,13 @@ class PushSender:
                 "Content-Encoding": "aes128gcm",
             }
         url = outside_url(one.url)
-        headers["Authorization"] = await self._authorization(url)
         try:
+            headers["Authorization"] = await self._authorization(url)
             async with self._turns:
                 found = await self._https.post(
                     *(url.host, url.port, url.path, data, headers), limit=_ANSWER, seconds=SECONDS
                 )
-        except HttpsError as error:
+        except (HttpsError, StoreError) as error:
             self._log.info("push failed", host=url.host, reason=str(error))
             return Sent.LATER
         if 200 <= found.status < 300:
