@@ -19,10 +19,9 @@ from net.tls import TlsContexts
 from web.admission import Open, guarded
 from web.heads import bounded
 from web.held import holding, upgraded
+from web.jmap.limits import MAX_REQUEST
 
 STOP_SECONDS = 5
-MAX_MESSAGE = 10 * 1024 * 1024
-"""Octets of a message by WebSocket; a longer one ends the connection with 1009."""
 PING_SECONDS = 30.0
 
 
@@ -95,7 +94,7 @@ class HttpServer:
             timeout_graceful_shutdown=STOP_SECONDS,
             http="httptools",
             ws="websockets-sansio",
-            ws_max_size=MAX_MESSAGE,
+            ws_max_size=MAX_REQUEST,  # a longer message ends the connection with 1009
             ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS,
             ws_per_message_deflate=False,  # its memory would be the most of a connection's

@@ -10,6 +10,9 @@ MAX_MESSAGE: Final = 50 * 1024 * 1024
 MAX_ATTACHED: Final = 36 * 1024 * 1024
 """Octets of all attachments: so many, encoded, still are a message within its bound."""
 
+MAX_REQUEST: Final = 10 * 1024 * 1024
+"""Octets of a request, by HTTP and by WebSocket."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -21,7 +24,7 @@ class Limits:
 
     upload: int = 50 * 1024 * 1024
     concurrent_uploads: int = 4
-    request: int = 10 * 1024 * 1024
+    request: int = MAX_REQUEST
     answer: int = 32 * 1024 * 1024
     concurrent_requests: int = 16
     downloads: int = 8
