@@ -59,7 +59,7 @@ def build_push(
     """The hub and its routes."""
     config = services.directory.database
     states = TypeStates(store.database, config, store.submissions)
-    hub = Hub(states, store, config, get_logger("push"))
+    hub = Hub(states, store, config, services.directory.contacts.shares, get_logger("push"))
     streams = Streams(services.auth, admission, services.clock)
     granted = Granted(services.auth.agents)
     source = EventSource(hub, streams, granted)

@@ -90,5 +90,5 @@ class Events:
             told = self.next(seconds)
             assert told is not None and told.name == "state", told
             assert told.data["@type"] == "StateChange"
-            states |= told.data["changed"][account]
+            states |= told.data["changed"].get(account, {})
         return states

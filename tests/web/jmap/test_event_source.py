@@ -179,3 +179,42 @@ def test_the_server_does_not_wait_for_streams(tmp_path_factory: pytest.TempPathF
         assert [one.next() for one in streams] == [None] * 20
         for one in streams:
             one.close()
+
+
+def test_changes_of_books_that_others_share_are_told(server: ServerProcess) -> None:
+    owner, reader = "share-owner@example.test", "share-reader@example.test"
+    for address in (owner, reader):
+        server.perform("account.add", address=address, password=PASSWORD)
+    theirs = Jmap(server, basic(owner))
+    team = theirs.call("AddressBook/set", create={"t": {"name": "Team"}})["created"]["t"]["id"]
+
+    def state(name: str) -> str:
+        asked = [name, {"accountId": theirs.account, "ids": []}, "c"]
+        ((_, answer, _),) = Jmap(server, basic(reader)).request(asked).body["methodResponses"]
+        return str(answer["state"])
+
+    with Events(server, basic(reader)) as events:
+        assert events.block() is not None
+        share(theirs, team, reader)
+        states = events.until(theirs.account, "AddressBook", "ContactCard")
+        assert states["AddressBook"] == state("AddressBook/get")
+        card = {"addressBookIds": {team: True}, "name": {"full": "New"}}
+        theirs.call("ContactCard/set", create={"c": card})
+        states = events.until(theirs.account, "ContactCard")
+        assert states["ContactCard"] == state("ContactCard/get")
+        last = events.id
+    with Events(server, basic(reader), close_after="state") as events:
+        assert events.block() is not None
+        theirs.call("ContactCard/set", create={"c": card})
+        told = events.next()
+        assert told is not None and told.data["changed"].keys() == {theirs.account}
+    with Events(server, basic(reader), last=last) as events:
+        events.until(theirs.account, "ContactCard")
+    theirs.call("AddressBook/set", destroy=[team], onDestroyRemoveContents=True)
+
+
+def share(owner: Jmap, book: str, reader: str) -> None:
+    (them,) = owner.call("Principal/query", filter={"email": reader})["ids"]
+    rights = {"mayRead": True, "mayWrite": False, "mayShare": False, "mayDelete": False}
+    done = owner.call("AddressBook/set", update={book: {"shareWith": {them: rights}}})
+    assert done["updated"] == {book: None}

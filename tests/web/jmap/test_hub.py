@@ -1,7 +1,7 @@
 """The hub: changes gathered, lost events caught up with, slow listeners bounded."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from config.clock import SystemClock
 from config.logging import get_logger
 from net.threads import Offload
 from storage.config_journal import Change, How, Kind, note
+from storage.contact_service import content_of_vcard
 from storage.directory import Directory
 from storage.store import Store
 from storage.type_states import StatePoint, TypeChanges, TypeStates
@@ -28,9 +29,13 @@ class Ear:
 
     sees_all: bool = True
     told: list[TypeChanges] = field(default_factory=list)
+    shared: list[tuple[AccountId, Mapping[str, str]]] = field(default_factory=list)
 
     def heard(self, account: AccountId, changes: TypeChanges, boxes: Boxes) -> None:
         self.told.append(changes)
+
+    def heard_shared(self, owner: AccountId, states: Mapping[str, str]) -> None:
+        self.shared.append((owner, states))
 
     @property
     def types(self) -> set[str]:
@@ -58,7 +63,8 @@ async def site(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
             account = (await directory.add_account("ada@example.test", "hash")).id
             await store.add_account(account)
             states = TypeStates(store.database, directory.database, store.submissions)
-            hub = Hub(states, store, directory.database, get_logger("push"))
+            shares = directory.contacts.shares
+            hub = Hub(states, store, directory.database, shares, get_logger("push"))
             hub.start()
             yield Site(store, directory, hub, account)
             await hub.stop()
@@ -76,10 +82,11 @@ async def test_many_changes_are_told_together(site: Site) -> None:
     await site.hub.listen(site.account, ear)
     for number in range(30):
         await deliver(site.store, message(str(number)), site.account)
-    await eventually(lambda: bool(ear.told) and ear.told[-1].until.mail >= 30)
+    last = await site.store.modseq(site.account)
+    await eventually(lambda: bool(ear.told) and ear.told[-1].until.mail >= last)
     assert len(ear.told) < 30
     assert ear.types == {"Email", "Mailbox", "Thread", "EmailDelivery"}
-    assert ear.told[-1].states["Email"] == str(await site.store.modseq(site.account))
+    assert ear.told[-1].states["Email"] == str(last)
 
 
 async def test_a_lost_event_is_caught_up_with_the_next(site: Site) -> None:
@@ -145,3 +152,28 @@ async def test_listening_at_once_is_one_watch(site: Site) -> None:
     assert len(set(points)) == 1
     await noted(site, Kind.SCRIPT)
     await eventually(lambda: all(ear.told for ear in ears))
+
+
+async def test_who_shares_books_is_followed_until_nobody_listens(site: Site) -> None:
+    contacts = site.directory.contacts
+    owner = (await site.directory.add_account("eve@example.test", "hash")).id
+    await site.store.add_account(owner)
+    book = (await contacts.books.default(owner)).id
+    await contacts.shares.give(owner, book, site.account, "r")
+    ear, folders = Ear(), Ear(sees_all=False)
+    for one in (ear, folders):
+        await site.hub.listen(site.account, one)
+    assert not ear.shared
+    content = content_of_vcard(b"BEGIN:VCARD\nVERSION:4.0\nUID:a\nFN:A\nEND:VCARD")
+    await contacts.cards.put(owner, book, "a.vcf", content)
+    await eventually(lambda: any("ContactCard" in states for _, states in ear.shared))
+    assert {of for of, _ in ear.shared} == {owner} and not folders.shared
+    before = len(ear.shared)
+    await contacts.shares.give(owner, book, site.account, "")
+    await eventually(lambda: owner not in site.hub._watched)
+    await contacts.cards.put(owner, book, "a.vcf", content)
+    await contacts.shares.give(owner, book, site.account, "rw")
+    await eventually(lambda: len(ear.shared) > before)
+    for one in (ear, folders):
+        site.hub.leave(site.account, one)
+    assert not site.hub._watched

@@ -1,6 +1,6 @@
 """Whose contacts a request is about: the user's own, or books that others share (RFC 9670)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -43,7 +43,7 @@ def needs(account: Account, book: int, letter: str) -> None:
 
 def shown_state(account: Account, state: str) -> str:
     """A state, which in the account of somebody else tells what is shared too."""
-    return state if account.books is None else f"{state}-{_mark(account)}"
+    return state if account.books is None else marked(state, _mark(account))
 
 
 def since_of(account: Account, state: str) -> int:
@@ -60,6 +60,15 @@ def seen(account: Account) -> Sequence[int] | None:
     return None if account.books is None else list(account.books)
 
 
+def marked(state: str, mark: str) -> str:
+    """A state of somebody else's account, with the mark of what is shared there."""
+    return f"{state}-{mark}"
+
+
 def _mark(account: Account) -> str:
-    held = sorted((account.books or {}).items())
-    return str(crc32(repr(held).encode()))
+    return mark_of(account.books or {})
+
+
+def mark_of(books: Mapping[int, str]) -> str:
+    """What a state tells of rights in books."""
+    return str(crc32(repr(sorted(books.items())).encode()))

@@ -88,6 +88,8 @@ class EventSource:
             known = point_of(last) or StatePoint(0, 0)
             changes, boxes = await self._hub.since(account, known, not stream.sees_all)
             stream.heard(account, changes, boxes)
+            if not stream.once:  # its next one would be told the same, and end
+                await self._hub.tell_shared(account, stream)
         return point
 
     def _gone(self, stream: EventStream) -> None:

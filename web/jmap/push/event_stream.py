@@ -6,6 +6,7 @@ for a whole interval is gone.
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import orjson
@@ -15,7 +16,7 @@ from storage.type_states import StatePoint, TypeChanges
 from storage.values import AccountId
 from web.held import Release
 from web.jmap.push.hub import Boxes
-from web.jmap.push.state_change import Types, state_change, states_for, text_of
+from web.jmap.push.state_change import Pending, Types, of_types, state_change, states_for, text_of
 
 SILENCE: Final = 300.0
 """Seconds after which a stream without pings gets a comment, to see that somebody is there."""
@@ -36,16 +37,16 @@ class EventStream(asyncio.Protocol):
     """
 
     __slots__ = (
-        *("_ends", "_gone", "_paused", "_pending", "_ping", "_point", "_release", "_timer"),
-        *("_transport", "_types", "ended", "login", "peer"),
+        *("_gone", "_paused", "_pending", "_ping", "_point", "_release", "_timer"),
+        *("_transport", "_types", "ended", "login", "once", "peer"),
     )
 
     def __init__(
         self, login: Login, peer: str, types: Types, ping: int, *, once: bool, gone: Gone
     ) -> None:
         self.login, self.peer, self.ended = login, peer, False
-        self._types, self._ping, self._ends, self._gone = types, ping, once, gone
-        self._pending: dict[str, str] = {}
+        self._types, self._ping, self.once, self._gone = types, ping, once, gone
+        self._pending = Pending()
         self._point = StatePoint(0, 0)
         self._paused = False
         self._release: Release | None = None
@@ -64,10 +65,15 @@ class EventStream(asyncio.Protocol):
         wait = least + secrets.randbelow(most - least)
         return f"retry: {wait}\nid: {text_of(point)}\n\n".encode()
 
-    def heard(self, _account: AccountId, changes: TypeChanges, boxes: Boxes) -> None:
+    def heard(self, account: AccountId, changes: TypeChanges, boxes: Boxes) -> None:
         """As hub.Listener; told as soon as the client takes it."""
         self._point = changes.until
-        self._pending |= states_for(changes, boxes, self._types, self.login.grant)
+        self._pending.add(account, states_for(changes, boxes, self._types, self.login.grant))
+        self._tell()
+
+    def heard_shared(self, owner: AccountId, states: Mapping[str, str]) -> None:
+        """As hub.Listener."""
+        self._pending.add(owner, of_types(states, self._types))
         self._tell()
 
     def end(self) -> None:
@@ -115,10 +121,9 @@ class EventStream(asyncio.Protocol):
     def _tell(self) -> None:
         if self._transport is None or self._paused or self.ended or not self._pending:
             return
-        data = orjson.dumps(state_change(self.login.account, self._pending))
-        self._pending = {}
+        data = orjson.dumps(state_change(self._pending.taken()))
         self._write(b"id: %b\nevent: state\ndata: %b\n\n" % (text_of(self._point).encode(), data))
-        if self._ends:
+        if self.once:
             self.end()
 
     def _write(self, event: bytes) -> None:
@@ -142,7 +147,7 @@ class EventStream(asyncio.Protocol):
 
     def _finish(self) -> None:
         self.ended = True
-        self._pending = {}
+        self._pending.taken()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -7,7 +7,7 @@ look for themselves when they start.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from storage.type_states import DELIVERY, TypeChanges
 from storage.values import AccountId
 from web.jmap.push.encryption import authorization, encrypted, point_of, signing_key
 from web.jmap.push.hub import Boxes, Hub
-from web.jmap.push.state_change import state_change, states_for
+from web.jmap.push.state_change import Pending, of_types, state_change, states_for
 
 KEY: Final = "web-push"
 """Name of the secret of which the signing key is made."""
@@ -57,7 +57,7 @@ class Pushed:
 
     def __init__(self, subscription: PushSubscription, grant: Grant, wake: "Wake") -> None:
         self.subscription, self.grant, self._wake = subscription, grant, wake
-        self.pending: dict[str, str] = {}
+        self.pending = Pending()
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -65,9 +65,17 @@ class Pushed:
         """As hub.Listener."""
         return not self.grant.folders
 
-    def heard(self, _account: AccountId, changes: TypeChanges, boxes: Boxes) -> None:
+    def heard(self, account: AccountId, changes: TypeChanges, boxes: Boxes) -> None:
         """As hub.Listener."""
-        self.pending |= states_for(changes, boxes, self.subscription.types, self.grant)
+        self.pending.add(account, states_for(changes, boxes, self.subscription.types, self.grant))
+        self._tell()
+
+    def heard_shared(self, owner: AccountId, states: Mapping[str, str]) -> None:
+        """As hub.Listener."""
+        self.pending.add(owner, of_types(states, self.subscription.types))
+        self._tell()
+
+    def _tell(self) -> None:
         if self.pending:
             self._wake(self)
 
@@ -170,7 +178,7 @@ class PushSender:
         one = pushed.subscription
         self._known.pop(one.id, None)
         self._hub.leave(one.owner.account, pushed)
-        pushed.pending = {}
+        pushed.pending.taken()
         if pushed.task is not None:
             pushed.task.cancel()
 
@@ -208,14 +216,15 @@ class PushSender:
                     self._known.pop(one.id, None)
                     self._hub.leave(one.owner.account, pushed)
                     return
-                states, pushed.pending = pushed.pending, {}
-                urgency = "normal" if DELIVERY in states else "low"
-                sent = await self._post(one, state_change(one.owner.account, states), urgency)
+                states = pushed.pending.taken()
+                urgent = any(DELIVERY in some for some in states.values())
+                urgency = "normal" if urgent else "low"
+                sent = await self._post(one, state_change(states), urgency)
                 if sent is Sent.GONE or (sent is Sent.LATER and tries == len(WAITS)):
                     await self._give_up(pushed, sent)
                     return
                 if sent is Sent.LATER:
-                    pushed.pending = states | pushed.pending
+                    pushed.pending.again(states)
                     await asyncio.sleep(WAITS[tries])
                     tries += 1
                 else:

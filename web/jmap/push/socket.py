@@ -5,6 +5,7 @@ bounded as a stream's is: one state a type that the client has not taken.
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -18,7 +19,15 @@ from storage.values import AccountId
 from web.jmap.context import Context
 from web.jmap.errors import RequestError
 from web.jmap.push.hub import Boxes, Hub
-from web.jmap.push.state_change import Types, point_of, state_change, states_for, text_of
+from web.jmap.push.state_change import (
+    Pending,
+    Types,
+    of_types,
+    point_of,
+    state_change,
+    states_for,
+    text_of,
+)
 from web.jmap.requests import Requests
 
 GOING_AWAY: Final = 1001
@@ -37,7 +46,7 @@ class Socket:
         self._slots = asyncio.Semaphore(requests.limits.concurrent_requests)
         self._tasks: set[asyncio.Task[None]] = set()
         self._types: Types = frozenset()
-        self._pending: dict[str, str] = {}
+        self._pending = Pending()
         self._point = StatePoint(0, 0)
         self._pushing = False
         self.ended = False
@@ -71,10 +80,18 @@ class Socket:
             self.ended = True
             self._start(self._close())
 
-    def heard(self, _account: AccountId, changes: TypeChanges, boxes: Boxes) -> None:
+    def heard(self, account: AccountId, changes: TypeChanges, boxes: Boxes) -> None:
         """As hub.Listener."""
         self._point = changes.until
-        self._pending |= states_for(changes, boxes, self._types, self.login.grant)
+        self._pending.add(account, states_for(changes, boxes, self._types, self.login.grant))
+        self._tell()
+
+    def heard_shared(self, owner: AccountId, states: Mapping[str, str]) -> None:
+        """As hub.Listener."""
+        self._pending.add(owner, of_types(states, self._types))
+        self._tell()
+
+    def _tell(self) -> None:
         if self._pending and not self._pushing and not self.ended:
             self._pushing = True
             self._start(self._push())
@@ -90,8 +107,7 @@ class Socket:
     async def _push(self) -> None:
         try:
             while self._pending:
-                pushed = state_change(self.login.account, self._pending)
-                self._pending = {}
+                pushed = state_change(self._pending.taken())
                 await self._send(orjson.dumps({**pushed, "pushState": text_of(self._point)}))
         finally:
             self._pushing = False
@@ -126,7 +142,8 @@ class Socket:
         if kind == "WebSocketPushEnable":
             await self._enable(found)
         elif kind == "WebSocketPushDisable":
-            self._types, self._pending = frozenset(), {}
+            self._types = frozenset()
+            self._pending.taken()
             self._hub.leave(self.login.account, self)
         else:
             raise _not_request("@type: Request, WebSocketPushEnable or WebSocketPushDisable")
@@ -144,6 +161,7 @@ class Socket:
         elif state is not None:
             since = point_of(state) or StatePoint(0, 0)
             self.heard(account, *await self._hub.since(account, since, not self.sees_all))
+            await self._hub.tell_shared(account, self)
 
     async def _send(self, data: bytes) -> None:
         with suppress(WebSocketDisconnect, RuntimeError):  # the client has gone, or was ended

@@ -15,9 +15,47 @@ Types = frozenset[str] | None
 """None: all."""
 
 
-def state_change(account: AccountId, states: Mapping[str, str]) -> dict[str, Any]:
-    """The StateChange object of one account."""
-    return {"@type": "StateChange", "changed": {account_number(account): dict(states)}}
+class Pending:
+    """What a listener was not told yet: the last state of each type, by account."""
+
+    __slots__ = ("_states",)
+
+    def __init__(self) -> None:
+        self._states: dict[AccountId, dict[str, str]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._states)
+
+    def add(self, account: AccountId, states: Mapping[str, str]) -> None:
+        """Newer ones."""
+        if states:
+            self._states.setdefault(account, {}).update(states)
+
+    def taken(self) -> "States":
+        """All, of which nothing is left."""
+        states, self._states = self._states, {}
+        return states
+
+    def again(self, states: "States") -> None:
+        """What was taken and is to be told still."""
+        later = self.taken()
+        for each in (states, later):
+            for account, some in each.items():
+                self.add(account, some)
+
+
+States = Mapping[AccountId, Mapping[str, str]]
+
+
+def state_change(states: States) -> dict[str, Any]:
+    """The StateChange object."""
+    changed = {account_number(account): dict(some) for account, some in states.items()}
+    return {"@type": "StateChange", "changed": changed}
+
+
+def of_types(states: Mapping[str, str], types: Types) -> dict[str, str]:
+    """Those that were asked for."""
+    return {name: state for name, state in states.items() if types is None or name in types}
 
 
 def states_for(changes: TypeChanges, boxes: Boxes, types: Types, grant: Grant) -> dict[str, str]:
@@ -30,7 +68,7 @@ def states_for(changes: TypeChanges, boxes: Boxes, types: Types, grant: Grant) -
             return any(map(grant.sees, row.names)) or (box is not None and grant.sees(box.name))
 
         states = changes.within(sees)
-    return {name: state for name, state in states.items() if types is None or name in types}
+    return of_types(states, types)
 
 
 def text_of(point: StatePoint) -> str:
