@@ -71,7 +71,7 @@ class AccountIndex:
     async def _load(self) -> None:
         if not self._loaded:
             found = await self._fetch(tables.STATE)
-            if found and found[0][1] != tables.FORMAT:
+            if (found and found[0][1] != tables.FORMAT) or (not found and await self._is_begun()):
                 await self._database.drop(self.account)
                 found = []
             self.mark = self._stored = found[0][0] if found else 0
@@ -79,6 +79,10 @@ class AccountIndex:
                 for number, blobs, loose in rows:
                     self._take(Segment(number, _numbers("Q", blobs), _numbers("H", loose)))
             self._loaded = True
+
+    async def _is_begun(self) -> bool:
+        """Whether there are segments: without a format they are an older program's."""
+        return bool(await self._fetch(tables.SEGMENTS, after=0, most=1))
 
     def __len__(self) -> int:
         return len(self._since)
@@ -198,8 +202,8 @@ class AccountIndex:
         def work(conn: Connection) -> None:
             if built.blobs:
                 tables.put_segment(conn, self.account, number, built)
-            if mark is not None:
-                tables.put_state(conn, self.account, mark)
+            # with the first segment already: the state says which format it has
+            tables.put_state(conn, self.account, self._stored if mark is None else mark)
 
         async with self._turn:
             number = self._last + 1

@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, delete
 
-from message.search_text import search_text
+from message.search_text import SearchText, search_text
 from storage.search import index as index_module
 from storage.search import indexer, tables, tidy
+from storage.search.build import segment_of
 from storage.search.looking import Answer, look_for_field, look_for_text
 from storage.store import Store
 from storage.values import AccountId, FlagChange, Flags, System
@@ -144,19 +146,33 @@ async def test_segments_become_one(store: Store, monkeypatch: pytest.MonkeyPatch
     }
 
 
-async def test_other_formats_are_made_anew(home: StoreHome) -> None:
+@pytest.mark.parametrize("begun", [False, True], ids=["whole", "half filled"])
+async def test_other_formats_are_made_anew(home: StoreHome, begun: bool) -> None:
     store = await home.open()
     await store.add_account(ACCOUNT)
     await deliver(store, message("zebra"))
     await store.search.settle()
+
+    def as_another_program_has_it(conn: Connection) -> None:
+        tables.drop_segments(conn, ACCOUNT, numbers)
+        tables.put_segment(conn, ACCOUNT, 1, segment_of([(blob, SearchText(b"", b"quokka", b""))]))
+        if begun:
+            conn.execute(delete(tables.state).where(tables.state.c.account == ACCOUNT))
+        else:
+            tables._PUT_STATE.run(conn, [(ACCOUNT, index.mark, tables.FORMAT - 1)])
+
     async with store.search.using(ACCOUNT) as index:
-        await index._database.write(
-            ACCOUNT,
-            lambda conn: tables._PUT_STATE.run(conn, [(ACCOUNT, 1, tables.FORMAT + 1)]),
-        )
+        (blob,), numbers = index.covered(), list(index.segments)
+        await index._database.write(ACCOUNT, as_another_program_has_it)
     store = await home.reopen(store)
     await store.search.settle()
-    assert await found(store, "zebra") == [1]
+    assert (await found(store, "zebra"), await found(store, "quokka")) == ([1], [])
+
+
+async def test_a_first_segment_says_its_format(store: Store) -> None:
+    async with store.search.using(ACCOUNT) as index:
+        await index.add(segment_of([(1, SearchText(b"", b"quokka", b""))]))
+        assert await index._fetch(tables.STATE) == [(0, tables.FORMAT)]
 
 
 def _search_file(home: StoreHome) -> Path:
