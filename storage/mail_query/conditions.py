@@ -7,6 +7,7 @@ which Emails meet them. Text is compared as storage/search compares it: a substr
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from sys import getsizeof
 from typing import Final, TypeAlias
 
 from message.collations import USUAL
@@ -126,6 +127,7 @@ _Read: TypeAlias = Attached | FileNamed | Contains | HeaderContains
 Condition: TypeAlias = AllOf | AnyOf | Not | _Asked | _Read
 EVERY: Final = AllOf()
 NONE: Final = Not(EVERY)
+_EACH: Final = 500
 
 
 def leaves(condition: Condition) -> Iterator[Condition]:
@@ -137,6 +139,18 @@ def leaves(condition: Condition) -> Iterator[Condition]:
         yield from leaves(condition.part)
     else:
         yield condition
+
+
+def octets_of(condition: Condition) -> int:
+    """What a condition takes of memory, about."""
+    if isinstance(condition, AllOf | AnyOf):
+        return _EACH + sum(map(octets_of, condition.parts))
+    if isinstance(condition, Not):
+        return _EACH + octets_of(condition.part)
+    if isinstance(condition, InMailbox | Elsewhere):
+        return _EACH + getsizeof(condition.boxes)
+    texts = (getattr(condition, name, "") for name in ("text", "name"))
+    return _EACH + sum(map(getsizeof, texts))
 
 
 class Key(Enum):

@@ -46,7 +46,8 @@ class Filler:
         def fill(at: int, blob: bytes) -> None:
             meta = unpack_meta(blob)
             rows.sent[at] = _NO_DATE if meta.date is None else meta.date
-            rows.subjects[at] = texts.number(meta.subject_base.decode("utf-8", "replace"))
+            subject = meta.subject_base[: 4 * _LONGEST].decode("utf-8", "replace")
+            rows.subjects[at] = texts.number(subject[:_LONGEST])
             fields = meta_fields(blob) or b""
             rows.senders[at] = texts.number(first_name(fields, b"from"))
             rows.to[at] = texts.number(first_name(fields, b"to"))

@@ -9,12 +9,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from net.pacing import Slices
 from storage.database import Database
 from storage.email_changes import Point, email_changes
 from storage.errors import TooOld
-from storage.mail_query.conditions import MailQuery
+from storage.mail_query.conditions import MailQuery, octets_of
 from storage.mail_query.evaluate import Evaluation
 from storage.mail_query.filled import Filler
 from storage.mail_query.table import Table
@@ -30,7 +31,7 @@ KEPT: Final = 64 * 1024 * 1024
 
 _CHANGES: Final = 20_000
 _BLOCK: Final = 20_000
-_COVERED: Final = 1_000
+_EACH: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,6 @@ class Found:
     blobs: "array[int]"
     modseq: int
 
-    @property
-    def octets(self) -> int:
-        """In memory, about."""
-        return 1_000 + 8 * len(self.blobs)
-
 
 class MailSearch:
     """Of a store. The loop's thread only."""
@@ -52,26 +48,26 @@ class MailSearch:
     def __init__(self, database: Database, tables: Tables, texts: Texts) -> None:
         self._database, self._tables = database, tables
         self._texts, self._filler = texts, Filler(texts)
-        self._covered: OrderedDict[Scope, Covered] = OrderedDict()
+        self._covered: WeakKeyDictionary[Table, Covered] = WeakKeyDictionary()
         self._last: OrderedDict[tuple[Scope, MailQuery], Found] = OrderedDict()
         self._octets = 0
 
     def forget(self, account: AccountId) -> None:
         """The account is gone."""
         self._tables.forget(account)
-        for scope in [scope for scope in self._covered if scope.account == account]:
-            del self._covered[scope]
         for asked in [asked for asked in self._last if asked[0].account == account]:
-            self._octets -= self._last.pop(asked).octets
+            self._octets -= _octets(asked[1], self._last.pop(asked))
 
     async def find(self, scope: Scope, query: MailQuery) -> Found:
         """All Emails that match. Raises NoSuchAccount."""
         found = await self._find(scope, query, self._last.get((scope, query)))
         before = self._last.pop((scope, query), None)
-        self._octets += found.octets - (0 if before is None else before.octets)
+        self._octets -= 0 if before is None else _octets(query, before)
         self._last[scope, query] = found
+        self._octets += _octets(query, found)
         while self._octets > KEPT and len(self._last) > 1:
-            self._octets -= self._last.popitem(last=False)[1].octets
+            (_, asked), gone = self._last.popitem(last=False)
+            self._octets -= _octets(asked, gone)
         return found
 
     async def _find(self, scope: Scope, query: MailQuery, before: Found | None) -> Found:
@@ -110,10 +106,7 @@ class MailSearch:
         return changed
 
     def _evaluation(self, scope: Scope, table: Table) -> Evaluation:
-        covered = self._covered.setdefault(scope, Covered())
-        self._covered.move_to_end(scope)
-        if len(self._covered) > _COVERED:
-            self._covered.popitem(last=False)
+        covered = self._covered.setdefault(table, Covered())
         return Evaluation(scope.account, table, covered, self._texts, self._filler)
 
     async def _mates(
@@ -155,6 +148,11 @@ class MailSearch:
         found = await _merged(kept, [rows.blobs[at] for at in fresh], rows.place, precedes)
         # what was compared may have changed, and rows that moved show others a wrong place
         return found if table.modseq == modseq else None
+
+
+def _octets(query: MailQuery, found: Found) -> int:
+    """Of what is kept of a search, about."""
+    return _EACH + octets_of(query.condition) + 8 * len(found.blobs)
 
 
 async def _without(blobs: "array[int]", gone: set[BlobId]) -> "array[int]":

@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import lru_cache
+from sys import getsizeof
 from typing import Final, Generic, TypeVar
 
 from storage.emails import StoredEmail
@@ -18,8 +19,11 @@ from storage.values import NO_FLAGS, BlobId, Flags, MailboxId, System
 K = TypeVar("K", bound=Hashable)
 UNKNOWN: Final = -1
 _EMPTY: Final = 4_000
-_OCTETS: Final = 60
-"""Of a row, about."""
+_OCTETS: Final = 68
+"""Of a row, about: arrays are longer than what is in them."""
+
+_VALUE: Final = 150
+"""Octets of a value's number and place, about, beside its own."""
 
 
 Loaded = tuple[BlobId, MailboxId, int, float, int, int | None]
@@ -27,11 +31,12 @@ Loaded = tuple[BlobId, MailboxId, int, float, int, int | None]
 
 
 class Interned(Generic[K]):
-    """Values by number; equal ones have one. Numbers never change."""
+    """Values by number; equal ones have one. Numbers never change. `octets` in memory, about."""
 
-    __slots__ = ("_numbers", "values")
+    __slots__ = ("_numbers", "octets", "values")
 
     def __init__(self, first: Iterable[K] = ()) -> None:
+        self.octets = 0
         self.values: list[K] = list(first)
         self._numbers: dict[K, int] = {value: at for at, value in enumerate(self.values)}
 
@@ -40,6 +45,7 @@ class Interned(Generic[K]):
         if found is None:
             found = self._numbers[value] = len(self.values)
             self.values.append(value)
+            self.octets += _VALUE + getsizeof(value)
         return found
 
 
@@ -123,7 +129,8 @@ class Table:
     @property
     def octets(self) -> int:
         """In memory, about."""
-        return _EMPTY + _OCTETS * len(self.rows) + 100 * len(self.texts.values)
+        interned = self.texts.octets + self.boxes.octets + self.flags.octets
+        return _EMPTY + _OCTETS * len(self.rows) + interned
 
     def add(self, emails: Sequence[StoredEmail]) -> None:
         """New ones; those that come behind the last row are cheap."""

@@ -41,7 +41,7 @@ class Covered:
     """
 
     def __init__(self) -> None:
-        self._since: dict[int, int] | None = None
+        self._index: object = None
         self._rows: Rows | None = None
         self._upto = self._checked = 0
         self._open = array("I")
@@ -50,7 +50,7 @@ class Covered:
         """Those that a look did not look at, ascending."""
         checked, before = self._checked, self._open
         blobs, since, upto = rows.blobs, answer.since, answer.upto
-        if rows is not self._rows or since is not self._since or upto < self._upto:
+        if rows is not self._rows or answer.index is not self._index or upto < self._upto:
             checked, before = 0, array("I")
         count = len(rows)
         late = upto + 1
@@ -63,7 +63,7 @@ class Covered:
             block = blobs[start : min(start + _BLOCK, count)]
             found.extend([at for at, b in enumerate(block, start) if since.get(b, late) > upto])
             await pause()
-        self._rows, self._since, self._upto = rows, since, upto
+        self._rows, self._index, self._upto = rows, answer.index, upto
         self._checked, self._open = count, found
         return found
 

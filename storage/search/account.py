@@ -57,6 +57,7 @@ class AccountIndex:
         self._database, self._parts, self._offload = database, parts, offload
         self._turn = asyncio.Lock()
         self._since: dict[int, int] = {}  # when a blob came to be covered
+        self._itself = object()
         self._last = 0
         self._changes = 0
         self._loaded = False
@@ -100,7 +101,7 @@ class AccountIndex:
     async def look(self, look: Look) -> Answer:
         """Raises SearchDamaged, StoreUnavailable."""
         async with self._turn:
-            answer = Answer(self._since, self._changes)
+            answer = Answer(self._since, self._changes, self._itself)
             settles = look.settles
             pause = Slices()
             for segment in list(self.segments.values()):

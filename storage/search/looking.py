@@ -75,12 +75,13 @@ def _look(columns: int, text: bytes, fuzzy: bool) -> Look:
 @dataclass(slots=True)
 class Answer:
     """`since` says with which change of the index a blob came to be covered, in that order; the
-    answer is as of change `upto`. `scores` are those of a fuzzy look, `loose` the unsure ones that
-    may be large.
+    answer is as of change `upto`. `index` is one object for all answers of an index that is open.
+    `scores` are those of a fuzzy look, `loose` the unsure ones that may be large.
     """
 
     since: dict[int, int] = field(default_factory=dict)
     upto: int = 0
+    index: object = field(default_factory=object)
     sure: set[int] = field(default_factory=set)
     unsure: set[int] = field(default_factory=set)
     loose: set[int] = field(default_factory=set)

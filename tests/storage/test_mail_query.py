@@ -1,8 +1,10 @@
 """Searches over Emails give the same whatever is known already, however large the account is."""
 
+from weakref import ref
+
 import pytest
 
-from storage.mail_query import evaluate, tables
+from storage.mail_query import evaluate, search, tables
 from storage.mail_query.conditions import (
     AllOf,
     AnyOf,
@@ -106,3 +108,28 @@ async def test_emails_with_a_hidden_copy_have_threads_too(store: Store, hidden: 
     await store.store(ACCOUNT, gone, [1, 2, 3], FlagChange.ADD, Flags(System.DELETED))
     found = await fresh(store).find(SCOPE, MailQuery(collapse=True))
     assert len(found.blobs) == 3
+
+
+async def test_what_is_kept_of_searches_is_bounded(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(store, 2)
+    monkeypatch.setattr(search, "KEPT", 100_000)
+    finds = fresh(store)
+    for number in range(10):
+        text = f"{number}" + "x" * 20_000
+        await finds.find(SCOPE, MailQuery(Contains(Where.TEXT, text)))
+    assert 1 < len(finds._last) < 5
+    finds.forget(ACCOUNT)
+    assert (finds._octets, len(finds._last)) == (0, 0)
+
+
+async def test_a_table_that_is_let_go_is_free(store: Store) -> None:
+    await filled(store, 2)
+    await store.search.settle()
+    finds = fresh(store)
+    await finds.find(SCOPE, MailQuery(Contains(Where.TEXT, "zebra")))
+    table = ref(await finds._tables.table(SCOPE, threads=False))
+    finds._tables.forget(ACCOUNT)
+    assert table() is None
+    assert not len(finds._covered)

@@ -52,10 +52,10 @@ async def test_rows_of_blobs_are_found(blobs: set[int], among: Sequence[int]) ->
 async def test_an_older_look_leaves_open_what_was_covered_after_it() -> None:
     rows = Rows()
     rows.blobs.extend((1, 2, 3))
-    since = {1: 1, 2: 2}
+    since, index = {1: 1, 2: 2}, object()
     covered = Covered()
-    assert list(await covered.open_rows(rows, Answer(since, 2), Slices())) == [2]
-    assert list(await covered.open_rows(rows, Answer(since, 1), Slices())) == [1, 2]
+    assert list(await covered.open_rows(rows, Answer(since, 2, index), Slices())) == [2]
+    assert list(await covered.open_rows(rows, Answer(since, 1, index), Slices())) == [1, 2]
 
 
 def _email(blob: int, flags: Flags) -> StoredEmail:
