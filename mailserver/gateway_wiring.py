@@ -195,7 +195,7 @@ def build_gateway(
     entrance = Entrance(logins, answering)
     bearers = Bearers(logins, services.auth.agents)
     uploads = Uploads(services.blobs, scanner, Limits(), services.clock)
-    sending = SendEmail(mailing.emails, uploads, bearers, answering)
+    sending = SendEmail(mailing.emails, uploads, bearers, answering, services.offload)
     registry.register(Service("email", sending.routes()))
     profiles = LocalProfileService(
         directory, services.blobs, scanner, drive.service, services.clock

@@ -167,7 +167,7 @@ def _add_submission(
     standard.add_set(identities)
     submissions = SubmissionType(
         *(store, emails, identities, mailing.submitter, mailing.grammar, mailing.loader),
-        *(services.clock, limits),
+        *(services.clock, limits, services.offload),
     )
     standard.add_get(submissions)
     queries.add(submissions)

@@ -56,7 +56,7 @@ def build_mailing(
     loader = Loader(store, offload)
     posting = Posting(
         *(lambda: services.settings, store, directory, services.blobs, drive),
-        *(submitter, loader, clock, offload),
+        *(submitter, loader, clock, offload, get_logger("submission")),
     )
     emails = LocalEmailService(store, posting, Handling(store, directory), clock, offload)
     return Mailing(submitter, grammar, loader, emails)

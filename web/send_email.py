@@ -5,6 +5,7 @@ multipart/form-data with files beside it, which are streamed to the disk.
 import re
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -18,6 +19,7 @@ from filters.mailing.email_service import EmailService, Letter, OfDrive, Uploade
 from filters.mailing.values import NotSent, Origin, Why
 from message.address_list import mailboxes
 from message.compose_fields import Person
+from net.threads import Busy, Offload, Pool
 from storage.blob_values import BlobTooLarge, blob_hash
 from storage.credential_values import Protocol
 from storage.errors import OverQuota
@@ -34,11 +36,15 @@ LIMIT: Final = 8 * 1024 * 1024
 """Octets of the JSON."""
 MAX_FILES: Final = 100
 MAX_PEOPLE: Final = 10_000
+MAX_ADDRESSES: Final = 1024 * 1024
+"""Characters of all of them."""
+_QUICK: Final = 16 * 1024
+_PEOPLE: Final = ("to", "cc", "bcc", "reply_to", "from")
 MESSAGE: Final = "message"
 _KEY: Final = re.compile(r"[!-~]{1,255}")
 _KNOWN: Final = frozenset(
-    ("to", "cc", "bcc", "reply_to", "from", "subject", "text", "html", "attachments")
-) | {"in_reply_to", "references", "send_at"}
+    (*_PEOPLE, "subject", "text", "html", "attachments", "in_reply_to", "references", "send_at")
+)
 STATUS: Final = {
     Why.FORBIDDEN_TO_SEND: 403,
     Why.FORBIDDEN_MAIL_FROM: 403,
@@ -57,9 +63,14 @@ class SendEmail:
     """The routes; `answering` wraps each."""
 
     def __init__(
-        self, service: EmailService, uploads: Uploads, bearers: Bearers, answering: Answering
+        self,
+        service: EmailService,
+        uploads: Uploads,
+        bearers: Bearers,
+        answering: Answering,
+        offload: Offload,
     ) -> None:
-        self._service, self._uploads = service, uploads
+        self._service, self._uploads, self._offload = service, uploads, offload
         self._bearers, self._answering = bearers, answering
 
     def routes(self) -> Sequence[Route]:
@@ -80,10 +91,14 @@ class SendEmail:
             members, files = await read_json(request, LIMIT), []
         try:
             origin = Origin(caller.peer, self._answering.is_secure(request))
-            letter = letter_of(members, files, None if key is None else f"http:{key}")
+            read = partial(letter_of, members, files, None if key is None else f"http:{key}")
+            quick = addresses_size(members) <= _QUICK
+            letter = read() if quick else await self._offload.run(Pool.MIME, read)
             posted = await self._service.send(login, origin, letter)
         except NotSent as error:
             return refused(error)
+        except Busy:
+            return refused(NotSent(Why.LATER, "The server has too much to do"))
         told: dict[str, object] = {
             "id": f"S{posted.id:x}",
             "message_id": posted.message_id,
@@ -112,6 +127,18 @@ class SendEmail:
     async def _file(self, login: Login, part: Part) -> Uploaded:
         blob = await self._uploads.put(login.account, part.pieces)
         return Uploaded(blob.hash, part.filename, part.type)
+
+
+def addresses_size(members: dict[str, Any]) -> int:
+    """Characters of all addresses. Raises BadBody for more than are read."""
+    size = 0
+    for name in _PEOPLE:
+        value = members.get(name)
+        texts = value if isinstance(value, list) else [value]
+        size += sum(len(one) for one in texts if isinstance(one, str))
+    if size > MAX_ADDRESSES:
+        raise BadBody(413, f"the addresses have more than {MAX_ADDRESSES} characters")
+    return size
 
 
 def letter_of(members: dict[str, Any], files: Sequence[Uploaded], key: str | None) -> Letter:

@@ -13,6 +13,7 @@ import orjson
 
 from auth.login_values import Login
 from config.clock import Clock
+from config.logging import Logger
 from config.settings import Settings
 from filters.context import Message
 from filters.delivery import SentCopy
@@ -26,7 +27,7 @@ from message.address import AddressError, parse_mailbox
 from message.compose import Attachment, Composed, Stream, compose, simple_tree
 from message.compose_fields import BadValue, Group, Person, addresses, date, message_ids, text
 from message.transfer import Base64Lines
-from net.threads import Offload
+from net.threads import Busy, Offload
 from storage.blob_values import NoSuchBlob
 from storage.blobs import Blobs
 from storage.credential_values import Protocol
@@ -68,13 +69,21 @@ class Posting:
         loader: Loader,
         clock: Clock,
         offload: Offload,
+        log: Logger,
     ) -> None:
         self._settings, self._store, self._directory = settings, store, directory
         self._blobs, self._drive, self._submitter = blobs, drive, submitter
-        self._loader, self._clock, self._offload = loader, clock, offload
+        self._loader, self._clock, self._offload, self._log = loader, clock, offload, log
 
     async def send(self, login: Login, origin: Origin, letter: Letter) -> Posted:
         """Raises NotSent, StoreError."""
+        try:
+            return await self._send(login, origin, letter)
+        except (OSError, Busy) as error:
+            self._log.error("not composed", account=login.address, reason=repr(error))
+            raise NotSent(Why.LATER, "The server cannot do this for the moment") from None
+
+    async def _send(self, login: Login, origin: Origin, letter: Letter) -> Posted:
         if not login.grant.writes:
             raise NotSent(Why.FORBIDDEN_TO_SEND, "This login does not send mail")
         submissions = self._store.submissions

@@ -205,6 +205,8 @@ def test_a_file_of_the_drive_is_attached(site: Site, bearer: dict[str, str]) -> 
         ),
         pytest.param({"to": 1}, 400, None, id="number"),
         pytest.param({"too": FAR}, 400, None, id="unknown"),
+        pytest.param({"to": [9000 * "x, "] * 40}, 413, None, id="too-many-addresses"),
+        pytest.param({"to": 9000 * "x, "}, 422, "invalidRecipients", id="many-addresses"),
         pytest.param({"to": FAR, "subject": "a\r\nBcc: x@y.z"}, 202, None, id="injected"),
     ],
 )
@@ -224,6 +226,19 @@ def test_a_header_cannot_be_injected(site: Site, bearer: dict[str, str]) -> None
     assert post(server, letter, bearer).status == 202
     until(lambda: server.json("queue", "list") == [])
     assert not any(b"\nX-Evil" in one.data for one in sink.received)
+
+
+def test_a_full_disk_is_told_as_such(site: Site, bearer: dict[str, str]) -> None:
+    server, _ = site
+    spool, aside = server.data / "tmp", server.data / "aside"
+    letter = {"to": FAR, "subject": "large", "text": "long line\n" * 200_000}
+    spool.rename(aside)
+    try:
+        answer = post(server, letter, bearer)
+    finally:
+        aside.rename(spool)
+    assert (answer.status, answer.body["reason"]) == (503, "later")
+    assert post(server, letter, bearer).status == 202
 
 
 def test_who_may_not_send_does_not(site: Site, bearer: dict[str, str]) -> None:

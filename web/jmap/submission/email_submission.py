@@ -12,9 +12,10 @@ from filters.cancelling import NotCancelled, cancel
 from filters.mailing.loading import Loader
 from filters.mailing.submitter import Submitter
 from filters.mailing.values import Grammar, NotSent, Origin, Why
+from net.threads import Busy, Offload, Pool
 from storage.credential_values import Protocol
 from storage.emails import StoredEmail
-from storage.errors import MessageMissing, TooOld
+from storage.errors import MessageMissing, StoreError, TooOld
 from storage.object_ids import blob_of, email_number, thread_number
 from storage.store import Store
 from storage.submission_values import Fate, Followed, Submission, Undo
@@ -52,6 +53,7 @@ _DELIVERED: Final = {
 }
 _COMPARED: Final = frozenset(("identityId", "emailId", "threadId", "sendAt", "undoStatus"))
 _MANY: Final = 100_000
+_QUICK: Final = 16 * 1024
 _REPLY: Final = re.compile(r"(?:^|: )([245]\d\d[ -].*)", re.DOTALL)
 _TAKEN: Final = "250 2.1.5 Recipient OK"
 
@@ -115,10 +117,11 @@ class SubmissionType(Listed[Context, Account], Changeable[Context, Account]):
         loader: Loader,
         clock: Clock,
         limits: Limits,
+        offload: Offload,
     ) -> None:
         self._store, self._emails, self._identities = store, emails, identities
         self._submitter, self._grammar, self._loader = submitter, grammar, loader
-        self._clock, self._limits = clock, limits
+        self._clock, self._limits, self._offload = clock, limits, offload
 
     def account(self, call: Call[Context], account_id: str) -> Account:
         return account_of(call, account_id)
@@ -187,6 +190,8 @@ class SubmissionType(Listed[Context, Account], Changeable[Context, Account]):
             raise _refusal(error) from None
         except MessageMissing:
             raise invalid_properties("there is no such Email", "emailId") from None
+        except (OSError, Busy):
+            raise MethodError("serverUnavailable") from None
         call_state = self._shown(one, {}, self.properties)
         told = {name: value for name, value in call_state.items() if name not in _GIVEN}
         extra = {} if made.get("envelope") is not None else {"envelope": envelope}
@@ -231,7 +236,9 @@ class SubmissionType(Listed[Context, Account], Changeable[Context, Account]):
     async def _send(
         self, call: Call[Context], account: Account, made: Object
     ) -> tuple[str, Submission, Object]:
-        """Raises NotSent, SetError, MessageMissing."""
+        """Raises NotSent, SetError, MessageMissing, Busy."""
+        if not account.grant.writes:
+            raise NotSent(Why.FORBIDDEN_TO_SEND, "This login does not send mail")
         identity = await self._identities.one(account, _reference(call, made, "identityId"))
         if identity is None:
             raise invalid_properties("there is no such Identity", "identityId")
@@ -241,7 +248,7 @@ class SubmissionType(Listed[Context, Account], Changeable[Context, Account]):
         message = await self._loader.load(account.id, email)
         try:
             if envelope is None:
-                envelope = derived(message.header, identity.email)
+                envelope = await self._derived(message.header, identity.email)
             wish = wish_of(envelope, self._grammar, admin=login.admin)
         except BaseException:
             await self._loader.drop(message)
@@ -255,8 +262,16 @@ class SubmissionType(Listed[Context, Account], Changeable[Context, Account]):
         )
         origin = Origin(call.context.peer, call.context.tls)
         sent = await self._submitter.submit(login, origin, wish, message, sending, Protocol.JMAP)
-        found = await self._store.submissions.get(account.id, [sent.id])
-        return submission_number(sent.id), found[sent.id], envelope
+        try:
+            found = await self._store.submissions.get(account.id, [sent.id])
+            return submission_number(sent.id), found[sent.id], envelope
+        except (StoreError, KeyError):
+            raise MethodError("serverPartialFail", "it is sent, and cannot be shown") from None
+
+    async def _derived(self, header: bytes, email: str) -> Object:
+        if len(header) <= _QUICK:
+            return derived(header, email)
+        return await self._offload.run(Pool.MIME, derived, header, email)
 
     async def _email(self, account: Account, id_: str) -> StoredEmail:
         readable = await self._emails.readable(account)
