@@ -102,11 +102,11 @@ class JmapApi:
             return _refused(error)
         try:
             answer = await self._downloads.answer(
+                request,
                 await self._requests.entered(context),
                 params["account"],
                 params["blob"],
                 params["name"],
-                request.query_params.get("type", ""),
             )
         except BaseException:
             taken.release()

@@ -70,6 +70,34 @@ def test_what_goes_up_comes_down(server: ServerProcess, jmap: Jmap, bob: Jmap) -
     assert fetched(server, jmap, "S" + "0" * 64)[0] == 404
 
 
+def test_a_client_that_has_some_of_it(
+    server: ServerProcess, jmap: Jmap, imap: imaplib.IMAP4
+) -> None:
+    mail = jmap.get("Email", append(imap, letter("in ranges")), "blobId")["blobId"]
+    for id_ in (upload(server, jmap, TEXT).body["blobId"], mail):
+        whole = fetched(server, jmap, id_)[1]
+
+        def asked(id_: str = id_, **headers: str) -> tuple[int, str | None, bytes]:
+            path = f"/jmap/download/{jmap.account}/{id_}/a.txt"
+            connection = http.client.HTTPConnection("127.0.0.1", server.port("http"), timeout=20)
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request("GET", path, headers=basic() | named)
+            response = connection.getresponse()
+            found = response.status, response.getheader("Content-Range"), response.read()
+            assert response.status == 416 or response.getheader("ETag") == f'"{id_}"'
+            connection.close()
+            return found
+
+        size = len(whole)
+        assert asked(If_None_Match=f'"x", "{id_}"') == (304, None, b"")
+        assert asked(If_None_Match='"x"') == (200, None, whole)
+        assert asked(Range="bytes=4-8") == (206, f"bytes 4-8/{size}", whole[4:9])
+        assert asked(Range="bytes=-3") == (206, f"bytes {size - 3}-{size - 1}/{size}", whole[-3:])
+        assert asked(Range="bytes=4-8", If_Range='"x"') == (200, None, whole)
+        assert asked(Range="bytes=0-1,4-8") == (200, None, whole)
+        assert asked(Range=f"bytes={size}-")[:2] == (416, f"bytes */{size}")
+
+
 def rest(peer: socket.socket) -> bytes:
     """What comes until the peer closes, or resets."""
     told = b""

@@ -3,10 +3,12 @@
 from typing import Final
 from urllib.parse import quote
 
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from storage.blob_values import NoSuchBlob, Scan
-from web.jmap.blob.reading import BlobHeldBack, BlobReader
+from web.drive.ranges import Span, Unsatisfiable, if_range, is_unchanged, spans_of
+from web.jmap.blob.reading import BlobHeldBack, BlobReader, Found
 from web.jmap.context import Context, mail_in
 from web.jmap.octets import Budget
 from web.problem import ProblemResponse
@@ -22,10 +24,11 @@ class Downloads:
         self._blobs = blobs
 
     async def answer(
-        self, context: Context, account_id: str, blob_id: str, name: str, media_type: str
+        self, request: Request, context: Context, account_id: str, blob_id: str, name: str
     ) -> Response:
         """404 for what is not there, whatever the reason; 503 while it is being scanned, 403 for
-        what has a virus.
+        what has a virus. What an id stands for never changes, so that it is its ETag; of several
+        ranges all octets are sent (RFC 9110 §14.2).
         """
         account = mail_in(context, account_id, Budget("the answer", 0))
         if account is None:
@@ -38,17 +41,40 @@ class Downloads:
             if held.scan is Scan.INFECTED:
                 return ProblemResponse(403, str(held))
             return ProblemResponse(503, str(held), wait=_SOON)
-        headers = {
-            "Cache-Control": "private, immutable, max-age=31536000",
+        etag = f'"{blob_id}"'
+        headers = {"Cache-Control": "private, immutable, max-age=31536000", "ETag": etag}
+        if is_unchanged(request.headers.get("if-none-match"), None, etag, 0):
+            return Response(status_code=304, headers=headers)
+        try:
+            span = _span(request, found.size, etag)
+        except Unsatisfiable:
+            size = {"Content-Range": f"bytes */{found.size}"}
+            return ProblemResponse(416, f"It has {found.size} octets", headers=size)
+        headers |= {
+            "Accept-Ranges": "bytes",
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
             "Content-Security-Policy": "sandbox; default-src 'none'",
-            "Content-Type": _media_type(media_type),
+            "Content-Type": _media_type(request.query_params.get("type", "")),
             "X-Content-Type-Options": "nosniff",
         }
-        if found.data is not None:
-            return Response(found.data, headers=headers)
-        headers["Content-Length"] = str(found.size)
-        return StreamingResponse(self._blobs.pieces(found), headers=headers)
+        return self._sent(found, span, headers)
+
+    def _sent(self, found: Found, span: Span | None, headers: dict[str, str]) -> Response:
+        status, part = 200, span or Span(0, found.size)
+        if span is not None:
+            status = 206
+            headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{found.size}"
+        headers["Content-Length"] = str(part.length)
+        return StreamingResponse(self._blobs.pieces(found, part.start, part.end), status, headers)
+
+
+def _span(request: Request, size: int, etag: str) -> Span | None:
+    """The one range that is asked for, None for all of it. Raises Unsatisfiable."""
+    asked = request.headers.get
+    if request.method != "GET" or not if_range(asked("if-range"), etag, -1):
+        return None
+    spans = spans_of(asked("range"), size)
+    return spans[0] if len(spans) == 1 else None
 
 
 def _media_type(asked: str) -> str:
