@@ -112,7 +112,8 @@ class HttpsClient:
             async with asyncio.timeout(seconds):
                 addresses = await self.resolver.addresses(host)
                 aiohttp = await self._offload.disk(importlib.import_module, "aiohttp")
-                named = host if port in (None, usual) else f"{host}:{port}"  # RFC 9110 §7.2
+                named = f"[{host}]" if ":" in host else host  # RFC 9110 §7.2
+                named = named if port in (None, usual) else f"{named}:{port}"
                 request = _Request(
                     *(method, host, port or own, path, data, dict(headers or {}), named, plain)
                 )

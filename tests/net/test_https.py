@@ -148,3 +148,12 @@ async def test_a_post_is_sent_once(
         with pytest.raises(HttpsError):
             await client.post(HOST, None, "/", b"x", {}, limit=10, seconds=5)
         assert len(web.asked) + len(second.asked) == 1
+
+
+async def test_a_literal_of_ipv6_is_named_in_brackets(client: HttpsClient) -> None:
+    async with https_server(None, "::1") as server:
+        server.serve(b"hello")
+        found = await client.get("::1", "/", limit=9, seconds=5, port=server.port, plain=True)
+        assert (found.status, found.body) == (200, b"hello")
+        (asked,) = server.asked
+        assert asked.host == f"[::1]:{server.port}"
