@@ -2,7 +2,8 @@
 a client that lost the answer, does nothing twice.
 
 Invariants: of equal keys of an account one request is worked on, in whatever process; an answer is
-stored before it is sent. A request whose process died is forgotten after ABANDONED seconds.
+stored before it is sent. A key whose request broke off, or whose process died, stays taken: nobody
+knows what was done.
 """
 
 import json
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,9 +23,12 @@ from storage.values import AccountId
 
 LIFE: Final = 24 * 3600.0
 ABANDONED: Final = 300.0
+"""Seconds after which a request without an answer is taken for broken off."""
 MOST: Final = 1000
 """Answers of an account; the oldest go."""
 MAX_BODY: Final = 64 * 1024
+_BROKEN: Final = 0
+"""The status of a request that broke off; no answer of HTTP has it."""
 _c = answer.c
 
 
@@ -38,12 +42,13 @@ class Stored:
 
 
 class Claim(Enum):
-    """What there is to do: the work; nothing, since another does it; nothing, since the key was for
-    another request.
+    """What there is to do: the work; nothing, since another does it; nothing, since it broke off and
+    may be done; nothing, since the key was for another request.
     """
 
     MINE = "mine"
     RUNNING = "running"
+    BROKEN = "broken"
     OTHER = "other"
 
 
@@ -54,7 +59,7 @@ class Answers:
         self._database, self._clock = database, clock
 
     async def claim(self, account: AccountId, key: bytes, asked: bytes) -> Claim | Stored:
-        """Who gets MINE calls `store` or `release`."""
+        """Who gets MINE calls `store`, `release` or `give_up`."""
         try:
             return await self._database.finish(self._claim(account, key, asked))
         except StoreUnavailable as error:
@@ -71,15 +76,16 @@ class Answers:
         """Nothing was done: the request may come again."""
         await self._database.finish(self._change(delete(answer), account, key))
 
+    async def give_up(self, account: AccountId, key: bytes) -> None:
+        """The request broke off, and whether it was done is not known."""
+        broken = update(answer).values(status=_BROKEN)
+        await self._database.finish(self._change(broken, account, key))
+
     async def _claim(self, account: AccountId, key: bytes, asked: bytes) -> Claim | Stored:
         now, mine = self._clock.now(), _c.account == account
-        over = or_(
-            _c.begun < now - LIFE,
-            _c.status.is_(None) & (_c.begun < now - ABANDONED),
-        )
         async with self._database.writing() as at:
-            await at.execute(delete(answer).where(mine, over))
-            query = select(_c.asked, _c.status, _c.fields, _c.body).where(mine, _c.key == key)
+            await at.execute(delete(answer).where(mine, _c.begun < now - LIFE))
+            query = select(answer).where(mine, _c.key == key)
             row = (await at.execute(query)).first()
             if row is None:
                 await _make_room(at, account)
@@ -88,6 +94,8 @@ class Answers:
                 return Claim.MINE
         if row.asked != asked:
             return Claim.OTHER
+        if row.status == _BROKEN or (row.status is None and row.begun < now - ABANDONED):
+            return Claim.BROKEN
         if row.status is None:
             return Claim.RUNNING
         return Stored(row.status, json.loads(row.fields), row.body)

@@ -1,7 +1,7 @@
 """Idempotency-Key: a request that comes again is answered as before and does nothing twice.
 
 The key counts for the account; beside it stands what was asked, so that a key for something else is
-refused. What failed did nothing, and is not kept.
+refused. What was refused did nothing, and is not kept; what broke off may have done it.
 """
 
 import re
@@ -9,11 +9,14 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from auth.service import Problem
 from storage.answers import MAX_BODY, Answers, Claim, Stored
+from storage.errors import StoreError
 from storage.values import AccountId
+from web.json_body import BadBody
 from web.rest.errors import RestError
 
 FIELD: Final = "idempotency-key"
@@ -22,6 +25,8 @@ KEY: Final = r"[!-~]([ -~]*[!-~])?"
 _KEPT: Final = ("content-type", "location", "etag", "cache-control")
 _ABOUT: Final = ("content-type", "content-length", "content-digest")
 _UNTOLD: Final = "untold"
+_REFUSALS: Final = (RestError, Problem, BadBody, ClientDisconnect, StoreError)
+"""What says that nothing was done; a ClientDisconnect comes of a body that is not whole."""
 
 
 class Repeats:
@@ -50,10 +55,15 @@ class Repeats:
             raise RestError(422, "this Idempotency-Key was for another request")
         if found is Claim.RUNNING:
             raise RestError(409, "the request with this Idempotency-Key is under way", wait=1)
+        if found is Claim.BROKEN:
+            raise RestError(409, "this broke off and may be done: look, then ask with another key")
         try:
             response = await work()
-        except BaseException:
+        except _REFUSALS:
             await self._answers.release(account, key)
+            raise
+        except BaseException:
+            await self._answers.give_up(account, key)
             raise
         if response.status_code >= 300:
             await self._answers.release(account, key)
