@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from auth.service import AuthService
 from auth.sharing import Sharing
 from config.logging import get_logger
 from filters.explaining import Explainer
@@ -18,6 +17,7 @@ from storage.contact_exchange import ContactExchange
 from storage.contact_service import ContactService
 from storage.store import Store
 from web.answering import Answering
+from web.bearers import Bearers
 from web.drive.endpoints import DriveWeb
 from web.jmap.limits import Limits
 from web.jmap.mail.email import EmailType
@@ -35,7 +35,7 @@ from web.rest.resources.endpoints import Parts, endpoints
 
 def build_rest(
     services: Services,
-    auth: AuthService,
+    bearers: Bearers,
     answering: Answering,
     drive: DriveWeb,
     mailing: Mailing,
@@ -68,13 +68,9 @@ def build_rest(
         vacations=directory.vacations,
     )
     found = endpoints(parts)
-    callers = Callers(services.auth, auth, directory, services.auth.agents, services.clock)
+    callers = Callers(bearers, directory, services.clock)
     repeats = Repeats(Answers(directory.database, services.clock))
-    api = RestApi(
-        *(found, callers, repeats, answering),
-        lambda: services.settings.http.cors_origins,
-        services.offload,
-    )
+    api = RestApi(found, callers, repeats, answering, services.offload)
     return Service("rest", [described_route(found), *api.routes()])
 
 

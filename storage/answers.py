@@ -42,8 +42,8 @@ class Stored:
 
 
 class Claim(Enum):
-    """What there is to do: the work; nothing, since another does it; nothing, since it broke off and
-    may be done; nothing, since the key was for another request.
+    """What there is to do: the work; nothing, since another does it; nothing, since it broke off
+    and may be done; nothing, since the key was for another request.
     """
 
     MINE = "mine"

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auth.networks import in_networks
 from config.settings import Settings
+from web.cors import Sharing
 from web.discovery.routes import PATHS
 from web.envelope import Envelope
 from web.gateway import create_gateway
@@ -36,7 +37,8 @@ def create_app(
 
     registry.register(Service("health", [Route("/healthz", healthz, methods=["GET", "HEAD"])]))
     gateway = create_gateway(registry)
-    return Envelope(HttpsOnly(gateway, settings, https_port), settings)
+    shared = Sharing(gateway, settings)
+    return Envelope(HttpsOnly(shared, settings, https_port), settings)
 
 
 class HttpsOnly:

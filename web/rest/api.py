@@ -25,7 +25,6 @@ from web.answering import Answering
 from web.problem import ProblemResponse
 from web.rest.callers import Callers
 from web.rest.conditions import CHANGES, check, check_needed, etag, is_conditional, is_known
-from web.rest.cors import options, share
 from web.rest.endpoint import PREFIX, Call, Endpoint
 from web.rest.errors import RestError
 from web.rest.faults import busy, refused
@@ -51,7 +50,7 @@ class Reply:
 
 
 class RestApi:
-    """The one route; `origins` gives those of other pages that may ask."""
+    """The one route."""
 
     def __init__(
         self,
@@ -59,12 +58,10 @@ class RestApi:
         callers: Callers,
         repeats: Repeats,
         answering: Answering,
-        origins: Callable[[], Sequence[str]],
         offload: Offload,
     ) -> None:
-        self._table = Table(endpoints)
+        self._table, self._offload = Table(endpoints), offload
         self._callers, self._repeats, self._answering = callers, repeats, answering
-        self._origins, self._offload = origins, offload
         self._turns = Turns(AT_ONCE)
         self._locks: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -75,7 +72,6 @@ class RestApi:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = await self._respond(request)
-        share(request, response, self._origins())
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
@@ -83,7 +79,7 @@ class RestApi:
         if found is None:
             return ProblemResponse(404)
         if request.method == "OPTIONS":
-            return options(request, found.allow, self._origins())
+            return Response(status_code=204, headers={"Allow": found.allow})
         method = "GET" if request.method == "HEAD" else request.method
         endpoint = found.methods.get(method)
         if endpoint is None:
@@ -97,8 +93,7 @@ class RestApi:
         self, endpoint: Endpoint, found: Found, request: Request, caller: Caller
     ) -> Response:
         try:
-            origin = self._answering.origin(request)
-            login = await self._callers.login(request, endpoint, caller, origin)
+            login = await self._callers.login(request, endpoint, caller)
             check_needed(endpoint, request.headers)
             params, query = params_of(endpoint, found.texts), query_of(request, endpoint)
             if login is None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from web.rest.endpoint import Endpoint, Match
 from web.rest.errors import RestError
 
-_TAG: Final = re.compile(r'\s*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|$)')
+_TAG: Final = re.compile(r'\s*(W/)?("[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|$)')
 CHANGES: Final = frozenset({"PUT", "PATCH", "DELETE"})
 
 
@@ -42,7 +42,7 @@ def check(request: Request, tag: str | None) -> None:
     """`tag` is that of what is there, None when nothing is. Raises RestError."""
     wanted, unwanted = request.headers.get("if-match"), request.headers.get("if-none-match")
     if wanted is not None:
-        fits = tag is not None and (wanted.strip() == "*" or tag in _tags(wanted))
+        fits = tag is not None and (wanted.strip() == "*" or tag in _tags(wanted, weak=False))
     elif unwanted is not None:
         fits = tag is None or not (unwanted.strip() == "*" or tag in _tags(unwanted))
     else:
@@ -51,5 +51,8 @@ def check(request: Request, tag: str | None) -> None:
         raise RestError(412, "it has changed meanwhile")
 
 
-def _tags(text: str) -> set[str]:
-    return {found[1] for found in _TAG.finditer(text[:4096])}
+def _tags(text: str, *, weak: bool = True) -> set[str]:
+    """Without `weak` for the strong comparison, in which no weak one equals another (RFC 9110
+    §8.8.3.2).
+    """
+    return {found[2] for found in _TAG.finditer(text[:4096]) if weak or not found[1]}

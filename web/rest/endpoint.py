@@ -102,7 +102,6 @@ class Endpoint:
     refused: tuple[int, ...] = ()
     also: tuple[int, ...] = ()
     limit: int = BODY
-    seconds: float = 10.0
 
     @property
     def answers(self) -> int:

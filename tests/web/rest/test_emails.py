@@ -103,6 +103,7 @@ def test_a_message_comes_as_it_was(server: ServerProcess, ada: Rest, imap: imapl
     found = connection.getresponse()
     assert (found.status, found.headers["Content-Type"]) == (200, "message/rfc822")
     assert "sandbox" in found.headers["Content-Security-Policy"]
+    assert "no-store" in found.headers["Cache-Control"]
     assert message_from_bytes(found.read())["Subject"] == "Raw"
     connection.close()
     assert ada.ask("GET", f"/emails/{number}/why").status == 404

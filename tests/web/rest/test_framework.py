@@ -152,6 +152,8 @@ def test_changes_say_what_they_build_on(ada: Rest) -> None:
     changed = ada.ask("PATCH", "/tags/etag", {"colour": "#ff0000"}, If_Match=tag)
     assert (changed.status, changed.body["colour"]) == (200, "#ff0000")
     assert ada.ask("DELETE", "/tags/etag", None, If_Match=tag).status == 412
+    weak = f"W/{changed.fields['etag']}"
+    assert ada.ask("DELETE", "/tags/etag", None, If_Match=weak).status == 412
     assert ada.ask("DELETE", "/tags/etag", None, If_Match=changed.fields["etag"]).status == 204
     assert ada.ask("PUT", "/tags/etag", {"name": "One"}, If_Match="*").status == 412
 
@@ -204,21 +206,24 @@ def test_of_equal_requests_at_once_one_is_done(root: Rest) -> None:
     assert notes.count("at once") == 1
 
 
-def test_pages_of_listed_origins_may_ask(server: ServerProcess, ada: Rest) -> None:
+@pytest.mark.parametrize("path", ["/tags", "/profile", "/passkeys"])
+def test_pages_of_listed_origins_may_ask(server: ServerProcess, ada: Rest, path: str) -> None:
     origin = "https://app.example.test"
     preflight = ask(
-        *(server, "OPTIONS", f"{API}/tags/a", None),
+        *(server, "OPTIONS", f"{API}{path}", None),
         {"Origin": origin, "Access-Control-Request-Method": "PUT"},
     )
     assert preflight.status == 204
     assert preflight.fields["access-control-allow-origin"] == origin
     assert "PUT" in preflight.fields["access-control-allow-methods"]
     assert "Authorization" in preflight.fields["access-control-allow-headers"]
-    found = ada.ask("GET", "/tags", None, Origin=origin)
+    found = ada.ask("GET", path, None, Origin=origin)
+    assert found.status == 200
     assert found.fields["access-control-allow-origin"] == origin
     assert "Origin" in found.fields["vary"]
     assert "access-control-allow-credentials" not in found.fields
-    other = ada.ask("GET", "/tags", None, Origin="https://evil.test")
+    assert "Idempotency-Replayed" in found.fields["access-control-expose-headers"]
+    other = ada.ask("GET", path, None, Origin="https://evil.test")
     assert "access-control-allow-origin" not in other.fields
     assert "Origin" in other.fields["vary"]
 
@@ -250,6 +255,18 @@ def test_a_cookie_counts_only_beside_a_field_of_its_own(server: ServerProcess) -
         body = {"name": "Evil"}
         found = asked(server, "PUT", "/tags/evil", body, headers=with_field | foreign)
         assert (found.status, found.kind) == (403, PROBLEM)
+
+
+def test_a_cookie_counts_for_profile_and_sending_too(server: ServerProcess) -> None:
+    cookie = browser(server)
+    with_field = {"Cookie": cookie, "X-Requested-With": "test"}
+    assert asked(server, "GET", "/profile", headers=with_field).body["address"] == BOB
+    assert asked(server, "GET", "/profile", headers={"Cookie": cookie}).status == 403
+    letter = {"to": ADA, "subject": "By cookie", "text": "Hello"}
+    assert asked(server, "POST", "/sendEmail", letter, headers=with_field).status == 202
+    assert asked(server, "POST", "/sendEmail", letter, headers={"Cookie": cookie}).status == 403
+    foreign = with_field | {"Origin": "https://app.example.test"}
+    assert asked(server, "POST", "/sendEmail", letter, headers=foreign).status == 403
 
 
 def test_tokens_are_good_for_what_they_were_made(server: ServerProcess, ada: Rest) -> None:

@@ -316,7 +316,8 @@ class EmailResource:
         data = await self._parts.emails.octets(account_of(call), blob_of(call.params["id"]))
         name = f"attachment; filename={call.params['id']}.eml"
         headers = {
-            "Cache-Control": "private, immutable, max-age=31536000",
+            # the next who logs in with this browser has other mail at the same address
+            "Cache-Control": "private, no-store",
             "Content-Disposition": name,
             "Content-Security-Policy": "sandbox; default-src 'none'",
         }
