@@ -135,6 +135,9 @@ _CHECKS: Final[Mapping[str, _Check]] = {
 }
 
 
-def wrong_properties(card: Mapping[str, Any]) -> list[str]:
-    """Those of the card whose values have another type than the standard says."""
-    return [name for name, value in card.items() if name in _CHECKS and not _CHECKS[name](value)]
+def wrong_properties(card: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> list[str]:
+    """Those of the card whose values have another type than the standard says; what was so `before`
+    may stay so.
+    """
+    wrong = [name for name, value in card.items() if name in _CHECKS and not _CHECKS[name](value)]
+    return [name for name in wrong if not before or before.get(name) != card[name]]

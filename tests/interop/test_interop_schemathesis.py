@@ -51,7 +51,7 @@ TAGS = {
     "emails": ("emails", "mailboxes"),
     "entry": ("entry", "security"),
     "drive": ("drive", "images"),
-    "contacts": ("contacts", "webhooks", "shares"),
+    "contacts": ("contacts",),
     "rules": ("rules",),
     "scripts": ("sieve", "vacation"),
     "accounts": ("accounts",),

@@ -34,6 +34,17 @@ def test_people_and_groups_are_kept(ada: Rest, bob: Rest) -> None:
         assert ada.ask("DELETE", f"/contacts/{one['id']}").status == 204
 
 
+def test_cards_have_the_types_of_the_standard(ada: Rest) -> None:
+    for wrong in ({"name": 5}, {"emails": ["a@b.test"]}, {"@type": "Group"}, {"updated": "today"}):
+        found = ada.ask("POST", "/contacts", {"card": person("D", "d@elsewhere.test") | wrong})
+        assert found.status == 422, wrong
+        assert [one["pointer"] for one in found.body["errors"]] == [f"/card/{next(iter(wrong))}"]
+    number = ada.ask("POST", "/contacts", {"card": person("D", "d@elsewhere.test")}).body["id"]
+    assert ada.ask("PUT", f"/contacts/{number}", {"card": {"name": []}}).status == 422
+    assert ada.get(f"/contacts/{number}")["card"]["name"]["full"] == "D"
+    assert ada.ask("DELETE", f"/contacts/{number}").status == 204
+
+
 def test_contacts_come_in_pages(ada: Rest) -> None:
     for number in range(5):
         body = {"card": person(f"P{number}", f"p{number}@elsewhere.test")}

@@ -265,10 +265,7 @@ def _utc(seconds: float) -> str:
 
 def _check(card: Card, before: Mapping[str, Any] | None = None) -> None:
     """Raises SetError; what was stored so already may stay so."""
-    wrong = [
-        name for name in wrong_properties(card) if not before or before.get(name) != card[name]
-    ]
-    if wrong:
+    if wrong := wrong_properties(card, before):
         raise invalid_properties("have a wrong value", *wrong)
 
 

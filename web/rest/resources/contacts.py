@@ -1,6 +1,6 @@
 """Address books and their cards, people and groups, as JSContact (RFC 9553): the ContactService."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from config.clock import rfc3339
 from message.jscontact import emails_of
+from message.jscontact_check import wrong_properties
 from storage.contact_service import ContactService
 from storage.contact_values import MAX_OCTETS, Book, Listed, Stored
 from web.rest.endpoint import Access, Call, Endpoint
@@ -222,6 +223,7 @@ class ContactResource:
 
     async def _add(self, call: Call) -> dict[str, Any]:
         body = call.taken(ContactBody)
+        _check(body.card)
         put = await self._service.add(call.account, body.card, body.book)
         return _shown(await self._service.cards.get(call.account, put.card.id))
 
@@ -233,6 +235,7 @@ class ContactResource:
             made = {"@type": "Card", "version": "1.0", "uid": present["uid"], **body.card}
             if made["uid"] != present["uid"]:
                 raise RestError(422, "the uid of a card stays")
+            _check(made, present)
             return made
 
         await self._service.change(call.account, number, edit, place=place)
@@ -240,6 +243,15 @@ class ContactResource:
 
     async def _delete(self, call: Call) -> None:
         await self._service.cards.delete_id(call.account, call.params["id"])
+
+
+def _check(card: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> None:
+    """Raises RestError."""
+    if wrong := wrong_properties(card, before):
+        told = [
+            {"pointer": f"/card/{name}", "detail": "RFC 9553 has it otherwise"} for name in wrong
+        ]
+        raise RestError(422, "the body is not valid", more={"errors": told})
 
 
 def _after(call: Call) -> int:
