@@ -68,12 +68,11 @@ class AccountWhole(Account):
 
 
 class AccountBody(Take):
-    """A new account."""
+    """A new account, a user's: another role is given to it."""
 
     address: Address
     password: Secret
     name: Text = ""
-    admin: bool = False
     quota: Number = 0
 
 
@@ -275,7 +274,7 @@ def _states(do: Operations, at: str, one: dict[str, Any]) -> Sequence[Endpoint]:
         Endpoint(
             *("PUT", f"{at}/password", TAG, "setAccountPassword", "Set a password"),
             do.by("account.passwd", pick=lambda found: found["password"]),
-            *(Access.SESSION, PasswordBody),
+            *(Access.FRESH, PasswordBody),
             params=one,
             gives=Grade,
         ),
@@ -295,7 +294,7 @@ def _states(do: Operations, at: str, one: dict[str, Any]) -> Sequence[Endpoint]:
         Endpoint(
             *("DELETE", f"{at}/second-factor", TAG, "removeFactor", "Remove the second factor"),
             do.by("account.second-factor.remove"),
-            Access.SESSION,
+            Access.FRESH,
             params=one,
         ),
     ]
