@@ -47,7 +47,7 @@ from web.jmap.share_notification import ShareNotificationType
 from web.jmap.sharers import Sharers
 from web.jmap.standard import Standard
 from web.jmap.standard_query import StandardQuery
-from web.jmap.submission.email_submission import SubmissionSet, SubmissionType
+from web.jmap.submission.email_submission import SubmissionType
 from web.jmap.submission.identity import SUBMISSION, IdentityType
 from web.jmap.submission.sieve_script import (
     SIEVE,
@@ -56,6 +56,7 @@ from web.jmap.submission.sieve_script import (
     SieveType,
     SieveValidate,
 )
+from web.jmap.submission.submission_set import SubmissionSet
 from web.jmap.submission.vacation_response import VACATION, VacationType
 
 

@@ -1,8 +1,7 @@
 """EmailSubmission objects: /get, /changes and /set (RFC 8621 §7)."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -16,21 +15,27 @@ from net.threads import Busy, Offload, Pool
 from storage.credential_values import Protocol
 from storage.emails import StoredEmail
 from storage.errors import MessageMissing, StoreError, TooOld
-from storage.object_ids import blob_of, email_number, thread_number
+from storage.object_ids import blob_of, email_number
 from storage.store import Store
-from storage.submission_values import Fate, Followed, Submission, Undo
-from storage.values import BlobId, QueueId, Sending
+from storage.submission_values import Submission
+from storage.values import BlobId, Sending
 from web.jmap.arguments import Arguments, too_many, utc_date
 from web.jmap.context import Account, Context, account_of
 from web.jmap.errors import MethodError, SetError, invalid_properties
 from web.jmap.limits import Limits
 from web.jmap.listed_query import Listed, Test, equals
 from web.jmap.mail.email import EmailType
-from web.jmap.methods import Call, Results
+from web.jmap.methods import Call
 from web.jmap.patch import patched
-from web.jmap.standard import Changeable, Changes, Object, Standard
+from web.jmap.standard import Changeable, Changes, Object
 from web.jmap.submission.envelopes import derived, given, wish_of
 from web.jmap.submission.identity import SUBMISSION, IdentityType, id_of
+from web.jmap.submission.submission_shown import (
+    mail_from,
+    shown,
+    submission_number,
+    submission_of,
+)
 
 _PROPERTIES: Final = (
     "identityId",
@@ -44,18 +49,9 @@ _PROPERTIES: Final = (
     "mdnBlobIds",
 )
 _GIVEN: Final = frozenset(("identityId", "emailId", "envelope"))
-_UNDO: Final = {Undo.PENDING: "pending", Undo.FINAL: "final", Undo.CANCELED: "canceled"}
-_DELIVERED: Final = {
-    Fate.QUEUED: "queued",
-    Fate.HERE: "yes",
-    Fate.RELAYED: "unknown",
-    Fate.FAILED: "no",
-}
 _COMPARED: Final = frozenset(("identityId", "emailId", "threadId", "sendAt", "undoStatus"))
 _MANY: Final = 100_000
 _QUICK: Final = 16 * 1024
-_REPLY: Final = re.compile(r"(?:^|: )([245]\d\d[ -].*)", re.DOTALL)
-_TAKEN: Final = "250 2.1.5 Recipient OK"
 
 
 def _among(property_: str) -> Callable[[Any], Test | None]:
@@ -129,10 +125,10 @@ class SubmissionType(Listed[Context, Account], Changeable[Context, Account]):
     def is_read_only(self, account: Account) -> bool:
         return account.grant.read_only
 
-    def set_arguments(self, arguments: Arguments) -> "_OnSuccess":
+    def set_arguments(self, arguments: Arguments) -> "OnSuccess":
         updates = arguments.objects("onSuccessUpdateEmail")
         destroyed = arguments.texts("onSuccessDestroyEmail") or []
-        return _OnSuccess(updates, destroyed)
+        return OnSuccess(updates, destroyed)
 
     async def state(self, account: Account) -> str:
         return str(await self._store.submissions.state(account.id))
@@ -304,7 +300,7 @@ class SubmissionType(Listed[Context, Account], Changeable[Context, Account]):
         """Those of these that the login sees."""
         grant = account.grant
         if grant.senders:
-            found = [one for one in found if grant.may_send_as(_mail_from(one))]
+            found = [one for one in found if grant.may_send_as(mail_from(one))]
         if grant.folders:
             readable = await self._emails.readable(account)
             there = await self._store.emails(account.id, [one.email for one in found], readable)
@@ -324,23 +320,12 @@ class SubmissionType(Listed[Context, Account], Changeable[Context, Account]):
     def _shown(
         self, one: Submission, threads: Mapping[BlobId, int], properties: frozenset[str]
     ) -> Object:
-        undo = one.undo_at(self._clock.now())
         thread = one.thread or threads.get(one.email, 0)
-        found: Object = {
-            "identityId": one.identity,
-            "emailId": email_number(one.email),
-            "threadId": thread_number(thread),
-            "envelope": _envelope(one),
-            "sendAt": _utc(one.send_at),
-            "undoStatus": _UNDO[undo],
-            "deliveryStatus": {to.address: _status(to) for to in one.recipients},
-            "dsnBlobIds": [],
-            "mdnBlobIds": [],
-        }
+        found = shown(one, thread, self._clock.now())
         return {name: value for name, value in found.items() if name in properties}
 
 
-class _OnSuccess:
+class OnSuccess:
     """What is done to Emails whose submission was created, changed or destroyed."""
 
     def __init__(self, updates: Mapping[str, Object], destroyed: Sequence[str]) -> None:
@@ -349,82 +334,6 @@ class _OnSuccess:
     @property
     def ids(self) -> list[str]:
         return [*self.updates, *self.destroyed]
-
-
-class SubmissionSet:
-    """EmailSubmission/set with the Email/set that follows from it (RFC 8621 §7.5)."""
-
-    def __init__(
-        self,
-        standard: Standard[Context],
-        kind: SubmissionType,
-        emails: Changeable[Context, Account],
-    ) -> None:
-        self._standard, self._kind, self._emails = standard, kind, emails
-
-    async def __call__(self, call: Call[Context], members: Object) -> Results:
-        arguments = Arguments(members)
-        extra = self._kind.set_arguments(arguments)
-        account_id = arguments.id("accountId")
-        account = self._kind.account(call, account_id)
-        before = await self._known(call, account, extra)
-        answer = await self._standard.set(self._kind, call, Arguments(members))
-        results = [("EmailSubmission/set", answer)]
-        following = await self._following(call, account, extra, answer, before)
-        if following is not None:
-            asked = Arguments({"accountId": account_id, **following})
-            try:
-                told = await self._standard.set(self._emails, call, asked)
-                results.append(("Email/set", told))
-            except MethodError as error:
-                results.append(("error", error.members))
-        return results
-
-    async def _known(
-        self, call: Call[Context], account: Account, extra: _OnSuccess
-    ) -> dict[str, str]:
-        """Emails of submissions that there are, since they may be destroyed."""
-        ids = [one for one in extra.ids if not one.startswith("#")]
-        ids += [call.created[one[1:]] for one in extra.ids if one[1:] in call.created]
-        return await self._kind.email_ids(account, ids) if ids else {}
-
-    async def _following(
-        self,
-        call: Call[Context],
-        account: Account,
-        extra: _OnSuccess,
-        answer: Object,
-        before: Mapping[str, str],
-    ) -> Object | None:
-        if not extra.ids:
-            return None
-        made = {one["id"] for one in (answer["created"] or {}).values()}
-        done = {*made, *(answer["updated"] or {}), *(answer["destroyed"] or ())}
-        emails = {**before, **await self._kind.email_ids(account, sorted(made))}
-
-        def email(reference: str) -> str | None:
-            id_ = call.created.get(reference[1:], "") if reference[:1] == "#" else reference
-            return emails.get(id_) if id_ in done else None
-
-        update = {found: patch for one, patch in extra.updates.items() if (found := email(one))}
-        destroy = [found for one in extra.destroyed if (found := email(one))]
-        if not update and not destroy:
-            return None
-        return {"update": update, "destroy": list(dict.fromkeys(destroy))}
-
-
-def submission_number(id_: QueueId) -> str:
-    """`S` and the number of the queue."""
-    return f"S{id_:x}"
-
-
-def submission_of(value: str) -> QueueId | None:
-    """None for what this server never gave."""
-    try:
-        number = int(value[1:], 16)
-    except ValueError:
-        return None
-    return QueueId(number) if f"S{number:x}" == value and 0 < number < 1 << 63 else None
 
 
 def _reference(call: Call[Context], made: Object, name: str) -> str:
@@ -454,31 +363,3 @@ def _refusal(error: NotSent) -> SetError:
         case _:
             more = {}
     return SetError(error.why.value, str(error), **more)
-
-
-def _status(to: Followed) -> Object:
-    delivered = _DELIVERED[to.fate]
-    return {"smtpReply": _reply(to), "delivered": delivered, "displayed": "unknown"}
-
-
-def _reply(to: Followed) -> str:
-    """That of a server, without its name; what is none, as one."""
-    if not to.reply:
-        return _TAKEN
-    if (found := _REPLY.search(to.reply)) is not None:
-        return found[1]
-    code = {Fate.QUEUED: "451 4.4.0", Fate.FAILED: "554 5.4.0"}.get(to.fate, "250 2.0.0")
-    return f"{code} {to.reply}"
-
-
-def _envelope(one: Submission) -> Object:
-    found = orjson.loads(one.envelope)
-    return {name: found[name] for name in ("mailFrom", "rcptTo")}
-
-
-def _mail_from(one: Submission) -> str:
-    return str(orjson.loads(one.envelope)["mailFrom"]["email"])
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
