@@ -131,6 +131,7 @@ class Store(Section):
     database: Annotated[SecretStr, AfterValidator(_database)] = SecretStr("sqlite")
     cache: Annotated[SecretStr, AfterValidator(_cache)] = SecretStr("memory")
     maildir: Path = Path("mail")
+    search_memory: Annotated[Size, Field(ge=16 * 1024**2)] = 512 * 1024**2
 
 
 class Services(Section):

@@ -82,7 +82,7 @@ def build_jmap(
     standard.add_get(emails)
     email_set = _mail_in(services, store, methods, emails, reader, intake, limits)
     standard.add_set(email_set)
-    queries = StandardQuery(methods, limits, scope_of)
+    queries = StandardQuery(methods, limits, scope_of, services.settings.store.search_memory // 8)
     queries.add(MailboxQuery(store, services.directory))
     email_query = EmailQuery(store, services.directory, services.offload, limits)
     queries.add(email_query)

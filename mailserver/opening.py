@@ -43,7 +43,13 @@ async def open_services(config_path: Path, settings: Settings) -> Services:
     async with contextlib.AsyncExitStack() as opened:
         opened.callback(offload.close)
         store = await Store.open(
-            settings.data_dir, settings.store.maildir, database, offload, clock, settings.hostname
+            settings.data_dir,
+            settings.store.maildir,
+            database,
+            offload,
+            clock,
+            settings.hostname,
+            search_memory=settings.store.search_memory,
         )
         opened.push_async_callback(store.close)
         directory = await Directory.open(settings, clock, offload)

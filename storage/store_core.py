@@ -53,6 +53,7 @@ from storage.values import AccountId, MailboxId, QueueChanged
 from storage.views import Views
 
 T = TypeVar("T")
+SEARCH_MEMORY = 512 * 1024 * 1024
 _SWITCH_INTERVAL = 0.0005
 _log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class StoreCore:
         search: SearchDatabase,
         offload: Offload,
         clock: Clock,
+        search_memory: int = SEARCH_MEMORY,
     ) -> None:
         self.bus = Bus()
         self.locks = FolderLocks()
@@ -105,13 +107,15 @@ class StoreCore:
             self.locks,
         )
         self.pruner = Pruner(database, self.run_job, clock)
-        self.search = SearchIndex(database, search, self.maildir, offload, clock, self.bus)
+        self.search = SearchIndex(
+            database, search, self.maildir, offload, clock, self.bus, search_memory // 4
+        )
         self.pruner.followers.append(self.search.followed)
         self.pruner.others.append(self.submissions.forget)
-        tables = Tables(database, self._images, self.threads)
+        tables = Tables(database, self._images, self.threads, search_memory // 2)
         texts = Texts(self.search, self._reads, offload)
         self._counts = MailboxCounts(tables)
-        self.mail_search = MailSearch(database, tables, texts)
+        self.mail_search = MailSearch(database, tables, texts, search_memory // 8)
         self._failure: str | None = None
         self._on_failure: list[Callable[[str], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -130,11 +134,12 @@ class StoreCore:
         mirror: bool = True,
         file_worker: bool = True,
         search: bool = True,
+        search_memory: int = SEARCH_MEMORY,
     ) -> Self:
         """Locks, migrates, recovers. Raises StoreLocked, StoreDamaged, SchemaTooNew,
         StoreUnavailable, each with one line for the operator. Without `mirror` nobody follows the
         journal, without `search` nobody fills the word index; without `file_worker` groups of
-        files are written in this process.
+        files are written in this process. `search_memory` is as in the configuration.
         """
         sys.setswitchinterval(_SWITCH_INTERVAL)
         lock = await offload.disk(_lock, data_dir, maildir)
@@ -142,7 +147,7 @@ class StoreCore:
             layout = await offload.disk(Layout.at, data_dir, maildir)
             index = open_database(database, layout.data_dir)
             words = open_search(database, layout.data_dir, offload)
-            store = cls(layout, index, words, offload, clock)
+            store = cls(layout, index, words, offload, clock, search_memory)
             store._lock = lock
             found = await offload.disk(recover, index, layout, clock.now())
             store._build(found, hostname, file_worker)

@@ -26,9 +26,6 @@ from storage.values import AccountId, BlobId
 _FEW: Final = 2_000
 """Emails whose changes are put into an earlier result; with more it is found anew."""
 
-KEPT: Final = 64 * 1024 * 1024
-"""Octets of the results that are kept to be brought up to date."""
-
 _CHANGES: Final = 20_000
 _BLOCK: Final = 20_000
 _EACH: Final = 1_000
@@ -43,9 +40,12 @@ class Found:
 
 
 class MailSearch:
-    """Of a store. The loop's thread only."""
+    """Of a store; results of `most` octets are kept to be brought up to date. The loop's thread
+    only.
+    """
 
-    def __init__(self, database: Database, tables: Tables, texts: Texts) -> None:
+    def __init__(self, database: Database, tables: Tables, texts: Texts, most: int) -> None:
+        self._most = most
         self._database, self._tables = database, tables
         self._texts, self._filler = texts, Filler(texts)
         self._covered: WeakKeyDictionary[Table, Covered] = WeakKeyDictionary()
@@ -65,7 +65,7 @@ class MailSearch:
         self._octets -= 0 if before is None else _octets(query, before)
         self._last[scope, query] = found
         self._octets += _octets(query, found)
-        while self._octets > KEPT and len(self._last) > 1:
+        while self._octets > self._most and len(self._last) > 1:
             (_, asked), gone = self._last.popitem(last=False)
             self._octets -= _octets(asked, gone)
         return found

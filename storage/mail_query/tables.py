@@ -24,7 +24,6 @@ from storage.statements import Query
 from storage.threads import Threads
 from storage.values import AccountId, BlobId, MailboxId
 
-OCTETS: Final = 256 * 1024 * 1024
 _PAGE: Final = 2_000
 _CHANGES: Final = 20_000
 _LOG: Final = 50_000
@@ -66,9 +65,7 @@ class _Kept:
 class Tables:
     """Of a store."""
 
-    def __init__(
-        self, database: Database, images: Images, threads: Threads, most: int = OCTETS
-    ) -> None:
+    def __init__(self, database: Database, images: Images, threads: Threads, most: int) -> None:
         self._database, self._images, self._threads, self._most = database, images, threads, most
         self._kept: OrderedDict[Scope, _Kept] = OrderedDict()
 

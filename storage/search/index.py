@@ -43,9 +43,10 @@ class SearchIndex:
         offload: Offload,
         clock: Clock,
         bus: Bus,
+        most: int,
     ) -> None:
         self._database, self._offload = database, offload
-        self._parts = Parts()
+        self._parts = Parts(most)
         self._blobs = MailboxBlobs(index, offload)
         self._open: OrderedDict[AccountId, AccountIndex] = OrderedDict()
         self._users: dict[AccountId, int] = {}

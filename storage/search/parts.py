@@ -1,12 +1,10 @@
 """Parts of segments in memory, unpacked: those used last, up to a number of octets in all."""
 
 from collections import OrderedDict
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from storage.search.vocabulary import Postings, unpack_postings, unpack_terms
 from storage.values import AccountId
-
-_KEPT: Final = 128 * 1024 * 1024
 
 
 class PartKey(NamedTuple):
@@ -20,7 +18,7 @@ class PartKey(NamedTuple):
 class Parts:
     """Of all accounts. The loop's thread only."""
 
-    def __init__(self, most: int = _KEPT) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
         self._kept: OrderedDict[PartKey, bytes | Postings] = OrderedDict()
         self._size = 0

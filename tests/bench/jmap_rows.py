@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench.imap_rows import fill
+from tests.bench.imap_rows import BIG_COUNT, fill
 from tests.bench.jmap_client import Client
 from tests.bench.million import NUMBER, million
 from tests.bench.rows import Row
@@ -17,6 +17,7 @@ from tests.bench.sides import Ours, Side
 BASE = Path(__file__).parents[2] / "var" / "bench" / "million"
 
 _PAGES = 5_000
+_PAGE = 60
 _numbers = itertools.count(1)
 NEWEST: dict[str, Any] = {"sort": [{"property": "receivedAt", "isAscending": False}]}
 
@@ -26,11 +27,15 @@ def pages(side: Side) -> float:
     if not side.ours:
         return 0.0
     client = Client(side, 1)
-    request = client.request("Email/query", **NEWEST, position=0, limit=60)
-    client.exchange(request)
+    asked = {**NEWEST, "position": 0, "limit": _PAGE, "calculateTotal": True}
+    found = client.call("Email/query", **asked)
+    assert (len(found["ids"]), found["total"]) == (_PAGE, BIG_COUNT), found
+    del asked["calculateTotal"]
+    request = client.request("Email/query", **asked)
+    length = len(client.exchange(request))
     before = side.cpu()
     for _ in range(_PAGES):
-        client.exchange(request)
+        assert len(client.exchange(request)) == length
     taken = side.cpu() - before
     client.close()
     return _PAGES / taken

@@ -4,7 +4,7 @@ from weakref import ref
 
 import pytest
 
-from storage.mail_query import evaluate, search, tables
+from storage.mail_query import evaluate, tables
 from storage.mail_query.conditions import (
     AllOf,
     AnyOf,
@@ -36,10 +36,11 @@ CONDITIONS: list[Condition] = [
 ]
 
 
-def fresh(store: Store) -> MailSearch:
+def fresh(store: Store, most: int = 1_000_000) -> MailSearch:
     """One that knows nothing."""
-    made = Tables(store.database, store._images, store.threads)
-    return MailSearch(store.database, made, Texts(store.search, store._reads, store._offload))
+    made = Tables(store.database, store._images, store.threads, most)
+    texts = Texts(store.search, store._reads, store._offload)
+    return MailSearch(store.database, made, texts, most)
 
 
 async def filled(store: Store, count: int) -> None:
@@ -110,12 +111,9 @@ async def test_emails_with_a_hidden_copy_have_threads_too(store: Store, hidden: 
     assert len(found.blobs) == 3
 
 
-async def test_what_is_kept_of_searches_is_bounded(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_kept_of_searches_is_bounded(store: Store) -> None:
     await filled(store, 2)
-    monkeypatch.setattr(search, "KEPT", 100_000)
-    finds = fresh(store)
+    finds = fresh(store, 100_000)
     for number in range(10):
         text = f"{number}" + "x" * 20_000
         await finds.find(SCOPE, MailQuery(Contains(Where.TEXT, text)))

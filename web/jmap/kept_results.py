@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 T = TypeVar("T", bound=Hashable)
-KEPT: Final = 64 * 1024 * 1024
 _EACH: Final = 500
 _ID: Final = 80
 LARGEST: Final = 20_000
@@ -30,7 +29,7 @@ class Difference:
 class KeptResults:
     """Ids in order, by question and state."""
 
-    def __init__(self, most: int = KEPT) -> None:
+    def __init__(self, most: int) -> None:
         self._most, self._size = most, 0
         self._kept: OrderedDict[tuple[Hashable, str], Sequence[str]] = OrderedDict()
         self._turns: dict[Hashable, asyncio.Lock] = {}

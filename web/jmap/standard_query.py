@@ -108,12 +108,14 @@ class Queryable(ObjectType[C, A], Generic[C, A, F]):
 
 class StandardQuery(Generic[C]):
     """Adds /query and /queryChanges of types to the methods of a server. `scope` is equal for
-    logins that see the same objects.
+    logins that see the same objects; results of `most` octets are kept.
     """
 
-    def __init__(self, methods: Methods[C], limits: Limits, scope: Callable[[C], Hashable]) -> None:
+    def __init__(
+        self, methods: Methods[C], limits: Limits, scope: Callable[[C], Hashable], most: int
+    ) -> None:
         self._methods, self._limits, self._scope = methods, limits, scope
-        self._kept = KeptResults()
+        self._kept = KeptResults(most)
 
     def add(self, kind: Queryable[C, A, F], *, changes: bool = True) -> None:
         """/query, and /queryChanges where the type has it."""

@@ -60,7 +60,7 @@ class Server:
         self.fruit = Fruit()
         limits = Limits(ids_in_query=4)
         self._methods = Methods[str](limits, get_logger("test"))
-        StandardQuery(self._methods, limits, lambda context: context).add(self.fruit)
+        StandardQuery(self._methods, limits, lambda context: context, 1_000_000).add(self.fruit)
 
     async def call(self, name: str, who: str = "me", **arguments: Any) -> Any:
         asked = Invocation(f"Fruit/{name}", {"accountId": "A1", **arguments}, "c")
