@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, NewType
 
 from storage.acl import EVERYBODY, Entries, Entry
-from storage.values import AccountId
+from storage.values import AccountId, Flags, System
 
 Rights = NewType("Rights", str)
 
@@ -19,6 +19,13 @@ NONE: Final = Rights("")
 KEPT: Final = Rights("lra")
 """What the owner of a mailbox has whatever its list says, so that nobody is locked out."""
 VIRTUAL: Final = {"c": "kx", "d": "te"}
+
+
+def needed_for(flags: Flags) -> set[str]:
+    """The rights that a change of these needs (§4), \\Deleted aside."""
+    seen = {"s"} if flags.system & System.SEEN else set[str]()
+    others = flags.system & ~System.SEEN or flags.keywords
+    return seen | ({"w"} if others else set())
 
 
 def rights_of(letters: str) -> Rights:

@@ -4,7 +4,7 @@ Copies with \\Deleted are left out, and with the last of them the Email (RFC 862
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,6 +63,15 @@ class StoredEmail:
     received: float
     size: int
     thread: int | None
+
+
+def by_mailbox(emails: Iterable[StoredEmail]) -> dict[MailboxId, list[int]]:
+    """The UIDs of all copies."""
+    found: dict[MailboxId, list[int]] = {}
+    for one in emails:
+        for box, uid in one.places:
+            found.setdefault(box, []).append(uid)
+    return found
 
 
 async def emails_of(

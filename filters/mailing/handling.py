@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from auth.login_values import Login
-from auth.rights import ALL, Rights, effective
+from auth.rights import ALL, Rights, effective, needed_for
 from filters.mailing.email_service import NoSuchEmail, NotPermitted
 from filters.mailing.keywords import flags_of
 from storage.acl import BoxKey
 from storage.directory import Directory
-from storage.emails import StoredEmail
+from storage.emails import StoredEmail, by_mailbox
 from storage.errors import NoSuchMailbox
 from storage.object_ids import blob_of, mailbox_of, thread_number, thread_of
 from storage.store import Store
-from storage.values import FlagChange, Flags, Mailbox, MailboxId, System
+from storage.values import FlagChange, Mailbox, MailboxId
 
 TRASH: Final = "\\Trash"
 _READ: Final = frozenset("lr")
@@ -79,13 +79,13 @@ class Handling:
         boxes = await self.boxes(login)
         emails = await self.emails(login, ids, boxes)
         changes = [(FlagChange.ADD, flags_of(add)), (FlagChange.REMOVE, flags_of(take))]
-        needed = {letter for _, flags in changes for letter in _needs(flags)}
-        by_box = _by_box(emails)
+        needed = {letter for _, flags in changes for letter in needed_for(flags)}
+        by_box = by_mailbox(emails)
         if not all(boxes.may(box, needed) for box in by_box):
             raise NotPermitted("The keywords of this Email may not be changed")
         for box, uids in by_box.items():
             for change, flags in changes:
-                if _needs(flags):
+                if needed_for(flags):
                     await self._store.store(login.account, box, uids, change, flags)
 
     async def move(self, login: Login, ids: Sequence[str], mailbox: str) -> None:
@@ -104,7 +104,7 @@ class Handling:
             for one in emails
             if for_good or trash is None or any(box == trash for box, _ in one.places)
         ]
-        by_box = _by_box(ending)
+        by_box = by_mailbox(ending)
         self._check_removal(by_box, boxes)
         going = [one for one in emails if one not in ending]
         if going and trash is not None:
@@ -136,18 +136,3 @@ class Handling:
     def _check_removal(self, places: Iterable[MailboxId], boxes: Boxes) -> None:
         if not all(boxes.may(box, _REMOVE) for box in places):
             raise NotPermitted("Nothing may be removed from this mailbox")
-
-
-def _by_box(emails: Sequence[StoredEmail]) -> dict[MailboxId, list[int]]:
-    found: dict[MailboxId, list[int]] = {}
-    for one in emails:
-        for box, uid in one.places:
-            found.setdefault(box, []).append(uid)
-    return found
-
-
-def _needs(flags: Flags) -> set[str]:
-    """The rights that a change of these needs (RFC 4314 §4)."""
-    seen = {"s"} if flags.system & System.SEEN else set[str]()
-    others = flags.system & ~System.SEEN or flags.keywords
-    return seen | ({"w"} if others else set())

@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from auth.rights import NONE, Rights
+from auth.rights import NONE, Rights, needed_for
 from net.threads import Busy, Offload
 from storage.directory import Directory
-from storage.emails import StoredEmail
+from storage.emails import StoredEmail, by_mailbox
 from storage.errors import NoSuchMailbox, OverQuota, StoreError, TooMany
 from storage.object_ids import blob_of, mailbox_number
 from storage.store import Store
-from storage.values import FlagChange, Flags, MailboxId, System
+from storage.values import FlagChange, Flags, MailboxId
 from web.jmap.context import Account, Context
 from web.jmap.errors import SetError, invalid_properties
 from web.jmap.limits import Limits
@@ -64,7 +64,7 @@ class EmailSet(EmailType, Changeable[Context, Account]):
     ) -> Object | None:
         rights = await rights_of(self._store, self._directory, account)
         email = await self._email(account, id_, rights)
-        by_box = _by_box(email)
+        by_box = by_mailbox([email])
         before = {
             "keywords": keywords(email.flags),
             "mailboxIds": {mailbox_number(account.id, box): True for box in by_box},
@@ -112,7 +112,7 @@ class EmailSet(EmailType, Changeable[Context, Account]):
     ) -> None:
         rights = await rights_of(self._store, self._directory, account)
         email = await self._email(account, id_, rights)
-        by_box = _by_box(email)
+        by_box = by_mailbox([email])
         _check_removal(by_box, rights)
         for box, uids in by_box.items():
             await self._store.remove(account.id, box, uids)
@@ -147,7 +147,7 @@ class EmailSet(EmailType, Changeable[Context, Account]):
                 (FlagChange.ADD, more),
                 (FlagChange.REMOVE, kept.among(taken)),
             ):
-                if _needs(flags):
+                if needed_for(flags):
                     await self._store.store(account.id, box, uids, change, flags)
 
     async def _add(
@@ -192,7 +192,7 @@ def _marks(email: StoredEmail, wanted: Flags) -> tuple[Flags, Flags]:
 
 def _check_marks(email: StoredEmail, wanted: Flags, rights: Mapping[MailboxId, Rights]) -> None:
     added, taken = _marks(email, wanted)
-    needed = _needs(added) | _needs(taken)
+    needed = needed_for(added) | needed_for(taken)
     if any(not needed <= set(rights.get(box, "")) for box, _ in email.places):
         raise SetError("forbidden", "this login, or the list of rights, does not allow it")
 
@@ -200,17 +200,3 @@ def _check_marks(email: StoredEmail, wanted: Flags, rights: Mapping[MailboxId, R
 def _check_removal(boxes: Iterable[MailboxId], rights: Mapping[MailboxId, Rights]) -> None:
     if not all({"t", "e"} <= set(rights.get(box, "")) for box in boxes):
         raise SetError("forbidden", "nothing may be removed from this mailbox")
-
-
-def _by_box(email: StoredEmail) -> dict[MailboxId, list[int]]:
-    found: dict[MailboxId, list[int]] = {}
-    for box, uid in email.places:
-        found.setdefault(box, []).append(uid)
-    return found
-
-
-def _needs(flags: Flags) -> set[str]:
-    """The rights that a change of these needs (RFC 4314 §4)."""
-    seen = {"s"} if flags.system & System.SEEN else set[str]()
-    others = flags.system & ~System.SEEN or flags.keywords
-    return seen | ({"w"} if others else set())
