@@ -192,7 +192,7 @@ def build_gateway(
     registry.register(Service("images", _images(services).routes()))
     registry.register(Service("discovery", _discovery(services).routes()))
     logins = Logins(services.auth, services.clock)
-    entrance = Entrance(logins, answering)
+    entrance = Entrance(logins, answering, auth.visitor)
     bearers = Bearers(logins, auth, services.auth.agents, answering)
     uploads = Uploads(services.blobs, scanner, Limits(), services.clock)
     sending = SendEmail(mailing.emails, uploads, bearers, answering, services.offload)

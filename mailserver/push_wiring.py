@@ -65,7 +65,7 @@ def build_push(
     source = EventSource(hub, streams, granted)
     sockets = JmapSockets(entrance, requests, hub, streams, granted)
     routes = [
-        entrance.route(f"{PREFIX}/events", source.answer, "GET"),
+        entrance.route(f"{PREFIX}/events", source.answer, "GET", cookies=True),
         WebSocketRoute(f"{PREFIX}/ws", sockets),
     ]
     subscriptions = PushSubscriptions(config, services.clock)

@@ -8,7 +8,7 @@ what tokens mean the store remembers (storage/token_cache.py).
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Final
 
@@ -17,9 +17,12 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from auth.caller import Caller
+from auth.grant import Grant
 from auth.login import Authenticator
 from auth.login_values import Cause, Login, Refused
+from auth.service import Visitor
 from config.clock import Clock
+from storage.credential_values import CredentialKind
 from storage.directory_values import AccountChange
 from web.problem import ProblemResponse
 
@@ -28,7 +31,11 @@ CHALLENGE: Final = 'Basic realm="mail", charset="UTF-8", Bearer realm="mail"'
 WAIT: Final = 10.0
 _CAPACITY: Final = 10_000
 _MAX: Final = 4096
+BROWSER: Final = 3600.0
+"""Seconds for which a browser's session is good without being asked for again."""
 _NOTHING: Final = Refused(Cause.CREDENTIALS)
+Visitors = Callable[[str], Awaitable[Visitor | None]]
+"""Who is logged in by a cookie."""
 
 
 class Logins:
@@ -42,7 +49,10 @@ class Logins:
 
     async def admit(self, request: HTTPConnection, caller: Caller) -> Login | Response:
         """Whose request it is, or what answers it instead. Raises StoreError."""
-        found = await self.login(request.headers.get("authorization", ""), caller)
+        return self.answered(await self.login(request.headers.get("authorization", ""), caller))
+
+    def answered(self, found: Login | Refused) -> Login | Response:
+        """The login, or what answers the request instead."""
         if isinstance(found, Login):
             return found
         if found.temporary:
@@ -59,25 +69,38 @@ class Logins:
         known = self._known.get(key)
         if known is not None and not self._is_over(known):
             return known
-        while True:
-            found, changes = await self._followed(authorization, caller)
-            if isinstance(found, Refused) or not any(map(found.ended_by, changes)):
-                break  # else it was ended meanwhile, and a stream would go on with it
+        found = await self._followed(lambda: self._asked(authorization, caller))
         is_token = authorization[:7].lower() == "bearer "
         if isinstance(found, Login) and not is_token:
             self._known[key] = found
         return found
 
-    async def _followed(
-        self, authorization: str, caller: Caller
-    ) -> tuple[Login | Refused, Sequence[AccountChange]]:
-        """What was revoked while it was asked for, too."""
-        changes: list[AccountChange] = []
-        self._following[id(changes)] = changes
-        try:
-            return await self._asked(authorization, caller), changes
-        finally:
-            del self._following[id(changes)]
+    async def by_cookie(self, cookie: str, visitor: Visitors) -> Login | Refused:
+        """Whose session a browser's cookie is; that a page of ours asks is for others to see.
+        Raises what `visitor` does.
+        """
+
+        async def ask() -> Login | Refused:
+            found = await visitor(cookie) if cookie else None
+            if found is None:
+                return _NOTHING
+            until = self._clock.now() + BROWSER
+            grant = Grant(found.session, CredentialKind.BROWSER, expires=until)
+            return Login(found.account, found.address, admin=False, grant=grant)
+
+        return await self._followed(ask)
+
+    async def _followed(self, ask: Callable[[], Awaitable[Login | Refused]]) -> Login | Refused:
+        """Asked for again where it was ended meanwhile: a stream would go on with it."""
+        while True:
+            changes: list[AccountChange] = []
+            self._following[id(changes)] = changes
+            try:
+                found = await ask()
+            finally:
+                del self._following[id(changes)]
+            if isinstance(found, Refused) or not any(map(found.ended_by, changes)):
+                return found
 
     async def _asked(self, authorization: str, caller: Caller) -> Login | Refused:
         scheme, _, value = authorization.partition(" ")

@@ -58,6 +58,16 @@ def may_have_secrets(request: HTTPConnection, settings: Settings) -> bool:
     return plaintext_allowed(address_of(request, proxies), is_secure(request, proxies), settings)
 
 
+def is_own(request: HTTPConnection, origin: str) -> bool:
+    """Whether a browser says that a page of ours asks: by Origin (RFC 6454 §7), which goes with a
+    WebSocket, or without one by Fetch Metadata (§2.1). Scripts can write neither.
+    """
+    named = request.headers.get("origin")
+    if named is not None:
+        return named.lower() == origin.lower()
+    return request.headers.get("sec-fetch-site") == "same-origin"
+
+
 def origin_of(request: HTTPConnection, proxies: Sequence[Network]) -> str:
     """Where the client sees this server, such as https://mx.example.test."""
     scheme = "https" if is_secure(request, proxies) else "http"

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.support.server import ServerProcess
+from tests.support.server import PASSWORD, ServerProcess
 
 PASSKEY_SCRIPT = "/pages/passkey.js"
 """The one script that pages have; they work without."""
@@ -62,6 +62,14 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+
+
+def logged_in(server: ServerProcess, address: str) -> "Browser":
+    """With the cookie of a session, by the form."""
+    made = Browser(server)
+    made.submit(made.get("/login"), username=address, password=PASSWORD)
+    assert made.cookies.get("session")
+    return made
 
 
 class Browser:

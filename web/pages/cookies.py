@@ -6,7 +6,7 @@ host and no plain connection can set them; the few peers that may come without T
 
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 SESSION: Final = "session"
@@ -14,7 +14,7 @@ FORM: Final = "form"
 MAX_VALUE: Final = 200
 
 
-def read_cookie(request: Request, name: str, secure: bool) -> str:
+def read_cookie(request: HTTPConnection, name: str, secure: bool) -> str:
     """The value, "" for none or one that is too long."""
     value = request.cookies.get(_name(name, secure), "")
     return value if len(value) <= MAX_VALUE else ""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.browser import logged_in
 from tests.support.event_source import Events
 from tests.support.http_api import ask
 from tests.support.jmap import ADA, BOB, Jmap, append, basic, letter
@@ -150,6 +151,47 @@ def test_a_stream_ends_when_the_time_of_its_login_is_over(server: ServerProcess)
     with Events(server, {"Authorization": f"Bearer {made['secret']}"}) as events:
         assert events.block() is not None
         assert events.next(13) is None
+
+
+OWN = {"Sec-Fetch-Site": "same-origin"}
+
+
+def test_a_browser_comes_with_the_cookie_of_its_session(
+    server: ServerProcess, jmap: Jmap, imap: imaplib.IMAP4
+) -> None:
+    browser = logged_in(server, ADA)
+    cookie = {"Cookie": f"session={browser.cookies['session']}"}
+    with Events(server, {**cookie, **OWN}) as events:
+        assert events.status == 200 and events.block() is not None
+        append(imap, letter("For the browser"))
+        assert events.until(jmap.account, "Email")
+        browser.submit(browser.get("/logout"))
+        assert events.next(10) is None
+    with Events(server, {**cookie, **OWN}) as events:
+        assert events.status == 401
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"Sec-Fetch-Site": "cross-site"}, id="other-site"),
+        pytest.param({"Sec-Fetch-Site": "same-site"}, id="other-host"),
+        pytest.param({"Origin": "https://evil.test"}, id="origin"),
+        pytest.param({"Origin": "null", **OWN}, id="origin-null"),
+    ],
+)
+def test_a_cookie_counts_from_pages_of_the_server_alone(
+    server: ServerProcess, fields: dict[str, str]
+) -> None:
+    cookie = {"Cookie": f"session={logged_in(server, BOB).cookies['session']}"}
+    with Events(server, {**cookie, **fields}) as events:
+        assert events.status == 403
+
+
+def test_a_cookie_is_no_login_for_requests(server: ServerProcess) -> None:
+    cookie = {"Cookie": f"session={logged_in(server, BOB).cookies['session']}", **OWN}
+    assert ask(server, "GET", "/jmap/session", None, cookie).status == 401
 
 
 @pytest.mark.parametrize(

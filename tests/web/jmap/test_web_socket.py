@@ -10,6 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.support.browser import logged_in
 from tests.support.jmap import ADA, BOB, CORE, MAIL, Jmap, append, basic, letter
 from tests.support.server import PASSWORD, ServerProcess, configuration, until
 
@@ -64,6 +65,7 @@ def test_requests_are_answered_by_their_ids(server: ServerProcess, jmap: Jmap) -
         }
         assert all(one["@type"] == "Response" and one["sessionState"] for one in answers)
         asked = request("boxes", ["Mailbox/get", {"accountId": jmap.account}, "m"])
+        asked["using"] = list(jmap.session["capabilities"])
         over_http = jmap.call("Mailbox/get")
         assert ask(ws, asked)["methodResponses"] == [["Mailbox/get", over_http, "m"]]
         del asked["id"]
@@ -147,6 +149,24 @@ def test_pages_of_the_server_itself_may(server: ServerProcess) -> None:
     origin = f"http://127.0.0.1:{server.port('http')}"
     with socket(server, basic(), origin=origin) as ws:
         assert ask(ws, request("own"))["requestId"] == "own"
+
+
+def test_a_page_of_the_server_comes_with_the_cookie_of_a_session(
+    server: ServerProcess, jmap: Jmap
+) -> None:
+    browser = logged_in(server, ADA)
+    cookie = {"Cookie": f"session={browser.cookies['session']}"}
+    origin = f"http://127.0.0.1:{server.port('http')}"
+    with socket(server, cookie, origin=origin) as ws:
+        asked = request("own", ["Mailbox/get", {"accountId": jmap.account, "ids": []}, "m"])
+        assert ask(ws, asked)["methodResponses"][0][0] == "Mailbox/get"
+        browser.submit(browser.get("/logout"))
+        with pytest.raises(ConnectionClosed):
+            ws.recv(10)
+    for more in ({"origin": "https://evil.test"}, {}):
+        with pytest.raises(InvalidStatus) as found, socket(server, cookie, **more):
+            pass
+        assert found.value.response.status_code == 403
 
 
 def test_other_paths_are_not_there(server: ServerProcess) -> None:

@@ -9,7 +9,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from auth.service import Problem
 from net.limits import MINUTE
+from net.link import Unavailable
 from storage.errors import StoreError
 from web.jmap.context import Context
 from web.jmap.entrance import Entrance
@@ -58,7 +60,7 @@ class JmapSockets:
             return ProblemResponse(400, "Sec-WebSocket-Protocol: jmap is needed")
         try:
             context = await self._entrance.open(ws)
-        except StoreError:
+        except (StoreError, Problem, Unavailable):
             return ProblemResponse(503, "The server cannot do this for the moment", wait=WAIT)
         if not isinstance(context, Context):
             return context
