@@ -54,6 +54,13 @@ def test_mail_is_found_by_what_a_search_box_takes(ada: Rest, imap: imaplib.IMAP4
     assert ada.ask("GET", "/emails?mailbox=F1-999999").status == 404
 
 
+@pytest.mark.parametrize("zone", ["Nowhere/City", "Europe", "/etc/passwd"])
+def test_mail_is_found_in_a_time_zone_that_there_is_not(ada: Rest, zone: str) -> None:
+    assert ada.ask("PATCH", "/preferences", {"time_zone": zone}).status == 200
+    assert ada.ask("GET", "/emails?q=after:2020-01-01").status == 200
+    assert ada.ask("PATCH", "/preferences", {"time_zone": None}).status == 200
+
+
 def test_pages_go_on_behind_the_last_that_was_shown(ada: Rest, imap: imaplib.IMAP4) -> None:
     for number in range(5):
         append(imap, letter(f"Paged {number}"))

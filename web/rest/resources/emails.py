@@ -267,7 +267,7 @@ class EmailResource:
         name = await self._parts.preferences.get(call.account, TIME_ZONE)
         try:
             return await self._parts.offload.disk(ZoneInfo, name) if name else UTC
-        except (ValueError, OSError):  # of a name that there is not
+        except (LookupError, ValueError, OSError):  # of a name that there is not
             return UTC
 
     async def _lines(self, call: Call, ids: Sequence[str]) -> list[dict[str, Any]]:
