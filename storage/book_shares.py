@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cachetools import LRUCache
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
@@ -20,7 +20,7 @@ from storage.config_database import ConfigDatabase
 from storage.config_journal import Change, How, Kind, note
 from storage.config_schema import account as accounts
 from storage.contact_rows import book_of, find_book
-from storage.contact_values import BadContact, Book, TooManyContacts
+from storage.contact_values import BadContact, Book, NoSuchContact, TooManyContacts
 from storage.share_notices import ShareNotice, tell
 from storage.values import AccountId
 
@@ -33,12 +33,15 @@ _b, _s = address_book.c, address_book_share.c
 
 @dataclass(frozen=True, slots=True)
 class SharedBook:
-    """A book of `owner`, whose address is `address`, that somebody else sees."""
+    """A book of `owner`, whose address is `address`, that somebody else sees; `subscribed`: and
+    wants to.
+    """
 
     owner: AccountId
     address: str
     book: Book
     rights: str
+    subscribed: bool = False
 
 
 class BookShares:
@@ -88,6 +91,26 @@ class BookShares:
         finally:
             self._changed()
 
+    async def subscribe(
+        self, owner: AccountId, book: int, grantee: AccountId, *, subscribed: bool
+    ) -> None:
+        """The grantee wants to see the book, or not. Raises NoSuchContact, NoSuchAccount."""
+        try:
+            await self._database.finish(self._subscribe(owner, book, grantee, subscribed))
+        finally:
+            self._changed()
+
+    async def _subscribe(
+        self, owner: AccountId, book: int, grantee: AccountId, subscribed: bool
+    ) -> None:
+        mine = (_s.book == book) & (_s.account == grantee)
+        async with self._database.writing() as at:
+            await note(at, owner, [Change(Kind.BOOK, How.UPDATED, str(book))])
+            await find_book(at, owner, book)
+            done = update(address_book_share).where(mine).values(subscribed=subscribed)
+            if not (await at.execute(done)).rowcount:
+                raise NoSuchContact("The address book is not shared any more")
+
     async def _of(self, owner: AccountId, book: int) -> Mapping[AccountId, str]:
         async with self._database.reading() as at:
             await find_book(at, owner, book)
@@ -95,7 +118,7 @@ class BookShares:
 
     async def _seen_by(self, account: AccountId) -> list[SharedBook]:
         query = (
-            select(address_book, _s.rights, accounts.c.address)
+            select(address_book, _s.rights, _s.subscribed.label("wanted"), accounts.c.address)
             .join(address_book_share, _s.book == _b.id)
             .join(accounts, accounts.c.id == _b.account)
             .where(_s.account == account)
@@ -104,7 +127,7 @@ class BookShares:
         async with self._database.reading() as at:
             rows = (await at.execute(query)).all()
         return [
-            SharedBook(AccountId(row.account), row.address, book_of(row), row.rights)
+            SharedBook(AccountId(row.account), row.address, book_of(row), row.rights, row.wanted)
             for row in rows
         ]
 
@@ -119,8 +142,11 @@ class BookShares:
             if rights and grantee not in present and len(present) >= MAX_SHARES:
                 raise TooManyContacts(f"A book is shared with at most {MAX_SHARES} accounts")
             mine = (_s.book == book) & (_s.account == grantee)
-            await at.execute(delete(address_book_share).where(mine))
-            if rights:
+            if not rights:
+                await at.execute(delete(address_book_share).where(mine))
+            elif grantee in present:
+                await at.execute(update(address_book_share).where(mine).values(rights=rights))
+            else:
                 values = {"book": book, "account": grantee, "rights": rights}
                 await at.execute(insert(address_book_share).values(values))
             if (old := present.get(grantee, "")) != rights:

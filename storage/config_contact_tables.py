@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from storage.config_base import Id, metadata
@@ -155,13 +156,15 @@ card_history = Table(
     sqlite_autoincrement=True,
 )
 
-# Whom a book is shared with: `account` sees it, with the rights in storage/book_shares.py.
+# Whom a book is shared with: `account` sees it, with the rights in storage/book_shares.py;
+# `subscribed`: and wants to.
 address_book_share = Table(
     "config_address_book_share",
     metadata,
     Column("book", ForeignKey("config_address_book.id", ondelete="CASCADE"), primary_key=True),
     _account(primary_key=True),
     Column("rights", String, nullable=False),
+    Column("subscribed", Boolean, nullable=False, server_default=false()),
     Index("config_address_book_share_account", "account"),
 )
 

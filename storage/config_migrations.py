@@ -9,7 +9,11 @@ from sqlalchemy.schema import CreateColumn
 from storage.config_auth_tables import credential, recovery_code, second_factor
 from storage.config_base import metadata
 from storage.config_blob_tables import blob, blob_ref
-from storage.config_contact_tables import create_book_shares, create_share_notices
+from storage.config_contact_tables import (
+    address_book_share,
+    create_book_shares,
+    create_share_notices,
+)
 from storage.config_contacts_moved import move_contacts
 from storage.config_defence_tables import audit, known_login
 from storage.config_drive_tables import create_drive
@@ -200,6 +204,10 @@ def _vacations(connection: Connection) -> None:
     vacation.create(connection, checkfirst=True)
 
 
+def _subscribed_shares(connection: Connection) -> None:
+    _add_columns(connection, address_book_share.c.subscribed)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -241,4 +249,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_webhooks,
     create_book_shares,
     create_share_notices,
+    _subscribed_shares,
 )

@@ -336,6 +336,24 @@ def test_books_are_shared(server: ServerProcess) -> None:
     assert me == {"currentUserPrincipalId": them}
     (book,) = in_account(reader, owner.account, "AddressBook/get", ids=None)["list"]
     assert (book["id"], book["myRights"], book["shareWith"]) == (made, READ, None)
+    assert (
+        not book["isSubscribed"] and owner.get("AddressBook", made, "isSubscribed")["isSubscribed"]
+    )
+    state = in_account(reader, owner.account, "AddressBook/get", ids=[])["state"]
+    asked = {"update": {made: {"isSubscribed": True}, "B999": {"isSubscribed": True}}}
+    said = in_account(reader, owner.account, "AddressBook/set", **asked)
+    assert (said["updated"], said["notUpdated"]["B999"]["type"]) == ({made: None}, "notFound")
+    assert in_account(reader, owner.account, "AddressBook/changes", sinceState=state)[
+        "updated"
+    ] == [made]
+    for patch in ({"name": "Mine"}, {"isSubscribed": False, "sortOrder": 7}):
+        said = in_account(reader, owner.account, "AddressBook/set", update={made: patch})
+        assert said["notUpdated"][made]["type"] == "forbidden"
+    said = in_account(reader, owner.account, "AddressBook/set", destroy=[made])
+    assert said["notDestroyed"][made]["type"] == "forbidden"
+    (book,) = in_account(reader, owner.account, "AddressBook/get", ids=None)["list"]
+    assert (book["isSubscribed"], book["name"], book["sortOrder"]) == (True, "Team", 0)
+    owner.call("AddressBook/set", update={made: {"isSubscribed": False}})
     got = in_account(reader, owner.account, "ContactCard/get", ids=None)
     assert [one["id"] for one in got["list"]] == [card]
     hidden = in_account(reader, owner.account, "ContactCard/get", ids=[secret, card])

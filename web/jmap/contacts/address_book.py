@@ -67,13 +67,14 @@ class AddressBookType(Changeable[Context, Account]):
 
     def __init__(self, directory: Directory, service: ContactService) -> None:
         self._database, self._books = directory.database, service.books
-        self._sharing = Sharing(directory)
+        self._sharing, self._shares = Sharing(directory), directory.contacts.shares
 
     def account(self, call: Call[Context], account_id: str) -> Account:
         return contacts_account(call, account_id)
 
     def is_read_only(self, account: Account) -> bool:
-        return account.read_only
+        """Whether books that others share are wanted may be said of all of them."""
+        return account.grant.read_only
 
     async def state(self, account: Account) -> str:
         await self._books.all(account.id)  # the first look makes the default book
@@ -146,13 +147,17 @@ class AddressBookType(Changeable[Context, Account]):
             raise invalid_properties("cannot be changed", *sorted(fixed))
         changed = {name for name in after if after[name] != before[name]}
         checked = _checked(book, after)
-        if changed - {"shareWith"}:
+        mine = {"isSubscribed"} if account.books is not None else set()
+        if changed - {"shareWith"} - mine:
             needs(account, book.id, "x")
         if "shareWith" in changed:
             needs(account, book.id, "a")
             shares = await self._sharing.wanted(account, after["shareWith"])
             await self._sharing.share(account, book.id, shares)
-        if changed - {"shareWith"}:
+        if changed & mine:
+            await self._subscribe(account, book, checked.subscribed)
+            checked = replace(checked, subscribed=book.subscribed)
+        if changed - {"shareWith"} - mine:
             await _stored(self._books.change(account.id, checked))
         return None
 
@@ -196,10 +201,24 @@ class AddressBookType(Changeable[Context, Account]):
             "description": book.description or None,
             "sortOrder": book.position,
             "isDefault": book.standard and account.books is None,
-            "isSubscribed": book.subscribed,
+            "isSubscribed": await self._subscribed(account, book),
             "shareWith": await self._sharing.shown(account, book.id),
             "myRights": {name: letter in rights for name, letter in RIGHTS.items()},
         }
+
+    async def _subscribed(self, account: Account, book: Book) -> bool:
+        """The user's own choice."""
+        if account.books is None or account.user is None:
+            return book.subscribed
+        seen = await self._shares.seen_by(account.user)
+        return any(one.subscribed for one in seen if one.book.id == book.id)
+
+    async def _subscribe(self, account: Account, book: Book, subscribed: bool) -> None:
+        user = account.user or account.id
+        try:
+            await self._shares.subscribe(account.id, book.id, user, subscribed=subscribed)
+        except NoSuchContact:
+            raise SetError("notFound") from None
 
 
 class AddressBookSet:
