@@ -60,8 +60,18 @@ def _said(one: Any) -> str:
     return "\n".join(held) or canonical(one)
 
 
-def duplicates(cards: Iterable[tuple[int, Card]]) -> list[list[int]]:
-    """Ids of cards of one person each, the first first: an address or the whole name in common."""
+def marks_of(card: Card) -> frozenset[str]:
+    """What two cards of one person have in common: an address or the whole name."""
+    if kind_of(card) != "individual":
+        return frozenset()
+    marks = {f"@{folded(address)}" for address in emails_of(card)}
+    if len(name := folded(full_name(card)).split()) > 1:
+        marks.add(" ".join(sorted(name)))
+    return frozenset(marks)
+
+
+def duplicates(cards: Iterable[tuple[int, Iterable[str]]]) -> list[list[int]]:
+    """Ids of cards that have marks in common, each with its marks; the first come first."""
     leader: dict[int, int] = {}
     holder: dict[str, int] = {}
 
@@ -71,13 +81,8 @@ def duplicates(cards: Iterable[tuple[int, Card]]) -> list[list[int]]:
             one = leader[one]
         return one
 
-    for number, card in cards:
-        if kind_of(card) != "individual":
-            continue
+    for number, marks in cards:
         leader[number] = number
-        marks = {f"@{folded(address)}" for address in emails_of(card)}
-        if len(name := folded(full_name(card)).split()) > 1:
-            marks.add(" ".join(sorted(name)))
         for mark in marks:
             other = find(holder.setdefault(mark, number))
             first, last = sorted((other, find(number)))

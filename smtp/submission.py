@@ -150,6 +150,7 @@ class SubmissionSession(Session):
             if isinstance(answer, Reply):
                 return reply(answer.code, answer.status, f"{address} of the group: {answer.text}")
             if answer.address not in known:
+                known.add(answer.address)
                 found.append(answer)
         return found
 

@@ -5,6 +5,7 @@ Invariants: what is read twice is there once; a file that breaks off in the midd
 cards; reading and writing of files is done beside the loop.
 """
 
+import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import Final
 
 from message.contact_csv import Columns, NotCsv, read_csv, write_csv
 from message.jscontact import Card, canonical, kind_of, members_of, uid_key
-from message.jscontact_merge import duplicates, merged
+from message.jscontact_merge import duplicates, marks_of, merged
 from message.jscontact_reading import jscontact_of
 from message.jscontact_writing import vcard_of
 from message.vcard import V3, V4, NotVcard, format_vcard, parse_vcards
@@ -25,7 +26,9 @@ from storage.contact_values import (
     Book,
     ContactExists,
     Content,
+    Listed,
     NoSuchContact,
+    Wanted,
 )
 from storage.directory_names import address_key
 from storage.values import AccountId
@@ -103,14 +106,14 @@ class ContactExchange:
 
     async def duplicates(self, account: AccountId) -> list[list[int]]:
         """Ids of cards that seem to be of one person each: an address or the name in common."""
-        cards = [
-            (one.listed.id, one.content.card()) async for one in self._service.cards.stored(account)
-        ]
-        return await self._offload.run(Pool.MIME, duplicates, cards)
+        marked: list[tuple[int, frozenset[str]]] = []
+        async for piece in self._service.cards.texts(account, ()):
+            marked += await self._offload.run(Pool.MIME, _marked, piece)
+        return await self._offload.run(Pool.MIME, duplicates, marked)
 
     async def merge(self, account: AccountId, ids: Sequence[int]) -> int:
         """The cards become the first of them, in groups too; what they were is kept. Returns its
-        id. Raises NoSuchContact.
+        id. Raises NoSuchContact; Conflict where one of them is changed meanwhile.
         """
         numbers = list(dict.fromkeys(ids))
         held = {one.listed.id: one for one in await self._service.cards.by_id(account, numbers)}
@@ -125,7 +128,8 @@ class ContactExchange:
                 account, group.id, lambda card: _regrouped(card, gone, first.uid)
             )
         for number in numbers[1:]:
-            await self._service.cards.delete_id(account, number)
+            known = Wanted(held[number].listed.etag)
+            await self._service.cards.delete_id(account, number, known)
         return first.id
 
     async def collect(self, account: AccountId, addresses: Iterable[str] | None = None) -> int:
@@ -164,6 +168,10 @@ class ContactExchange:
             if len(cards) == 1:
                 return 0
         return sum([await self._add_new(account, book, [one]) for one in cards])
+
+
+def _marked(piece: Sequence[tuple[Listed, str]]) -> list[tuple[int, frozenset[str]]]:
+    return [(listed.id, marks_of(json.loads(text))) for listed, text in piece]
 
 
 def _seen(account: AccountId, addresses: Sequence[str]) -> list[tuple[str, Content]]:

@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from message.contact_csv import Columns, NotCsv, read_csv, write_csv
 from message.jscontact import emails_of, full_name
 from net.threads import Offload
+from storage.cards import Put
 from storage.contact_exchange import ContactExchange, Format, Imported
 from storage.contact_service import ContactService
-from storage.contact_values import BadContact, Book, NoSuchContact
+from storage.contact_values import BadContact, Book, Conflict, NoSuchContact
 from storage.directory import Directory
 from storage.values import AccountId
 from tests.support.directories import MovedClock, make_settings, open_directory, own_database
@@ -149,6 +151,26 @@ async def test_duplicates_become_one(
     for wrong in ([first.listed.id], [first.listed.id, 99_999]):
         with pytest.raises(NoSuchContact):
             await exchange.merge(ada, wrong)
+
+
+async def test_a_card_that_changes_while_it_is_merged_stays(
+    exchange: ContactExchange,
+    service: ContactService,
+    ada: AccountId,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, other = [await service.add_address(ada, f"{n}@x.test", n) for n in ("ann", "bo")]
+    change = service.change
+
+    async def changing(account: AccountId, number: int, *args: Any) -> Put:
+        note = {"notes": {"1": {"note": "new"}}}
+        await change(account, other.listed.id, lambda card: {**card, **note})
+        return await change(account, number, *args)
+
+    monkeypatch.setattr(service, "change", changing)
+    with pytest.raises(Conflict):
+        await exchange.merge(ada, [first.listed.id, other.listed.id])
+    assert "notes" in (await service.cards.get(ada, other.listed.id)).content.card()
 
 
 async def test_completion(
