@@ -340,8 +340,8 @@ def test_books_are_shared(server: ServerProcess) -> None:
         not book["isSubscribed"] and owner.get("AddressBook", made, "isSubscribed")["isSubscribed"]
     )
     state = in_account(reader, owner.account, "AddressBook/get", ids=[])["state"]
-    asked = {"update": {made: {"isSubscribed": True}, "B999": {"isSubscribed": True}}}
-    said = in_account(reader, owner.account, "AddressBook/set", **asked)
+    patches = {made: {"isSubscribed": True}, "B999": {"isSubscribed": True}}
+    said = in_account(reader, owner.account, "AddressBook/set", update=patches)
     assert (said["updated"], said["notUpdated"]["B999"]["type"]) == ({made: None}, "notFound")
     assert in_account(reader, owner.account, "AddressBook/changes", sinceState=state)[
         "updated"
