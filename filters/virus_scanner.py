@@ -8,9 +8,9 @@ Invariant: a message that could not be scanned is never taken for a clean one: U
 import os
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import BinaryIO
 
 from config.clock import Clock
 from config.logging import Logger
@@ -20,6 +20,7 @@ from net.clamd import ClamdError
 from net.clamd_pool import ClamdPool
 from net.clamd_session import CHUNK, Pieces, Scanned
 from net.threads import Busy, Offload
+from storage.disk import open_within
 from storage.values import Content
 
 REMEMBERED = 20_000
@@ -142,15 +143,9 @@ async def pieces_of(content: Content, offload: Offload) -> AsyncGenerator[bytes,
         yield content.data
     if content.path is None:
         return
-    file = await offload.disk(content.path.open, "rb", 0)
-    try:
+    with ExitStack() as files:
+        fd = await offload.disk(open_within, files, content.path)
         offset = content.start
-        while piece := await offload.disk(_read, file, offset):
+        while piece := await offload.disk(os.pread, fd, CHUNK, offset):
             yield piece
             offset += len(piece)
-    finally:
-        file.close()
-
-
-def _read(file: BinaryIO, offset: int) -> bytes:
-    return os.pread(file.fileno(), CHUNK, offset)

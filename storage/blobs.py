@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
@@ -31,7 +32,7 @@ from storage.blob_values import (
     Usage,
 )
 from storage.config_database import ConfigDatabase
-from storage.disk import store_error
+from storage.disk import open_within, store_error
 from storage.errors import MessageMissing, StoreError, StoreFull
 from storage.finished import finished
 from storage.values import AccountId
@@ -127,13 +128,13 @@ class Blobs:
         self, name: BlobHash, start: int = 0, end: int | None = None
     ) -> AsyncGenerator[bytes, None]:
         """Octets from `start` up to `end`, read in a thread. Raises MessageMissing, StoreError."""
-        try:
-            fd = await self._offload.disk(os.open, self.path(name), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise MessageMissing("the blob is gone") from None
-        except OSError as error:
-            raise store_error(error) from error
-        try:
+        with ExitStack() as files:
+            try:
+                fd = await self._offload.disk(open_within, files, self.path(name))
+            except FileNotFoundError:
+                raise MessageMissing("the blob is gone") from None
+            except OSError as error:
+                raise store_error(error) from error
             while end is None or start < end:
                 size = PIECE if end is None else min(PIECE, end - start)
                 piece = await self._disk_call(os.pread, fd, size, start)
@@ -141,8 +142,6 @@ class Blobs:
                     return
                 yield piece
                 start += len(piece)
-        finally:
-            os.close(fd)
 
     async def read(self, name: BlobHash, start: int = 0, end: int | None = None) -> bytes:
         """As `pieces`, in one."""

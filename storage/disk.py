@@ -7,6 +7,7 @@ import ctypes
 import errno
 import os
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 
 from storage.errors import StoreError, StoreFull, StoreUnavailable
@@ -61,6 +62,15 @@ def may_sync_whole(folder: Path) -> bool:
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
     kinds = {fields[1]: fields[2] for fields in mounts}
     return kinds.get(str(folder.resolve())) in _WHOLE
+
+
+def open_within(files: ExitStack, path: Path) -> int:
+    """A file to read, closed with `files`: also where who asked for it in a thread was cancelled
+    meanwhile.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    files.callback(os.close, fd)
+    return fd
 
 
 def sync_folder(path: str | Path) -> None:
