@@ -1,9 +1,11 @@
 """The ProfileService in this process."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Final
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from auth.login_values import Login
 from config.clock import Clock
@@ -19,6 +21,7 @@ from storage.directory_values import Account
 from storage.drive_values import ItemId
 from storage.errors import NoSuchAccount, OverQuota, StoreError
 from storage.profiles import MAX_NAME
+from storage.values import AccountId
 
 MAX_PHOTO: Final = 5 * 1024 * 1024
 MAX_PIXELS: Final = 16_000_000
@@ -46,6 +49,7 @@ class LocalProfileService:
         self._directory, self._profiles = directory, directory.profiles
         self._blobs, self._scanner, self._drive = blobs, scanner, drive
         self._clock = clock
+        self._turns: WeakValueDictionary[AccountId, asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, login: Login, display_name: str, photo_url: str) -> tuple[Profile, bool]:
         _check_writes(login)
@@ -70,6 +74,15 @@ class LocalProfileService:
 
     async def set_photo(self, login: Login, pieces: AsyncIterable[bytes]) -> Profile:
         _check_writes(login)
+        async with self._turn(login):
+            await self._set_photo(login, pieces)
+        return await self.get(login)
+
+    def _turn(self, login: Login) -> asyncio.Lock:
+        """One after the other: what one takes for the photo before is not another's."""
+        return self._turns.setdefault(login.account, asyncio.Lock())
+
+    async def _set_photo(self, login: Login, pieces: AsyncIterable[bytes]) -> None:
         before = await self._profiles.get(login.account)
         reference = Reference(Kind.PROFILE, _REF)
         try:
@@ -85,12 +98,12 @@ class LocalProfileService:
             raise
         if before is not None and before.photo not in (None, blob.hash):
             await self._blobs.unrefer(login.account, Kind.PROFILE, _REF, before.photo)
-        return await self.get(login)
 
     async def remove_photo(self, login: Login) -> None:
         _check_writes(login)
-        await self._profiles.set_photo(login.account, None, "")
-        await self._blobs.unrefer(login.account, Kind.PROFILE, _REF)
+        async with self._turn(login):
+            await self._profiles.set_photo(login.account, None, "")
+            await self._blobs.unrefer(login.account, Kind.PROFILE, _REF)
 
     async def photo(self, login: Login) -> tuple[Photo, AsyncGenerator[bytes, None]]:
         found = await self._photo(login)
