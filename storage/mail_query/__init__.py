@@ -1,1 +1,1 @@
-"""Search and sort over the Emails of an account, for JMAP, REST and rules."""
+"""Search and sort over the Emails of an account, for JMAP and REST."""

@@ -1,9 +1,10 @@
-"""Searches over the Emails of an account: the one way for JMAP, REST and rules.
+"""Searches over the Emails of an account: the one way for JMAP and REST.
 
 A result is the order of all Emails that match, and the change up to which it is true. One that was
 found before is brought up to date by what changed since, which costs little whatever its size.
 """
 
+import asyncio
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
@@ -14,7 +15,7 @@ from weakref import WeakKeyDictionary
 from net.pacing import Slices
 from storage.database import Database
 from storage.email_changes import Point, email_changes
-from storage.errors import TooOld
+from storage.errors import StoreUnavailable, TooOld
 from storage.mail_query.conditions import MailQuery, octets_of
 from storage.mail_query.evaluate import Evaluation
 from storage.mail_query.filled import Filler
@@ -25,6 +26,9 @@ from storage.values import AccountId, BlobId
 
 _FEW: Final = 2_000
 """Emails whose changes are put into an earlier result; with more it is found anew."""
+
+SECONDS: Final = 60.0
+"""A search that takes longer is given up; what it read of messages is known to the next one."""
 
 _CHANGES: Final = 20_000
 _BLOCK: Final = 20_000
@@ -59,8 +63,12 @@ class MailSearch:
             self._octets -= _octets(asked[1], self._last.pop(asked))
 
     async def find(self, scope: Scope, query: MailQuery) -> Found:
-        """All Emails that match. Raises NoSuchAccount."""
-        found = await self._find(scope, query, self._last.get((scope, query)))
+        """All Emails that match. Raises NoSuchAccount, StoreUnavailable."""
+        try:
+            async with asyncio.timeout(SECONDS):
+                found = await self._find(scope, query, self._last.get((scope, query)))
+        except TimeoutError:
+            raise StoreUnavailable("the search takes too long") from None
         before = self._last.pop((scope, query), None)
         self._octets -= 0 if before is None else _octets(query, before)
         self._last[scope, query] = found

@@ -92,7 +92,7 @@ class Understood:
 
 
 def understood(text: str, around: Surroundings) -> Understood:
-    """What is typed into a search box: the one way for REST, web pages and rules. Never fails."""
+    """What is typed into a search box: the one way for REST and web pages. Never fails."""
     try:
         query, plain = words.parse_query(text), False
     except words.QueryError:

@@ -4,7 +4,8 @@ from weakref import ref
 
 import pytest
 
-from storage.mail_query import evaluate, tables
+from storage.errors import StoreUnavailable
+from storage.mail_query import evaluate, search, tables
 from storage.mail_query.conditions import (
     AllOf,
     AnyOf,
@@ -131,3 +132,12 @@ async def test_a_table_that_is_let_go_is_free(store: Store) -> None:
     finds._tables.forget(ACCOUNT)
     assert table() is None
     assert not len(finds._covered)
+
+
+async def test_a_search_that_takes_too_long_is_given_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(store, 2)
+    monkeypatch.setattr(search, "SECONDS", 0.0)
+    with pytest.raises(StoreUnavailable):
+        await fresh(store).find(SCOPE, MailQuery(Contains(Where.TEXT, "zebra")))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.jmap import ADA, Jmap, append, letter
+from tests.support.jmap import ADA, BOB, Jmap, append, letter
 from tests.support.server import PASSWORD, ServerProcess
 
 NEWEST = [{"property": "receivedAt", "isAscending": False}]
@@ -224,6 +224,17 @@ def test_changes_of_a_query_lead_to_the_new_result(
     back = jmap.call("Email/queryChanges", **asked, sinceQueryState=new["queryState"])
     assert applied(new["ids"], back) == old["ids"]
     assert new_one in back["removed"]
+
+
+def test_changes_are_told_after_a_mailbox_was_shared(jmap: Jmap, other: imaplib.IMAP4) -> None:
+    old = jmap.call("Email/query")
+    assert other.create("Shared")[0] == "OK"
+    assert other.setacl("Shared", BOB, "lr")[0] == "OK"
+    try:
+        found = jmap.call("Email/queryChanges", sinceQueryState=old["queryState"])
+        assert (found["removed"], found["added"]) == ([], [])
+    finally:
+        other.delete("Shared")
 
 
 def test_states_that_nobody_gave_are_refused(jmap: Jmap) -> None:
