@@ -48,7 +48,7 @@ async def opened(folder: Path) -> AsyncIterator[Any]:
         async def call(name: str, **arguments: Any) -> tuple[str, Any]:
             members = {"accountId": account_number(user.id), **arguments}
             asked = ApiRequest(frozenset({CORE, BLOB}), (Invocation(name, members, "0"),))
-            (found,) = await methods.run(asked, SimpleNamespace(login=login))
+            (found,) = await methods.run(asked, SimpleNamespace(login=login, anyone=True))
             return found.name, found.arguments
 
         yield call, user.id, services.store
