@@ -116,10 +116,6 @@ class PushSubscriptions:
         """Its client is gone."""
         await self._database.finish(self._remove(_c.id == number))
 
-    async def end(self, owner: Owner) -> None:
-        """The login has ended."""
-        await self._database.finish(self._remove(_mine(owner)))
-
     async def _list(self, those: ColumnElement[bool]) -> list[PushSubscription]:
         alive = _c.expires > self._clock.now()
         async with self._database.reading() as at:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from web.dav.errors import DavError
 
 MAX_HEADER: Final = 8192
+_PORTS: Final = {"http": ":80", "https": ":443"}
 _ETAG: Final = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
 _IF: Final = re.compile(
     r"\s*(?:(?P<open>\()|(?P<close>\))|(?P<not>Not\b)"
@@ -55,9 +56,15 @@ def destination_of(value: str | None, host: str) -> str:
         parts = urlsplit(value.strip())
     except ValueError:
         raise DavError(400, detail="Destination is no URL") from None
-    if parts.netloc and parts.netloc.lower() != host.lower():
+    # some write the port that goes without saying (RFC 9110 §4.2.3)
+    usual = _PORTS.get(parts.scheme.lower(), "")
+    if parts.netloc and _named(parts.netloc, usual) != _named(host, usual):
         raise DavError(502, detail="Destination is on another server")
     return parts.path
+
+
+def _named(host: str, port: str) -> str:
+    return host.lower().removesuffix(port)
 
 
 @dataclass(frozen=True, slots=True)

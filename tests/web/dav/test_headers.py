@@ -39,7 +39,16 @@ def test_overwrite() -> None:
 def test_destination() -> None:
     assert destination_of("/dav/books/A1/b/c.vcf", "x.test") == "/dav/books/A1/b/c.vcf"
     assert destination_of("https://X.test/a%20b", "x.test") == "/a%20b"
-    for value, status in ((None, 400), ("http://[x/", 400), ("https://y.test/a", 502)):
+    assert destination_of("https://x.test:443/a", "x.test") == "/a"
+    assert destination_of("http://x.test/a", "x.test:80") == "/a"
+    elsewhere = (
+        "https://y.test/a",
+        "https://x.test:8443/a",
+        "https://x.test:80/a",
+        "//x.test:80/a",
+    )
+    wrong = ((None, 400), ("http://[x/", 400), *((one, 502) for one in elsewhere))
+    for value, status in wrong:
         with pytest.raises(DavError) as refused:
             destination_of(value, "x.test")
         assert refused.value.status == status
