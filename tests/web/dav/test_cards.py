@@ -199,12 +199,14 @@ def test_a_move_that_is_refused_takes_nothing_away(dav: Dav) -> None:
     assert dav.ask("MKCOL", home + "second/", MKCOL).status == 201
     for path, uid in ((book + "a.vcf", "a"), (home + "second/b.vcf", "b")):
         assert dav.put(path, card(uid)).status == 201
-    assert dav.put(home + "second/c.vcf", card("a")).status == 201
-    refused = dav.ask("MOVE", book + "a.vcf", Destination=home + "second/b.vcf")
-    assert (refused.status, refused.condition) == (409, C + "no-uid-conflict")
-    assert dav.ask("GET", home + "second/b.vcf").data == card("b")
-    assert dav.ask("MOVE", book + "a.vcf", Destination=home + "second/c.vcf").status == 204
+    to = {"Destination": home + "second/b.vcf"}
+    for fields in ({"If_Match": '"x"'}, {"Overwrite": "F"}):
+        assert dav.ask("MOVE", book + "a.vcf", **to, **fields).status == 412
+        assert dav.ask("GET", home + "second/b.vcf").data == card("b")
+        assert dav.ask("GET", book + "a.vcf").data == card("a")
+    assert dav.ask("MOVE", book + "a.vcf", **to).status == 204
     assert dav.ask("GET", book + "a.vcf").status == 404
+    assert dav.ask("GET", home + "second/b.vcf").data == card("a")
 
 
 MKCOL = (
