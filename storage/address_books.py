@@ -8,14 +8,21 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from sqlalchemy import delete, func, insert, literal, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.clock import Clock
 from storage.config_contact_tables import address_book, card, card_gone, card_history
 from storage.config_database import ConfigDatabase
 from storage.config_journal import Change, How, Kind, note, skip
-from storage.contact_rows import book_columns, book_of, find_book, insert_book, locked
+from storage.contact_rows import (
+    book_columns,
+    book_of,
+    find_book,
+    insert_book,
+    locked,
+    touch_book,
+)
 from storage.contact_values import (
     DEFAULT,
     MAX_BOOKS,
@@ -67,11 +74,12 @@ class AddressBooks:
         await self.all(account)
         return await self._database.finish(self._add(account, book))
 
-    async def change(self, account: AccountId, book: Book) -> Book:
+    async def change(self, account: AccountId, book: Book, *, groups: bool = False) -> Book:
         """In place of the book with its id, whose slug stays; the default book stays default until
-        another becomes it. Raises NoSuchContact, BadContact.
+        another becomes it. `groups`: those in it count as changed, for clients that were not shown
+        them until now. Raises NoSuchContact, BadContact.
         """
-        return await self._database.finish(self._change(account, book))
+        return await self._database.finish(self._change(account, book, groups))
 
     async def delete(self, account: AccountId, number: int, *, contents: bool = True) -> None:
         """With its cards, or without `contents` only when it has none; another becomes the default
@@ -108,7 +116,7 @@ class AddressBooks:
         self._changed()
         return made
 
-    async def _change(self, account: AccountId, book: Book) -> Book:
+    async def _change(self, account: AccountId, book: Book, groups: bool) -> Book:
         async with self._database.writing() as at:
             modseq = await locked(at, account) + 1
             present = await find_book(at, account, book.id)
@@ -120,6 +128,8 @@ class AddressBooks:
                 await note(at, account, [Change(Kind.BOOK, How.UPDATED, str(book.id))])
             if book.standard and not present.standard:
                 await _make_default(at, account, book.id)
+            if groups:
+                await _touch_groups(at, account, book.id)
             made = await find_book(at, account, book.id)
         self._changed()
         return made
@@ -169,6 +179,20 @@ async def _make_default(at: AsyncConnection, account: AccountId, number: int) ->
     for modseq, one in enumerate(ids, first + 1):
         values = {"standard": one == number, "modseq": modseq, "changed": modseq}
         await at.execute(update(address_book).where(_b.id == one).values(values))
+
+
+async def _touch_groups(at: AsyncConnection, account: AccountId, number: int) -> None:
+    """Each with a modseq of its own."""
+    groups = select(_c.id).where(_c.book == number, _c.kind == "group").order_by(_c.id)
+    ids = (await at.execute(groups)).scalars().all()
+    if not ids:
+        return
+    changes = [Change(Kind.CARD, How.UPDATED, str(one)) for one in ids]
+    last = await note(at, account, changes)
+    rows = [{"number": one, "at": modseq} for modseq, one in enumerate(ids, last - len(ids) + 1)]
+    one = update(card).where(_c.id == bindparam("number")).values(modseq=bindparam("at"))
+    await at.execute(one, rows)
+    await touch_book(at, number, last, 0, 0)
 
 
 def _only(found: Iterator[Book]) -> Book:

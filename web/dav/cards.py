@@ -176,7 +176,8 @@ class CardMethods:
         if not seen.shows_groups and seen.mine:
             book = await self._contacts.books.get(seen.owner, seen.book.id)
             properties = {GROUPS: tag(GROUPS, "yes"), **book.properties}
-            await self._contacts.books.change(seen.owner, replace(book, properties=properties))
+            book = replace(book, properties=properties)
+            await self._contacts.books.change(seen.owner, book, groups=True)
 
 
 def _accepted(value: str | None) -> str:

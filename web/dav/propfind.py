@@ -75,9 +75,11 @@ class Collections:
             return multistatus(_patched(resource.href, statuses))
         statuses = _statuses(updates)
         if all(status == 200 for _, status, _ in statuses):
-            book = _updated(resource.seen.book, updates, resource.seen.book.slug)
+            seen = resource.seen
+            made = replace(seen, book=_updated(seen.book, updates, seen.book.slug))
+            groups = made.shows_groups == "yes" != seen.shows_groups
             try:
-                await self._contacts.books.change(asking.user.account, book)
+                await self._contacts.books.change(seen.owner, made.book, groups=groups)
             except BadContact as bad:
                 raise DavError(403, detail=str(bad)) from None
         return multistatus(_patched(resource.href, statuses))

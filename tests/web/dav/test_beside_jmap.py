@@ -73,6 +73,32 @@ def test_what_jmap_makes(dav: Dav, jmap: Jmap) -> None:
     assert len(texts) == 2 and any("KIND:group" in one for one in texts)
 
 
+def test_groups_are_told_once_they_are_shown(dav: Dav, jmap: Jmap) -> None:
+    """Also to a client that synchronised while they were hidden from it."""
+    book = dav.book
+    friends = {"kind": "group", "name": {"full": "Friends"}, "members": {}}
+    made = {"g": friends | {"addressBookIds": {book_of(jmap): True}}}
+    assert jmap.call("ContactCard/set", create=made)["created"]
+    before = dav.sync(book, "")
+    assert not before.responses
+    dav.put(book + "h.vcf", group("others", "Others"))
+    assert len(dav.sync(book, before.token).responses) == 2
+
+    def show(word: str) -> None:
+        asked = f'<A:show-groups xmlns:A="http://inf-it.com/ns/ab/">{word}</A:show-groups>'
+        body = f"<D:set><D:prop>{asked}</D:prop></D:set>"
+        dav.ask("PROPPATCH", book, f'<D:propertyupdate xmlns:D="DAV:">{body}</D:propertyupdate>')
+
+    show("no")
+    before = dav.sync(book, "")
+    assert not before.responses
+    show("yes")
+    assert len(dav.sync(book, before.token).responses) == 2
+    token = dav.sync(book, "").token
+    show("yes")
+    assert not dav.sync(book, token).responses
+
+
 def test_groups_that_were_put_have_members(dav: Dav, jmap: Jmap) -> None:
     book = dav.book
     dav.put(book + "g.vcf", group("friends", "Friends", "ann"))

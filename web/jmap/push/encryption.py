@@ -19,7 +19,6 @@ from storage.push_subscriptions import Keys
 
 RECORD: Final = 4096
 """Octets of the one record, as much as push services have to take (RFC 8291 §4)."""
-MAX_PLAIN: Final = RECORD - 17 - 86
 POINT: Final = 65
 AUTH: Final = 16
 _CURVE: Final = ec.SECP256R1()
