@@ -139,7 +139,7 @@ class MailSearch:
         before: Found,
     ) -> "array[int] | None":
         """The earlier result with what changed since; None where that is too much."""
-        modseq = table.modseq
+        turns = table.turns
         changed = self._tables.changed(scope, before.modseq)
         if changed is None or len(changed) > _FEW:
             return None
@@ -155,7 +155,7 @@ class MailSearch:
         precedes = await evaluation.precedes(query)
         found = await _merged(kept, [rows.blobs[at] for at in fresh], rows.place, precedes)
         # what was compared may have changed, and rows that moved show others a wrong place
-        return found if table.modseq == modseq else None
+        return found if table.turns == turns else None
 
 
 def _octets(query: MailQuery, found: Found) -> int:

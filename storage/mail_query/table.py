@@ -126,6 +126,9 @@ class Table:
         self.hidden = 0
         """Rows without mailboxes."""
 
+        self.turns = 0
+        """How often something was changed."""
+
     @property
     def octets(self) -> int:
         """In memory, about."""
@@ -133,13 +136,13 @@ class Table:
         return _EMPTY + _OCTETS * len(self.rows) + interned
 
     def add(self, emails: Sequence[StoredEmail]) -> None:
-        """New ones; those that come behind the last row are cheap."""
+        """New ones; those that come behind the last row are cheap, others need new columns once."""
+        before = self.rows
         for email in sorted(emails, key=lambda one: one.blob):
-            rows = self.rows
-            at = bisect_left(rows.blobs, email.blob)
-            if at < len(rows):
-                rows = self.rows = rows.copy()
-            rows.insert(at, email.blob)
+            at = bisect_left(self.rows.blobs, email.blob)
+            if at < len(self.rows) and self.rows is before:
+                self.rows = before.copy()
+            self.rows.insert(at, email.blob)
             self.hidden += 1
             self._set(at, email)
 
@@ -202,6 +205,7 @@ class Table:
 
     def change(self, blobs: Collection[BlobId], found: dict[BlobId, StoredEmail]) -> None:
         """What is so of these Emails; those not found are not visible."""
+        self.turns += 1
         fresh: list[StoredEmail] = []
         for blob in blobs:
             at = self.rows.place(blob)

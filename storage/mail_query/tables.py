@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, select
 
 from storage.database import Database
 from storage.email_changes import Point, email_changes, last_modseq
-from storage.emails import emails_of
+from storage.emails import StoredEmail, emails_of
 from storage.errors import TooOld
 from storage.images import Images
 from storage.mail_query.table import Table
@@ -25,6 +25,9 @@ from storage.threads import Threads
 from storage.values import AccountId, BlobId, MailboxId
 
 _PAGE: Final = 2_000
+_PIECE: Final = 500
+"""Emails that are changed between turns of others."""
+
 _CHANGES: Final = 20_000
 _LOG: Final = 50_000
 _m = message.c
@@ -128,10 +131,9 @@ class Tables:
                 found = await email_changes(self._database, scope.account, point, _CHANGES)
                 blobs = [*found.created, *found.updated, *found.destroyed]
                 if blobs:
-                    there = await emails_of(
-                        self._database, self._images, scope.account, blobs, scope.within
-                    )
-                    table.change(blobs, there)
+                    for start in range(0, len(blobs), _PIECE):
+                        some = blobs[start : start + _PIECE]
+                        table.change(some, await self._emails(scope, some))
                     kept.log.append((found.until.modseq + (found.until.more > 0), blobs))
                 table.modseq, point = found.until.modseq, found.until
                 if not found.has_more:
@@ -145,13 +147,16 @@ class Tables:
     async def _thread(self, scope: Scope, table: Table) -> None:
         blobs = sorted(table.lacking)
         await self._threads.settle(scope.account)
-        there = await emails_of(self._database, self._images, scope.account, blobs, scope.within)
-        if rest := [one.blob for one in there.values() if one.thread is None]:
-            await self._threads.give(scope.account, rest)
-            there |= await emails_of(
-                self._database, self._images, scope.account, rest, scope.within
-            )
-        table.change(blobs, there)
+        for start in range(0, len(blobs), _PIECE):
+            some = blobs[start : start + _PIECE]
+            there = await self._emails(scope, some)
+            if rest := [one.blob for one in there.values() if one.thread is None]:
+                await self._threads.give(scope.account, rest)
+                there |= await self._emails(scope, rest)
+            table.change(some, there)
+
+    async def _emails(self, scope: Scope, blobs: Sequence[BlobId]) -> dict[BlobId, StoredEmail]:
+        return await emails_of(self._database, self._images, scope.account, blobs, scope.within)
 
     def _settle(self, used: Scope) -> None:
         """Lets the oldest go while there is too much; who uses them has them still."""

@@ -1,5 +1,6 @@
 """Searches over Emails give the same whatever is known already, however large the account is."""
 
+from typing import Any
 from weakref import ref
 
 import pytest
@@ -141,3 +142,27 @@ async def test_a_search_that_takes_too_long_is_given_up(
     monkeypatch.setattr(search, "SECONDS", 0.0)
     with pytest.raises(StoreUnavailable):
         await fresh(store).find(SCOPE, MailQuery(Contains(Where.TEXT, "zebra")))
+
+
+async def test_a_result_is_found_anew_where_the_table_changed_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(store, 12)
+    box, seen = await inbox(store), Flags(System.SEEN)
+    query = MailQuery(order=(Order(Key.FLAG, flags=seen), Order(Key.RECEIVED)))
+    finds = fresh(store)
+    await store.store(ACCOUNT, box, [2, 4, 6, 12], FlagChange.ADD, seen)
+    await finds.find(SCOPE, query)
+    await store.store(ACCOUNT, box, [9], FlagChange.REMOVE, seen)
+    merged = search._merged
+
+    async def disturbed(*given: Any) -> Any:
+        await store.store(ACCOUNT, box, [4], FlagChange.REMOVE, seen)  # the one in the middle
+        await finds._tables.table(SCOPE, threads=False)
+        return await merged(*given)
+
+    monkeypatch.setattr(search, "_merged", disturbed)
+    await finds.find(SCOPE, query)
+    monkeypatch.setattr(search, "_merged", merged)
+    found = await finds.find(SCOPE, query)
+    assert list(found.blobs) == list((await fresh(store).find(SCOPE, query)).blobs)

@@ -72,3 +72,21 @@ async def test_flags_that_come_in_meanwhile_are_looked_at() -> None:
     table.change([BlobId(2)], {BlobId(2): _email(2, new)})
     found: list[Any] = [column[0], column[1]]
     assert found == [False, True]
+
+
+def test_rows_between_others_need_new_columns_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies: list[Rows] = []
+
+    def counted(rows: Rows) -> Rows:
+        copies.append(rows)
+        return copied(rows)
+
+    copied = Rows.copy
+    monkeypatch.setattr(Rows, "copy", counted)
+    table = Table()
+    table.add([_email(1, Flags()), _email(9, Flags())])
+    used = table.rows
+    table.add([_email(blob, Flags()) for blob in (3, 5, 7, 11)])
+    assert copies == [used]
+    assert (list(used.blobs), list(table.rows.blobs)) == ([1, 9], [1, 3, 5, 7, 9, 11])
+    assert list(table.rows.threads) == [1, 3, 5, 7, 9, 11]
