@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from web.dav.errors import DavError
 
 MAX_HEADER: Final = 8192
+MAX_NAMED: Final = 32
+"""Resources that If names, each of which is looked up."""
 _PORTS: Final = {"http": ":80", "https": ":443"}
 _ETAG: Final = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
 _IF: Final = re.compile(
@@ -144,6 +146,8 @@ class _IfReader:
             at = match.end()
         if self._inside is not None or self._negated or not self._found:
             raise _bad_if()
+        if len({one.uri for one in self._found}) > MAX_NAMED:
+            raise DavError(400, detail=f"If names more than {MAX_NAMED} resources")
         return tuple(self._found)
 
     def _take(self, match: re.Match[str]) -> None:

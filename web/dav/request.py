@@ -9,6 +9,8 @@ from web.dav.names import ADDRESS_DATA, COLLECTION, PROP, RESOURCETYPE, C, D
 from web.dav.xml_read import Element, parse_xml
 
 MAX_PROPERTIES: Final = 200
+MAX_HERE: Final = 5_000
+"""Elements of a body, which is parsed in the event loop."""
 VERSIONS: Final = ("3.0", "4.0")
 
 
@@ -67,7 +69,7 @@ def parse_propfind(data: bytes) -> Asked:
     """Without a body it is allprop. Raises DavError."""
     if not data.strip():
         return Asked(Which.ALL)
-    root = parse_xml(data)
+    root = parse_xml(data, MAX_HERE)
     if root.name != D + "propfind":
         raise DavError(400, detail="DAV:propfind is needed")
     found = asked(root)
@@ -116,7 +118,7 @@ def _card_data(element: Element) -> CardData:
 
 def parse_proppatch(data: bytes) -> tuple[Update, ...]:
     """In order. Raises DavError."""
-    root = parse_xml(data)
+    root = parse_xml(data, MAX_HERE)
     if root.name != D + "propertyupdate":
         raise DavError(400, detail="DAV:propertyupdate is needed")
     found = tuple(_updates(root))
@@ -142,7 +144,7 @@ def parse_mkcol(data: bytes) -> MkCol:
     """Without a body a plain collection is asked for. Raises DavError."""
     if not data.strip():
         return MkCol(frozenset({COLLECTION}), ())
-    root = parse_xml(data)
+    root = parse_xml(data, MAX_HERE)
     if root.name != D + "mkcol":
         raise DavError(415, detail="DAV:mkcol is needed")
     updates = _updates(root)

@@ -43,13 +43,14 @@ def size_of(element: Element) -> int:
     return sum(1 + size_of(child) for child in element.children)
 
 
-def parse_xml(data: bytes) -> Element:
-    """The root. Raises DavError."""
-    return _Reader().read(data)
+def parse_xml(data: bytes, most: int = MAX_ELEMENTS) -> Element:
+    """The root, of so many elements at most. Raises DavError."""
+    return _Reader(most).read(data)
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._root = Element("")
         self._open = [self._root]
         self._texts: list[str] = []
@@ -75,8 +76,8 @@ class _Reader:
         self._count += 1
         if len(self._open) > MAX_DEPTH:
             raise DavError(400, detail=f"more than {MAX_DEPTH} levels of elements")
-        if self._count > MAX_ELEMENTS or len(attributes) > MAX_ATTRIBUTES:
-            raise DavError(413, detail=f"more than {MAX_ELEMENTS} elements")
+        if self._count > self._most or len(attributes) > MAX_ATTRIBUTES:
+            raise DavError(413, detail=f"more than {self._most} elements")
         self._flush()
         named = {_name(key): value for key, value in attributes.items()}
         made = Element(_name(name), named)

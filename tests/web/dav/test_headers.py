@@ -73,6 +73,14 @@ def test_entity_tags_compare_strongly_and_weakly() -> None:
     assert not tags.has((), weakly=True) and not Tags(any=True).has((), weakly=False)
 
 
+def test_if_names_a_bounded_number_of_resources() -> None:
+    lists = [f'</{number}> (["a"])' for number in range(33)]
+    assert len(parse_if(" ".join(lists[1:] * 2))) == 64
+    with pytest.raises(DavError) as refused:
+        parse_if(" ".join(lists))
+    assert refused.value.status == 400
+
+
 def test_if_lists() -> None:
     assert parse_if(None) == ()
     assert parse_if('(["a"] <urn:t>) (Not ["b"])') == (

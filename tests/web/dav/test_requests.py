@@ -116,6 +116,14 @@ def test_any_document_is_understood_or_refused(
         assert 400 <= error.status < 500
 
 
+@pytest.mark.parametrize("parse", [parse_propfind, parse_proppatch, parse_mkcol])
+def test_elements_of_a_body_are_bounded(parse: Callable[[bytes], object]) -> None:
+    body = f"<propertyupdate {NS}>{'<a/>' * 5_000}</propertyupdate>"
+    with pytest.raises(DavError) as refused:
+        parse(body.encode())
+    assert refused.value.status == 413
+
+
 SEGMENTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1)
 
 
