@@ -53,6 +53,11 @@ class Audit:
         self._number = 0
         self._unsubscribe = directory.on_change(self._changed)
 
+    @property
+    def clock(self) -> Clock:
+        """That of its entries."""
+        return self._clock
+
     def close(self) -> None:
         self._unsubscribe()
 

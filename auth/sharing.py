@@ -12,7 +12,7 @@ from typing import Final
 from auth.audit import Audit
 from auth.rights import ALL, NONE, Rights, edited
 from auth.sasl.prep import prepared
-from storage.acl import EVERYBODY, BoxKey, Entries, Entry
+from storage.acl import EVERYBODY, BoxKey, Entries, Entry, Told
 from storage.audit_values import Kind
 from storage.directory import Directory
 from storage.directory_values import Absent, NotAllowed
@@ -106,7 +106,9 @@ class Sharing:
         self, box: Mailbox, edit: Callable[[Entries], Entries], detail: str, by: str = ""
     ) -> None:
         """Makes a list what `edit` makes of it; `detail` is for the audit log. Raises TooMany."""
-        await self._directory.acl.change(box.account, BoxKey.of(box), edit)
+        giver = await self._directory.account(by) if by else None
+        told = Told(box.name, box.account if giver is None else giver.id, self._audit.clock.now())
+        await self._directory.acl.change(box.account, BoxKey.of(box), edit, told)
         owner = await self._directory.account_by_id(box.account)
         name = "" if owner is None else owner.address
         said = f"{detail}, by {by}" if by else detail

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.config_database import ConfigDatabase
 from storage.config_schema import acl
 from storage.errors import TooMany
+from storage.share_notices import Shared, ShareNotice, tell
 from storage.values import AccountId, Mailbox, MailboxId
 
 EVERYBODY: Final = AccountId(0)
@@ -48,6 +49,17 @@ class BoxKey(NamedTuple):
     def of(cls, box: Mailbox) -> "BoxKey":
         """The key of a mailbox."""
         return cls(box.id, box.uidvalidity)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What those whose rights change are told: the mailbox's name, who changes them, and when, in
+    seconds since 1970.
+    """
+
+    name: str
+    giver: AccountId
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +116,31 @@ class AclTable:
         return await self._remembered(self._owners, grantee, self._read_owners)
 
     async def change(
-        self, account: AccountId, key: BoxKey, edit: Callable[[Entries], Entries]
+        self,
+        account: AccountId,
+        key: BoxKey,
+        edit: Callable[[Entries], Entries],
+        told: Told | None = None,
     ) -> Entries:
         """Makes a list what `edit` makes of it, in one transaction. Raises TooMany, and what `edit`
         raises.
         """
-        return await self._database.finish(self._change(account, key, edit))
+        return await self._database.finish(self._change(account, key, edit, told))
 
     async def _change(
-        self, account: AccountId, key: BoxKey, edit: Callable[[Entries], Entries]
+        self,
+        account: AccountId,
+        key: BoxKey,
+        edit: Callable[[Entries], Entries],
+        told: Told | None,
     ) -> Entries:
         async with self._database.writing() as connection:
             old = (await _select(connection, account, key)).get(key, ())
             new = edit(old)
             if new != old:
                 await _replace(connection, account, key, new)
+                if told is not None:
+                    await _tell(connection, account, key, (old, new), told)
         if new == old:
             return new
         self._generation += 1
@@ -172,6 +194,20 @@ async def _select(
         entries = found.setdefault(BoxKey(mailbox, uidvalidity), [])
         entries.append(Entry(AccountId(grantee), bool(negative), rights))
     return {key: tuple(entries) for key, entries in found.items()}
+
+
+async def _tell(
+    at: AsyncConnection, account: AccountId, key: BoxKey, lists: tuple[Entries, Entries], told: Told
+) -> None:
+    """Each account what it has got or lost; one whose rights are the same nothing."""
+    old, new = (
+        {one.grantee: one.rights for one in entries if not one.negative} for entries in lists
+    )
+    for grantee in sorted({*old, *new} - {EVERYBODY, account}):
+        before, after = old.get(grantee, ""), new.get(grantee, "")
+        if before != after:
+            values = (told.at, account, told.giver, key.mailbox, told.name, before, after)
+            await tell(at, grantee, ShareNotice(0, *values, Shared.MAILBOX))
 
 
 async def _replace(at: AsyncConnection, account: AccountId, key: BoxKey, new: Entries) -> None:

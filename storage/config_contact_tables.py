@@ -174,8 +174,8 @@ def create_book_shares(connection: Connection) -> None:
     address_book_share.create(connection, checkfirst=True)
 
 
-# What accounts are told of shares (storage/share_notices.py): rights of `account` in `book` were
-# `old`, and are `new`, by `giver`.
+# What accounts are told of shares (storage/share_notices.py): rights of `account` in the book, or
+# the mailbox, with the number `book` of `owner` were `old`, and are `new`, by `giver`.
 share_notice = Table(
     "config_share_notice",
     metadata,
@@ -188,6 +188,7 @@ share_notice = Table(
     Column("name", Text, nullable=False),
     Column("old", String, nullable=False),
     Column("new", String, nullable=False),
+    Column("kind", String, nullable=False, server_default="AddressBook"),
     Index("config_share_notice_account", "account", "id"),
     sqlite_autoincrement=True,
 )

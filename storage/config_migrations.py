@@ -13,6 +13,7 @@ from storage.config_contact_tables import (
     address_book_share,
     create_book_shares,
     create_share_notices,
+    share_notice,
 )
 from storage.config_contacts_moved import move_contacts
 from storage.config_defence_tables import audit, known_login
@@ -208,6 +209,10 @@ def _subscribed_shares(connection: Connection) -> None:
     _add_columns(connection, address_book_share.c.subscribed)
 
 
+def _kinds_of_notices(connection: Connection) -> None:
+    _add_columns(connection, share_notice.c.kind)
+
+
 # Number n is entry n - 1. A step once released is never edited: the next change is the next step.
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
@@ -250,4 +255,5 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_book_shares,
     create_share_notices,
     _subscribed_shares,
+    _kinds_of_notices,
 )

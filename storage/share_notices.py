@@ -1,10 +1,12 @@
-"""What accounts are told of address books that are shared with them, until they put it away.
+"""What accounts are told of address books and mailboxes that are shared with them, until they put
+it away.
 
 Invariant: a notice is written in the transaction of the change that it tells of, with its row of
 the journal; KEPT of an account are kept.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from sqlalchemy import delete, insert, select
@@ -20,10 +22,17 @@ KEPT: Final = 500
 _n = share_notice.c
 
 
+class Shared(Enum):
+    """Types of what is shared, by their names in JMAP."""
+
+    BOOK = "AddressBook"
+    MAILBOX = "Mailbox"
+
+
 @dataclass(frozen=True, slots=True)
 class ShareNotice:
-    """Rights in a book of `owner`, by `giver`: letters of storage/book_shares.py. `created` is in
-    seconds since 1970.
+    """Rights in a book or a mailbox of `owner`, whose number is `book`, by `giver`: letters of
+    storage/book_shares.py, or of auth/rights.py. `created` is in seconds since 1970.
     """
 
     id: int
@@ -34,6 +43,7 @@ class ShareNotice:
     name: str
     old: str
     new: str
+    kind: Shared = Shared.BOOK
 
 
 class ShareNotices:
@@ -52,9 +62,10 @@ class ShareNotices:
 
     async def _of(self, account: AccountId) -> list[ShareNotice]:
         columns = (_n.id, _n.created, _n.owner, _n.giver, _n.book, _n.name, _n.old, _n.new)
-        query = select(*columns).where(_n.account == account).order_by(_n.id)
+        query = select(*columns, _n.kind).where(_n.account == account).order_by(_n.id)
         async with self._database.reading() as at:
-            return [ShareNotice(*row) for row in await at.execute(query)]
+            rows = (await at.execute(query)).all()
+        return [ShareNotice(*row[:8], kind=Shared(row.kind)) for row in rows]
 
     async def _dismiss(self, account: AccountId, number: int) -> None:
         async with self._database.writing() as at:
@@ -76,6 +87,7 @@ async def tell(at: AsyncConnection, account: AccountId, notice: ShareNotice) -> 
         "name": notice.name,
         "old": notice.old,
         "new": notice.new,
+        "kind": notice.kind.value,
     }
     number = (await at.execute(insert(share_notice).values(values).returning(_n.id))).scalar_one()
     newest = select(_n.id).where(_n.account == account).order_by(_n.id.desc())

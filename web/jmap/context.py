@@ -71,6 +71,8 @@ class Account:
     """As Context."""
     mark: str = ""
     """As SharedMail, of somebody else's account."""
+    sharers: frozenset[AccountId] = frozenset()
+    """Others in whose accounts the user sees mailboxes."""
     share: bool = False
     """Whether the client asks with the capability by which mailboxes are shared."""
 

@@ -6,10 +6,12 @@ learns by this who has an account here.
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 from zlib import crc32
 
 from message.casemap import casemap
+from storage.acl import EVERYBODY
 from storage.directory import Directory
 from storage.directory_values import Account as User
 from storage.object_ids import account_number
@@ -18,6 +20,7 @@ from web.jmap.context import Account, Context, account_of
 from web.jmap.errors import MethodError
 from web.jmap.filters import Combined, Filter
 from web.jmap.listed_query import Condition, Listed, Test, equals, holds
+from web.jmap.mail.mailbox import MAIL
 from web.jmap.methods import Call
 from web.jmap.principal_ids import address_of, principal_id
 from web.jmap.standard import Object
@@ -84,7 +87,7 @@ class PrincipalType(Listed[Context, Account]):
         account = account_of(call, account_id)
         if account.grant.folders:
             raise MethodError("accountNotSupportedByMethod")
-        return account
+        return replace(account, sharers=frozenset(one.owner for one in call.context.mail))
 
     async def state(self, account: Account) -> str:
         """Nothing tells of what becomes of others: what is known may be read again."""
@@ -137,16 +140,21 @@ class PrincipalType(Listed[Context, Account]):
             numbers[one.owner] = None
         for book in await contacts.books.all(account.id):
             numbers |= dict.fromkeys(await contacts.shares.of(account.id, book.id))
+        numbers |= dict.fromkeys(sorted(account.sharers))
+        for entries in (await self._directory.acl.lists(account.id)).values():
+            given = (one.grantee for one in entries if not one.negative)
+            numbers |= dict.fromkeys(one for one in given if one != EVERYBODY)
         found = [await self._directory.account_by_id(one) for one in numbers]
         return [one for one in found if one is not None]
 
     async def _shown(self, account: Account, user: User, *, known: bool) -> Object:
-        accounts: dict[str, Object] = {}
-        if user.id == account.id:
-            accounts[account_number(user.id)] = {CONTACTS: {}}
-        for one in await self._directory.contacts.shares.seen_by(account.id):
-            if one.owner == user.id:
-                accounts[account_number(user.id)] = {CONTACTS: {}}
+        books = await self._directory.contacts.shares.seen_by(account.id)
+        can: Object = {}
+        if user.id == account.id or any(one.owner == user.id for one in books):
+            can[CONTACTS] = {}
+        if user.id == account.id or user.id in account.sharers:
+            can[MAIL] = {}
+        accounts = {account_number(user.id): can} if can else {}
         return {
             "id": principal_id(user.address),
             "type": "individual",

@@ -7,8 +7,9 @@ from config.clock import rfc3339
 from storage.config_journal import Kind
 from storage.contact_values import NoSuchContact
 from storage.directory import Directory
-from storage.object_ids import account_number
-from storage.share_notices import ShareNotice
+from storage.object_ids import account_number, mailbox_number
+from storage.share_notices import Shared, ShareNotice
+from storage.values import MailboxId
 from web.jmap.arguments import utc_date
 from web.jmap.config_type import ConfigType
 from web.jmap.contacts.accounts import RIGHTS
@@ -16,6 +17,7 @@ from web.jmap.contacts.address_book import book_id
 from web.jmap.context import Account, Context
 from web.jmap.errors import MethodError, SetError
 from web.jmap.listed_query import Listed, Test, equals
+from web.jmap.mail.mailbox_rights import LETTERS
 from web.jmap.methods import Call
 from web.jmap.principal_ids import principal_id
 from web.jmap.principals import PRINCIPALS
@@ -124,16 +126,24 @@ class ShareNotificationType(ConfigType, Listed[Context, Account]):
                 "email": giver.address if giver else None,
                 "principalId": principal_id(giver.address) if giver else None,
             },
-            "objectType": "AddressBook",
+            "objectType": notice.kind.value,
             "objectAccountId": account_number(notice.owner),
-            "objectId": book_id(notice.book),
-            "oldRights": _rights(notice.old),
-            "newRights": _rights(notice.new),
+            "objectId": _object(notice),
+            "oldRights": _rights(notice.kind, notice.old),
+            "newRights": _rights(notice.kind, notice.new),
             "name": notice.name,
         }
 
 
-def _rights(letters: str) -> Object | None:
+def _object(notice: ShareNotice) -> str:
+    if notice.kind is Shared.MAILBOX:
+        return mailbox_number(notice.owner, MailboxId(notice.book))
+    return book_id(notice.book)
+
+
+def _rights(kind: Shared, letters: str) -> Object | None:
     if not letters:
         return None
+    if kind is Shared.MAILBOX:
+        return {name: set(needed) <= set(letters) for name, needed in LETTERS.items()}
     return {name: letter in letters for name, letter in RIGHTS.items()}

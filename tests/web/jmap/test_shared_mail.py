@@ -425,3 +425,34 @@ def acl(imap: imaplib.IMAP4, mailbox: str) -> dict[str, str]:
     return {
         whom.strip('"'): "".join(one for one in rights if one not in "cd") for whom, rights in pairs
     }
+
+
+def test_who_gets_or_loses_rights_is_told(two: Two) -> None:
+    archive = two.box("Archive")
+    (me,) = two.reader.call("Principal/query", filter={"email": two.mine})["ids"]
+    (them,) = two.owner.call("Principal/query", filter={"email": two.address})["ids"]
+    assert two.reader.get("Principal", me, "accounts")["accounts"] is None
+    before = two.reader.call("ShareNotification/get", ids=None)
+    assert before["list"] == []
+    two.give("Archive", "lr")
+    two.give("Archive", "lr")
+    two.owner.call("Mailbox/set", update={archive: {f"shareWith/{them}/maySetSeen": True}})
+    two.imap.deleteacl("Archive", two.address)
+    two.give("Archive", "lr", "anyone")
+    told = two.reader.call("ShareNotification/changes", sinceState=before["state"])
+    assert len(told["created"]) == 3
+    first, second, third = two.reader.call("ShareNotification/get", ids=None)["list"]
+    assert (first["objectType"], first["objectId"]) == ("Mailbox", archive)
+    assert (first["name"], first["objectAccountId"]) == ("Archive", two.account)
+    assert first["changedBy"] == {"name": two.mine, "email": two.mine, "principalId": me}
+    rights = [{n for n, may in (one["newRights"] or {}).items() if may} for one in (first, second)]
+    assert rights == [{"mayReadItems"}, {"mayReadItems", "maySetSeen"}]
+    assert (first["oldRights"], second["oldRights"]) == (None, first["newRights"])
+    assert (third["oldRights"], third["newRights"]) == (second["newRights"], None)
+    asked = {"filter": {"objectType": "Mailbox"}}
+    assert len(two.reader.call("ShareNotification/query", **asked)["ids"]) == 3
+    assert two.owner.call("ShareNotification/get", ids=None)["list"] == []
+    seen = two.reader.get("Principal", me, "accounts")["accounts"]
+    assert list(seen) == [two.account]
+    known = [one["id"] for one in two.reader.call("Principal/get", ids=None)["list"]]
+    assert me in known
