@@ -456,3 +456,30 @@ def test_who_gets_or_loses_rights_is_told(two: Two) -> None:
     assert list(seen) == [two.account]
     known = [one["id"] for one in two.reader.call("Principal/get", ids=None)["list"]]
     assert me in known
+
+
+def test_who_may_share_shares_with_a_third(two: Two) -> None:
+    third = f"third-{two.address}"
+    two.server.perform("account.add", address=third, password=PASSWORD)
+    one = append(two.imap, letter("One"), "Archive")
+    archive = two.box("Archive")
+    client = Jmap(two.server, basic(third))
+    (whom,) = two.reader.call("Principal/query", filter={"email": third})["ids"]
+    read = {f"shareWith/{whom}": {"mayReadItems": True}}
+    two.give("Archive", "lrs")
+    refused = two.sees("Mailbox/set", update={archive: read})
+    assert refused["notUpdated"][archive]["type"] == "forbidden"
+    two.give("Archive", "lra")
+    assert two.sees("Mailbox/set", update={archive: read})["updated"] == {archive: None}
+    assert two.other(client, "Email/query")["ids"] == [one]
+    (box,) = two.other(client, "Mailbox/get", ids=None)["list"]
+    assert (box["shareWith"], box["myRights"]["mayShare"]) == (None, False)
+    (told,) = client.call("ShareNotification/get", ids=None)["list"]
+    assert (told["changedBy"]["email"], told["objectAccountId"]) == (two.address, two.account)
+    entries = two.server.perform("audit.list", address=two.mine)
+    assert any(f"by {two.address}" in entry["detail"] for entry in entries)
+    assert client.call("Mailbox/get", accountId=two.reader.account, ids=None) == {
+        "error": "accountNotFound"
+    }
+    two.server.perform("account.disable", address=two.mine)
+    assert two.other(client, "Email/query") == {"error": "accountNotFound"}
