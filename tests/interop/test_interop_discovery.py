@@ -1,4 +1,5 @@
-"""What mail programs are told of the server, as they ask for it.
+"""What mail programs are told of the server, as they ask for it: Thunderbird's autoconfig,
+Outlook's Autodiscover, Apple's profiles, on both databases.
 
 The requests of Thunderbird and Outlook are written from what is known of them, not recorded.
 """
@@ -8,15 +9,18 @@ import plistlib
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
+from tests.interop.databases import both_databases
 from tests.support.certificates import issue
 from tests.support.http_api import ask
 from tests.support.server import ServerProcess, configuration
 
+pytestmark = both_databases
 ADA = "ada@example.test"
 EXTRA = """
 [discovery]
@@ -24,7 +28,7 @@ host = "mail.example.test"
 imaps = 993
 name = "Example & Sons"
 """
-WHOLE = configuration(domains=("example.test", "xn--mller-kva.test"), extra=EXTRA)
+DOMAINS = ("example.test", "xn--mller-kva.test")
 ELSEWHERE = '["192.0.2.0/24"]'
 OUTLOOK = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
 ASKED = """<?xml version="1.0" encoding="utf-8"?>
@@ -35,10 +39,10 @@ ASKED = """<?xml version="1.0" encoding="utf-8"?>
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("discovery")
+def server(database: str, folder: Path) -> Iterator[ServerProcess]:
+    whole = configuration(domains=DOMAINS, database=database, extra=EXTRA)
     # logins without TLS from elsewhere only: these clients come by plain HTTP like strangers
-    text = WHOLE.replace('["127.0.0.0/8", "::1/128"]', ELSEWHERE)
+    text = whole.replace('["127.0.0.0/8", "::1/128"]', ELSEWHERE)
     own = issue("mail.example.test", dns=("mail.example.test", "mx.example.test"))
     (folder / "certificate.pem").write_bytes(own.pem)
     (folder / "key.pem").write_bytes(own.key_pem)
