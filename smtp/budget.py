@@ -33,7 +33,8 @@ class Budget:
             async with asyncio.timeout(self._wait):
                 await future
         except TimeoutError:
-            return False
+            # room may have come at the moment at which the time was over
+            return future.done() and not future.cancelled()
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 self.give(size)

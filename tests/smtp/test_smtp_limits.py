@@ -295,6 +295,15 @@ async def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 await asyncio.sleep(0.01)
 
 
+async def test_room_that_comes_with_the_end_of_the_wait_is_taken() -> None:
+    budget = Budget(10, 0.0)
+    assert await budget.take(8)
+    waiting = asyncio.create_task(budget.take(6))
+    asyncio.get_running_loop().call_soon(budget.give, 8)  # before the end, in the same turn
+    assert await waiting
+    assert budget.used == 6
+
+
 async def test_the_budget_serves_in_order() -> None:
     budget = Budget(10, 5.0)
     assert await budget.take(8)
