@@ -1,13 +1,12 @@
 """A server on both databases, and clients of CardDAV; each test has an account of its own."""
 
-import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.support.dav import Dav
-from tests.support.directories import own_database
+from tests.support.directories import database_of_module
 from tests.support.jmap import basic
 from tests.support.server import PASSWORD, ServerProcess, configuration
 
@@ -18,17 +17,12 @@ _numbers = itertools.count(1)
 def server(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[ServerProcess]:
-    with asyncio.Runner() as runner:
-        opened = own_database(request.param)
-        database = runner.run(opened.__aenter__())
-        try:
-            folder = tmp_path_factory.mktemp("dav")
-            with ServerProcess(folder, configuration(database=database)) as running:
-                yield running
-                wrong = [line for line in running.log if '"level":"error"' in line]
-                assert not wrong, "\n".join(wrong)
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    with database_of_module(request.param) as database:
+        folder = tmp_path_factory.mktemp("dav")
+        with ServerProcess(folder, configuration(database=database)) as running:
+            yield running
+            wrong = [line for line in running.log if '"level":"error"' in line]
+            assert not wrong, "\n".join(wrong)
 
 
 @pytest.fixture

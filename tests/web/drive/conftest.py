@@ -1,12 +1,11 @@
 """A server on both databases, and mail with attachments in it."""
 
-import asyncio
 import imaplib
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.directories import own_database
+from tests.support.directories import database_of_module
 from tests.support.drive import ADA, BOB
 from tests.support.server import PASSWORD, ServerProcess, configuration
 
@@ -17,17 +16,12 @@ DRIVE = '[drive]\nmax_size = "4M"\n'
 def server(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[ServerProcess]:
-    with asyncio.Runner() as runner:
-        opened = own_database(request.param)
-        database = runner.run(opened.__aenter__())
-        try:
-            folder = tmp_path_factory.mktemp("drive")
-            with ServerProcess(folder, configuration(database=database, extra=DRIVE)) as running:
-                for address in (ADA, BOB):
-                    running.perform("account.add", address=address, password=PASSWORD)
-                yield running
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    with database_of_module(request.param) as database:
+        folder = tmp_path_factory.mktemp("drive")
+        with ServerProcess(folder, configuration(database=database, extra=DRIVE)) as running:
+            for address in (ADA, BOB):
+                running.perform("account.add", address=address, password=PASSWORD)
+            yield running
 
 
 @pytest.fixture(scope="module")

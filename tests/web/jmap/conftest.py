@@ -1,12 +1,11 @@
 """A server on both databases, with a client of JMAP and one of IMAP."""
 
-import asyncio
 import imaplib
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.directories import own_database
+from tests.support.directories import database_of_module
 from tests.support.jmap import ADA, BOB, Jmap, basic
 from tests.support.server import PASSWORD, ServerProcess, configuration
 
@@ -17,17 +16,12 @@ PROXY = '[http]\ntrusted_proxies = ["127.0.0.0/8"]\n'
 def server(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[ServerProcess]:
-    with asyncio.Runner() as runner:
-        opened = own_database(request.param)
-        database = runner.run(opened.__aenter__())
-        try:
-            folder = tmp_path_factory.mktemp("jmap")
-            with ServerProcess(folder, configuration(database=database, extra=PROXY)) as running:
-                for address in (ADA, BOB):
-                    running.perform("account.add", address=address, password=PASSWORD)
-                yield running
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    with database_of_module(request.param) as database:
+        folder = tmp_path_factory.mktemp("jmap")
+        with ServerProcess(folder, configuration(database=database, extra=PROXY)) as running:
+            for address in (ADA, BOB):
+                running.perform("account.add", address=address, password=PASSWORD)
+            yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,10 @@
 """A server on both databases, with two users and an administrator."""
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.directories import own_database
+from tests.support.directories import database_of_module
 from tests.support.rest import ADA, BOB, ROOT, Rest
 from tests.support.server import PASSWORD, ServerProcess, configuration
 
@@ -19,18 +18,13 @@ cors_origins = ["https://app.example.test"]
 def server(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[ServerProcess]:
-    with asyncio.Runner() as runner:
-        opened = own_database(request.param)
-        database = runner.run(opened.__aenter__())
-        try:
-            folder = tmp_path_factory.mktemp("rest")
-            with ServerProcess(folder, configuration(database=database, extra=EXTRA)) as running:
-                for address in (ADA, BOB):
-                    running.perform("account.add", address=address, password=PASSWORD)
-                running.perform("account.add", address=ROOT, password=PASSWORD, admin=True)
-                yield running
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    with database_of_module(request.param) as database:
+        folder = tmp_path_factory.mktemp("rest")
+        with ServerProcess(folder, configuration(database=database, extra=EXTRA)) as running:
+            for address in (ADA, BOB):
+                running.perform("account.add", address=address, password=PASSWORD)
+            running.perform("account.add", address=ROOT, password=PASSWORD, admin=True)
+            yield running
 
 
 @pytest.fixture(scope="module")
