@@ -1,5 +1,5 @@
-"""What administrators see and set of the server: domains, blocks, reports, the life of a message,
-filters, services, clients of OAuth.
+"""What administrators see and set of the server: domains, blocks, the life of a message, filters,
+services.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ from web.rest.models import (
     Time,
 )
 from web.rest.operations import Operations
+from web.rest.resources.oauth_clients import client_endpoints
+from web.rest.resources.reports import report_endpoints
 
 DOMAINS: Final = "domains"
 DEFENCE: Final = "defence"
 SERVER: Final = "server"
 MAIL: Final = "mail flow"
-Redirect = Annotated[str, Field(max_length=2000)]
-ReportId = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
 
 
 def _network(text: str) -> str:
@@ -135,30 +135,6 @@ class Lives(Give):
     messages: list[Life]
 
 
-class Report(Give):
-    """A report that others sent of mail in our name."""
-
-    id: str
-    kind: str
-    domain: str
-    organisation: str
-    contact: str
-    report_id: str
-    begin: Time
-    end: Time
-    received_at: Time
-    verified: bool
-    messages: int
-    failed: int
-
-
-class ReportWhole(Report):
-    """With its rows."""
-
-    sources: list[dict[str, Any]]
-    rows: list[dict[str, Any]]
-
-
 class Filter(Give):
     """A filter of one's own."""
 
@@ -186,38 +162,6 @@ class Learned(Give):
     account: str
     spam: int
     ham: int
-
-
-class Client(Give):
-    """A client of OAuth."""
-
-    id: str
-    name: str
-    confidential: bool
-    redirects: list[str]
-    scopes: list[str]
-    introspects: bool
-    registered: bool
-    origin: str
-    created: Time | None
-
-
-class ClientBody(Take):
-    """A new one."""
-
-    name: Name
-    redirects: Annotated[
-        tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=20)
-    ] = ()
-    scopes: Annotated[tuple[Text, ...], Field(max_length=50)] = ()
-    confidential: bool = False
-    introspects: bool = False
-
-
-class NewClient(Client):
-    """With its secret, this once; null for a public one."""
-
-    secret: str | None
 
 
 class Transport(Give):
@@ -423,7 +367,7 @@ def server_endpoints(do: Operations) -> Sequence[Endpoint]:
             *(Access.SESSION, EvaluationBody),
             gives=Evaluation,
         ),
-        *_reports(do),
+        *report_endpoints(do),
         Endpoint(
             *("GET", "/admin/overview", SERVER, "getOverview", "How the server is"),
             do.by("overview"),
@@ -452,53 +396,5 @@ def server_endpoints(do: Operations) -> Sequence[Endpoint]:
             do.by("reload"),
             Access.SESSION,
         ),
-        *_clients(do),
-    ]
-
-
-def _reports(do: Operations) -> Sequence[Endpoint]:
-    at, one = "/admin/reports/{id}", {"id": ReportId}
-    return [
-        Endpoint(
-            *("GET", "/admin/reports", MAIL, "listReports", "Reports of others"),
-            do.by("report.list", limit=100_000),
-            *(Access.OWN, None, Paging, Page[Report]),
-            order=lambda row: (-int(row["id"]),),
-        ),
-        Endpoint(
-            *("GET", at, MAIL, "getReport", "A report"),
-            do.by("report.show"),
-            params=one,
-            gives=ReportWhole,
-        ),
-        Endpoint(
-            *("DELETE", at, MAIL, "deleteReport", "Delete a report"),
-            do.by("report.delete"),
-            params=one,
-        ),
-    ]
-
-
-def _clients(do: Operations) -> Sequence[Endpoint]:
-    return [
-        Endpoint(
-            *("GET", "/admin/oauth-clients", SERVER, "listClients", "Clients of OAuth"),
-            do.by("oauth.client.list"),
-            *(Access.OWN, None, Paging, Page[Client]),
-            order=lambda row: (row["id"],),
-        ),
-        Endpoint(
-            *("POST", "/admin/oauth-clients", SERVER, "addClient", "Make a client of OAuth"),
-            do.by("oauth.client.add"),
-            *(Access.SESSION, ClientBody),
-            gives=NewClient,
-            status=201,
-            secret=True,
-        ),
-        Endpoint(
-            *("DELETE", "/admin/oauth-clients/{id}", SERVER, "deleteClient", "Delete a client"),
-            do.by("oauth.client.delete"),
-            Access.SESSION,
-            params={"id": Annotated[str, Field(max_length=200)]},
-        ),
+        *client_endpoints(do),
     ]
